@@ -1,0 +1,31 @@
+"""The contract between the server and the nodes: what a node declares, and what it may ask for."""
+
+from nodes.spec.context import Context, Preview
+from nodes.spec.errors import NodeError, SpecError, Stopped
+from nodes.spec.files import Files, Place, SaveSlot
+from nodes.spec.node import Blocker, Node, NodeSpec, Result, node
+from nodes.spec.registry import Registry
+from nodes.spec.sockets import (
+    ANY,
+    Boolean,
+    Choices,
+    Combo,
+    Float,
+    Hidden,
+    InputSpec,
+    Int,
+    Json,
+    Marker,
+    Out,
+    OutputSpec,
+    Section,
+    Socket,
+    String,
+    compatible,
+)
+
+__all__ = [
+    "ANY", "Blocker", "Boolean", "Choices", "Combo", "Context", "Files", "Float", "Hidden", "InputSpec", "Int",
+    "Json", "Marker", "Node", "NodeError", "NodeSpec", "Out", "OutputSpec", "Place", "Preview", "Registry", "Result",
+    "SaveSlot", "Section", "Socket", "SpecError", "Stopped", "String", "compatible", "node",
+]

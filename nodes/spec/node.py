@@ -1,0 +1,215 @@
+"""`@node` reads a typed function into a frozen `NodeSpec` and the `Node` that runs it."""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, get_args, get_origin, get_type_hints
+
+from nodes.spec.context import Context
+from nodes.spec.errors import SpecError
+from nodes.spec.sockets import Hidden, InputSpec, Json, Marker, Out, OutputSpec, Section
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSpec:
+    """What a node declares: a description that travels; the function stays in the worker.
+
+    Attributes:
+        id: the class type in prompts ("KSampler").
+        inputs: in the order of the canvas: required, optional, hidden.
+        is_output: it does something to the world (saves, shows), so it starts a run.
+        takes_lists: called once with whole lists instead of once per element.
+        takes_anything: receives every input present in the prompt, declared or not.
+        idempotent: same inputs, same outputs; if not, its key holds the node's id.
+        validates: names of inputs the node checks itself; ("*",) for all.
+        validates_types: the node also judges the types of its links.
+        has_change_token: what it read may change without its inputs changing (files); the worker is asked.
+        decides_lazily: the node is asked which lazy inputs it needs.
+        is_async: it waits rather than computes; others may run meanwhile.
+        version: changes when the node's code changes; part of every key.
+        module: where it comes from, as the field names it ("nodes", "custom_nodes.x").
+    """
+
+    id: str
+    display_name: str = ""
+    category: str = ""
+    description: str = ""
+    inputs: tuple[InputSpec, ...] = ()
+    outputs: tuple[OutputSpec, ...] = ()
+    is_output: bool = False
+    takes_lists: bool = False
+    takes_anything: bool = False
+    idempotent: bool = True
+    validates: tuple[str, ...] = ()
+    validates_types: bool = False
+    has_change_token: bool = False
+    decides_lazily: bool = False
+    is_async: bool = False
+    deprecated: bool = False
+    experimental: bool = False
+    dev_only: bool = False
+    calls_paid_service: bool = False
+    search_aliases: tuple[str, ...] = ()
+    version: str = ""
+    module: str = "nodes"
+    extra: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+    def input(self, name: str) -> InputSpec | None:
+        """The declared input of that name, hidden ones included; None if there is none."""
+        return next((spec for spec in self.inputs if spec.name == name), None)
+
+    def section(self, section: Section) -> tuple[InputSpec, ...]:
+        """The inputs of one section, in order."""
+        return tuple(spec for spec in self.inputs if spec.section is section)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """A value that switches off what it feeds. With a message, the person is told why."""
+
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a node returns when it has more to give than outputs.
+
+    Attributes:
+        outputs: one per declared output; with `expand`, a value or a link `[node id, slot]` into the new graph.
+        ui: what the canvas shows on the node: lists by name ("images", "text"...).
+        expand: prompt JSON of nodes that compute the outputs; None for an ordinary result.
+    """
+
+    outputs: tuple[object, ...] = ()
+    ui: Mapping[str, Sequence[Json]] | None = None
+    expand: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A spec and the functions behind it; lives in a worker.
+
+    Every function is called by keyword. `run` first gets the `Context`; the others never do, unless `wants_files`.
+    An input that is not there yet, or is fed by a link, arrives as None in `needs`, `change_token` and `validate`.
+
+    Attributes:
+        run: computes. Returns a value, a tuple, a `Result` or a `Blocker`.
+        needs: which lazy inputs are needed, by name; asked again until it names none that is missing.
+        change_token: equal tokens mean that what the node reads has not changed. First argument: `Files`-holding Context.
+        validate: True, or what is wrong.
+    """
+
+    spec: NodeSpec
+    run: Callable[..., object]
+    needs: Callable[..., Sequence[str] | None] | None = None
+    change_token: Callable[..., object] | None = None
+    validate: Callable[..., bool | str] | None = None
+
+
+def node(
+    id: str,
+    *,
+    name: str = "",
+    category: str = "",
+    output: bool = False,
+    idempotent: bool = True,
+    takes_lists: bool = False,
+    needs: Callable[..., Sequence[str] | None] | None = None,
+    change_token: Callable[..., object] | None = None,
+    validate: Callable[..., bool | str] | None = None,
+    deprecated: bool = False,
+    experimental: bool = False,
+    search_aliases: tuple[str, ...] = (),
+    module: str = "nodes",
+) -> Callable[[Callable[..., object]], Node]:
+    """Declare a built-in node: the function's parameters are its inputs, its return type its outputs.
+
+    The first parameter takes the `Context`. Each other parameter is `Annotated` with one marker of `sockets`; its
+    Python default is the widget's default. The return type is one `Annotated[T, Out(...)]`, a tuple of them, or None.
+    The docstring's first paragraph is what the canvas shows as help.
+
+    Args:
+        needs, change_token, validate: see `Node`; their first parameter takes the `Context` too.
+
+    Raises:
+        SpecError: a parameter has no marker, or two outputs cannot be told.
+    """
+
+    def read(function: Callable[..., object]) -> Node:
+        hints = get_type_hints(function, include_extras=True)
+        checks = _parameters(validate) if validate else ()
+        spec = NodeSpec(
+            id=id,
+            display_name=name or id,
+            category=category,
+            description=_first_paragraph(function),
+            inputs=_inputs(id, function, hints),
+            outputs=_outputs(id, hints.get("return")),
+            is_output=output,
+            takes_lists=takes_lists,
+            idempotent=idempotent,
+            validates=checks,
+            has_change_token=change_token is not None,
+            decides_lazily=needs is not None,
+            is_async=inspect.iscoroutinefunction(function),
+            deprecated=deprecated,
+            experimental=experimental,
+            search_aliases=search_aliases,
+            version=_version(function),
+            module=module,
+        )
+        return Node(spec, function, needs, change_token, validate)
+
+    return read
+
+
+def _inputs(id: str, function: Callable[..., object], hints: Mapping[str, object]) -> tuple[InputSpec, ...]:
+    parameters = list(inspect.signature(function).parameters.values())
+    if not parameters or hints.get(parameters[0].name) is not Context:
+        raise SpecError(f"Node {id}: the first parameter of {function.__name__} must be annotated `Context`.")
+    specs = [_input(id, parameter, hints.get(parameter.name)) for parameter in parameters[1:]]
+    order = list(Section)
+    return tuple(sorted(specs, key=lambda spec: order.index(spec.section)))
+
+
+def _input(id: str, parameter: inspect.Parameter, hint: object) -> InputSpec:
+    has_default = parameter.default is not inspect.Parameter.empty
+    for marker in _metadata(hint):
+        if isinstance(marker, Marker):
+            return marker.to_spec(parameter.name, parameter.default if has_default else None, has_default)
+        if isinstance(marker, Hidden):
+            return InputSpec(parameter.name, marker.type, Section.HIDDEN)
+    raise SpecError(f"Node {id}: input {parameter.name!r} has no marker; annotate it with Socket, Int, Combo...")
+
+
+def _outputs(id: str, hint: object) -> tuple[OutputSpec, ...]:
+    if hint is None or hint is type(None):
+        return ()
+    parts = get_args(hint) if get_origin(hint) is tuple else (hint,)
+    return tuple(_output(id, part) for part in parts)
+
+
+def _output(id: str, hint: object) -> OutputSpec:
+    for marker in _metadata(hint):
+        if isinstance(marker, Out):
+            return OutputSpec(marker.type, marker.name or marker.type, marker.is_list, marker.tooltip)
+    raise SpecError(f"Node {id}: the return type {hint} has no `Out` marker.")
+
+
+def _metadata(hint: object) -> tuple[object, ...]:
+    return get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+
+
+def _parameters(function: Callable[..., object]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)[1:]
+
+
+def _first_paragraph(function: Callable[..., object]) -> str:
+    return " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
+
+
+def _version(function: Callable[..., object]) -> str:
+    """A hash of the defining module's source: an edited node no longer matches what its old code computed."""
+    source = inspect.getsource(inspect.getmodule(function) or function)
+    return hashlib.sha256(source.encode()).hexdigest()[:16]

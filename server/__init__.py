@@ -1,0 +1,1 @@
+"""Runs workflows: HTTP, queue, graph, and the backends where nodes run."""

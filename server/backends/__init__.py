@@ -1,0 +1,1 @@
+"""Where a node runs: one Protocol (`base`), a worker process, a thread."""

@@ -1,0 +1,214 @@
+/** The document: its state, its history, and who wants to hear of changes. */
+import { Draft } from "./draft";
+import { type Batch, invert, replay, touchedBy } from "./patch";
+import type { Change, ChangeOrigin, DocumentState, Graph, GraphId } from "./types";
+import { ROOT } from "./types";
+import { emptyState } from "./values";
+
+/**
+ * One thing a person does. `apply` writes to a draft and may return what the caller needs (a new node's id);
+ * if it throws, nothing has changed. The inverse is not written by hand: the draft notes what was there before.
+ * Consecutive commands of equal `coalesce` become one undo step (typing, a slider).
+ */
+export interface Command<Result = void> {
+  readonly label: string;
+  readonly coalesce?: string;
+  apply(draft: Draft): Result;
+}
+
+export type Listener = (change: Change) => void;
+
+interface Step {
+  readonly label: string;
+  readonly coalesce: string | undefined;
+  readonly at: number;
+  readonly batches: readonly Batch[];
+}
+
+export interface DocumentOptions {
+  /** Milliseconds from any start; tells when typing has paused. */
+  readonly now?: () => number;
+  /** A pause longer than this begins a new undo step. */
+  readonly coalesceMs?: number;
+}
+
+export class GraphDocument {
+  #state: DocumentState;
+  #past: Step[] = [];
+  #future: Step[] = [];
+  #open: { label: string; batches: Batch[] } | null = null;
+  #revision = 0;
+  readonly #listeners = new Set<Listener>();
+  readonly #now: () => number;
+  readonly #coalesceMs: number;
+
+  constructor(state: DocumentState = emptyState(), options: DocumentOptions = {}) {
+    this.#state = state;
+    this.#now = options.now ?? (() => performance.now());
+    this.#coalesceMs = options.coalesceMs ?? 1500;
+  }
+
+  get state(): DocumentState {
+    return this.#state;
+  }
+
+  /** Counts changes of any kind: equal numbers mean an equal document. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** @throws RangeError if the document has no such graph. */
+  graph(id: GraphId = ROOT): Graph {
+    const graph = this.#state.graphs.get(id);
+    if (!graph) throw new RangeError(`This document has no graph ${id}.`);
+    return graph;
+  }
+
+  /** Do it, as an undo step of its own or as part of the open transaction. */
+  execute<Result>(command: Command<Result>): Result {
+    const draft = new Draft(this.#state);
+    const result = command.apply(draft);
+    const batch = draft.batch();
+    if (batch.length === 0) return result;
+    this.#state = draft.state();
+    this.#future = [];
+    if (this.#open) this.#open.batches.push(batch);
+    else this.#record(command.label, command.coalesce, [batch]);
+    this.#tell("do", command.label, [batch]);
+    return result;
+  }
+
+  /** Begin one undo step of many commands (a drag). Listeners hear of each command at once. */
+  begin(label: string): void {
+    if (this.#open) throw new Error(`The step "${this.#open.label}" is still open.`);
+    this.#open = { label, batches: [] };
+  }
+
+  /** End the open step; a step that changed nothing leaves no trace. */
+  commit(): void {
+    const open = this.#open;
+    this.#open = null;
+    if (open && open.batches.length > 0) this.#record(open.label, undefined, open.batches);
+  }
+
+  /** Take back everything since `begin` (Escape in a drag). */
+  rollback(): void {
+    const open = this.#open;
+    this.#open = null;
+    if (open && open.batches.length > 0) this.#apply("undo", open.label, invert(open.batches));
+  }
+
+  /** One undo step of all that `work` executes; taken back if it throws. Inside another step it joins that one. */
+  transaction<Result>(label: string, work: () => Result): Result {
+    if (this.#open) return work();
+    this.begin(label);
+    try {
+      const result = work();
+      this.commit();
+      return result;
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
+  }
+
+  /** Let the next command begin a step of its own even if it could join the last (a field lost focus). */
+  seal(): void {
+    const last = this.#past.at(-1);
+    if (last) this.#past[this.#past.length - 1] = { ...last, coalesce: undefined };
+  }
+
+  get canUndo(): boolean {
+    return this.#open === null && this.#past.length > 0;
+  }
+
+  get canRedo(): boolean {
+    return this.#open === null && this.#future.length > 0;
+  }
+
+  /** What undo would take back, for the menu. */
+  get undoLabel(): string | undefined {
+    return this.#past.at(-1)?.label;
+  }
+
+  get redoLabel(): string | undefined {
+    return this.#future.at(-1)?.label;
+  }
+
+  /** @returns false if there was nothing to undo, or a step is open. */
+  undo(): boolean {
+    const step = this.canUndo ? this.#past.pop() : undefined;
+    if (!step) return false;
+    this.#future.push(step);
+    this.#apply("undo", step.label, invert(step.batches));
+    return true;
+  }
+
+  redo(): boolean {
+    const step = this.canRedo ? this.#future.pop() : undefined;
+    if (!step) return false;
+    this.#past.push({ ...step, coalesce: undefined });
+    this.#apply("redo", step.label, step.batches);
+    return true;
+  }
+
+  /** Another document takes this one's place: history begins anew. (To undo an opened file, use `replaceAll`.) */
+  load(state: DocumentState): void {
+    this.#state = state;
+    this.#past = [];
+    this.#future = [];
+    this.#open = null;
+    this.#revision += 1;
+    const graphs = new Map([...state.graphs].map(([id, graph]) => [id, allOf(graph)]));
+    for (const listener of this.#listeners) listener({ origin: "load", label: "Open", graphs });
+  }
+
+  /**
+   * Change without an undo step, for what is not the user's own edit (seed control after a run).
+   * Undoing an earlier step leaves it as it is unless that step changed the same thing.
+   */
+  executeQuietly<Result>(command: Command<Result>): Result {
+    const draft = new Draft(this.#state);
+    const result = command.apply(draft);
+    const batch = draft.batch();
+    if (batch.length === 0) return result;
+    this.#state = draft.state();
+    this.#tell("do", command.label, [batch]);
+    return result;
+  }
+
+  /** @returns a function that ends the subscription. */
+  subscribe(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #record(label: string, coalesce: string | undefined, batches: readonly Batch[]): void {
+    const at = this.#now();
+    const last = this.#past.at(-1);
+    const joins = coalesce !== undefined && last?.coalesce === coalesce && at - last.at < this.#coalesceMs;
+    if (joins) this.#past[this.#past.length - 1] = { label, coalesce, at, batches: [...last.batches, ...batches] };
+    else this.#past.push({ label, coalesce, at, batches });
+  }
+
+  #apply(origin: ChangeOrigin, label: string, batches: readonly Batch[]): void {
+    this.#state = replay(this.#state, batches);
+    this.#tell(origin, label, batches);
+  }
+
+  #tell(origin: ChangeOrigin, label: string, batches: readonly Batch[]): void {
+    this.#revision += 1;
+    const change: Change = { origin, label, graphs: touchedBy(batches) };
+    for (const listener of this.#listeners) listener(change);
+  }
+}
+
+function allOf(graph: Graph): { nodes: Set<string | number>; links: Set<number>; groups: Set<number>; order: true; meta: true } {
+  return {
+    nodes: new Set(graph.nodes.keys()),
+    links: new Set(graph.links.keys()),
+    groups: new Set(graph.groups.keys()),
+    order: true,
+    meta: true,
+  };
+}

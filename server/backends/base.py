@@ -3,71 +3,36 @@
 A backend runs one job at a time. Values live in it; only tokens, descriptions and reports cross.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from nodes.spec import Json, NodeSpec, Preview
-from server.graph.model import NodeId
-from server.graph.outcome import Collect, Failure, Outcome, Task, Token
+from nodes.spec import Json, NodeSpec
+from server.graph.host import (
+    BackendLost,
+    Call,
+    Complaint,
+    Host,
+    JobContext,
+    Progressed,
+    Remembered,
+    Report,
+    Said,
+)
+from server.graph.outcome import Failure
 
-
-@dataclass(frozen=True, slots=True)
-class JobContext:
-    """What all nodes of a job may know: the prompt as sent and what came beside it."""
-
-    job: str
-    prompt: Mapping[str, Json]
-    extra: Mapping[str, Json]
-    previews: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Progressed:
-    """A running node says how far it is, perhaps with a picture."""
-
-    node: NodeId
-    value: int
-    total: int
-    preview: Preview | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A running node shows a line of text."""
-
-    node: NodeId
-    text: str
-
-
-Report = Progressed | Said
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A question about one node before it runs: its constants by name (links are None)."""
-
-    node: NodeId
-    type: str
-    constants: Mapping[str, Json]
-    links: Mapping[str, str] = field(default_factory=dict[str, str])  # type of what feeds each linked input
-
-
-@dataclass(frozen=True, slots=True)
-class Complaint:
-    """A node's own validation says no. `input` is the name it concerns; `message` may be empty."""
-
-    node: NodeId
-    input: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """A result kept from before: its tokens and what the canvas shows."""
-
-    outputs: tuple[Token, ...]
-    ui: Mapping[str, Sequence[Json]] | None = None
+__all__ = [
+    "Backend",
+    "BackendLost",
+    "Call",
+    "Complaint",
+    "JobContext",
+    "PackReport",
+    "Progressed",
+    "Remembered",
+    "Report",
+    "Said",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +48,8 @@ class PackReport:
     web_directory: str = ""
 
 
-class BackendLost(Exception):
-    """The place where nodes run died (killed, out of memory, crashed). The message says what is known of it."""
-
-
 @runtime_checkable
-class Backend(Protocol):
+class Backend(Host, Protocol):
     """Runs tasks and remembers results. All methods are for one event loop."""
 
     async def start(self) -> None:
@@ -112,36 +73,8 @@ class Backend(Protocol):
         """How each community pack fared."""
         ...
 
-    async def change_tokens(self, calls: Sequence[Call]) -> Mapping[NodeId, str | None]:
-        """For nodes with `has_change_token`: a text that is equal while what they read is unchanged.
-
-        None: never equal, the node always runs.
-        """
-        ...
-
     async def validate(self, calls: Sequence[Call]) -> Sequence[Complaint]:
         """The nodes' own validation, of nodes that have one."""
-        ...
-
-    async def recall(self, keys: Collection[str]) -> Mapping[str, Remembered]:
-        """Which of these results are still known; they stay known until `end`."""
-        ...
-
-    async def begin(self, context: JobContext) -> None:
-        """A job starts. Stop requests from before are forgotten."""
-        ...
-
-    async def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> Outcome:
-        """Run one node. `report` is called on the event loop, in order, before the outcome is returned.
-
-        Raises:
-            BackendLost: the worker died meanwhile; a new one is being started. (Ended because of `stop`, the outcome
-                is `Interrupted`.)
-        """
-        ...
-
-    async def end(self, job: str, keys: Collection[str]) -> None:
-        """The job is over; `keys` are those of its graph (a policy may drop all others)."""
         ...
 
     def stop(self) -> None:

@@ -17,7 +17,14 @@ class Link:
     slot: int
 
 
-Input: TypeAlias = "Link | Json"
+@dataclass(frozen=True, slots=True)
+class BareList:
+    """A list in the prompt that is neither a link nor wrapped as a value: a fault where an input is declared."""
+
+    value: tuple[Json, ...]
+
+
+Input: TypeAlias = "Link | BareList | Json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,83 @@
+"""Prompt JSON to `Graph`. The JSON of the editor goes through `convert` first."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from nodes.spec import Json
+from server.graph.errors import Fault, PromptError
+from server.graph.model import BareList, Graph, GraphNode, Input, Link
+
+WRAPPED = "__value__"
+
+
+def is_workflow(raw: object) -> bool:
+    """Whether this is the editor's JSON (nodes in a list) rather than a prompt (nodes by id)."""
+    return isinstance(raw, Mapping) and isinstance(cast("Mapping[str, object]", raw).get("nodes"), list)
+
+
+def parse_prompt(raw: object) -> Graph:
+    """Read prompt JSON: `{id: {"class_type", "inputs", "_meta"?}}`.
+
+    Raises:
+        PromptError: it is not an object of nodes, or a node has no class type.
+    """
+    if not isinstance(raw, Mapping):
+        raise PromptError(_invalid("The prompt must be an object of nodes by id.", f"It is {type(raw).__name__}."))
+    nodes = cast("Mapping[object, object]", raw)
+    return Graph({str(id): parse_node(str(id), node) for id, node in nodes.items()})
+
+
+def parse_node(id: str, raw: object) -> GraphNode:
+    """Read one node of a prompt.
+
+    Raises:
+        PromptError: as for `parse_prompt`.
+    """
+    if not isinstance(raw, Mapping):
+        raise PromptError(_invalid("A node must be an object with class_type and inputs.", f"Node ID '#{id}'"))
+    fields = cast("Mapping[str, Json]", raw)
+    title = _title(fields)
+    class_type = fields.get("class_type")
+    if not isinstance(class_type, str):
+        raise PromptError(missing_node_type(id, None, title))
+    inputs = fields.get("inputs", {})
+    if not isinstance(inputs, Mapping):
+        raise PromptError(_invalid("A node's inputs must be an object.", f"Node ID '#{id}'"))
+    return GraphNode(id, class_type, {name: parse_input(value) for name, value in inputs.items()}, title)
+
+
+def parse_input(value: Json) -> Input:
+    """A link is a list of exactly a string and a number; a wrapped value is unwrapped; all else is a constant."""
+    if isinstance(value, Mapping) and WRAPPED in value:
+        return value[WRAPPED]
+    if not isinstance(value, list):
+        return value
+    items = cast("list[Json]", value)
+    if len(items) == 2 and isinstance(items[0], str) and _is_slot(items[1]):
+        return Link(items[0], int(cast("float", items[1])))
+    return BareList(tuple(items))
+
+
+def missing_node_type(id: str, class_type: str | None, title: str) -> Fault:
+    """The node's class is not said, or nobody brought it."""
+    shown = title or class_type or f"#{id}"
+    if class_type is None:
+        message = f"Node '{shown}' has no class_type, so nobody knows what it does."
+    else:
+        message = f"Node '{shown}' not found. The custom node may not be installed."
+    extra: dict[str, Json] = {"node_id": id, "class_type": class_type, "node_title": title or class_type}
+    return Fault("missing_node_type", message, f"Node ID '#{id}'", extra)
+
+
+def _is_slot(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value and abs(value) < 2**31
+
+
+def _title(fields: Mapping[str, Json]) -> str:
+    meta = fields.get("_meta")
+    title = meta.get("title") if isinstance(meta, Mapping) else None
+    return title if isinstance(title, str) else ""
+
+
+def _invalid(message: str, details: str) -> Fault:
+    return Fault("invalid_prompt", message, details)

@@ -1,0 +1,47 @@
+"""Who depends on whom: ancestors and cycles, without recursion (graphs get deep)."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
+
+from server.graph.model import Graph, NodeId
+
+
+def ancestors(graph: Graph, start: NodeId) -> set[NodeId]:
+    """The node and everything it depends on, links to absent nodes left out."""
+    return reach([start], lambda id: (link.node for _, link in graph[id].links() if link.node in graph))
+
+
+def reach(starts: Iterable[NodeId], following: Callable[[NodeId], Iterable[NodeId]]) -> set[NodeId]:
+    """All nodes that can be reached from the starts, these included."""
+    seen = set[NodeId]()
+    stack = list(starts)
+    while stack:
+        id = stack.pop()
+        if id not in seen:
+            seen.add(id)
+            stack.extend(following(id))
+    return seen
+
+
+def cycles(graph: Graph, within: Collection[NodeId]) -> Iterator[tuple[NodeId, ...]]:
+    """Disjoint rings of nodes that wait for each other, among `within`; after breaking them all, none is left."""
+    left = set(within)
+    while True:
+        sorter = TopologicalSorter(
+            {id: [link.node for _, link in graph[id].links() if link.node in left] for id in graph.nodes if id in left}
+        )
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            ring: list[NodeId] = error.args[1][:-1]
+            yield _from_first(ring, graph)
+            left -= set(ring)
+        else:
+            return
+
+
+def _from_first(ring: list[NodeId], graph: Graph) -> tuple[NodeId, ...]:
+    """Turn the ring so that the node that stands first in the graph leads."""
+    order = {id: index for index, id in enumerate(graph.nodes)}
+    start = min(range(len(ring)), key=lambda index: order[ring[index]])
+    return (*ring[start:], *ring[:start])

@@ -1,0 +1,252 @@
+"""Everything that is wrong with a graph, found at once, each fault with its node and input."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from nodes.spec import InputSpec, Json, NodeSpec, Section, compatible
+from server.graph import constants
+from server.graph.constants import Lister
+from server.graph.errors import Fault, NodeFaults
+from server.graph.host import Call, Complaint
+from server.graph.model import BareList, Graph, GraphNode, Input, Link, NodeId
+from server.graph.parse import missing_node_type
+from server.graph.topology import ancestors, cycles
+
+Specs = Mapping[str, NodeSpec]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What may run, and why the rest may not.
+
+    Attributes:
+        graph: with its constants coerced to their declared types.
+        targets: output nodes that are valid with all they depend on.
+        error: set when nothing may run.
+        node_faults: by node; may be non-empty though `error` is None (some outputs dropped).
+    """
+
+    graph: Graph
+    targets: tuple[NodeId, ...]
+    error: Fault | None = None
+    node_faults: Mapping[NodeId, NodeFaults] = field(default_factory=dict[NodeId, NodeFaults])
+
+
+def calls(graph: Graph, specs: Specs) -> tuple[Call, ...]:
+    """The questions to ask of nodes that check their own inputs."""
+    return tuple(
+        call(graph, node, specs)
+        for node in graph
+        if (spec := specs.get(node.type)) and (spec.validates or spec.validates_types)
+    )
+
+
+def call(graph: Graph, node: GraphNode, specs: Specs) -> Call:
+    """A question about one node: its constants as declared, and the types of what feeds its links."""
+    spec = specs.get(node.type)
+    given: dict[str, Json] = {}
+    types: dict[str, str] = {}
+    for name, value in node.inputs.items():
+        if isinstance(value, Link):
+            types[name] = _produced(graph, value, specs) or "*"
+        else:
+            declared = spec.input(name) if spec else None
+            given[name] = _coerced_or_raw(declared, value)
+    return Call(node.id, node.type, given, types)
+
+
+def validate(
+    graph: Graph,
+    specs: Specs,
+    choices: Lister,
+    *,
+    only: Collection[NodeId] | None = None,
+    complaints: Sequence[Complaint] = (),
+) -> Verdict:
+    """Judge a graph.
+
+    Args:
+        choices: lists the files of a folder key, for combos.
+        only: run these output nodes alone.
+        complaints: what nodes said of their own inputs (see `calls`).
+    """
+    unknown = {node.id: missing_node_type(node.id, node.type, node.title) for node in graph if node.type not in specs}
+    wanted = [
+        node.id
+        for node in graph
+        if node.type in specs and specs[node.type].is_output and (only is None or node.id in only)
+    ]
+    if unknown:
+        faults = {id: NodeFaults((fault,), (), graph[id].type) for id, fault in unknown.items()}
+        return Verdict(graph, (), next(iter(unknown.values())), faults)
+    if not wanted:
+        return Verdict(graph, (), Fault("prompt_no_outputs", "Prompt has no outputs"))
+    return _Judge(graph, specs, choices, complaints).judge(wanted)
+
+
+class _Judge:
+    """One validation: collects faults by node and the coerced graph."""
+
+    def __init__(self, graph: Graph, specs: Specs, choices: Lister, complaints: Sequence[Complaint]) -> None:
+        self._graph = graph
+        self._specs = specs
+        self._choices = choices
+        self._complaints = complaints
+        self._faults: dict[NodeId, list[Fault]] = {}
+        self._coerced: dict[NodeId, GraphNode] = dict(graph.nodes)
+
+    def judge(self, wanted: Sequence[NodeId]) -> Verdict:
+        reach = {target: ancestors(self._graph, target) for target in wanted}
+        concerned = set[NodeId]().union(*reach.values())
+        for node in self._graph:
+            if node.id in concerned:
+                self._check_node(node, node.id in wanted)
+        self._check_cycles(concerned)
+        self._take_complaints(concerned)
+        faulty = {id for id, faults in self._faults.items() if faults}
+        valid = tuple(target for target in wanted if not (reach[target] & faulty))
+        node_faults = {
+            id: NodeFaults(
+                tuple(self._faults[id]),
+                tuple(target for target in wanted if id in reach[target]),
+                self._graph[id].type,
+            )
+            for id in self._graph.nodes
+            if id in faulty
+        }
+        error = None if valid else _all_failed(node_faults)
+        return Verdict(Graph(self._coerced), valid, error, node_faults)
+
+    def _check_node(self, node: GraphNode, is_output: bool) -> None:
+        spec = self._specs[node.type]
+        coerced: dict[str, Input] = dict(node.inputs)
+        for declared in spec.inputs:
+            if declared.section is Section.HIDDEN:
+                continue
+            if declared.name not in node.inputs:
+                if declared.section is Section.REQUIRED:
+                    self._fault(node, self._missing(declared))
+                continue
+            value = node.inputs[declared.name]
+            if isinstance(value, BareList):
+                self._fault(node, self._bad_link(declared, value))
+            elif isinstance(value, Link):
+                self._check_link(node, spec, declared, value, is_output)
+            else:
+                coerced[declared.name] = self._check_constant(node, spec, declared, value)
+        self._coerced[node.id] = replace(node, inputs=coerced)
+
+    def _check_link(self, node: GraphNode, spec: NodeSpec, declared: InputSpec, link: Link, is_output: bool) -> None:
+        produced = _produced(self._graph, link, self._specs)
+        if produced is None:
+            self._fault(node, self._dangling(declared, link, is_output))
+        elif not spec.validates_types and not compatible(produced, declared.type):
+            self._fault(node, self._mismatch(declared, link, produced))
+
+    def _check_constant(self, node: GraphNode, spec: NodeSpec, declared: InputSpec, value: Json) -> Json:
+        try:
+            coerced = constants.coerce(declared, value)
+        except (ValueError, TypeError, OverflowError) as error:
+            self._fault(node, constants.not_convertible(declared, value, error, self._choices))
+            return value
+        if declared.name not in spec.validates and "*" not in spec.validates:
+            fault = constants.out_of_bounds(declared, coerced, self._choices)
+            if fault:
+                self._fault(node, fault)
+        return coerced
+
+    def _check_cycles(self, concerned: Collection[NodeId]) -> None:
+        for ring in cycles(self._graph, concerned):
+            path = " -> ".join(f"{id} ({self._graph[id].type})" for id in (*ring, ring[0]))
+            extra: dict[str, Json] = {"node_id": ring[0], "cycle_nodes": list(ring)}
+            self._fault(self._graph[ring[0]], Fault("dependency_cycle", "Dependency cycle detected", path, extra))
+
+    def _take_complaints(self, concerned: Collection[NodeId]) -> None:
+        for complaint in self._complaints:
+            if complaint.node not in concerned:
+                continue
+            node = self._graph[complaint.node]
+            declared = self._specs[node.type].input(complaint.input)
+            value = node.inputs.get(complaint.input)
+            extra: dict[str, Json] = {"input_name": complaint.input}
+            if declared:
+                extra["input_config"] = constants.config(declared, self._choices)
+            if not isinstance(value, Link | BareList):
+                extra["received_value"] = value
+            details = f"{complaint.input} - {complaint.message}" if complaint.message else complaint.input
+            self._fault(
+                node, Fault("custom_validation_failed", "Custom validation failed for node", details, extra)
+            )
+
+    def _fault(self, node: GraphNode, fault: Fault) -> None:
+        self._faults.setdefault(node.id, []).append(fault)
+
+    def _missing(self, declared: InputSpec) -> Fault:
+        return Fault("required_input_missing", "Required input is missing", declared.name, self._info(declared))
+
+    def _bad_link(self, declared: InputSpec, value: BareList) -> Fault:
+        return Fault(
+            "bad_linked_input",
+            "Bad linked input, must be a length-2 list of [node_id, slot_index]",
+            declared.name,
+            {**self._info(declared), "received_value": list(value.value)},
+        )
+
+    def _dangling(self, declared: InputSpec, link: Link, is_output: bool) -> Fault:
+        kind = "exception_during_validation" if is_output else "exception_during_inner_validation"
+        if link.node not in self._graph:
+            message = f"Input {declared.name} is linked to node '{link.node}', which is not in the prompt"
+        else:
+            message = f"Input {declared.name} is linked to output {link.slot} of node '{link.node}', which has fewer"
+        extra: dict[str, Json] = {
+            **self._info(declared),
+            "exception_message": message,
+            "exception_type": "KeyError" if link.node not in self._graph else "IndexError",
+            "traceback": [],
+            "linked_node": [link.node, link.slot],
+        }
+        return Fault(kind, message, repr(link.node), extra)
+
+    def _mismatch(self, declared: InputSpec, link: Link, produced: str) -> Fault:
+        return Fault(
+            "return_type_mismatch",
+            "Return type mismatch between linked nodes",
+            f"{declared.name}, received_type({produced}) mismatch input_type({declared.type})",
+            {**self._info(declared), "received_type": produced, "linked_node": [link.node, link.slot]},
+        )
+
+    def _info(self, declared: InputSpec) -> dict[str, Json]:
+        return {"input_name": declared.name, "input_config": constants.config(declared, self._choices)}
+
+
+def _produced(graph: Graph, link: Link, specs: Specs) -> str | None:
+    """The type on a link; None if its node or slot does not exist. A combo output counts as COMBO."""
+    if link.node not in graph or graph[link.node].type not in specs:
+        return None
+    outputs = specs[graph[link.node].type].outputs
+    if not 0 <= link.slot < len(outputs):
+        return None
+    output = outputs[link.slot]
+    return "COMBO" if output.choices is not None else output.type
+
+
+def _coerced_or_raw(declared: InputSpec | None, value: Input) -> Json:
+    if isinstance(value, BareList):
+        return list(value.value)
+    if isinstance(value, Link):
+        return None
+    if declared is None:
+        return value
+    try:
+        return constants.coerce(declared, value)
+    except (ValueError, TypeError, OverflowError):
+        return value
+
+
+def _all_failed(node_faults: Mapping[NodeId, NodeFaults]) -> Fault:
+    lines = [
+        f"{fault.message}: {fault.details}" if fault.details else fault.message
+        for faults in node_faults.values()
+        for fault in faults.errors
+    ]
+    return Fault("prompt_outputs_failed_validation", "Prompt outputs failed validation", "\n".join(lines))

@@ -1,4 +1,5 @@
 /** The document: its state, its history, and who wants to hear of changes. */
+import type { NodeDef, NodeDefs } from "./defs";
 import { Draft } from "./draft";
 import { type Batch, invert, replay, touchedBy } from "./patch";
 import type { Change, ChangeOrigin, DocumentState, Graph, GraphId } from "./types";
@@ -33,6 +34,7 @@ export interface DocumentOptions {
 }
 
 export class GraphDocument {
+  #defs: NodeDefs;
   #state: DocumentState;
   #past: Step[] = [];
   #future: Step[] = [];
@@ -42,7 +44,9 @@ export class GraphDocument {
   readonly #now: () => number;
   readonly #coalesceMs: number;
 
-  constructor(state: DocumentState = emptyState(), options: DocumentOptions = {}) {
+  /** @param defs what commands know of node types. */
+  constructor(defs: NodeDefs, state: DocumentState = emptyState(), options: DocumentOptions = {}) {
+    this.#defs = defs;
     this.#state = state;
     this.#now = options.now ?? (() => performance.now());
     this.#coalesceMs = options.coalesceMs ?? 1500;
@@ -50,6 +54,15 @@ export class GraphDocument {
 
   get state(): DocumentState {
     return this.#state;
+  }
+
+  get defs(): NodeDefs {
+    return this.#defs;
+  }
+
+  /** Definition of a node type, the document's own subgraphs among them. */
+  def(type: string): NodeDef | undefined {
+    return this.#defs.of(this.#state, type);
   }
 
   /** Counts changes of any kind: equal numbers mean an equal document. */
@@ -66,7 +79,7 @@ export class GraphDocument {
 
   /** Do it, as an undo step of its own or as part of the open transaction. */
   execute<Result>(command: Command<Result>): Result {
-    const draft = new Draft(this.#state);
+    const draft = new Draft(this.#state, this.#defs);
     const result = command.apply(draft);
     const batch = draft.batch();
     if (batch.length === 0) return result;
@@ -152,8 +165,12 @@ export class GraphDocument {
     return true;
   }
 
-  /** Another document takes this one's place: history begins anew. (To undo an opened file, use `replaceAll`.) */
-  load(state: DocumentState): void {
+  /**
+   * Another document takes this one's place: history begins anew. (To be able to undo an opening, use `replaceAll`.)
+   * Give `defs` too when the server's list of nodes was read again.
+   */
+  load(state: DocumentState, defs: NodeDefs = this.#defs): void {
+    this.#defs = defs;
     this.#state = state;
     this.#past = [];
     this.#future = [];
@@ -168,7 +185,7 @@ export class GraphDocument {
    * Undoing an earlier step leaves it as it is unless that step changed the same thing.
    */
   executeQuietly<Result>(command: Command<Result>): Result {
-    const draft = new Draft(this.#state);
+    const draft = new Draft(this.#state, this.#defs);
     const result = command.apply(draft);
     const batch = draft.batch();
     if (batch.length === 0) return result;

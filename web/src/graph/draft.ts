@@ -1,4 +1,5 @@
 /** The draft that a command writes to. It copies only what is changed, and tells afterwards what that was. */
+import type { NodeDefs } from "./defs";
 import type { AnyRecord, Batch, Meta, NodeFields, Patch, RecordId, TableName } from "./patch";
 import type { BoundarySlot, DocumentState, Graph, GraphId, Group, GroupId, JsonObject, JsonValue, Link, LinkId, Node, NodeId } from "./types";
 import { type Fields, withFields } from "./values";
@@ -18,7 +19,10 @@ export class Draft {
   /** Tables copied by this draft, with the ids written in each; null for tables of graphs that the base lacks. */
   readonly #owned = new Map<Graph[TableName], Set<RecordId> | null>();
 
-  constructor(base: DocumentState) {
+  constructor(
+    base: DocumentState,
+    readonly defs: NodeDefs,
+  ) {
     this.#base = base;
     this.#graphs = new Map(base.graphs);
   }

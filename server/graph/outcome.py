@@ -63,22 +63,28 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Collect:
-    """Join parts into slots: for a node that expanded in several calls, each slot gets the parts of all calls."""
-
-    job: str
-    node: NodeId
-    type: str
-    parts: tuple[tuple[Token | Literal, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Done:
     """The node ran. `outputs`: a token per slot; `ui`: what the canvas shows; `seconds`: it took in the worker."""
 
     outputs: tuple[Token, ...]
     ui: Mapping[str, Sequence[Json]] | None = None
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Join parts into slots: for a node that expanded in several calls, each slot gets the parts of all calls."""
+
+    job: str
+    node: NodeId
+    type: str
+    parts: tuple[tuple[Token, ...], ...]
+
+    def trivial(self) -> Done | None:
+        """One part a slot: nothing to join, so no worker need be asked."""
+        if all(len(slot) == 1 for slot in self.parts):
+            return Done(tuple(slot[0] for slot in self.parts))
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,9 @@ def parse_prompt(raw: object) -> Graph:
         PromptError: it is not an object of nodes, or a node has no class type.
     """
     if not isinstance(raw, Mapping):
-        raise PromptError(_invalid("The prompt must be an object of nodes by id.", f"It is {type(raw).__name__}."))
+        raise PromptError(
+            _invalid("The prompt must be an object of nodes by id.", f"It is {type(raw).__name__}.")
+        )
     nodes = cast("Mapping[object, object]", raw)
     return Graph({str(id): parse_node(str(id), node) for id, node in nodes.items()})
 
@@ -34,7 +36,9 @@ def parse_node(id: str, raw: object) -> GraphNode:
         PromptError: as for `parse_prompt`.
     """
     if not isinstance(raw, Mapping):
-        raise PromptError(_invalid("A node must be an object with class_type and inputs.", f"Node ID '#{id}'"))
+        raise PromptError(
+            _invalid("A node must be an object with class_type and inputs.", f"Node ID '#{id}'")
+        )
     fields = cast("Mapping[str, Json]", raw)
     title = _title(fields)
     class_type = fields.get("class_type")
@@ -52,7 +56,7 @@ def parse_input(value: Json) -> Input:
         return value[WRAPPED]
     if not isinstance(value, list):
         return value
-    items = cast("list[Json]", value)
+    items = value
     if len(items) == 2 and isinstance(items[0], str) and _is_slot(items[1]):
         return Link(items[0], int(cast("float", items[1])))
     return BareList(tuple(items))
@@ -70,7 +74,12 @@ def missing_node_type(id: str, class_type: str | None, title: str) -> Fault:
 
 
 def _is_slot(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value and abs(value) < 2**31
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and value == value
+        and abs(value) < 2**31
+    )
 
 
 def _title(fields: Mapping[str, Json]) -> str:

@@ -1,0 +1,352 @@
+"""A run as a state machine: outcomes go in, tasks come out. No I/O, no clock, no threads.
+
+`ready()` says what can start, best first; `start(id)` hands out its task; `apply(id, outcome)` takes what came of it.
+The laws (tested on random graphs): a node runs at most once, never before its inputs, nothing unneeded runs, a failure
+stops what depends on it and nothing else.
+"""
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum, auto
+
+from nodes.spec import NodeSpec
+from server.graph.model import BareList, Graph, GraphNode, Link, NodeId, Origin
+from server.graph.outcome import (
+    Argument,
+    Blocked,
+    Collect,
+    Done,
+    Expanded,
+    Failed,
+    Failure,
+    Interrupted,
+    Literal,
+    Missing,
+    Needs,
+    Outcome,
+    RawLink,
+    Task,
+    Token,
+)
+from server.graph.plan import strong_links
+
+
+class State(Enum):
+    """Where a scheduled node stands."""
+
+    WAITING = auto()
+    READY = auto()
+    RUNNING = auto()
+    FINISHED = auto()
+    FAILED = auto()
+    UNREACHABLE = auto()  # something it depends on failed
+
+
+class Execution:
+    """One run of one graph.
+
+    Args:
+        job: id of the run, written on every task.
+        graph: validated.
+        targets: output nodes to run.
+        keys: content keys by node.
+        known: results that need not be computed.
+    """
+
+    def __init__(
+        self,
+        job: str,
+        graph: Graph,
+        specs: Mapping[str, NodeSpec],
+        targets: Iterable[NodeId],
+        keys: Mapping[NodeId, str | None],
+        known: Mapping[NodeId, Sequence[Token]],
+    ) -> None:
+        self.job = job
+        self.stopped = False
+        self.executed: list[NodeId] = []
+        self._specs = specs
+        self._nodes: dict[NodeId, GraphNode] = dict(graph.nodes)
+        self._origins: dict[NodeId, Origin] = {}
+        self._keys: dict[NodeId, str | None] = dict(keys)
+        self._states: dict[NodeId, State] = {}
+        self._attempts: dict[NodeId, int] = {}
+        self._awaits: dict[NodeId, set[NodeId]] = {}
+        self._dependents: dict[NodeId, list[NodeId]] = {}
+        self._results: dict[NodeId, tuple[Token, ...]] = {id: tuple(tokens) for id, tokens in known.items()}
+        self._parts: dict[NodeId, tuple[tuple[Link | Token, ...], ...]] = {}
+        self._order: dict[NodeId, int] = {}
+        self._ready: list[tuple[int, int, NodeId]] = []
+        self._consumers = _consumers(graph)
+        self._ranks: dict[NodeId, int] = {}
+        self._schedule(targets)
+
+    # --- what can start ---------------------------------------------------------------------------------------------
+
+    def ready(self) -> tuple[NodeId, ...]:
+        """Nodes that can start now, best first: outputs and waiting ones, then what is near an output, then the rest."""
+        return () if self.stopped else tuple(id for _, _, id in sorted(self._ready))
+
+    def best(self) -> NodeId | None:
+        """The first of `ready()`, without sorting the others."""
+        return self._ready[0][2] if self._ready and not self.stopped else None
+
+    def start(self, id: NodeId) -> Task | Collect:
+        """Hand out the task of a ready node."""
+        self._leave_ready(id)
+        self._states[id] = State.RUNNING
+        node = self._nodes[id]
+        if id in self._parts:
+            return Collect(self.job, id, node.type, self._joined(id))
+        origin = self._origins.get(id)
+        return Task(
+            job=self.job,
+            node=id,
+            type=node.type,
+            key=self._keys.get(id),
+            arguments=self._arguments(node),
+            display=origin.display if origin else id,
+            real=origin.real if origin else id,
+            parent=origin.parent if origin else None,
+            attempt=self._attempts.get(id, 0),
+        )
+
+    # --- what came of it --------------------------------------------------------------------------------------------
+
+    def apply(
+        self,
+        id: NodeId,
+        outcome: Outcome,
+        keys: Mapping[NodeId, str | None] | None = None,
+        known: Mapping[NodeId, Sequence[Token]] | None = None,
+    ) -> Outcome:
+        """Take the outcome of a running node.
+
+        Args:
+            keys, known: for `Expanded`: content keys of the new nodes, and results that need not be computed.
+
+        Returns:
+            The outcome as it counts: `Failed` in place of an expansion or a wish that makes no sense.
+        """
+        match outcome:
+            case Done(outputs=outputs) | Blocked(outputs=outputs):
+                self._finish(id, outputs)
+            case Needs(names=names):
+                return self._take_needs(id, names) or outcome
+            case Expanded():
+                self._keys |= keys or {}
+                return self._take_expansion(id, outcome, known or {}) or outcome
+            case Failed():
+                self._fail(id)
+            case Interrupted():
+                self.stopped = True
+        return outcome
+
+    # --- what is known of it ----------------------------------------------------------------------------------------
+
+    @property
+    def over(self) -> bool:
+        """Nothing runs and nothing can start."""
+        return (self.stopped or not self._ready) and State.RUNNING not in self._states.values()
+
+    def state(self, id: NodeId) -> State | None:
+        """Where a node stands; None if the run does not need it."""
+        return self._states.get(id)
+
+    def origin(self, id: NodeId) -> Origin | None:
+        """Whose making the node is; None for nodes of the prompt."""
+        return self._origins.get(id)
+
+    def node(self, id: NodeId) -> GraphNode:
+        """A node of the prompt, or one made in the run."""
+        return self._nodes[id]
+
+    def stuck(self) -> tuple[NodeId, ...]:
+        """Once it is over: nodes that wait for each other (only expansion can bring that about)."""
+        return tuple(id for id, state in self._states.items() if state is State.WAITING)
+
+    def results(self, id: NodeId) -> tuple[Token, ...] | None:
+        """The outputs of a finished node."""
+        return self._results.get(id) if self._states.get(id) is State.FINISHED else None
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _schedule(self, starts: Iterable[NodeId]) -> None:
+        stack = list(reversed(list(starts)))
+        while stack:
+            id = stack.pop()
+            if id in self._states:
+                continue
+            self._order[id] = len(self._order)
+            if id in self._results:
+                self._states[id] = State.FINISHED
+                continue
+            node = self._nodes[id]
+            sources = dict.fromkeys(link.node for link in strong_links(node, self._specs.get(node.type)))
+            self._states[id] = State.WAITING
+            self._awaits[id] = set()
+            stack.extend(reversed(list(sources)))
+            self._wait_for(id, sources)
+            self._settle(id)
+
+    def _wait_for(self, id: NodeId, sources: Iterable[NodeId]) -> None:
+        for source in sources:
+            if self._states.get(source) is not State.FINISHED and not (
+                source in self._results and source not in self._states
+            ):
+                self._awaits[id].add(source)
+                self._dependents.setdefault(source, []).append(id)
+
+    def _settle(self, id: NodeId) -> None:
+        """Make a waiting node ready, or unreachable, if that is what it is."""
+        if self._states[id] is not State.WAITING:
+            return
+        if any(self._states.get(source) in (State.FAILED, State.UNREACHABLE) for source in self._awaits[id]):
+            self._cut_off(id)
+        elif not self._awaits[id]:
+            self._states[id] = State.READY
+            heapq.heappush(self._ready, (self._rank(id), self._order[id], id))
+
+    def _leave_ready(self, id: NodeId) -> None:
+        if self._ready and self._ready[0][2] == id:
+            heapq.heappop(self._ready)
+            return
+        self._ready = [entry for entry in self._ready if entry[2] != id]
+        heapq.heapify(self._ready)
+
+    def _finish(self, id: NodeId, outputs: Sequence[Token]) -> None:
+        self._results[id] = tuple(outputs)
+        self._states[id] = State.FINISHED
+        self._parts.pop(id, None)
+        self.executed.append(id)
+        for dependent in self._dependents.pop(id, ()):
+            self._awaits[dependent].discard(id)
+            self._settle(dependent)
+
+    def _fail(self, id: NodeId) -> None:
+        self._states[id] = State.FAILED
+        for dependent in self._dependents.pop(id, ()):
+            self._cut_off(dependent)
+
+    def _cut_off(self, id: NodeId) -> None:
+        stack = [id]
+        while stack:
+            lost = stack.pop()
+            if self._states.get(lost) is State.WAITING:
+                self._states[lost] = State.UNREACHABLE
+                stack.extend(self._dependents.pop(lost, ()))
+
+    def _take_needs(self, id: NodeId, names: Sequence[str]) -> Failed | None:
+        sources = list[NodeId]()
+        for name in names:
+            wanted = self._nodes[id].inputs.get(name)
+            if not isinstance(wanted, Link):
+                return self._refuse(id, f"asked for input {name!r}, which nothing is linked to")
+            sources.append(wanted.node)
+        self._attempts[id] = self._attempts.get(id, 0) + 1
+        self._states[id] = State.WAITING
+        self._schedule(sources)
+        self._wait_for(id, sources)
+        self._settle(id)
+        return None
+
+    def _take_expansion(
+        self, id: NodeId, made: Expanded, known: Mapping[NodeId, Sequence[Token]]
+    ) -> Failed | None:
+        fault = self._expansion_fault(made)
+        if fault:
+            return self._refuse(id, fault)
+        above = self._origins.get(id)
+        for new in made.nodes.values():
+            display = made.displays.get(new.id, above.display if above else id)
+            self._origins[new.id] = Origin(id, display, above.real if above else id)
+            self._nodes[new.id] = new
+            for _, link in new.links():
+                self._consumers.setdefault(link.node, []).append(new.id)
+        self._results |= {new: tuple(tokens) for new, tokens in known.items() if new in made.nodes}
+        self._parts[id] = made.parts
+        self._states[id] = State.WAITING
+        sources = dict.fromkeys(part.node for slot in made.parts for part in slot if isinstance(part, Link))
+        outputs = [new.id for new in made.nodes.values() if self._is_output(new)]
+        self._schedule((*sources, *outputs))
+        self._wait_for(id, sources)
+        self._settle(id)
+        return None
+
+    def _expansion_fault(self, made: Expanded) -> str:
+        twice = [id for id in made.nodes if id in self._nodes]
+        if twice:
+            return f"expanded into a node with the id {twice[0]!r}, which is taken"
+        links = [link for new in made.nodes.values() for _, link in new.links()]
+        links += [part for slot in made.parts for part in slot if isinstance(part, Link)]
+        for link in links:
+            if link.node not in self._nodes and link.node not in made.nodes:
+                return f"expanded into a graph that names the node {link.node!r}, which does not exist"
+            source = made.nodes.get(link.node) or self._nodes[link.node]
+            if source.type not in self._specs:
+                return f"expanded into a node of the unknown class {source.type!r}"
+            if not 0 <= link.slot < len(self._specs[source.type].outputs):
+                return (
+                    f"expanded into a graph that takes output {link.slot} of {source.type}, which has fewer"
+                )
+        unknown = [new for new in made.nodes.values() if new.type not in self._specs]
+        return f"expanded into a node of the unknown class {unknown[0].type!r}" if unknown else ""
+
+    def _refuse(self, id: NodeId, what: str) -> Failed:
+        self._fail(id)
+        message = f"{self._nodes[id].type} {what}."
+        return Failed(
+            Failure(message, "This is a fault of the node's code: tell its author.", "server.graph.NodeFault")
+        )
+
+    def _joined(self, id: NodeId) -> tuple[tuple[Token, ...], ...]:
+        return tuple(
+            tuple(self._results[part.node][part.slot] if isinstance(part, Link) else part for part in slot)
+            for slot in self._parts[id]
+        )
+
+    def _arguments(self, node: GraphNode) -> dict[str, Argument]:
+        spec = self._specs[node.type]
+        arguments: dict[str, Argument] = {}
+        for name, value in node.inputs.items():
+            declared = spec.input(name)
+            if declared is None and not spec.takes_anything:
+                continue
+            if not isinstance(value, Link):
+                arguments[name] = Literal(list(value.value) if isinstance(value, BareList) else value)
+            elif declared is not None and declared.raw_link:
+                arguments[name] = RawLink(value)
+            else:
+                arguments[name] = self._fed(value)
+        return arguments
+
+    def _fed(self, link: Link) -> Argument:
+        results = self._results.get(link.node)
+        known = results is not None and self._states.get(link.node) in (State.FINISHED, None)
+        return results[link.slot] if results and known and link.slot < len(results) else Missing()
+
+    def _is_output(self, node: GraphNode) -> bool:
+        return self._specs[node.type].is_output
+
+    def _rank(self, id: NodeId) -> int:
+        """0: an output, or one that waits rather than computes; 1: feeds an output; 2: two steps from one; 3: others."""
+        if id not in self._ranks:
+            spec = self._specs[self._nodes[id].type]
+            self._ranks[id] = 0 if spec.is_output or spec.is_async else self._distance(id)
+        return self._ranks[id]
+
+    def _distance(self, id: NodeId) -> int:
+        following = self._consumers.get(id, ())
+        if any(self._is_output(self._nodes[next]) for next in following):
+            return 1
+        beyond = (after for next in following for after in self._consumers.get(next, ()))
+        return 2 if any(self._is_output(self._nodes[after]) for after in beyond) else 3
+
+
+def _consumers(graph: Graph) -> dict[NodeId, list[NodeId]]:
+    """Who is fed by whom; nodes of unknown classes do not come this far."""
+    found: dict[NodeId, list[NodeId]] = {}
+    for node in graph:
+        for source in dict.fromkeys(link.node for _, link in node.links()):
+            found.setdefault(source, []).append(node.id)
+    return found

@@ -1,0 +1,318 @@
+"""The headless door: run a validated graph on a host, say what happens, return how it ended.
+
+ending = await run(Order(...), specs, host, emit)
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from nodes.spec import Json, NodeSpec
+from server.events import (
+    Event,
+    JobFailed,
+    JobStarted,
+    JobStopped,
+    JobSucceeded,
+    NodeBlocked,
+    NodeDone,
+    NodeFailed,
+    NodeProgressed,
+    NodeSaid,
+    NodesCached,
+    NodeStarted,
+    Place,
+)
+from server.graph import signature
+from server.graph.execution import Execution
+from server.graph.host import BackendLost, Host, JobContext, Progressed, Remembered, Report
+from server.graph.model import Graph, GraphNode, NodeId
+from server.graph.outcome import (
+    Blocked,
+    Collect,
+    Done,
+    Expanded,
+    Failed,
+    Failure,
+    Interrupted,
+    Outcome,
+    Task,
+    Token,
+    now_ms,
+)
+from server.graph.plan import concerned, needed
+from server.graph.validate import call
+
+Specs = Mapping[str, NodeSpec]
+Ui = Mapping[str, Sequence[Json]]
+RING = Failure(
+    "Dependency cycle detected",
+    "Nodes wait for each other and none can start: cut one of their links.",
+    "graph.DependencyCycleError",
+)
+
+
+class Status(Enum):
+    """How a job ended."""
+
+    SUCCEEDED = "success"
+    FAILED = "error"
+    STOPPED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to run: a validated graph and the output nodes asked for; the prompt as sent, and what came beside it."""
+
+    job: str
+    graph: Graph
+    targets: tuple[NodeId, ...]
+    prompt: Mapping[str, Json]
+    extra: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    previews: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it went.
+
+    Attributes:
+        outputs: what nodes show, by node id; cached nodes' too.
+        meta: for each of these, how clients name it: node_id, display_node, parent_node, real_node_id.
+        executed: nodes that ran, in order.
+        failure: the first one.
+        timings: seconds in the worker, by node.
+    """
+
+    status: Status
+    outputs: Mapping[NodeId, Ui]
+    meta: Mapping[NodeId, Mapping[str, Json]]
+    executed: tuple[NodeId, ...]
+    failure: JobFailed | None = None
+    timings: Mapping[NodeId, float] = field(default_factory=dict[NodeId, float])
+
+
+async def run(order: Order, specs: Specs, host: Host, emit: Callable[[Event], None]) -> Ending:
+    """Run a job to its end.
+
+    Emits JobStarted, NodesCached, then for each node its events, then JobSucceeded, JobFailed or JobStopped. After a
+    failure, nodes that do not depend on the failed one still run; the job then ends as failed.
+    """
+    return await _Run(order, specs, host, emit).drive()
+
+
+class _Run:
+    def __init__(self, order: Order, specs: Specs, host: Host, emit: Callable[[Event], None]) -> None:
+        self._order = order
+        self._specs = specs
+        self._host = host
+        self._emit = emit
+        self._execution = Execution(order.job, Graph({}), specs, (), {}, {})
+        self._keys: dict[NodeId, str | None] = {}
+        self._outputs: dict[NodeId, Ui] = {}
+        self._timings: dict[NodeId, float] = {}
+        self._postponed: dict[NodeId, Ui | None] = {}  # what an expanding node shows once its graph is done
+        self._first: NodeFailed | None = None
+        self._lost: JobFailed | None = None
+        self._stopped_at: NodeId | None = None
+        self._running: dict[asyncio.Task[Outcome], NodeId] = {}
+
+    async def drive(self) -> Ending:
+        order = self._order
+        self._emit(JobStarted(order.job, now_ms()))
+        try:
+            await self._host.begin(JobContext(order.job, order.prompt, order.extra, order.previews))
+            await self._prepare()
+            await self._loop()
+            await self._host.end(order.job, [key for key in self._keys.values() if key is not None])
+        except BackendLost as lost:
+            self._blame_worker(lost)
+        return self._end()
+
+    async def _prepare(self) -> None:
+        graph, targets = self._order.graph, self._order.targets
+        wanted = concerned(graph, targets)
+        scope = Graph({node.id: node for node in graph if node.id in wanted})
+        self._keys = signature.keys(scope, self._specs, await self._tokens(scope, scope))
+        known = await self._recall(wanted)
+        cached = needed(graph, self._specs, targets, known) & known.keys()
+        in_order = tuple(node.id for node in graph if node.id in known)
+        self._emit(NodesCached(self._order.job, in_order, now_ms()))
+        tokens = {id: entry.outputs for id, entry in known.items()}
+        self._execution = Execution(self._order.job, graph, self._specs, targets, self._keys, tokens)
+        for id in graph.nodes:
+            if id in cached:
+                self._show(id, known[id].ui, cached=True, speak=known[id].ui is not None or id in targets)
+
+    async def _tokens(self, graph: Graph, fresh: Iterable[GraphNode]) -> Mapping[NodeId, str | None]:
+        asked = [
+            node for node in fresh if node.type in self._specs and self._specs[node.type].has_change_token
+        ]
+        if not asked:
+            return {}
+        return await self._host.change_tokens([call(graph, node, self._specs) for node in asked])
+
+    async def _recall(self, ids: Iterable[NodeId]) -> dict[NodeId, Remembered]:
+        wanted = {id: key for id in ids if (key := self._keys.get(id)) is not None}
+        if not wanted:
+            return {}
+        found = await self._host.recall(set(wanted.values()))
+        return {id: found[key] for id, key in wanted.items() if key in found}
+
+    async def _loop(self) -> None:
+        while True:
+            self._start_what_can()
+            if not self._running:
+                return
+            finished, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            for task in finished:
+                id = self._running.pop(task)
+                await self._take(id, task.result())
+
+    def _start_what_can(self) -> None:
+        """All nodes that wait rather than compute, and one that computes."""
+        computing = any(not self._waits(id) for id in self._running.values())
+        for id in self._execution.ready():
+            if self._waits(id) or not computing:
+                computing = computing or not self._waits(id)
+                self._submit(id)
+
+    def _waits(self, id: NodeId) -> bool:
+        return self._specs[self._execution.node(id).type].is_async
+
+    def _submit(self, id: NodeId) -> None:
+        task = self._execution.start(id)
+        if isinstance(task, Task) and task.attempt == 0:
+            self._emit(NodeStarted(self._order.job, self._place(id)))
+        self._running[asyncio.create_task(self._perform(id, task))] = id
+
+    async def _perform(self, id: NodeId, task: Task | Collect) -> Outcome:
+        if isinstance(task, Collect) and (joined := task.trivial()):
+            return joined
+        return await self._host.submit(task, lambda report: self._pass_on(id, report))
+
+    def _pass_on(self, id: NodeId, report: Report) -> None:
+        place = self._place(id)
+        if isinstance(report, Progressed):
+            self._emit(NodeProgressed(self._order.job, place, report.value, report.total, report.preview))
+        else:
+            self._emit(NodeSaid(self._order.job, place, report.text))
+
+    async def _take(self, id: NodeId, outcome: Outcome) -> None:
+        if isinstance(outcome, Expanded):
+            outcome = await self._take_expansion(id, outcome)
+        else:
+            outcome = self._execution.apply(id, outcome)
+        match outcome:
+            case Done(ui=ui, seconds=seconds):
+                self._timings[id] = self._timings.get(id, 0.0) + seconds
+                shown = self._postponed.pop(id, None) if ui is None else ui
+                self._show(id, shown, seconds=self._timings[id])
+            case Blocked(message=message):
+                if message is not None:
+                    self._emit(self._blocked(id, message))
+                self._emit(NodeDone(self._order.job, self._place(id), None))
+            case Failed(failure=failure):
+                self._fail(id, failure)
+            case Interrupted():
+                self._stopped_at = id
+            case _:
+                pass
+
+    async def _take_expansion(self, id: NodeId, made: Expanded) -> Outcome:
+        new = Graph(made.nodes)
+        fresh = await self._tokens(new, new)
+        added: dict[NodeId, str | None] = dict(self._keys)
+        signature.extend(new, self._specs, fresh, added)
+        self._keys = added
+        known = await self._recall(made.nodes)
+        if made.ui is not None:
+            self._postponed[id] = made.ui
+        tokens: dict[NodeId, tuple[Token, ...]] = {new_id: entry.outputs for new_id, entry in known.items()}
+        outcome = self._execution.apply(id, made, {new_id: added[new_id] for new_id in made.nodes}, tokens)
+        if outcome is made:
+            for new_id, entry in known.items():
+                self._show(new_id, entry.ui, cached=True)
+        return outcome
+
+    def _show(
+        self, id: NodeId, ui: Ui | None, *, cached: bool = False, seconds: float = 0.0, speak: bool = True
+    ) -> None:
+        if ui is not None:
+            self._outputs[id] = ui
+        if speak:
+            self._emit(NodeDone(self._order.job, self._place(id), ui, cached, seconds))
+
+    def _fail(self, id: NodeId, failure: Failure) -> None:
+        node = self._execution.node(id)
+        event = NodeFailed(
+            self._order.job, self._place(id), node.type, failure, tuple(self._execution.executed)
+        )
+        self._first = self._first or event
+        self._emit(event)
+
+    def _blocked(self, id: NodeId, message: str) -> NodeBlocked:
+        executed = tuple(self._execution.executed)
+        return NodeBlocked(self._order.job, self._place(id), self._execution.node(id).type, message, executed)
+
+    def _blame_worker(self, lost: BackendLost) -> None:
+        """The worker died: the node that ran takes the blame, since what it did is the likeliest cause."""
+        for task in self._running:
+            task.cancel()
+        failure = Failure(
+            str(lost), "Run it again: what was finished before is kept where it could be.", "BackendLost"
+        )
+        culprit = next(iter(self._running.values()), None)
+        place = self._place(culprit) if culprit is not None else None
+        type = self._execution.node(culprit).type if culprit is not None else ""
+        executed = tuple(self._execution.executed)
+        if place is not None:
+            self._emit(NodeFailed(self._order.job, place, type, failure, executed))
+        self._lost = JobFailed(self._order.job, place, type, failure, executed, now_ms())
+
+    def _end(self) -> Ending:
+        failure = self._lost or self._failure()
+        executed = tuple(self._execution.executed)
+        if failure:
+            status = Status.FAILED
+            self._emit(failure)
+        elif self._stopped_at is not None:
+            status = Status.STOPPED
+            node = self._execution.node(self._stopped_at)
+            self._emit(JobStopped(self._order.job, self._place(node.id), node.type, executed, now_ms()))
+        else:
+            status = Status.SUCCEEDED
+            self._emit(JobSucceeded(self._order.job, now_ms()))
+        meta = {id: self._meta(id) for id in self._outputs}
+        return Ending(status, self._outputs, meta, executed, failure, self._timings)
+
+    def _failure(self) -> JobFailed | None:
+        if self._stopped_at is not None:
+            return None
+        if self._first:
+            first, executed = self._first, tuple(self._execution.executed)
+            return JobFailed(first.job, first.place, first.type, first.failure, executed, now_ms())
+        stuck = self._execution.stuck()
+        if not stuck:
+            return None
+        blamed = next((id for id in stuck if self._execution.origin(id) is None), stuck[0])
+        type = self._execution.node(blamed).type
+        return JobFailed(
+            self._order.job, self._place(blamed), type, RING, tuple(self._execution.executed), now_ms()
+        )
+
+    def _place(self, id: NodeId) -> Place:
+        origin = self._execution.origin(id)
+        if origin is None:
+            return Place(id, id, id)
+        return Place(id, origin.display, origin.real, origin.parent)
+
+    def _meta(self, id: NodeId) -> dict[str, Json]:
+        place = self._place(id)
+        return {
+            "node_id": place.node,
+            "display_node": place.display,
+            "parent_node": place.parent,
+            "real_node_id": place.real,
+        }

@@ -167,8 +167,8 @@ class _Run:
                 return
             finished, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
             for task in finished:
-                id = self._running.pop(task)
-                await self._take(id, task.result())
+                outcome = task.result()  # raises BackendLost while the task still counts as running
+                await self._take(self._running.pop(task), outcome)
 
     def _start_what_can(self) -> None:
         """All nodes that wait rather than compute, and one that computes."""
@@ -263,7 +263,7 @@ class _Run:
         failure = Failure(
             str(lost), "Run it again: what was finished before is kept where it could be.", "BackendLost"
         )
-        culprit = next(iter(self._running.values()), None)
+        culprit = min(self._running.values(), key=self._waits, default=None)
         place = self._place(culprit) if culprit is not None else None
         type = self._execution.node(culprit).type if culprit is not None else ""
         executed = tuple(self._execution.executed)

@@ -1,0 +1,125 @@
+"""The laws of a run, on random graphs."""
+
+import asyncio
+from collections.abc import Mapping
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.server.graph.small import SPECS, PlainHost
+
+from server.graph import signature
+from server.graph.model import Graph, GraphNode, Link
+from server.graph.outcome import Missing, Task
+from server.graph.plan import concerned
+from server.graph.run import Ending, Order, run
+
+INNER = st.sampled_from(["Add", "Add", "Add", "Waits", "Boom"])
+
+
+@st.composite
+def graphs(draw: st.DrawFn, kinds: st.SearchStrategy[str] = INNER) -> Graph:
+    """Up to 12 nodes, links only backwards (so no cycle), shows at the end."""
+    count = draw(st.integers(1, 9))
+    nodes: dict[str, GraphNode] = {}
+    for index in range(count):
+        nodes[str(index)] = GraphNode(str(index), draw(kinds), _links(draw, index, draw(st.integers(0, 3))))
+    for index in range(count, count + draw(st.integers(1, 3))):
+        nodes[str(index)] = GraphNode(str(index), "Show", _links(draw, count, draw(st.integers(1, 2))))
+    return Graph({id: nodes[id] for id in draw(st.permutations(list(nodes)))})
+
+
+def _links(draw: st.DrawFn, below: int, count: int) -> dict[str, object]:
+    inputs: dict[str, object] = {"value": draw(st.integers(0, 3))}
+    for slot in range(count if below else 0):
+        inputs[f"in{slot}"] = Link(str(draw(st.integers(0, below - 1))), 0)
+    return inputs
+
+
+def shows(graph: Graph) -> tuple[str, ...]:
+    return tuple(node.id for node in graph if node.type == "Show")
+
+
+def drive(graph: Graph, targets: tuple[str, ...], host: PlainHost) -> Ending:
+    return asyncio.run(run(Order("j", graph, targets, {}), SPECS, host, lambda event: None))
+
+
+def failing(graph: Graph) -> set[str]:
+    """Nodes that cannot finish: those that break, and all that depend on one."""
+    return {node.id for node in graph if any(graph[id].type == "Boom" for id in concerned(graph, [node.id]))}
+
+
+@given(graphs(), st.data())
+@settings(max_examples=150, deadline=None)
+def test_each_needed_node_runs_once_after_its_inputs_and_nothing_else_runs(graph: Graph, data: st.DataObject):
+    targets = tuple(data.draw(st.lists(st.sampled_from(shows(graph)), min_size=1, unique=True)))
+    host = PlainHost()
+
+    def inputs_are_there(task: Task) -> None:
+        assert not any(isinstance(argument, Missing) for argument in task.arguments.values())
+
+    host.on_run = inputs_are_there
+    drive(graph, targets, host)
+    needed = concerned(graph, targets)
+    hopeless = failing(graph)
+    broke_first = {id for id in needed if graph[id].type == "Boom" and not _waits_for_broken(graph, id)}
+    assert len(host.ran) == len(set(host.ran))
+    assert set(host.ran) == (needed - hopeless) | broke_first
+
+
+def _waits_for_broken(graph: Graph, id: str) -> bool:
+    return any(graph[other].type == "Boom" for other in concerned(graph, [id]) - {id})
+
+
+@given(graphs(st.just("Add")))
+@settings(max_examples=60, deadline=None)
+def test_a_second_run_of_the_same_graph_runs_nothing(graph: Graph):
+    host = PlainHost()
+    first = drive(graph, shows(graph), host)
+    distinct = {signature.keys(graph, SPECS, {})[id] for id in concerned(graph, shows(graph))}
+    assert len(host.kept) == len(distinct)
+    host.ran.clear()
+    assert drive(graph, shows(graph), host).outputs == first.outputs
+    assert host.ran == []
+
+
+@given(graphs(), st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_the_same_graph_under_other_ids_and_order_has_the_same_keys(graph: Graph, random):
+    names = [f"n{index}" for index in range(len(graph))]
+    random.shuffle(names)
+    renamed: Mapping[str, str] = dict(zip(graph.nodes, names, strict=True))
+    moved = [
+        GraphNode(
+            renamed[node.id],
+            node.type,
+            {
+                name: Link(renamed[value.node], value.slot) if isinstance(value, Link) else value
+                for name, value in reversed(node.inputs.items())
+            },
+        )
+        for node in graph
+    ]
+    random.shuffle(moved)
+    before = signature.keys(graph, SPECS, {})
+    after = signature.keys(Graph({node.id: node for node in moved}), SPECS, {})
+    assert {renamed[id]: key for id, key in before.items()} == after
+
+
+@given(graphs(st.just("Add")), st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_changed_constant_changes_the_keys_of_exactly_what_depends_on_it(graph: Graph, data: st.DataObject):
+    chosen = data.draw(st.sampled_from(sorted(graph.nodes)))
+    node = graph[chosen]
+    changed = GraphNode(chosen, node.type, {**node.inputs, "value": 99})
+    before = signature.keys(graph, SPECS, {})
+    after = signature.keys(Graph({**graph.nodes, chosen: changed}), SPECS, {})
+    differing = {id for id in graph.nodes if before[id] != after[id]}
+    assert differing == {id for id in graph.nodes if chosen in concerned(graph, [id])}
+
+
+def test_a_chain_of_five_thousand_nodes_runs():
+    nodes = {"0": GraphNode("0", "Add", {"value": 1})}
+    for index in range(1, 5000):
+        nodes[str(index)] = GraphNode(str(index), "Add", {"in0": Link(str(index - 1), 0), "value": 1})
+    nodes["show"] = GraphNode("show", "Show", {"in0": Link("4999", 0)})
+    assert drive(Graph(nodes), ("show",), PlainHost()).outputs == {"show": {"text": [5000]}}

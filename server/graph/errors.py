@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nodes.spec import Json
+
 from server.graph.model import NodeId
 
 

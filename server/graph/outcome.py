@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nodes.spec import Json
+
 from server.graph.model import GraphNode, Link, NodeId
 
 

@@ -134,9 +134,7 @@ def test_expanding_again_reuses_the_unchanged_part():
 
 
 def test_nodes_that_wait_overlap_with_one_that_computes():
-    built = graph(
-        w1=("Waits", {"in0": 1}), w2=("Waits", {"in0": 2}), s=("Show", {"in0": ("w1", 0), "in1": ("w2", 0)})
-    )
+    built = graph(w1=("Waits", {"in0": 1}), w2=("Waits", {"in0": 2}), s=("Show", {"in0": ("w1", 0), "in1": ("w2", 0)}))
     ending, events, _ = go(built)
     assert ending.outputs == {"s": {"text": [3]}}
     kinds = [type(event) for event in events if isinstance(event, NodeStarted | NodeDone)]

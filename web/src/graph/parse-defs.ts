@@ -7,6 +7,22 @@ const CONTROL_MODES: readonly string[] = ["fixed", "increment", "decrement", "ra
 /** Types drawn as widgets by the field's editor that we hold without a control of our own. */
 const OTHER_WIDGETS: readonly string[] = ["BOUNDING_BOX", "CURVE", "MARKDOWN", "IMAGECOMPARE", "CHART", "GALLERIA", "PAINTER", "RANGE", "COLORS"];
 
+/** The field's editor gives these a view of the model as a widget, which servers get as an input of their own. */
+const VIEWERS_3D: ReadonlySet<string> = new Set(["SaveGLB", "Preview3D", "Preview3DAnimation"]);
+const VIEW_3D: InputDef = {
+  name: "image",
+  type: "LOAD_3D",
+  optional: true,
+  widget: { kind: "other", type: "LOAD_3D", default: "" },
+  forced: false,
+  socket: false,
+  label: "view",
+  tooltip: "",
+  lazy: false,
+  advanced: true,
+  options: {},
+};
+
 export function parseNodeDef(name: string, raw: JsonObject): NodeDef {
   const module = text(raw.python_module, "");
   return {
@@ -15,7 +31,7 @@ export function parseNodeDef(name: string, raw: JsonObject): NodeDef {
     description: text(raw.description, ""),
     category: text(raw.category, ""),
     module,
-    inputs: parseInputs(object(raw.input), object(raw.input_order)),
+    inputs: [...parseInputs(object(raw.input), object(raw.input_order)), ...(VIEWERS_3D.has(name) ? [VIEW_3D] : [])],
     outputs: parseOutputs(raw),
     isOutput: raw.output_node === true,
     virtual: false,
@@ -117,6 +133,8 @@ function parseWidget(name: string, type: string, choices: readonly JsonValue[] |
       return { ...base, ...parseCombo(choices ?? list(options.options), options) };
     case "COMFY_DYNAMICCOMBO_V3":
       return { ...base, ...parseDynamicCombo(list(options.options), options) };
+    case "LOAD_3D":
+      return { ...base, kind: "other", type, default: "" };
     default:
       return OTHER_WIDGETS.includes(kind) ? { ...base, kind: "other", type, default: options.default ?? null } : undefined;
   }

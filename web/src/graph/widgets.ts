@@ -50,8 +50,7 @@ export function* layOut(
   value: (key: string) => JsonValue | undefined,
   options: { readonly forced?: boolean } = {},
 ): Generator<WidgetEntry> {
-  const upload = def.inputs.some(({ optional, widget }) => !optional && widget?.kind === "combo" && widget.upload);
-  let uploadDue = upload;
+  let uploadDue = def.inputs.some(({ optional, widget }) => !optional && widget?.kind === "combo" && widget.upload && !isModelFile(widget));
   for (const input of def.inputs) {
     if (uploadDue && input.optional) {
       yield uploadEntry;
@@ -76,20 +75,28 @@ function* layOutInput(
   const preset = input.initial ?? widget.default;
   yield { key, name: key, label: input.label, role: "value", widget, default: preset, input };
   if (widget.control) yield* controlEntries(key, widget, widget.control);
+  if (isModelFile(widget)) yield* MODEL_BUTTONS;
   if (widget.kind !== "dynamic-combo") return;
   const chosen = value(key) ?? preset;
   const option = widget.options.find((candidate) => candidate.key === chosen);
   for (const sub of option?.inputs ?? []) yield* layOutInput(sub, `${key}.${sub.name}`, value, withForced);
 }
 
-const uploadEntry: WidgetEntry = {
-  key: UPLOAD_KEY,
-  name: "upload",
-  label: "Upload",
-  role: "upload",
-  widget: { kind: "other", type: "UPLOAD", default: "image" },
-  default: "image",
-};
+function button(key: string, name: string, label: string, value: string): WidgetEntry {
+  return { key, name, label, role: "upload", widget: { kind: "other", type: "UPLOAD", default: value }, default: value };
+}
+
+const uploadEntry = button(UPLOAD_KEY, "upload", "Upload", "image");
+/** A file of a 3D model has its buttons at once after it, and each has its place in the list of values. */
+const MODEL_BUTTONS: readonly WidgetEntry[] = [
+  button(UPLOAD_KEY, "upload 3d model", "Upload", "upload3dmodel"),
+  button(":upload-extra", "upload extra resources", "Upload more", "uploadExtraResources"),
+  button(":clear", "clear", "Clear", "clear"),
+];
+
+function isModelFile(widget: Widget): boolean {
+  return widget.kind === "combo" && (widget.upload?.kind === "file" || widget.upload?.kind === "mesh");
+}
 
 function forcedEntry(key: string, input: InputDef): WidgetEntry {
   const widget: Widget = { kind: "other", type: input.type, default: null };

@@ -11,7 +11,7 @@ import { listValues } from "./restore";
 export function serialize(state: DocumentState, defs: NodeDefs, camera?: Camera): JsonObject {
   const root = state.graphs.get(ROOT);
   if (!root) throw new RangeError("A document has a root.");
-  const definitions = [...state.graphs.values()].filter((graph) => graph.id !== ROOT).map((graph) => definition(graph, state, defs));
+  const definitions = [...state.graphs.values()].filter((graph) => graph.id !== ROOT).map((graph) => writeDefinition(graph, state, defs));
   const kept = isObject(root.rest.definitions) ? root.rest.definitions : {};
   return {
     revision: 0,
@@ -29,7 +29,7 @@ export function serialize(state: DocumentState, defs: NodeDefs, camera?: Camera)
 }
 
 /** A subgraph's definition is a graph of version 1. */
-function definition(graph: Graph, state: DocumentState, defs: NodeDefs): JsonObject {
+export function writeDefinition(graph: Graph, state: DocumentState, defs: NodeDefs): JsonObject {
   const ends = (id: string): JsonValue => [...graph.links.values()].filter((link) => link.to.node === BOUNDARY_OUTPUT && link.to.input === id).map((link) => link.id);
   const starts = (slot: number): JsonValue => [...graph.links.values()].filter((link) => link.from.node === BOUNDARY_INPUT && link.from.slot === slot).map((link) => link.id);
   const { node, link, group } = graph.last;
@@ -65,7 +65,7 @@ function writeNodes(graph: Graph, state: DocumentState, defs: NodeDefs): JsonObj
   return [...graph.nodes.values()].map((node, order) => writeNode(graph, node, order, state, defs));
 }
 
-function writeNode(graph: Graph, node: Node, order: number, state: DocumentState, defs: NodeDefs): JsonObject {
+export function writeNode(graph: Graph, node: Node, order: number, state: DocumentState, defs: NodeDefs): JsonObject {
   const { title, color, bgcolor } = node;
   return {
     id: node.id,
@@ -136,12 +136,12 @@ function arrayLink(graph: Graph, link: Link): JsonValue {
   return [link.id, link.from.node, link.from.slot, link.to.node, targetNumber(graph, link), link.type];
 }
 
-function objectLink(graph: Graph, { id, from, to, type, rest }: Link): JsonObject {
+export function objectLink(graph: Graph, { id, from, to, type, rest }: Link): JsonObject {
   const slot = targetNumber(graph, { id, from, to, type, rest });
   return { id, origin_id: from.node, origin_slot: from.slot, target_id: to.node, target_slot: slot, type, ...rest };
 }
 
-function writeGroup({ id, title, bounds, color, rest }: Group): JsonObject {
+export function writeGroup({ id, title, bounds, color, rest }: Group): JsonObject {
   return { id, title, bounding: bounds, ...(color !== undefined && { color }), ...rest };
 }
 

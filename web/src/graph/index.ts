@@ -1,0 +1,28 @@
+/** The document model, whole. It knows no DOM. */
+export * from "./types";
+export { bareNode, emptyGraph, emptyState, isArray, isObject, jsonEqual } from "./values";
+export { JsonError, parseJson, stringifyJson } from "./json";
+export * from "./defs";
+export { MARKDOWN_NOTE, NOTE, PRIMITIVE, REROUTE } from "./virtual-defs";
+export { PRIMITIVE_KEY, UPLOAD_KEY, type WidgetEntry, type WidgetRole, controlKey, valueOf, widgetsOf } from "./widgets";
+export { compatible } from "./compatible";
+export * from "./queries";
+export { defaultSize, makeNode } from "./make-node";
+export { type Command, type DocumentOptions, GraphDocument, type Listener } from "./document";
+export type { Draft } from "./draft";
+export * from "./commands/nodes";
+export * from "./commands/links";
+export * from "./commands/groups";
+export * from "./clipboard";
+export * from "./view";
+export { arrange } from "./arrange";
+export { type ParsedWorkflow, parseWorkflow } from "./workflow/parse";
+export { WorkflowError } from "./workflow/read";
+export { serialize } from "./workflow/serialize";
+export { isPrompt, openJson, parsePrompt } from "./workflow/api-file";
+export { type Prompt, type PromptNode, type PromptOptions, toPrompt } from "./prompt/to-prompt";
+export { applyControls } from "./prompt/controls";
+export type { Random } from "./prompt/text";
+export { isPng, readPngTexts } from "./media/png";
+export { openFile } from "./media/open";
+export * from "./autosave";

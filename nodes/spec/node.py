@@ -126,7 +126,8 @@ def node(
     """Declare a built-in node: the function's parameters are its inputs, its return type its outputs.
 
     The first parameter takes the `Context`. Each other parameter is `Annotated` with one marker of `sockets`; its
-    Python default is the widget's default. The return type is one `Annotated[T, Out(...)]`, a tuple of them, or None.
+    Python default is the widget's default. The return type is one `Annotated[T, Out(...)]`, a tuple of them, or (no
+    outputs) None or `Result`.
     The docstring's first paragraph is what the canvas shows as help.
 
     Args:
@@ -180,13 +181,11 @@ def _input(id: str, parameter: inspect.Parameter, hint: object) -> InputSpec:
             return marker.to_spec(parameter.name, parameter.default if has_default else None, has_default)
         if isinstance(marker, Hidden):
             return InputSpec(parameter.name, marker.type, Section.HIDDEN)
-    raise SpecError(
-        f"Node {id}: input {parameter.name!r} has no marker; annotate it with Socket, Int, Combo..."
-    )
+    raise SpecError(f"Node {id}: input {parameter.name!r} has no marker; annotate it with Socket, Int, Combo...")
 
 
 def _outputs(id: str, hint: object) -> tuple[OutputSpec, ...]:
-    if hint is None or hint is type(None):
+    if hint is None or hint is type(None) or hint is Result:
         return ()
     parts = get_args(hint) if get_origin(hint) is tuple else (hint,)
     return tuple(_output(id, part) for part in parts)

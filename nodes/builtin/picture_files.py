@@ -1,0 +1,109 @@
+"""Pictures in files: reading what people bring, writing PNGs that carry what made them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image as Pillow
+from PIL import ImageOps, ImageSequence, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
+
+from nodes.diffusion.values import Image, Mask
+from nodes.spec import Json, NodeError
+
+NO_MASK = 64  # side of the mask that stands for "none"
+
+
+def read(path: Path) -> tuple[Image, Mask]:
+    """All frames of a file as [B, H, W, 3] in 0..1, and their masks [B, H, W] (1 where transparent).
+
+    Frames of another size than the first are left out. Without transparency the mask is 64x64 zeros.
+
+    Raises:
+        NodeError: it is no picture, or a damaged one.
+    """
+    try:
+        with Pillow.open(path) as opened:
+            frames = [_frame(frame) for frame in _frames(opened)]
+    except (UnidentifiedImageError, Pillow.DecompressionBombError) as error:
+        raise _unreadable(path, "is not a picture that can be read") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise _unreadable(path, f"is damaged ({error})") from error
+    pictures, masks = zip(*(frame for frame in frames if frame[0].shape == frames[0][0].shape), strict=True)
+    return torch.stack(pictures), torch.stack([mask for mask in masks if mask.shape == masks[0].shape])
+
+
+def read_channel(path: Path, channel: str) -> Mask:
+    """One channel of the first frame as a mask [1, H, W]; "alpha" gives 1 where transparent.
+
+    Raises:
+        NodeError: as for `read`.
+    """
+    try:
+        with Pillow.open(path) as opened:
+            picture = ImageOps.exif_transpose(opened)
+            if picture.mode == "I":
+                picture = picture.point(lambda value: value * (1 / 255))
+            if picture.getbands() != ("R", "G", "B", "A"):
+                picture = picture.convert("RGBA")
+            plane = picture.getchannel(channel[0].upper())
+    except (UnidentifiedImageError, Pillow.DecompressionBombError) as error:
+        raise _unreadable(path, "is not a picture that can be read") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise _unreadable(path, f"is damaged ({error})") from error
+    values = torch.from_numpy(np.asarray(plane).astype(np.float32) / 255.0)[None]
+    return 1.0 - values if channel == "alpha" else values
+
+
+def write_png(
+    path: Path, picture: Image, prompt: Mapping[str, Json] | None, extra: Mapping[str, Json] | None, *, effort: int
+) -> None:
+    """Write one picture [H, W, C] of 0..1, with the prompt and each extra entry as text chunks.
+
+    Values are cut, not rounded, to 8 bits, as the field does it.
+
+    Args:
+        effort: PNG compression, 0 to 9.
+
+    Raises:
+        NodeError: the disk refuses; the message says why.
+    """
+    pixels = (picture.cpu().float().numpy() * 255.0).clip(0, 255).astype(np.uint8)
+    texts = PngInfo()
+    if prompt is not None:
+        texts.add_text("prompt", json.dumps(prompt))
+    for name, value in (extra or {}).items():
+        texts.add_text(name, json.dumps(value))
+    try:
+        Pillow.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(
+            path, "PNG", pnginfo=texts, compress_level=effort
+        )
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise NodeError(
+            f"The picture could not be written to {path.name}: {error.strerror or error}.",
+            "Free some space or choose another output folder, then run again: only the save is repeated.",
+        ) from error
+
+
+def _frames(opened: Pillow.Image) -> list[Pillow.Image]:
+    if opened.format == "MPO":  # a stereo pair or a camera's thumbnails: the first one is the picture
+        return [opened.copy()]
+    return [frame.copy() for frame in ImageSequence.Iterator(opened)]
+
+
+def _frame(frame: Pillow.Image) -> tuple[Image, Mask]:
+    turned = ImageOps.exif_transpose(frame)
+    if turned.mode == "I":
+        turned = turned.point(lambda value: value * (1 / 255))
+    colours = torch.from_numpy(np.asarray(turned.convert("RGB")).astype(np.float32) / 255.0)
+    if "A" in turned.getbands() or (turned.mode == "P" and "transparency" in turned.info):
+        alpha = np.asarray(turned.convert("RGBA").getchannel("A")).astype(np.float32) / 255.0
+        return colours, 1.0 - torch.from_numpy(alpha)
+    return colours, torch.zeros(NO_MASK, NO_MASK)
+
+
+def _unreadable(path: Path, why: str) -> NodeError:
+    return NodeError(f"The file {path.name} {why}.", "Open it in a picture viewer to check it, or choose another file.")

@@ -13,7 +13,16 @@ from nodes.diffusion.values import Image
 from nodes.spec import Context, Float, NodeError, Out, Socket, node
 
 LUMA = (0.299, 0.587, 0.114)
-NEIGHBOURS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))  # dy, dx by steps of 45 degrees
+NEIGHBOURS = (
+    (0, 1),
+    (1, 1),
+    (1, 0),
+    (1, -1),
+    (0, -1),
+    (-1, -1),
+    (-1, 0),
+    (-1, 1),
+)  # dy, dx by steps of 45 degrees
 Threshold = Annotated[float, Float(minimum=0.01, maximum=0.99, step=0.01)]
 
 
@@ -27,10 +36,13 @@ def canny(
     """White edges on black. An edge starts where the slope is above the high threshold, and goes on down to the low."""
     if low_threshold > high_threshold:
         raise NodeError(
-            f"low_threshold ({low_threshold}) is above high_threshold ({high_threshold}).", "Swap the two values."
+            f"low_threshold ({low_threshold}) is above high_threshold ({high_threshold}).",
+            "Swap the two values.",
         )
     if image.shape[-1] != 3:
-        raise NodeError(f"Canny needs a picture of 3 channels, not {image.shape[-1]}.", "Remove the alpha channel first.")
+        raise NodeError(
+            f"Canny needs a picture of 3 channels, not {image.shape[-1]}.", "Remove the alpha channel first."
+        )
     edges = find_edges(image.movedim(-1, 1).float(), low_threshold, high_threshold)
     return edges.movedim(1, -1).expand(-1, -1, -1, 3).contiguous()
 
@@ -66,7 +78,9 @@ def _is_ridge(magnitude: Tensor, angle: Tensor) -> Tensor:
     """Where a pixel is greater than both its neighbours along the slope (angle in steps of 45 degrees)."""
     height, width = magnitude.shape[-2:]
     padded = F.pad(magnitude, (1, 1, 1, 1))
-    beside = torch.cat([padded[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] for dy, dx in NEIGHBOURS], dim=1)
+    beside = torch.cat(
+        [padded[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] for dy, dx in NEIGHBOURS], dim=1
+    )
     ahead = beside.gather(1, angle)
     behind = beside.gather(1, (angle + 4) % 8)
     return (magnitude > ahead) & (magnitude > behind)

@@ -59,7 +59,13 @@ def load_image(ctx: Context, image: Upload) -> tuple[ImageOut, Annotated[Mask, O
     return picture_files.read(ctx.files.picture(image))
 
 
-@node("LoadImageMask", name="Load Image (as Mask)", category="mask", change_token=file_token, validate=file_exists)
+@node(
+    "LoadImageMask",
+    name="Load Image (as Mask)",
+    category="mask",
+    change_token=file_token,
+    validate=file_exists,
+)
 def load_image_mask(
     ctx: Context, image: Upload, channel: Annotated[str, Combo(("alpha", "red", "green", "blue"))]
 ) -> Annotated[Mask, Out("MASK")]:
@@ -80,7 +86,9 @@ def save_image(
 
 
 @node("PreviewImage", name="Preview Image", category="image", output=True)
-def preview_image(ctx: Context, images: ImageIn, prompt: Prompt = None, extra_pnginfo: Extra = None) -> Result:
+def preview_image(
+    ctx: Context, images: ImageIn, prompt: Prompt = None, extra_pnginfo: Extra = None
+) -> Result:
     """Show the pictures on the node; they go to the temporary folder."""
     tag = hashlib.sha256(ctx.node_id.encode()).hexdigest()[:5]
     return _written(ctx, images, f"ComfyUI_temp_{tag}", prompt, extra_pnginfo, Place.TEMP, PREVIEW_EFFORT)
@@ -155,7 +163,9 @@ def scaled(image: Image, width: int, height: int, method: str, crop: str = "disa
         NodeError: a side would be 0.
     """
     if width < 1 or height < 1:
-        raise NodeError(f"The picture would be {width} x {height} pixels.", "Choose a size of at least 1 x 1.")
+        raise NodeError(
+            f"The picture would be {width} x {height} pixels.", "Choose a size of at least 1 x 1."
+        )
     return resize(image.movedim(-1, 1), width, height, Mode(method), Crop(crop)).movedim(1, -1)
 
 
@@ -168,7 +178,9 @@ def with_channels(image: Image, channels: int) -> Image:
 
 def matched_channels(to: Image, image: Image) -> Image:
     """The picture with as many channels as `to`: cut, or with an opaque one more."""
-    return image[..., : to.shape[-1]] if image.shape[-1] > to.shape[-1] else with_channels(image, to.shape[-1])
+    return (
+        image[..., : to.shape[-1]] if image.shape[-1] > to.shape[-1] else with_channels(image, to.shape[-1])
+    )
 
 
 def _written(

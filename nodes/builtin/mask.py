@@ -41,11 +41,15 @@ def mask_to_image(ctx: Context, mask: MaskIn) -> Annotated[Image, Out("IMAGE")]:
 
 
 @node("ImageToMask", name="Convert Image to Mask", category="mask")
-def image_to_mask(ctx: Context, image: ImageIn, channel: Annotated[str, Combo(CHANNELS, bare=False)]) -> MaskOut:
+def image_to_mask(
+    ctx: Context, image: ImageIn, channel: Annotated[str, Combo(CHANNELS, bare=False)]
+) -> MaskOut:
     """One channel of the picture as a mask."""
     index = CHANNELS.index(channel)
     if index >= image.shape[-1]:
-        raise NodeError(f"The picture has no {channel} channel.", "Choose red, green or blue, or load one that has alpha.")
+        raise NodeError(
+            f"The picture has no {channel} channel.", "Choose red, green or blue, or load one that has alpha."
+        )
     return image[..., index]
 
 
@@ -97,7 +101,9 @@ def dilate(mask: Mask, plus: bool) -> Mask:
     Args:
         plus: the four neighbours that share a side; otherwise all eight.
     """
-    planes = F.pad(mask[:, None], (1, 1, 1, 1), mode="replicate")  # the mirrored border repeats the edge pixel
+    planes = F.pad(
+        mask[:, None], (1, 1, 1, 1), mode="replicate"
+    )  # the mirrored border repeats the edge pixel
     if not plus:
         return F.max_pool2d(planes, 3, stride=1)[:, 0]
     across = F.max_pool2d(planes[:, :, 1:-1], (1, 3), stride=1)

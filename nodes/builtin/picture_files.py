@@ -58,7 +58,12 @@ def read_channel(path: Path, channel: str) -> Mask:
 
 
 def write_png(
-    path: Path, picture: Image, prompt: Mapping[str, Json] | None, extra: Mapping[str, Json] | None, *, effort: int
+    path: Path,
+    picture: Image,
+    prompt: Mapping[str, Json] | None,
+    extra: Mapping[str, Json] | None,
+    *,
+    effort: int,
 ) -> None:
     """Write one picture [H, W, C] of 0..1, with the prompt and each extra entry as text chunks.
 
@@ -106,4 +111,6 @@ def _frame(frame: Pillow.Image) -> tuple[Image, Mask]:
 
 
 def _unreadable(path: Path, why: str) -> NodeError:
-    return NodeError(f"The file {path.name} {why}.", "Open it in a picture viewer to check it, or choose another file.")
+    return NodeError(
+        f"The file {path.name} {why}.", "Open it in a picture viewer to check it, or choose another file."
+    )

@@ -181,7 +181,9 @@ def _input(id: str, parameter: inspect.Parameter, hint: object) -> InputSpec:
             return marker.to_spec(parameter.name, parameter.default if has_default else None, has_default)
         if isinstance(marker, Hidden):
             return InputSpec(parameter.name, marker.type, Section.HIDDEN)
-    raise SpecError(f"Node {id}: input {parameter.name!r} has no marker; annotate it with Socket, Int, Combo...")
+    raise SpecError(
+        f"Node {id}: input {parameter.name!r} has no marker; annotate it with Socket, Int, Combo..."
+    )
 
 
 def _outputs(id: str, hint: object) -> tuple[OutputSpec, ...]:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from nodes.spec import InputSpec, Json
-
 from server.graph.errors import Fault
 
 Lister = Callable[[str], Sequence[str]]

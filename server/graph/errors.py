@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nodes.spec import Json
-
 from server.graph.model import NodeId
 
 

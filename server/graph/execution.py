@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum, auto
 
 from nodes.spec import NodeSpec
-
 from server.graph.model import BareList, Graph, GraphNode, Link, NodeId, Origin
 from server.graph.outcome import (
     Argument,
@@ -251,7 +250,9 @@ class Execution:
         self._settle(id)
         return None
 
-    def _take_expansion(self, id: NodeId, made: Expanded, known: Mapping[NodeId, Sequence[Token]]) -> Failed | None:
+    def _take_expansion(
+        self, id: NodeId, made: Expanded, known: Mapping[NodeId, Sequence[Token]]
+    ) -> Failed | None:
         fault = self._expansion_fault(made)
         if fault:
             return self._refuse(id, fault)
@@ -285,7 +286,9 @@ class Execution:
             if source.type not in self._specs:
                 return f"expanded into a node of the unknown class {source.type!r}"
             if not 0 <= link.slot < len(self._specs[source.type].outputs):
-                return f"expanded into a graph that takes output {link.slot} of {source.type}, which has fewer"
+                return (
+                    f"expanded into a graph that takes output {link.slot} of {source.type}, which has fewer"
+                )
         unknown = [new for new in made.nodes.values() if new.type not in self._specs]
         return f"expanded into a node of the unknown class {unknown[0].type!r}" if unknown else ""
 

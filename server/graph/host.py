@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from nodes.spec import Json, Preview
-
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Outcome, Task, Token
 

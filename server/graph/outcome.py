@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nodes.spec import Json
-
 from server.graph.model import GraphNode, Link, NodeId
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import cast
 
 from nodes.spec import Json
-
 from server.graph.errors import Fault, PromptError
 from server.graph.model import BareList, Graph, GraphNode, Input, Link
 
@@ -18,7 +17,9 @@ def parse_prompt(raw: object) -> Graph:
         PromptError: it is not an object of nodes, or a node has no class type.
     """
     if not isinstance(raw, Mapping):
-        raise PromptError(_invalid("The prompt must be an object of nodes by id.", f"It is {type(raw).__name__}."))
+        raise PromptError(
+            _invalid("The prompt must be an object of nodes by id.", f"It is {type(raw).__name__}.")
+        )
     nodes = cast("Mapping[object, object]", raw)
     return Graph({str(id): parse_node(str(id), node) for id, node in nodes.items()})
 
@@ -30,7 +31,9 @@ def parse_node(id: str, raw: object) -> GraphNode:
         PromptError: as for `parse_prompt`.
     """
     if not isinstance(raw, Mapping):
-        raise PromptError(_invalid("A node must be an object with class_type and inputs.", f"Node ID '#{id}'"))
+        raise PromptError(
+            _invalid("A node must be an object with class_type and inputs.", f"Node ID '#{id}'")
+        )
     fields = cast("Mapping[str, Json]", raw)
     title = _title(fields)
     class_type = fields.get("class_type")
@@ -66,7 +69,12 @@ def missing_node_type(id: str, class_type: str | None, title: str) -> Fault:
 
 
 def _is_slot(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value and abs(value) < 2**31
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and value == value
+        and abs(value) < 2**31
+    )
 
 
 def _title(fields: Mapping[str, Json]) -> str:

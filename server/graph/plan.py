@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from nodes.spec import NodeSpec
-
 from server.graph.model import Graph, GraphNode, Link, NodeId
 from server.graph.topology import reach
 

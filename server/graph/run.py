@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from nodes.spec import Json, NodeSpec
-
-from server.events import (
+from server.graph import signature
+from server.graph.execution import Execution
+from server.graph.happenings import (
     Event,
     JobFailed,
     JobStarted,
@@ -25,8 +26,6 @@ from server.events import (
     NodeStarted,
     Place,
 )
-from server.graph import signature
-from server.graph.execution import Execution
 from server.graph.host import BackendLost, Host, JobContext, Progressed, Remembered, Report
 from server.graph.model import Graph, GraphNode, NodeId
 from server.graph.outcome import (
@@ -147,7 +146,9 @@ class _Run:
                 self._show(id, known[id].ui, cached=True, speak=known[id].ui is not None or id in targets)
 
     async def _tokens(self, graph: Graph, fresh: Iterable[GraphNode]) -> Mapping[NodeId, str | None]:
-        asked = [node for node in fresh if node.type in self._specs and self._specs[node.type].has_change_token]
+        asked = [
+            node for node in fresh if node.type in self._specs and self._specs[node.type].has_change_token
+        ]
         if not asked:
             return {}
         return await self._host.change_tokens([call(graph, node, self._specs) for node in asked])
@@ -245,7 +246,9 @@ class _Run:
 
     def _fail(self, id: NodeId, failure: Failure) -> None:
         node = self._execution.node(id)
-        event = NodeFailed(self._order.job, self._place(id), node.type, failure, tuple(self._execution.executed))
+        event = NodeFailed(
+            self._order.job, self._place(id), node.type, failure, tuple(self._execution.executed)
+        )
         self._first = self._first or event
         self._emit(event)
 
@@ -257,7 +260,9 @@ class _Run:
         """The worker died: the node that ran takes the blame, since what it did is the likeliest cause."""
         for task in self._running:
             task.cancel()
-        failure = Failure(str(lost), "Run it again: what was finished before is kept where it could be.", "BackendLost")
+        failure = Failure(
+            str(lost), "Run it again: what was finished before is kept where it could be.", "BackendLost"
+        )
         culprit = min(self._running.values(), key=self._waits, default=None)
         place = self._place(culprit) if culprit is not None else None
         type = self._execution.node(culprit).type if culprit is not None else ""
@@ -293,7 +298,9 @@ class _Run:
             return None
         blamed = next((id for id in stuck if self._execution.origin(id) is None), stuck[0])
         type = self._execution.node(blamed).type
-        return JobFailed(self._order.job, self._place(blamed), type, RING, tuple(self._execution.executed), now_ms())
+        return JobFailed(
+            self._order.job, self._place(blamed), type, RING, tuple(self._execution.executed), now_ms()
+        )
 
     def _place(self, id: NodeId) -> Place:
         origin = self._execution.origin(id)

@@ -10,13 +10,14 @@ import json
 from collections.abc import Callable, Mapping
 
 from nodes.spec import Json, NodeSpec
-
 from server.graph.model import BareList, Graph, GraphNode, Input, Link, NodeId
 
 Key = str
 
 
-def keys(graph: Graph, specs: Mapping[str, NodeSpec], tokens: Mapping[NodeId, str | None]) -> dict[NodeId, Key | None]:
+def keys(
+    graph: Graph, specs: Mapping[str, NodeSpec], tokens: Mapping[NodeId, str | None]
+) -> dict[NodeId, Key | None]:
     """The key of every node; None where a result can never be told equal.
 
     Args:
@@ -71,7 +72,9 @@ def node_key(
         if part is None:
             return None
         inputs.append([name, part])
-    tied_to_id = spec is not None and (not spec.idempotent or any(entry.type == "UNIQUE_ID" for entry in spec.inputs))
+    tied_to_id = spec is not None and (
+        not spec.idempotent or any(entry.type == "UNIQUE_ID" for entry in spec.inputs)
+    )
     content: Json = [node.type, spec.version if spec else "", token, node.id if tied_to_id else None, inputs]
     return hashlib.blake2b(_canonical(content), digest_size=20).hexdigest()
 
@@ -86,4 +89,6 @@ def _input_part(value: Input, key_of: Callable[[NodeId], Key | None]) -> list[Js
 
 
 def _canonical(content: Json) -> bytes:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=list).encode()
+    return json.dumps(
+        content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=list
+    ).encode()

@@ -28,7 +28,11 @@ def cycles(graph: Graph, within: Collection[NodeId]) -> Iterator[tuple[NodeId, .
     left = set(within)
     while True:
         sorter = TopologicalSorter(
-            {id: [link.node for _, link in graph[id].links() if link.node in left] for id in graph.nodes if id in left}
+            {
+                id: [link.node for _, link in graph[id].links() if link.node in left]
+                for id in graph.nodes
+                if id in left
+            }
         )
         try:
             sorter.prepare()

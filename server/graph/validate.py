@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nodes.spec import InputSpec, Json, NodeSpec, Section, compatible
-
 from server.graph import constants
 from server.graph.constants import Lister
 from server.graph.errors import Fault, NodeFaults
@@ -71,7 +70,9 @@ def validate(
         only: run these output nodes alone.
         complaints: what nodes said of their own inputs (see `calls`).
     """
-    unknown = {node.id: missing_node_type(node.id, node.type, node.title) for node in graph if node.type not in specs}
+    unknown = {
+        node.id: missing_node_type(node.id, node.type, node.title) for node in graph if node.type not in specs
+    }
     wanted = [
         node.id
         for node in graph
@@ -137,7 +138,9 @@ class _Judge:
                 coerced[declared.name] = self._check_constant(node, spec, declared, value)
         self._coerced[node.id] = replace(node, inputs=coerced)
 
-    def _check_link(self, node: GraphNode, spec: NodeSpec, declared: InputSpec, link: Link, is_output: bool) -> None:
+    def _check_link(
+        self, node: GraphNode, spec: NodeSpec, declared: InputSpec, link: Link, is_output: bool
+    ) -> None:
         produced = _produced(self._graph, link, self._specs)
         if produced is None:
             self._fault(node, self._dangling(declared, link, is_output))
@@ -160,7 +163,9 @@ class _Judge:
         for ring in cycles(self._graph, concerned):
             path = " -> ".join(f"{id} ({self._graph[id].type})" for id in (*ring, ring[0]))
             extra: dict[str, Json] = {"node_id": ring[0], "cycle_nodes": list(ring)}
-            self._fault(self._graph[ring[0]], Fault("dependency_cycle", "Dependency cycle detected", path, extra))
+            self._fault(
+                self._graph[ring[0]], Fault("dependency_cycle", "Dependency cycle detected", path, extra)
+            )
 
     def _take_complaints(self, concerned: Collection[NodeId]) -> None:
         for complaint in self._complaints:
@@ -175,13 +180,17 @@ class _Judge:
             if not isinstance(value, Link | BareList):
                 extra["received_value"] = value
             details = f"{complaint.input} - {complaint.message}" if complaint.message else complaint.input
-            self._fault(node, Fault("custom_validation_failed", "Custom validation failed for node", details, extra))
+            self._fault(
+                node, Fault("custom_validation_failed", "Custom validation failed for node", details, extra)
+            )
 
     def _fault(self, node: GraphNode, fault: Fault) -> None:
         self._faults.setdefault(node.id, []).append(fault)
 
     def _missing(self, declared: InputSpec) -> Fault:
-        return Fault("required_input_missing", "Required input is missing", declared.name, self._info(declared))
+        return Fault(
+            "required_input_missing", "Required input is missing", declared.name, self._info(declared)
+        )
 
     def _bad_link(self, declared: InputSpec, value: BareList) -> Fault:
         return Fault(

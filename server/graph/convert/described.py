@@ -30,7 +30,11 @@ def ordered(inputs: JsonObject, order: Json, section: Section) -> list[InputSpec
     """The inputs of one section, in `input_order` where that says, then the rest."""
     given = member(inputs, section.value)
     listed = order.get(section.value) if isinstance(order, Mapping) else None
-    first = [name for name in listed if isinstance(name, str) and name in given] if isinstance(listed, list) else []
+    first = (
+        [name for name in listed if isinstance(name, str) and name in given]
+        if isinstance(listed, list)
+        else []
+    )
     names = dict.fromkeys((*first, *given))
     return [read_input(name, given[name], section) for name in names]
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from nodes.spec import Json
-
 from server.graph.convert.workflow import FROM_OUTSIDE, Saved, Sheet, Slot, Wire, Workflow, objects
 
 OWN = "-1"
@@ -59,7 +58,11 @@ def rewired(workflow: Workflow) -> Workflow:
 
 def _proxies(instance: Saved) -> list[tuple[str, str]]:
     raw = instance.properties.get("proxyWidgets")
-    pairs = [entry for entry in raw if isinstance(entry, list) and len(entry) >= 2] if isinstance(raw, list) else []
+    pairs = (
+        [entry for entry in raw if isinstance(entry, list) and len(entry) >= 2]
+        if isinstance(raw, list)
+        else []
+    )
     return [(str(entry[0]), str(entry[1])) for entry in pairs]
 
 

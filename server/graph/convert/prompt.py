@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from nodes.spec import Json, NodeSpec, compatible
-
 from server.graph.convert.promoted import promoted_values, rewired
 from server.graph.convert.text import Namer, dynamic, strip_comments
 from server.graph.convert.widgets import VIRTUAL, widget_values
@@ -108,7 +107,9 @@ class _Converter:
     def _open(self, level: Level, node: Saved) -> Level:
         sheet = self._definitions[node.type]
         if node.type in _types_above(level):
-            raise PromptError(Fault("invalid_prompt", f"The subgraph '{sheet.name}' contains itself.", node.id))
+            raise PromptError(
+                Fault("invalid_prompt", f"The subgraph '{sheet.name}' contains itself.", node.id)
+            )
         values = promoted_values(node, sheet)
         return Level(sheet, (*level.path, node.id), node, level, values)
 
@@ -116,7 +117,9 @@ class _Converter:
         spec = self._specs.get(node.type)
         if spec is None:
             fault = missing_node_type(level.execution_id(node.id), node.type, node.title)
-            raise PromptError(replace(fault, message=f"Nobody describes the node {node.type!r}. {fault.message}"))
+            raise PromptError(
+                replace(fault, message=f"Nobody describes the node {node.type!r}. {fault.message}")
+            )
         values = widget_values(node, spec) | self._from_primitives(level, node)
         namer = Namer(level.sheet, self._specs)
         inputs: dict[str, Json] = {
@@ -149,7 +152,12 @@ class _Converter:
         for slot in node.inputs:
             wire = level.sheet.wires.get(slot.link or "")
             source = level.sheet.nodes.get(wire.origin) if wire else None
-            if source and source.type == "PrimitiveNode" and isinstance(source.values, list) and source.values:
+            if (
+                source
+                and source.type == "PrimitiveNode"
+                and isinstance(source.values, list)
+                and source.values
+            ):
                 written[slot.widget or slot.name] = source.values[0]
         return written
 
@@ -188,7 +196,9 @@ class _Converter:
             return self._into(level, node.inputs[0], wanted, seen) if node.inputs else None
         return None if node.type in VIRTUAL else Real(level.execution_id(node.id), wire.origin_slot)
 
-    def _out_of_instance(self, inside: Level, slot: int, wanted: str, seen: frozenset[tuple[str, ...]]) -> Source:
+    def _out_of_instance(
+        self, inside: Level, slot: int, wanted: str, seen: frozenset[tuple[str, ...]]
+    ) -> Source:
         for wire in inside.sheet.wires.values():
             if wire.target == TO_OUTSIDE and wire.target_slot == slot:
                 return self._into(inside, Slot("", "*", wire.id), wanted, seen)

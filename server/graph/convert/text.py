@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from nodes.spec import NodeSpec
-
 from server.graph.convert.widgets import widget_values
 from server.graph.convert.workflow import Sheet
 

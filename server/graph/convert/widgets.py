@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nodes.spec import InputSpec, Json, NodeSpec, Section
-
 from server.graph.convert.described import ordered
 from server.graph.convert.workflow import Saved, member, objects
 
-WIDGET_KINDS = frozenset({"INT", "FLOAT", "BOOLEAN", "STRING", "COMBO", "COLOR", "BOUNDING_BOX", "CURVE", "WEBCAM"})
+WIDGET_KINDS = frozenset(
+    {"INT", "FLOAT", "BOOLEAN", "STRING", "COMBO", "COLOR", "BOUNDING_BOX", "CURVE", "WEBCAM"}
+)
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 CONTROLS = ("fixed", "increment", "decrement", "randomize", "increment-wrap")
 UPLOADS = ("image_upload", "video_upload", "animated_image_upload")
@@ -30,10 +31,8 @@ def widget_values(node: Saved, spec: NodeSpec) -> dict[str, Json]:
     stored = list(node.values) if isinstance(node.values, list) else []
     stored = _without_forced(stored, spec)
     taken: dict[str, Json] = {}
-    index = 0
-    for widget in _created(spec, stored):
+    for index, widget in enumerate(_created(spec, stored)):
         value = stored[index] if index < len(stored) else _default(widget)
-        index += 1
         if widget.spec is not None:
             taken[widget.name] = value
     return taken

@@ -6,7 +6,6 @@ from enum import IntEnum
 from typing import TypeGuard, cast
 
 from nodes.spec import Json
-
 from server.graph.errors import Fault, PromptError
 
 JsonObject = Mapping[str, Json]
@@ -70,7 +69,9 @@ class Sheet:
 
     def wires_from(self, node: str, slot: int | None = None) -> list[Wire]:
         """The links that leave a node (or one of its outputs)."""
-        return [wire for wire in self.wires.values() if wire.origin == node and slot in (None, wire.origin_slot)]
+        return [
+            wire for wire in self.wires.values() if wire.origin == node and slot in (None, wire.origin_slot)
+        ]
 
     def fed(self, wire: Wire) -> tuple[Saved, Slot] | None:
         """The node and input slot that a link ends on: found by the link's id, since saved slot numbers mislead."""

@@ -78,7 +78,12 @@ def test_dynamic_text_chooses_and_keeps_what_is_escaped():
 
 def test_dates_and_widgets_fill_a_file_name():
     specs = read_specs({"KSampler": {"input": {"required": {"seed": ["INT", {"default": 1}]}}}})
-    node = {"id": 1, "type": "KSampler", "widgets_values": [5, "fixed"], "properties": {"Node name for S&R": "KSampler"}}
+    node = {
+        "id": 1,
+        "type": "KSampler",
+        "widgets_values": [5, "fixed"],
+        "properties": {"Node name for S&R": "KSampler"},
+    }
     sheet = read_workflow({"nodes": [node], "links": []}).root
     namer = Namer(sheet, specs, datetime(2026, 1, 2, 3, 4, 5))
     assert namer.filled("%date:yyyy-MM-dd%/%KSampler.seed%_%width%") == "2026-01-02/5_%width%"

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.server.graph.small import SPECS, PlainHost
 
 from server.graph import signature
 from server.graph.model import Graph, GraphNode, Link
 from server.graph.outcome import Missing, Task
 from server.graph.plan import concerned
 from server.graph.run import Ending, Order, run
+from tests.server.graph.small import SPECS, PlainHost
 
 INNER = st.sampled_from(["Add", "Add", "Add", "Waits", "Boom"])
 

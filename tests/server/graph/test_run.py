@@ -4,12 +4,23 @@ import asyncio
 from collections.abc import Mapping
 
 import pytest
-from tests.server.graph.small import SPECS, PlainHost, graph
 
-from server.events import Event, JobFailed, JobStarted, JobStopped, JobSucceeded, NodeBlocked, NodeDone, NodesCached
-from server.events import NodeFailed, NodeProgressed, NodeStarted
+from server.events import (
+    Event,
+    JobFailed,
+    JobStarted,
+    JobStopped,
+    JobSucceeded,
+    NodeBlocked,
+    NodeDone,
+    NodeFailed,
+    NodeProgressed,
+    NodesCached,
+    NodeStarted,
+)
 from server.graph.model import Graph
 from server.graph.run import Ending, Order, Status, run
+from tests.server.graph.small import SPECS, PlainHost, graph
 
 
 def go(built: Graph, *targets: str, host: PlainHost | None = None) -> tuple[Ending, list[Event], PlainHost]:
@@ -77,7 +88,12 @@ def test_a_failure_leaves_other_branches_alone_and_names_the_node():
     assert "after" not in host.ran and "s1" not in host.ran
     assert [event.place.node for event in events if isinstance(event, NodeFailed)] == ["x"]
     last = events[-1]
-    assert isinstance(last, JobFailed) and last.place and last.place.node == "x" and last.failure.hint == "mend it"
+    assert (
+        isinstance(last, JobFailed)
+        and last.place
+        and last.place.node == "x"
+        and last.failure.hint == "mend it"
+    )
 
 
 def test_stop_ends_the_whole_run_where_it_stands():
@@ -110,7 +126,9 @@ def test_a_lazy_input_not_asked_for_never_runs(pick: int, expected: int, untouch
 
 
 def test_a_block_with_a_message_is_told_and_the_run_goes_on():
-    built = graph(g=("Gate", {}), s=("Show", {"in0": ("g", 0)}), a=("Add", {"value": 1}), t=("Show", {"in0": ("a", 0)}))
+    built = graph(
+        g=("Gate", {}), s=("Show", {"in0": ("g", 0)}), a=("Add", {"value": 1}), t=("Show", {"in0": ("a", 0)})
+    )
     ending, events, _ = go(built)
     assert ending.status is Status.SUCCEEDED
     assert [event.message for event in events if isinstance(event, NodeBlocked)] == ["closed"]
@@ -134,7 +152,9 @@ def test_expanding_again_reuses_the_unchanged_part():
 
 
 def test_nodes_that_wait_overlap_with_one_that_computes():
-    built = graph(w1=("Waits", {"in0": 1}), w2=("Waits", {"in0": 2}), s=("Show", {"in0": ("w1", 0), "in1": ("w2", 0)}))
+    built = graph(
+        w1=("Waits", {"in0": 1}), w2=("Waits", {"in0": 2}), s=("Show", {"in0": ("w1", 0), "in1": ("w2", 0)})
+    )
     ending, events, _ = go(built)
     assert ending.outputs == {"s": {"text": [3]}}
     kinds = [type(event) for event in events if isinstance(event, NodeStarted | NodeDone)]

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 
 import pytest
-from tests.server.graph.small import socket, spec
 
 from nodes.spec import Choices, InputSpec, Json, NodeSpec, Section
 from server.graph.errors import PromptError
@@ -12,6 +11,7 @@ from server.graph.host import Complaint
 from server.graph.model import BareList, Link
 from server.graph.parse import parse_input, parse_prompt
 from server.graph.validate import Verdict, calls, validate
+from tests.server.graph.small import socket, spec
 
 SPECS: Mapping[str, NodeSpec] = {
     entry.id: entry
@@ -159,7 +159,11 @@ def test_a_node_that_checks_itself_is_asked_and_its_bounds_are_not():
 
 
 def test_a_long_list_of_choices_is_not_spelt_out():
-    many = {"Load": spec("Load", (InputSpec("file", "COMBO", choices=Choices(tuple(range(30)))),), (), is_output=True)}
+    many = {
+        "Load": spec(
+            "Load", (InputSpec("file", "COMBO", choices=Choices(tuple(range(30)))),), (), is_output=True
+        )
+    }
     prompt = parse_prompt({"1": {"class_type": "Load", "inputs": {"file": "x"}}})
     (fault,) = validate(prompt, many, folder).node_faults["1"].errors
     assert "(list of length 30)" in fault.details and fault.extra_info["input_config"] is None

@@ -1,0 +1,251 @@
+/** The server's routes as typed calls. */
+import { parseJson, stringifyJson } from "../graph/json";
+import { type NodeDefs, parseNodeDefs } from "../graph/defs";
+import type { JsonObject, JsonValue } from "../graph/types";
+import { isObject } from "../graph/values";
+import type {
+  FileRef,
+  Folder,
+  History,
+  JobDetail,
+  JobPage,
+  JobQuery,
+  PromptAccepted,
+  PromptId,
+  PromptRejected,
+  PromptRequest,
+  Queue,
+  SystemStats,
+  UserFile,
+} from "./wire";
+
+/** The server said no, or could not be reached (`status` 0). The message is for people. */
+export class HttpError extends Error {
+  override name = "HttpError";
+
+  constructor(
+    message: string,
+    readonly status: number,
+    readonly body: JsonValue = null,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+export interface ClientOptions {
+  /** Address of the page's folder, with or without a slash at the end: "http://127.0.0.1:8188/". */
+  readonly base: string;
+  readonly fetch?: typeof fetch;
+}
+
+/** How the server took a prompt. */
+export type QueueAnswer = ({ readonly accepted: true } & PromptAccepted) | ({ readonly accepted: false } & PromptRejected);
+
+export class Client {
+  readonly #base: URL;
+  readonly #fetch: typeof fetch;
+
+  constructor(options: ClientOptions) {
+    this.#base = new URL(options.base.endsWith("/") ? options.base : `${options.base}/`);
+    this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
+  }
+
+  /** Every node the server knows. */
+  async nodeDefs(): Promise<NodeDefs> {
+    return parseNodeDefs(await this.objectInfo());
+  }
+
+  async objectInfo(): Promise<JsonObject> {
+    return this.#object("object_info");
+  }
+
+  /** @throws HttpError if the server neither takes the prompt nor says what is wrong with it. */
+  async queuePrompt(request: PromptRequest): Promise<QueueAnswer> {
+    try {
+      const answer = await this.#post("prompt", request as unknown as JsonObject);
+      return { accepted: true, ...(answer as unknown as PromptAccepted) };
+    } catch (error) {
+      const body = error instanceof HttpError && error.status === 400 ? error.body : null;
+      if (!isObject(body) || !isObject(body.error)) throw error;
+      return { accepted: false, ...({ node_errors: {}, ...body } as unknown as PromptRejected) };
+    }
+  }
+
+  /** Stop what runs; with an id, only if that is what runs. */
+  async interrupt(prompt?: PromptId): Promise<void> {
+    await this.#post("interrupt", prompt === undefined ? {} : { prompt_id: prompt });
+  }
+
+  async queue(): Promise<Queue> {
+    return (await this.#object("queue")) as unknown as Queue;
+  }
+
+  async removeQueued(prompts: readonly PromptId[]): Promise<void> {
+    await this.#post("queue", { delete: prompts });
+  }
+
+  async clearQueue(): Promise<void> {
+    await this.#post("queue", { clear: true });
+  }
+
+  async history(query: { readonly maxItems?: number; readonly offset?: number } = {}): Promise<History> {
+    return (await this.#object(`history${search({ max_items: query.maxItems, offset: query.offset })}`)) as unknown as History;
+  }
+
+  /** One run's entry alone; empty while it waits or runs. */
+  async historyOf(prompt: PromptId): Promise<History> {
+    return (await this.#object(`history/${encodeURIComponent(prompt)}`)) as unknown as History;
+  }
+
+  async removeHistory(prompts: readonly PromptId[]): Promise<void> {
+    await this.#post("history", { delete: prompts });
+  }
+
+  async clearHistory(): Promise<void> {
+    await this.#post("history", { clear: true });
+  }
+
+  async jobs(query: JobQuery = {}): Promise<JobPage> {
+    const text = search({ status: query.status?.join(","), limit: query.limit, offset: query.offset });
+    return (await this.#object(`jobs${text}`)) as unknown as JobPage;
+  }
+
+  async job(prompt: PromptId): Promise<JobDetail> {
+    return (await this.#object(`jobs/${encodeURIComponent(prompt)}`)) as unknown as JobDetail;
+  }
+
+  async cancelJob(prompt: PromptId): Promise<void> {
+    await this.#post(`jobs/${encodeURIComponent(prompt)}/cancel`, {});
+  }
+
+  /** Free memory; with `forget`, cached results too. */
+  async free(options: { readonly forget?: boolean } = {}): Promise<void> {
+    await this.#post("free", { unload_models: true, free_memory: options.forget === true });
+  }
+
+  /** @returns where the file lies now: the server may have given it another name. */
+  async upload(file: Blob, name: string, options: { readonly folder?: Folder; readonly subfolder?: string; readonly overwrite?: boolean } = {}): Promise<FileRef> {
+    const form = new FormData();
+    form.append("image", file, name);
+    form.append("type", options.folder ?? "input");
+    if (options.subfolder) form.append("subfolder", options.subfolder);
+    if (options.overwrite) form.append("overwrite", "true");
+    const { name: filename, subfolder, type } = (await this.#json("upload/image", { method: "POST", body: form })) as JsonObject;
+    return { filename: String(filename), subfolder: String(subfolder ?? ""), type: String(type ?? "input") as Folder };
+  }
+
+  /** Address of a file, for an `img`. `preview` asks for a smaller one ("webp;90"); `fresh` gets past the browser's cache. */
+  viewUrl(file: FileRef, options: { readonly preview?: string; readonly fresh?: string | number } = {}): string {
+    const { filename, subfolder, type } = file;
+    return this.url(`view${search({ filename, subfolder, type, preview: options.preview, rand: options.fresh })}`);
+  }
+
+  async settings(): Promise<JsonObject> {
+    return this.#object("settings");
+  }
+
+  async saveSettings(values: JsonObject): Promise<void> {
+    await this.#post("settings", values);
+  }
+
+  async saveSetting(id: string, value: JsonValue): Promise<void> {
+    await this.#post(`settings/${encodeURIComponent(id)}`, value);
+  }
+
+  /** Files of a folder of the user's, `workflows` say; none if there is no such folder. */
+  async listUserFiles(dir: string): Promise<readonly UserFile[]> {
+    try {
+      const text = search({ dir, recurse: "true", split: "false", full_info: "true" });
+      return (await this.#json(`userdata${text}`)) as unknown as readonly UserFile[];
+    } catch (error) {
+      if (error instanceof HttpError && error.status === 404) return [];
+      throw error;
+    }
+  }
+
+  async readUserFile(path: string): Promise<string> {
+    return (await this.#request(`userdata/${encodeURIComponent(path)}`)).text();
+  }
+
+  /** @throws HttpError of status 409 if the file exists and `overwrite` is not set. */
+  async writeUserFile(path: string, text: string, options: { readonly overwrite?: boolean } = {}): Promise<void> {
+    const query = search({ overwrite: options.overwrite === true ? "true" : "false" });
+    await this.#request(`userdata/${encodeURIComponent(path)}${query}`, { method: "POST", body: text });
+  }
+
+  async deleteUserFile(path: string): Promise<void> {
+    await this.#request(`userdata/${encodeURIComponent(path)}`, { method: "DELETE" });
+  }
+
+  async moveUserFile(from: string, to: string, options: { readonly overwrite?: boolean } = {}): Promise<void> {
+    const query = search({ overwrite: options.overwrite === true ? "true" : "false" });
+    await this.#request(`userdata/${encodeURIComponent(from)}/move/${encodeURIComponent(to)}${query}`, { method: "POST" });
+  }
+
+  async systemStats(): Promise<SystemStats> {
+    return (await this.#object("system_stats")) as unknown as SystemStats;
+  }
+
+  /** A route's address, under `/api`. */
+  url(route: string): string {
+    return new URL(`api/${route}`, this.#base).href;
+  }
+
+  /** Any other route that answers JSON, a combo's remote list say. */
+  async get(route: string): Promise<JsonValue> {
+    return this.#json(route.replace(/^\/+(api\/)?/, ""));
+  }
+
+  async #object(route: string): Promise<JsonObject> {
+    const answer = await this.#json(route);
+    if (!isObject(answer)) throw new HttpError(`The server answered ${route} with something unexpected.`, 200, answer);
+    return answer;
+  }
+
+  async #post(route: string, body: JsonValue): Promise<JsonValue> {
+    return this.#json(route, { method: "POST", body: stringifyJson(body), headers: { "Content-Type": "application/json" } });
+  }
+
+  async #json(route: string, init?: RequestInit): Promise<JsonValue> {
+    const text = await (await this.#request(route, init)).text();
+    return text.trim() === "" ? null : parseJson(text);
+  }
+
+  async #request(route: string, init: RequestInit = {}): Promise<Response> {
+    let response: Response;
+    try {
+      response = await this.#fetch(this.url(route), { cache: "no-cache", ...init });
+    } catch (cause) {
+      throw new HttpError("The server does not answer. Is it still running?", 0, null, { cause });
+    }
+    if (!response.ok) throw await refusal(response, route);
+    return response;
+  }
+}
+
+async function refusal(response: Response, route: string): Promise<HttpError> {
+  const text = await response.text();
+  let body: JsonValue = text;
+  try {
+    body = parseJson(text);
+  } catch {
+    // Not JSON: the text itself is what the server said.
+  }
+  return new HttpError(said(body) ?? `The server refused ${route} (${response.status}).`, response.status, body);
+}
+
+/** What an answer says in words. */
+function said(body: JsonValue): string | undefined {
+  if (typeof body === "string") return body.length > 0 && body.length < 300 && !body.startsWith("<") ? body : undefined;
+  if (!isObject(body)) return undefined;
+  const { error } = body;
+  if (typeof error === "string") return error;
+  return isObject(error) && typeof error.message === "string" ? error.message : undefined;
+}
+
+function search(values: Readonly<Record<string, string | number | undefined>>): string {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(values)) if (value !== undefined) query.set(key, String(value));
+  return query.size > 0 ? `?${query}` : "";
+}

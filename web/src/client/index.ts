@@ -1,0 +1,6 @@
+/** The server as the editor knows it. */
+export * from "./wire";
+export { Client, type ClientOptions, HttpError, type QueueAnswer } from "./http";
+export { type Connection, type EventMap, type EventName, Events, type EventsOptions, type Socket } from "./events";
+export { NO_RUNS, type NodeError, type NodeRun, type NodeState, type Run, type RunEvent, type RunPhase, type Runs, reduce, visibleNode } from "./runs";
+export { resync } from "./resync";

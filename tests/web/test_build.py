@@ -60,7 +60,7 @@ def test_the_same_sources_are_built_once_and_changed_ones_again(web: Path):
 
 def test_a_build_without_its_page_says_where_to_look(web: Path):
     (web / "bundler" / "bin" / "vite.js").write_text("")
-    with pytest.raises(WebBuildError, match="build.outDir"):
+    with pytest.raises(WebBuildError, match=r"build\.outDir"):
         build(web)
 
 

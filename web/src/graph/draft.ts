@@ -1,6 +1,7 @@
 /** The draft that a command writes to. It copies only what is changed, and tells afterwards what that was. */
 import type { NodeDefs } from "./defs";
 import type { AnyRecord, Batch, Meta, NodeFields, Patch, RecordId, TableName } from "./patch";
+import { forgetLinks } from "./queries";
 import type { BoundarySlot, DocumentState, Graph, GraphId, Group, GroupId, JsonObject, JsonValue, Link, LinkId, Node, NodeId } from "./types";
 import { type Fields, withFields } from "./values";
 
@@ -27,9 +28,9 @@ export class Draft {
     this.#graphs = new Map(base.graphs);
   }
 
-  /** The document as it stands in this draft. */
+  /** The document as it stands in this draft: a new value each time, since what is known of one is remembered by it. */
   state(): DocumentState {
-    return { graphs: this.#graphs };
+    return { graphs: new Map(this.#graphs) };
   }
 
   /** @throws RangeError if there is no such graph. */
@@ -128,7 +129,7 @@ export class Draft {
   /** What was changed since the draft was made. */
   batch(): Batch {
     const patches: Patch[] = [];
-    if (this.#graphsChanged) patches.push({ kind: "graphs", before: this.#base.graphs, after: this.#graphs });
+    if (this.#graphsChanged) patches.push({ kind: "graphs", before: this.#base.graphs, after: new Map(this.#graphs) });
     for (const [id, before] of this.#base.graphs) {
       const after = this.#graphs.get(id);
       if (after && after !== before) patches.push(...this.#difference(before, after));
@@ -170,6 +171,7 @@ export class Draft {
       this.#owned.set(table, graph[name] === this.#base.graphs.get(id)?.[name] ? new Set() : null);
       this.#graphs.set(id, { ...graph, [name]: table });
     }
+    if (name === "links") forgetLinks(this.graph(id).links);
     return this.graph(id)[name] as MutableGraph[Name];
   }
 

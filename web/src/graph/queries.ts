@@ -1,4 +1,4 @@
-/** Questions to a graph. Answers are remembered per value: tables never change once made. */
+/** Questions to a graph. Answers are remembered per table: only drafts change one, and they say so (`forgetLinks`). */
 import type { Graph, Group, InputSlot, Link, LinkId, Node, NodeId, Rect } from "./types";
 import { BOUNDARY_OUTPUT } from "./types";
 import { REROUTE } from "./virtual-defs";
@@ -7,6 +7,11 @@ import { REROUTE } from "./virtual-defs";
 export const TITLE_HEIGHT = 30;
 
 const outgoing = new WeakMap<Graph["links"], Map<NodeId, Link[]>>();
+
+/** A draft is about to write to this table. */
+export function forgetLinks(links: Graph["links"]): void {
+  outgoing.delete(links);
+}
 
 /** Links that leave a node, from one output or from all. */
 export function linksFrom(graph: Graph, node: NodeId, slot?: number): readonly Link[] {

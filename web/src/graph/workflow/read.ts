@@ -125,7 +125,7 @@ function readOutput(raw: JsonObject): OutputSlot {
     type: slotType(raw.type),
     list: raw.shape === LIST_SHAPE,
     ...(typeof raw.label === "string" && { label: raw.label }),
-    rest: without(raw, ["name", "type", "label", "links"]),
+    rest: without(raw, Array.isArray(raw.links) && raw.links.length === 0 ? ["name", "type", "label"] : ["name", "type", "label", "links"]),
   };
 }
 

@@ -97,7 +97,7 @@ function writeInput({ name, type, link, widget, label, rest }: InputSlot): JsonO
 
 function writeOutput(graph: Graph, node: Node, { name, type, label, rest }: OutputSlot, index: number): JsonObject {
   const links = linksFrom(graph, node.id, index).map((link) => link.id);
-  return { name, type, links: links.length > 0 ? links : null, ...(label !== undefined && { label }), ...rest };
+  return { name, type, ...(label !== undefined && { label }), ...rest, links: links.length > 0 ? links : (rest.links ?? null) };
 }
 
 function writeWidgets(graph: GraphId, node: Node, state: DocumentState, defs: NodeDefs): JsonObject {

@@ -4,6 +4,7 @@ from nodes.spec.context import Context, Preview
 from nodes.spec.errors import NodeError, SpecError, Stopped
 from nodes.spec.files import Files, Place, SaveSlot
 from nodes.spec.node import Blocker, Node, NodeSpec, Result, node
+from nodes.spec.plain import is_plain, plain
 from nodes.spec.registry import Registry
 from nodes.spec.sockets import (
     ANY,
@@ -54,5 +55,7 @@ __all__ = [
     "Stopped",
     "String",
     "compatible",
+    "is_plain",
     "node",
+    "plain",
 ]

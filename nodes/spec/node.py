@@ -90,14 +90,16 @@ class Result:
 class Node:
     """A spec and the functions behind it; lives in a worker.
 
-    Every function is called by keyword. `run` first gets the `Context`; the others never do, unless `wants_files`.
+    Every function gets the `Context` first and the inputs by keyword.
     An input that is not there yet, or is fed by a link, arrives as None in `needs`, `change_token` and `validate`.
 
     Attributes:
-        run: computes. Returns a value, a tuple, a `Result` or a `Blocker`.
+        run: computes. Returns a `Result`, a `Blocker` (for every output), or the outputs: with exactly one, the value
+            itself (a tuple too is then that value); with more, a tuple of them.
         needs: which lazy inputs are needed, by name; asked again until it names none that is missing.
-        change_token: equal tokens mean that what the node reads has not changed. First argument: `Files`-holding Context.
-        validate: True, or what is wrong.
+        change_token: equal tokens mean that what the node reads has not changed.
+        validate: True, or what is wrong. Gets the inputs that `spec.validates` names, and with `validates_types` also
+            `input_types`: by name, the type of what feeds each linked input.
     """
 
     spec: NodeSpec

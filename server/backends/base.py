@@ -4,7 +4,6 @@ A backend runs one job at a time. Values live in it; only tokens, descriptions a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from nodes.spec import Json, NodeSpec
@@ -19,7 +18,7 @@ from server.graph.host import (
     Report,
     Said,
 )
-from server.graph.outcome import Failure
+from server.worker.parts import PackReport
 
 __all__ = [
     "Backend",
@@ -33,19 +32,6 @@ __all__ = [
     "Report",
     "Said",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class PackReport:
-    """How a community pack fared at load."""
-
-    name: str
-    path: str
-    ok: bool
-    seconds: float
-    nodes: tuple[str, ...] = ()
-    error: Failure | None = None
-    web_directory: str = ""
 
 
 @runtime_checkable

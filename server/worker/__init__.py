@@ -1,0 +1,1 @@
+"""What runs inside a worker: nodes, their values, and the door to the server."""

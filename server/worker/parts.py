@@ -1,0 +1,104 @@
+"""What a worker is furnished with. The factory that does it is named by a string, so backends know nothing of nodes."""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import TypeAlias, cast
+
+from nodes.spec import Files, Json, Registry
+from server.graph.outcome import Failure
+
+GIGABYTE = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class PackReport:
+    """How a community pack fared at load."""
+
+    name: str
+    path: str
+    ok: bool
+    seconds: float
+    nodes: tuple[str, ...] = ()
+    error: Failure | None = None
+    web_directory: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a worker offers to those who furnish it.
+
+    Attributes:
+        check_stop: raises `nodes.spec.Stopped` if the person pressed Stop; for hooks between blocks of networks.
+        announce: say which pack is about to be loaded; if that ends the process, the next worker skips it.
+        skip: packs that ended a worker, and how, by name.
+    """
+
+    check_stop: Callable[[], None]
+    announce: Callable[[str], None]
+    skip: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def _nothing() -> None:
+    """There is nothing to do."""
+
+
+def _no_packs() -> Sequence[PackReport]:
+    return ()
+
+
+def _no_devices() -> Sequence[Mapping[str, Json]]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerParts:
+    """All that a worker runs with.
+
+    Attributes:
+        registry: nodes by class type; packs are added by `load_packs`.
+        files: the workspace.
+        resources: objects that nodes ask their `Context` for, by type.
+        load_packs: called once, after all else is there.
+        around: entered in every thread that runs nodes (`torch.inference_mode`).
+        refresh: asks packs again for descriptions that depend on the day.
+        free_models: lets go of loaded models.
+        devices: in the shape of `/system_stats`.
+        results_budget: bytes of results that are kept between jobs.
+    """
+
+    registry: Registry
+    files: Files
+    resources: Mapping[type, object] = field(default_factory=dict[type, object])
+    load_packs: Callable[[], Sequence[PackReport]] = _no_packs
+    around: Callable[[], AbstractContextManager[object]] = nullcontext
+    refresh: Callable[[], None] = _nothing
+    free_models: Callable[[], None] = _nothing
+    devices: Callable[[], Sequence[Mapping[str, Json]]] = _no_devices
+    results_budget: int = 4 * GIGABYTE
+
+
+Build: TypeAlias = Callable[[object, Services], WorkerParts]
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """Names the function that furnishes a worker, as "module:function", and the settings it is called with.
+
+    The settings cross a process border: they must be picklable and need no torch.
+    """
+
+    name: str
+    settings: object = None
+
+    def build(self, services: Services) -> WorkerParts:
+        """Call it: `function(settings, services)`.
+
+        Raises:
+            ValueError: the name is not one.
+        """
+        module, _, function = self.name.partition(":")
+        if not module or not function:
+            raise ValueError(f"{self.name!r} does not name a function: write it as module:function.")
+        return cast("Build", getattr(importlib.import_module(module), function))(self.settings, services)

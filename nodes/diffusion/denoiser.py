@@ -1,0 +1,135 @@
+"""Denoisers: from what a network predicts to an estimate of clean latents.
+
+A sampler sees only `Denoiser`; a network sees only its own input scale, timestep and conditions. Each parametrisation is
+one pair of formulas here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from nodes.diffusion.noise_levels import NoiseLevels
+
+
+class Parametrisation(Enum):
+    """What a network predicts."""
+
+    EPS = "eps"  # the noise (Ho et al. 2020, arXiv:2006.11239)
+    V = "v"  # velocity (Salimans and Ho 2022, arXiv:2202.00512, appendix D)
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """Estimates clean latents from noisy ones, Float[batch channel *space], at a noise level (a tensor of one number)."""
+
+    def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LatentFormat:
+    """How a family scales its latents: the model works on `(latents - shift) * scale`.
+
+    Attributes:
+        preview: a linear map to colours, Float[channel 3], for previews; None if there is none. `preview_bias`: Float[3].
+        pixels: side of the picture square that one latent stands for.
+    """
+
+    channels: int = 4
+    scale: float = 0.18215
+    shift: float = 0.0
+    preview: Tensor | None = None
+    preview_bias: Tensor | None = None
+    pixels: int = 8
+
+    def to_model(self, latents: Tensor) -> Tensor:
+        """From the VAE's scale to the model's."""
+        return (latents - self.shift) * self.scale if self.shift else latents * self.scale
+
+    def from_model(self, latents: Tensor) -> Tensor:
+        """From the model's scale to the VAE's."""
+        return latents / self.scale + self.shift if self.shift else latents / self.scale
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Residuals:
+    """What control networks add inside a U-Net: to its skip connections, in order, and to its middle."""
+
+    down: Sequence[Tensor]
+    middle: Tensor
+
+    def __add__(self, other: "Residuals") -> "Residuals":
+        down = [ours + theirs for ours, theirs in zip(self.down, other.down, strict=True)]
+        return Residuals(down, self.middle + other.middle)
+
+    def scaled(self, strength: float) -> "Residuals":
+        """Times a number."""
+        return Residuals([part * strength for part in self.down], self.middle * strength)
+
+
+@runtime_checkable
+class Network(Protocol):
+    """A loaded denoising network."""
+
+    @property
+    def parametrisation(self) -> Parametrisation: ...
+
+    @property
+    def levels(self) -> NoiseLevels: ...
+
+    @property
+    def latent_format(self) -> LatentFormat: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    def __call__(
+        self, latents: Tensor, timestep: Tensor, context: Tensor, *, residuals: Residuals | None = None
+    ) -> Tensor:
+        """Predict.
+
+        Args:
+            latents: Float[batch channel height width], scaled for the network, in its dtype.
+            timestep: Float[batch].
+            context: Float[batch token feature].
+        """
+        ...
+
+
+@runtime_checkable
+class ControlNetwork(Protocol):
+    """A loaded control network."""
+
+    def __call__(self, latents: Tensor, timestep: Tensor, context: Tensor, hint: Tensor) -> Residuals:
+        """Residuals for these latents; `hint` is Float[batch 3 height width] in 0..1, at the picture's size."""
+        ...
+
+
+def network_input(latents: Tensor, sigma: Tensor) -> Tensor:
+    """Noisy latents scaled to unit variance (Karras et al. 2022, arXiv:2206.00364, table 1, c_in with sigma_data 1)."""
+    return latents / (sigma**2 + 1.0) ** 0.5
+
+
+def denoised_from(kind: Parametrisation, latents: Tensor, sigma: Tensor, predicted: Tensor) -> Tensor:
+    """The estimate of clean latents behind a prediction; all float32, shapes alike, `sigma` broadcast."""
+    match kind:
+        case Parametrisation.EPS:
+            return latents - predicted * sigma
+        case Parametrisation.V:
+            spread = sigma**2 + 1.0
+            return latents / spread - predicted * sigma / spread**0.5
+
+
+def noised(latents: Tensor, noise: Tensor, sigma: Tensor, *, from_the_top: bool = False) -> Tensor:
+    """Clean latents with noise of one level added.
+
+    Args:
+        from_the_top: the level is the network's highest: scale as pure noise was in training.
+    """
+    return latents + noise * ((1.0 + sigma**2) ** 0.5 if from_the_top else sigma)

@@ -1,0 +1,88 @@
+"""Noise levels a network was trained on: its table of sigmas, and the way between sigma, timestep and share of a run.
+
+Variance-preserving training writes x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) n (Ho et al. 2020, arXiv:2006.11239, eq. 4).
+Samplers here work on x_t / sqrt(abar_t) = x_0 + sigma n, with sigma = sqrt((1 - abar) / abar) (Karras et al. 2022,
+arXiv:2206.00364, table 1).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+TRAIN_STEPS = 1000
+SD_BETA_START = 0.00085
+SD_BETA_END = 0.012
+LAST_ABAR = 4.8973451890853435e-08  # keeps sigma finite where the terminal signal-to-noise ratio is zero
+BEFORE_START = 999999999.9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NoiseLevels:
+    """The sigmas of a network trained on discrete timesteps.
+
+    Attributes:
+        sigmas: Float[timesteps], rising; index is the timestep.
+        log_sigmas: their natural logarithms, taken before they were rounded to float32: results repeat to the bit.
+    """
+
+    sigmas: Tensor
+    log_sigmas: Tensor
+
+    @property
+    def minimum(self) -> float:
+        """The lowest sigma of the table."""
+        return float(self.sigmas[0])
+
+    @property
+    def maximum(self) -> float:
+        """The highest sigma of the table."""
+        return float(self.sigmas[-1])
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """The timestep whose sigma is nearest in logarithm; same shape as `sigma`, whole numbers."""
+        distance = (sigma.log().reshape(-1, 1) - self.log_sigmas.to(sigma.device)).abs()
+        return distance.argmin(dim=1).reshape(sigma.shape)
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """The sigma at a timestep, between two of the table by interpolated logarithm; same shape."""
+        steps = timestep.float().clamp(0, len(self.sigmas) - 1)
+        low, high, share = steps.floor().long(), steps.ceil().long(), steps.frac()
+        logs = self.log_sigmas.to(timestep.device)
+        return ((1 - share) * logs[low] + share * logs[high]).exp()
+
+    def at_percent(self, percent: float) -> float:
+        """The sigma where a share of the run is done: above all sigmas at 0, below all at 1."""
+        if percent <= 0.0:
+            return BEFORE_START
+        if percent >= 1.0:
+            return 0.0
+        return float(self.sigma(torch.tensor((1.0 - percent) * (len(self.sigmas) - 1))))
+
+
+def scaled_linear_betas(
+    start: float = SD_BETA_START, end: float = SD_BETA_END, steps: int = TRAIN_STEPS
+) -> Tensor:
+    """Betas whose roots rise linearly, Float64[steps]; Stable Diffusion's are the defaults."""
+    return torch.linspace(start**0.5, end**0.5, steps, dtype=torch.float64) ** 2
+
+
+def linear_betas(start: float, end: float, steps: int = TRAIN_STEPS) -> Tensor:
+    """Betas that rise linearly, Float64[steps]."""
+    return torch.linspace(start, end, steps, dtype=torch.float64)
+
+
+def from_betas(betas: Tensor, *, zero_terminal_snr: bool = False) -> NoiseLevels:
+    """The table for these betas.
+
+    Args:
+        zero_terminal_snr: rescale so that the last step is pure noise (Lin et al. 2023, arXiv:2305.08891, algorithm 1).
+    """
+    alphas_bar = torch.cumprod(1.0 - betas.double(), dim=0)
+    if zero_terminal_snr:
+        roots = alphas_bar.sqrt()
+        first, last = roots[0].clone(), roots[-1].clone()
+        alphas_bar = ((roots - last) * (first / (first - last))) ** 2
+        alphas_bar[-1] = LAST_ABAR
+    sigmas = ((1 - alphas_bar) / alphas_bar).sqrt()
+    return NoiseLevels(sigmas.float(), sigmas.log().float())

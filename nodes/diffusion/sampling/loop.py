@@ -1,0 +1,137 @@
+"""The door to sampling: latents, a steered network and a plan in; steps out.
+
+run = Run(sampler="dpmpp_2m", sigmas=sigmas, seed=7)
+for step in sample(guided, latent, run):
+show(step.index, step.denoised)
+result = step.latents
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nodes.diffusion.denoiser import Denoiser, LatentFormat, noised
+from nodes.diffusion.guidance import Guided
+from nodes.diffusion.noise import start_noise
+from nodes.diffusion.noise_levels import NoiseLevels
+from nodes.diffusion.sampling.steps import Step
+from nodes.diffusion.sampling.table import SAMPLERS
+from nodes.diffusion.values import Latent
+
+NOISE_OF_ITS_OWN = 1  # added to the seed where a sampler redraws the start noise
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """What to do: which sampler down which sigmas, from which seed.
+
+    Attributes:
+        sampler: a name of `SAMPLERS`.
+        sigmas: falling, Float[levels]; of fewer than 2 nothing is sampled.
+        seed: 0 to 2**64 - 1.
+        adds_noise: whether start noise is added; if not, the latents count as noisy already.
+    """
+
+    sampler: str
+    sigmas: Tensor
+    seed: int
+    adds_noise: bool = True
+
+
+def window(sigmas: Tensor, start: int, end: int, *, leftover_noise: bool) -> Tensor:
+    """The part of a schedule between two steps.
+
+    Args:
+        start, end: steps, from 0; beyond the schedule is its end.
+        leftover_noise: stop at the noise level of `end`; otherwise go to 0 in the last step.
+    """
+    part = sigmas
+    if end < len(sigmas) - 1:
+        part = sigmas[: end + 1].clone()
+        if not leftover_noise:
+            part[-1] = 0.0
+    return part[start:] if start < len(part) - 1 else part[:0]
+
+
+def sample(guided: Guided, latent: Latent, run: Run) -> Iterator[Step]:
+    """Walk latents down a schedule.
+
+    Args:
+        latent: as the VAE gives it; a batch. Its noise mask keeps what is 0 there.
+
+    Yields:
+        steps whose latents and denoised are at the VAE's scale, float32, on the CPU; the last one's latents are the
+        result. Nothing is yielded for fewer than two sigmas.
+
+    Raises:
+        KeyError: no sampler of that name.
+    """
+    network = guided.network
+    form, levels = network.latent_format, network.levels
+    sampler = SAMPLERS[run.sampler]
+    if len(run.sigmas) < 2:
+        return
+    clean = fitted(latent.samples, form).to(torch.float32)
+    noise = (
+        start_noise(clean.shape, run.seed, latent.batch_index) if run.adds_noise else torch.zeros_like(clean)
+    )
+    clean, noise, sigmas = (part.to(network.device) for part in (clean, noise, run.sigmas))
+    scaled = form.to_model(clean) if bool(clean.any()) else clean
+    from_the_top = _at_the_top(float(sigmas[0]), levels)
+    latents = noised(scaled, noise, sigmas[0], from_the_top=from_the_top) if run.adds_noise else scaled
+    denoiser: Denoiser = guided
+    if latent.noise_mask is not None:
+        mask = fitted_mask(latent.noise_mask, clean).to(network.device)
+        kept = (
+            start_noise(clean.shape, run.seed + NOISE_OF_ITS_OWN).to(network.device)
+            if sampler.redraws_start
+            else noise
+        )
+        denoiser = Inpainting(guided, scaled, kept, mask)
+    for step in sampler.steps(denoiser, latents, sigmas, run.seed):
+        yield Step(step.index, form.from_model(step.latents).cpu(), form.from_model(step.denoised).cpu())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inpainting:
+    """A denoiser that changes only what the mask frees: what is kept is put back, noisy before and clean after.
+
+    Source: Lugmayr et al. 2022 (arXiv:2201.09865), eq. 8, without resampling.
+
+    Attributes:
+        mask: 1 is free, 0 is kept; Float[batch channel height width].
+    """
+
+    denoiser: Denoiser
+    kept: Tensor
+    noise: Tensor
+    mask: Tensor
+
+    def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor:
+        outside = 1.0 - self.mask
+        mixed = latents * self.mask + noised(self.kept, self.noise, sigma) * outside
+        return self.denoiser(mixed, sigma) * self.mask + self.kept * outside
+
+
+def fitted(samples: Tensor, form: LatentFormat) -> Tensor:
+    """Empty latents with the channels that the family needs; others stay as they are."""
+    if samples.shape[1] == form.channels or bool(samples.any()):
+        return samples
+    repeats = math.ceil(form.channels / samples.shape[1])
+    return samples.repeat(1, repeats, *[1] * (samples.ndim - 2))[:, : form.channels]
+
+
+def fitted_mask(mask: Tensor, samples: Tensor) -> Tensor:
+    """A mask [batch 1 height width] at the latents' size, over all channels and the whole batch; not rounded."""
+    planes = mask.reshape(-1, 1, mask.shape[-2], mask.shape[-1]).float()
+    sized = F.interpolate(planes, samples.shape[-2:], mode="bilinear")
+    repeated = sized.repeat(math.ceil(len(samples) / len(sized)), 1, 1, 1)[: len(samples)]
+    return repeated.expand(samples.shape)
+
+
+def _at_the_top(sigma: float, levels: NoiseLevels) -> bool:
+    return math.isclose(levels.maximum, sigma, rel_tol=1e-5) or sigma > levels.maximum

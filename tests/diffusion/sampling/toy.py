@@ -1,0 +1,40 @@
+"""A network whose answer is known in closed form, in the shape that sampling expects."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from nodes.diffusion.denoiser import LatentFormat, Parametrisation, Residuals
+from nodes.diffusion.noise_levels import NoiseLevels, from_betas, scaled_linear_betas
+from nodes.diffusion.values import Cond
+
+POSITIVE = Cond(torch.full((1, 1, 1), 0.5))
+NEGATIVE = Cond(torch.full((1, 1, 1), -0.25))
+
+
+@dataclass
+class Toy:
+    """Denoises to a Gaussian of mean m (its context), bent by a sine: D = D0 + 0.1 sin(3 D0)."""
+
+    parametrisation: Parametrisation = Parametrisation.EPS
+    levels: NoiseLevels = field(default_factory=lambda: from_betas(scaled_linear_betas()))
+    latent_format: LatentFormat = field(default_factory=lambda: LatentFormat(scale=1.0))
+    device: torch.device = torch.device("cpu")
+    dtype: torch.dtype = torch.float32
+    bend: float = 0.1
+    sigma: Tensor | None = None  # the true sigma, which a timestep only rounds
+
+    def __call__(
+        self, latents: Tensor, timestep: Tensor, context: Tensor, *, residuals: Residuals | None = None
+    ) -> Tensor:
+        assert self.sigma is not None
+        mean = context.mean(dim=(1, 2)).view(-1, 1, 1, 1)
+        sigma = self.sigma
+        noisy = latents * (sigma**2 + 1) ** 0.5
+        first = (noisy + sigma**2 * mean) / (1 + sigma**2)
+        denoised = first + self.bend * torch.sin(3 * first)
+        if self.parametrisation is Parametrisation.EPS:
+            return (noisy - denoised) / sigma
+        spread = sigma**2 + 1
+        return (noisy / spread - denoised) * spread**0.5 / sigma

@@ -1,0 +1,141 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type EventName, Events, type Socket } from "../../src/client";
+import { readBinary } from "../../src/client/binary";
+import { readMessage, socketUrl } from "../../src/client/events";
+
+class Line implements Socket {
+  binaryType: BinaryType = "blob";
+  onopen: Socket["onopen"] = null;
+  onmessage: Socket["onmessage"] = null;
+  onclose: Socket["onclose"] = null;
+  readonly sent: string[] = [];
+  constructor(readonly url: string) {}
+  send = (text: string): void => void this.sent.push(text);
+  close = (): void => this.onclose?.(new Event("close") as CloseEvent);
+  tell = (data: unknown): void => this.onmessage?.({ data } as MessageEvent);
+}
+
+let lines: Line[];
+let events: Events;
+let heard: [EventName, unknown][];
+const kept = new Map<string, string>();
+const storage = { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) };
+
+function make(): Events {
+  return new Events({
+    base: "http://host:1/app/",
+    storage,
+    connect: (url) => {
+      const line = new Line(url);
+      lines.push(line);
+      return line;
+    },
+  });
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  kept.clear();
+  lines = [];
+  heard = [];
+  events = make();
+  for (const name of ["status", "executing", "preview", "text", "connection", "reconnected", "other"] as const) events.on(name, (data) => heard.push([name, data]));
+});
+afterEach(() => {
+  events.close();
+  vi.useRealTimers();
+});
+
+describe("the line", () => {
+  test("says first what we can, under the window's own name", () => {
+    events.open();
+    lines[0]?.onopen?.(new Event("open"));
+    expect(lines[0]?.url).toBe(`ws://host:1/app/ws?clientId=${events.clientId}`);
+    expect(JSON.parse(lines[0]?.sent[0] ?? "")).toMatchObject({ type: "feature_flags", data: { supports_preview_metadata: true } });
+    expect(lines[0]?.binaryType).toBe("arraybuffer");
+  });
+
+  test("keeps its name across a reload, or takes the one that the server gives", () => {
+    expect(make().clientId).toBe(events.clientId);
+    events.open();
+    lines[0]?.tell('{"type":"status","data":{"status":{"exec_info":{"queue_remaining":0}},"sid":"given"}}');
+    expect([events.clientId, make().clientId]).toEqual(["given", "given"]);
+  });
+
+  test("comes back after a loss, ever more slowly, and says so once it is there", () => {
+    events.open();
+    lines[0]?.onopen?.(new Event("open"));
+    lines[0]?.close();
+    expect(events.connection).toBe("lost");
+    vi.advanceTimersByTime(300);
+    expect(lines.length).toBe(2);
+    lines[1]?.close();
+    vi.advanceTimersByTime(300);
+    expect(lines.length).toBe(2);
+    vi.advanceTimersByTime(300);
+    lines[2]?.onopen?.(new Event("open"));
+    expect(heard.filter(([name]) => name === "reconnected").length).toBe(1);
+    expect(heard.filter(([name]) => name === "connection").map(([, data]) => data)).toEqual(["connecting", "open", "lost", "open"]);
+  });
+
+  test("that we close stays closed", () => {
+    events.open();
+    events.close();
+    vi.advanceTimersByTime(60000);
+    expect([lines.length, events.connection]).toEqual([1, "closed"]);
+  });
+});
+
+describe("messages", () => {
+  test("reach who listens for them, until they stop", () => {
+    events.open();
+    const nodes: unknown[] = [];
+    const stop = events.on("executing", ({ node }) => nodes.push(node));
+    lines[0]?.tell('{"type":"executing","data":{"node":"4","prompt_id":"p"}}');
+    stop();
+    lines[0]?.tell('{"type":"executing","data":{"node":"5","prompt_id":"p"}}');
+    expect(nodes).toEqual(["4"]);
+  });
+
+  test("of packs are handed on as they are", () => {
+    events.open();
+    lines[0]?.tell('{"type":"pack.thing","data":{"a":1}}');
+    expect(heard.at(-1)).toEqual(["other", { type: "pack.thing", data: { a: 1 } }]);
+  });
+
+  test.each(["", "nonsense", "[]", '{"type":5,"data":{}}', '{"type":"executing","data":{}}', '{"type":"status","data":{"status":3}}', '{"type":"progress","data":{"prompt_id":"p"}}'])("%j is passed over", (text) => {
+    expect(readMessage(text)).toBeUndefined();
+  });
+});
+
+describe("binary messages", () => {
+  const words = (...numbers: number[]): Uint8Array => {
+    const view = new DataView(new ArrayBuffer(numbers.length * 4));
+    numbers.forEach((number, index) => view.setUint32(index * 4, number));
+    return new Uint8Array(view.buffer);
+  };
+  const join = (...parts: (Uint8Array | string)[]): ArrayBuffer => {
+    const bytes = parts.map((part) => (typeof part === "string" ? new TextEncoder().encode(part) : part));
+    return Uint8Array.from(bytes.flatMap((part) => [...part])).buffer;
+  };
+
+  test("carry a picture: its kind, or all about it", () => {
+    expect(readBinary(join(words(1, 2), "PNG"))?.data).toMatchObject({ mime: "image/png", node: undefined });
+    const told = JSON.stringify({ node_id: "3", prompt_id: "p", display_node_id: "12:3", image_type: "image/jpeg" });
+    const message = readBinary(join(words(4, told.length), told, "JPG"));
+    expect(message).toMatchObject({ type: "preview", data: { node: "3", displayNode: "12:3", prompt: "p", mime: "image/jpeg" } });
+    expect(message?.type === "preview" && new TextDecoder().decode(message.data.bytes)).toBe("JPG");
+  });
+
+  test("carry a text for a node", () => {
+    expect(readBinary(join(words(3, 2), "12", "hello"))).toEqual({ type: "text", data: { node: "12", text: "hello" } });
+  });
+
+  test("cut short or of other kinds are passed over", () => {
+    expect([readBinary(join(words(4))), readBinary(join(words(4, 99), "{}")), readBinary(join(words(4, 2), "{,")), readBinary(join(words(7, 1, 1)))]).toEqual([undefined, undefined, undefined, undefined]);
+  });
+});
+
+test("the websocket lies beside the page, and is safe where the page is", () => {
+  expect(socketUrl("https://host/x", "a b")).toBe("wss://host/x/ws?clientId=a+b");
+});

@@ -1,6 +1,7 @@
 /** The document: its state, its history, and who wants to hear of changes. */
 import type { NodeDef, NodeDefs } from "./defs";
 import { Draft } from "./draft";
+import { merge } from "./merge";
 import { type Batch, invert, replay, touchedBy } from "./patch";
 import type { Change, ChangeOrigin, DocumentState, Graph, GraphId } from "./types";
 import { ROOT } from "./types";
@@ -17,13 +18,16 @@ export interface Command<Result = void> {
   apply(draft: Draft): Result;
 }
 
+/** Batches of an open step that are kept apart. */
+const LONG_STEP = 32;
+
 export type Listener = (change: Change) => void;
 
 interface Step {
   readonly label: string;
   readonly coalesce: string | undefined;
   readonly at: number;
-  readonly batches: readonly Batch[];
+  readonly batch: Batch;
 }
 
 export interface DocumentOptions {
@@ -85,9 +89,9 @@ export class GraphDocument {
     if (batch.length === 0) return result;
     this.#state = draft.state();
     this.#future = [];
-    if (this.#open) this.#open.batches.push(batch);
-    else this.#record(command.label, command.coalesce, [batch]);
-    this.#tell("do", command.label, [batch]);
+    if (this.#open) this.#join(this.#open, batch);
+    else this.#record(command.label, command.coalesce, batch);
+    this.#tell("do", command.label, batch);
     return result;
   }
 
@@ -101,14 +105,15 @@ export class GraphDocument {
   commit(): void {
     const open = this.#open;
     this.#open = null;
-    if (open && open.batches.length > 0) this.#record(open.label, undefined, open.batches);
+    const batch = merge(open?.batches ?? []);
+    if (open && batch.length > 0) this.#record(open.label, undefined, batch);
   }
 
   /** Take back everything since `begin` (Escape in a drag). */
   rollback(): void {
     const open = this.#open;
     this.#open = null;
-    if (open && open.batches.length > 0) this.#apply("undo", open.label, invert(open.batches));
+    if (open && open.batches.length > 0) this.#apply("undo", open.label, invert(merge(open.batches)));
   }
 
   /** One undo step of all that `work` executes; taken back if it throws. Inside another step it joins that one. */
@@ -153,7 +158,7 @@ export class GraphDocument {
     const step = this.canUndo ? this.#past.pop() : undefined;
     if (!step) return false;
     this.#future.push(step);
-    this.#apply("undo", step.label, invert(step.batches));
+    this.#apply("undo", step.label, invert(step.batch));
     return true;
   }
 
@@ -161,7 +166,7 @@ export class GraphDocument {
     const step = this.canRedo ? this.#future.pop() : undefined;
     if (!step) return false;
     this.#past.push({ ...step, coalesce: undefined });
-    this.#apply("redo", step.label, step.batches);
+    this.#apply("redo", step.label, step.batch);
     return true;
   }
 
@@ -190,7 +195,7 @@ export class GraphDocument {
     const batch = draft.batch();
     if (batch.length === 0) return result;
     this.#state = draft.state();
-    this.#tell("do", command.label, [batch]);
+    this.#tell("do", command.label, batch);
     return result;
   }
 
@@ -200,22 +205,28 @@ export class GraphDocument {
     return () => this.#listeners.delete(listener);
   }
 
-  #record(label: string, coalesce: string | undefined, batches: readonly Batch[]): void {
+  /** A long drag is gathered as it goes. */
+  #join(open: { batches: Batch[] }, batch: Batch): void {
+    open.batches.push(batch);
+    if (open.batches.length >= LONG_STEP) open.batches = [merge(open.batches)];
+  }
+
+  #record(label: string, coalesce: string | undefined, batch: Batch): void {
     const at = this.#now();
     const last = this.#past.at(-1);
     const joins = coalesce !== undefined && last?.coalesce === coalesce && at - last.at < this.#coalesceMs;
-    if (joins) this.#past[this.#past.length - 1] = { label, coalesce, at, batches: [...last.batches, ...batches] };
-    else this.#past.push({ label, coalesce, at, batches });
+    if (joins) this.#past[this.#past.length - 1] = { label, coalesce, at, batch: merge([last.batch, batch]) };
+    else this.#past.push({ label, coalesce, at, batch });
   }
 
-  #apply(origin: ChangeOrigin, label: string, batches: readonly Batch[]): void {
-    this.#state = replay(this.#state, batches);
-    this.#tell(origin, label, batches);
+  #apply(origin: ChangeOrigin, label: string, batch: Batch): void {
+    this.#state = replay(this.#state, batch);
+    this.#tell(origin, label, batch);
   }
 
-  #tell(origin: ChangeOrigin, label: string, batches: readonly Batch[]): void {
+  #tell(origin: ChangeOrigin, label: string, batch: Batch): void {
     this.#revision += 1;
-    const change: Change = { origin, label, graphs: touchedBy(batches) };
+    const change: Change = { origin, label, graphs: touchedBy(batch) };
     for (const listener of this.#listeners) listener(change);
   }
 }

@@ -19,7 +19,7 @@ export interface NodeFields {
   readonly widgets: Readonly<Record<string, JsonValue | undefined>>;
 }
 
-interface RecordPatch {
+export interface RecordPatch {
   readonly kind: "record";
   readonly graph: GraphId;
   readonly table: TableName;
@@ -29,7 +29,7 @@ interface RecordPatch {
 }
 
 /** A change of some fields leaves the others free: undo does not take back what a seed control did meanwhile. */
-interface NodePatch {
+export interface NodePatch {
   readonly kind: "node";
   readonly graph: GraphId;
   readonly id: NodeId;
@@ -64,16 +64,12 @@ export type Patch = RecordPatch | NodePatch | OrderPatch | MetaPatch | GraphsPat
 /** The patches of one command: about different things, an order after the records it orders. */
 export type Batch = readonly Patch[];
 
-/** The batches that take `batches` back. */
-export function invert(batches: readonly Batch[]): Batch[] {
-  return batches.toReversed().map((batch) => batch.map((patch) => ({ ...patch, before: patch.after, after: patch.before }) as Patch));
+/** The batch that takes `batch` back. */
+export function invert(batch: Batch): Batch {
+  return batch.map((patch) => ({ ...patch, before: patch.after, after: patch.before }) as Patch);
 }
 
-export function replay(state: DocumentState, batches: readonly Batch[]): DocumentState {
-  return batches.reduce(replayOne, state);
-}
-
-function replayOne(state: DocumentState, batch: Batch): DocumentState {
+export function replay(state: DocumentState, batch: Batch): DocumentState {
   let graphs = new Map(state.graphs);
   for (const patch of batch) {
     if (patch.kind !== "graphs") continue;
@@ -111,20 +107,20 @@ function patchGraph(graph: Graph, patch: Exclude<Patch, GraphsPatch>, copied: Se
   return { ...graph, [name]: table };
 }
 
-function patchNode(node: Node, { fields, widgets }: NodeFields): Node {
+export function patchNode(node: Node, { fields, widgets }: NodeFields): Node {
   const changed = withFields<Node>(node, fields);
   return Object.keys(widgets).length > 0 ? { ...changed, widgets: withWidgets(node.widgets, widgets) } : changed;
 }
 
 /** What listeners are told of. */
-export function touchedBy(batches: readonly Batch[]): Map<GraphId, Touched> {
+export function touchedBy(batch: Batch): Map<GraphId, Touched> {
   const touched = new Map<GraphId, MutableTouched>();
   const of = (graph: GraphId): MutableTouched => {
     const known = touched.get(graph) ?? nothingTouched();
     touched.set(graph, known);
     return known;
   };
-  for (const patch of batches.flat()) {
+  for (const patch of batch) {
     if (patch.kind === "graphs") for (const id of new Set([...patch.before.keys(), ...patch.after.keys()])) touchAll(of(id), patch, id);
     else if (patch.kind === "meta") of(patch.graph).meta = true;
     else if (patch.kind === "order") of(patch.graph).order = true;

@@ -8,7 +8,8 @@ const TEXT = 3;
 const PREVIEW_WITH_METADATA = 4;
 const MIMES: Readonly<Record<number, string>> = { 1: "image/jpeg", 2: "image/png" };
 
-export type BinaryMessage = { readonly type: "preview"; readonly data: Preview } | { readonly type: "text"; readonly data: NodeText };
+export type BinaryMessage =
+  { readonly type: "preview"; readonly data: Preview } | { readonly type: "text"; readonly data: NodeText };
 
 /** @returns undefined for events that we do not know and for messages that are cut short. */
 export function readBinary(buffer: ArrayBuffer): BinaryMessage | undefined {
@@ -40,7 +41,11 @@ interface Metadata {
   readonly mime?: string | undefined;
 }
 
-function preview(bytes: Uint8Array<ArrayBuffer>, mime: string, { node, displayNode = node, prompt }: Metadata): BinaryMessage {
+function preview(
+  bytes: Uint8Array<ArrayBuffer>,
+  mime: string,
+  { node, displayNode = node, prompt }: Metadata,
+): BinaryMessage {
   return { type: "preview", data: { node, displayNode, prompt, mime, bytes } };
 }
 
@@ -49,7 +54,12 @@ function metadata(bytes: Uint8Array): Metadata | undefined {
     const told = parseJson(decode(bytes));
     if (!isObject(told)) return undefined;
     const text = (key: string): string | undefined => (typeof told[key] === "string" ? told[key] : undefined);
-    return { node: text("node_id"), displayNode: text("display_node_id"), prompt: text("prompt_id"), mime: text("image_type") };
+    return {
+      node: text("node_id"),
+      displayNode: text("display_node_id"),
+      prompt: text("prompt_id"),
+      mime: text("image_type"),
+    };
   } catch {
     return undefined; // a preview is only a preview
   }

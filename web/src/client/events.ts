@@ -184,7 +184,9 @@ function ofRun(data: JsonObject): boolean {
 }
 
 /** @returns undefined for what is no message; messages of unknown types as `other`. */
-export function readMessage(text: string): Message | { readonly type: "other"; readonly data: EventMap["other"] } | undefined {
+export function readMessage(
+  text: string,
+): Message | { readonly type: "other"; readonly data: EventMap["other"] } | undefined {
   let json: unknown;
   try {
     json = parseJson(text);

@@ -40,7 +40,8 @@ export interface ClientOptions {
 }
 
 /** How the server took a prompt. */
-export type QueueAnswer = ({ readonly accepted: true } & PromptAccepted) | ({ readonly accepted: false } & PromptRejected);
+export type QueueAnswer =
+  ({ readonly accepted: true } & PromptAccepted) | ({ readonly accepted: false } & PromptRejected);
 
 export class Client {
   readonly #base: URL;
@@ -90,7 +91,9 @@ export class Client {
   }
 
   async history(query: { readonly maxItems?: number; readonly offset?: number } = {}): Promise<History> {
-    return (await this.#object(`history${search({ max_items: query.maxItems, offset: query.offset })}`)) as unknown as History;
+    return (await this.#object(
+      `history${search({ max_items: query.maxItems, offset: query.offset })}`,
+    )) as unknown as History;
   }
 
   /** One run's entry alone; empty while it waits or runs. */
@@ -125,13 +128,21 @@ export class Client {
   }
 
   /** @returns where the file lies now: the server may have given it another name. */
-  async upload(file: Blob, name: string, options: { readonly folder?: Folder; readonly subfolder?: string; readonly overwrite?: boolean } = {}): Promise<FileRef> {
+  async upload(
+    file: Blob,
+    name: string,
+    options: { readonly folder?: Folder; readonly subfolder?: string; readonly overwrite?: boolean } = {},
+  ): Promise<FileRef> {
     const form = new FormData();
     form.append("image", file, name);
     form.append("type", options.folder ?? "input");
     if (options.subfolder) form.append("subfolder", options.subfolder);
     if (options.overwrite) form.append("overwrite", "true");
-    const { name: filename, subfolder, type } = (await this.#json("upload/image", { method: "POST", body: form })) as JsonObject;
+    const {
+      name: filename,
+      subfolder,
+      type,
+    } = (await this.#json("upload/image", { method: "POST", body: form })) as JsonObject;
     return { filename: String(filename), subfolder: String(subfolder ?? ""), type: String(type ?? "input") as Folder };
   }
 
@@ -180,7 +191,9 @@ export class Client {
 
   async moveUserFile(from: string, to: string, options: { readonly overwrite?: boolean } = {}): Promise<void> {
     const query = search({ overwrite: options.overwrite === true ? "true" : "false" });
-    await this.#request(`userdata/${encodeURIComponent(from)}/move/${encodeURIComponent(to)}${query}`, { method: "POST" });
+    await this.#request(`userdata/${encodeURIComponent(from)}/move/${encodeURIComponent(to)}${query}`, {
+      method: "POST",
+    });
   }
 
   async systemStats(): Promise<SystemStats> {
@@ -204,7 +217,11 @@ export class Client {
   }
 
   async #post(route: string, body: JsonValue): Promise<JsonValue> {
-    return this.#json(route, { method: "POST", body: stringifyJson(body), headers: { "Content-Type": "application/json" } });
+    return this.#json(route, {
+      method: "POST",
+      body: stringifyJson(body),
+      headers: { "Content-Type": "application/json" },
+    });
   }
 
   async #json(route: string, init?: RequestInit): Promise<JsonValue> {

@@ -2,5 +2,16 @@
 export * from "./wire";
 export { Client, type ClientOptions, HttpError, type QueueAnswer } from "./http";
 export { type Connection, type EventMap, type EventName, Events, type EventsOptions, type Socket } from "./events";
-export { NO_RUNS, type NodeError, type NodeRun, type NodeState, type Run, type RunEvent, type RunPhase, type Runs, reduce, visibleNode } from "./runs";
+export {
+  NO_RUNS,
+  type NodeError,
+  type NodeRun,
+  type NodeState,
+  type Run,
+  type RunEvent,
+  type RunPhase,
+  type Runs,
+  reduce,
+  visibleNode,
+} from "./runs";
 export { resync } from "./resync";

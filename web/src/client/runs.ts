@@ -1,5 +1,15 @@
 /** What is known of runs: messages in, state out. Pure, so that any order of messages can be tried. */
-import type { ExecutionId, Fault, HistoryEntry, Message, NodeErrors, NodeOutput, Preview, PromptId, PromptRejected } from "./wire";
+import type {
+  ExecutionId,
+  Fault,
+  HistoryEntry,
+  Message,
+  NodeErrors,
+  NodeOutput,
+  Preview,
+  PromptId,
+  PromptRejected,
+} from "./wire";
 
 export type NodeState = "waiting" | "cached" | "running" | "done" | "error" | "stopped";
 
@@ -61,7 +71,13 @@ export type RunEvent =
   /** The server knows nothing of this run any more. */
   | { readonly type: "forgotten"; readonly data: { readonly prompt_id: PromptId } };
 
-export const NO_RUNS: Runs = { queueRemaining: 0, runs: new Map(), latest: undefined, faults: new Map(), refused: undefined };
+export const NO_RUNS: Runs = {
+  queueRemaining: 0,
+  runs: new Map(),
+  latest: undefined,
+  faults: new Map(),
+  refused: undefined,
+};
 
 /** Runs that are over and kept, the oldest dropped first. */
 const KEPT = 50;
@@ -77,7 +93,9 @@ export function reduce(state: Runs, event: RunEvent, now: number): Runs {
       return { ...state, faults: faultsOf(event.data.node_errors), refused: errorOf(event.data.error) };
     case "queued": {
       const known = state.runs.get(event.data.prompt_id);
-      const put = known ? state : putRun(state, { id: event.data.prompt_id, phase: "waiting", nodes: new Map() }, false);
+      const put = known
+        ? state
+        : putRun(state, { id: event.data.prompt_id, phase: "waiting", nodes: new Map() }, false);
       return { ...put, faults: faultsOf(event.data.node_errors), refused: undefined };
     }
     case "preview": {
@@ -87,7 +105,11 @@ export function reduce(state: Runs, event: RunEvent, now: number): Runs {
       return run && node !== undefined ? putRun(state, withNode(run, node, { preview: event.data })) : state;
     }
     case "history":
-      return putRun(state, remembered(runOf(state, event.data.prompt_id), event.data.entry), state.latest === event.data.prompt_id);
+      return putRun(
+        state,
+        remembered(runOf(state, event.data.prompt_id), event.data.entry),
+        state.latest === event.data.prompt_id,
+      );
     default: {
       const run = runOf(state, event.data.prompt_id);
       const next = reduceRun(run, event, now);
@@ -113,13 +135,18 @@ function reduceRun(run: Run, event: OwnEvent, now: number): Run {
     case "executing":
       return isOver(run) ? run : executing(run, event.data.display_node ?? event.data.node, now);
     case "progress":
-      return isOver(run) ? run : withNode(run, event.data.node, { state: "running", value: event.data.value, max: event.data.max });
+      return isOver(run)
+        ? run
+        : withNode(run, event.data.node, { state: "running", value: event.data.value, max: event.data.max });
     case "progress_state":
       return Object.values(event.data.nodes).reduce((each, node) => progressed(each, node, now), run);
     case "executed": {
       const node = event.data.display_node ?? event.data.node;
       const before = run.nodes.get(node);
-      const output = event.data.merge && before?.output ? merged(before.output, event.data.output) : (event.data.output ?? undefined);
+      const output =
+        event.data.merge && before?.output
+          ? merged(before.output, event.data.output)
+          : (event.data.output ?? undefined);
       return withNode(run, node, before?.state === "cached" ? { output } : { ...finished(before, now), output });
     }
     case "execution_success":
@@ -133,7 +160,11 @@ function reduceRun(run: Run, event: OwnEvent, now: number): Run {
   }
 }
 
-const LOST: NodeError = { message: "The server no longer knows this run.", cause: "It was restarted. Run again.", traceback: [] };
+const LOST: NodeError = {
+  message: "The server no longer knows this run.",
+  cause: "It was restarted. Run again.",
+  traceback: [],
+};
 
 function isOver(run: Run): boolean {
   return run.phase === "done" || run.phase === "failed" || run.phase === "stopped";
@@ -153,12 +184,21 @@ function executing(run: Run, node: ExecutionId | null, now: number): Run {
   return { ...withNode(settled, node, started), phase: "running", current: node };
 }
 
-function progressed(run: Run, node: { display_node_id: ExecutionId; node_id: ExecutionId; value: number; max: number; state: string }, now: number): Run {
+function progressed(
+  run: Run,
+  node: { display_node_id: ExecutionId; node_id: ExecutionId; value: number; max: number; state: string },
+  now: number,
+): Run {
   const id = node.display_node_id ?? node.node_id;
   const before = run.nodes.get(id);
   if (node.state === "running") {
     if (isOver(run)) return run;
-    return withNode(run, id, { state: "running", value: node.value, max: node.max, startedAt: before?.startedAt ?? now });
+    return withNode(run, id, {
+      state: "running",
+      value: node.value,
+      max: node.max,
+      startedAt: before?.startedAt ?? now,
+    });
   }
   if (node.state !== "finished" || before?.state === "cached" || before?.state === "done") return run;
   return withNode(run, id, finished(before, now));
@@ -172,16 +212,24 @@ function finished(before: NodeRun | undefined, now: number): Fields {
 }
 
 function failed(run: Run, data: Extract<Message, { type: "execution_error" }>["data"], now: number): Run {
-  const error: NodeError = { message: data.exception_message.trim(), cause: data.exception_type, traceback: data.traceback ?? [] };
+  const error: NodeError = {
+    message: data.exception_message.trim(),
+    cause: data.exception_type,
+    traceback: data.traceback ?? [],
+  };
   const stopped = { ...run, nodes: settle(run, "stopped", now), error };
-  const marked = data.node_id ? withNode(stopped, data.node_id, { state: "error", error, preview: undefined }) : stopped;
+  const marked = data.node_id
+    ? withNode(stopped, data.node_id, { state: "error", error, preview: undefined })
+    : stopped;
   return ended(marked, "failed", now);
 }
 
 /** Nodes that still ran when the run ended. */
 function settle(run: Run, state: NodeState, now: number): Map<ExecutionId, NodeRun> {
   return new Map(
-    [...run.nodes].map(([id, node]) => (node.state === "running" ? [id, clean({ ...node, ...finished(node, now), state })] : [id, node])),
+    [...run.nodes].map(([id, node]) =>
+      node.state === "running" ? [id, clean({ ...node, ...finished(node, now), state })] : [id, node],
+    ),
   );
 }
 
@@ -192,7 +240,9 @@ function ended(run: Run, phase: RunPhase, now: number): Run {
 
 function remembered(run: Run, entry: HistoryEntry): Run {
   const messages = entry.status.messages.map(([type, data]) => ({ type, data }) as unknown as OwnEvent);
-  const told = messages.filter(({ type }) => type in LASTING).reduce((each, event) => reduceRun(each, event, timeOf(event) ?? 0), run);
+  const told = messages
+    .filter(({ type }) => type in LASTING)
+    .reduce((each, event) => reduceRun(each, event, timeOf(event) ?? 0), run);
   const outputs = Object.entries(entry.outputs).reduce((each, [id, output]) => {
     const node = entry.meta?.[id]?.display_node ?? id;
     return withNode(each, node, { output, state: each.nodes.get(node)?.state ?? "done" });

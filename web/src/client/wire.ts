@@ -43,7 +43,13 @@ export interface PromptRejected {
 }
 
 /** `[number, id, prompt, extra_data, output nodes]` */
-export type QueueItem = readonly [number: number, id: PromptId, prompt: JsonObject, extra: JsonObject, outputs: readonly ExecutionId[]];
+export type QueueItem = readonly [
+  number: number,
+  id: PromptId,
+  prompt: JsonObject,
+  extra: JsonObject,
+  outputs: readonly ExecutionId[],
+];
 
 export interface Queue {
   readonly queue_running: readonly QueueItem[];
@@ -68,7 +74,9 @@ export interface HistoryEntry {
     readonly completed: boolean;
     readonly messages: readonly (readonly [type: string, data: JsonObject])[];
   };
-  readonly meta: Readonly<Record<ExecutionId, { node_id: string; display_node: string; parent_node: string | null; real_node_id: string }>>;
+  readonly meta: Readonly<
+    Record<ExecutionId, { node_id: string; display_node: string; parent_node: string | null; real_node_id: string }>
+  >;
 }
 export type History = Readonly<Record<PromptId, HistoryEntry>>;
 
@@ -96,7 +104,12 @@ export interface JobDetail extends Job {
 
 export interface JobPage {
   readonly jobs: readonly Job[];
-  readonly pagination: { readonly offset: number; readonly limit: number | null; readonly total: number; readonly has_more: boolean };
+  readonly pagination: {
+    readonly offset: number;
+    readonly limit: number | null;
+    readonly total: number;
+    readonly has_more: boolean;
+  };
 }
 
 export interface JobQuery {
@@ -148,7 +161,12 @@ export interface MessageData {
   executing: OfRun & { readonly node: ExecutionId | null; readonly display_node?: ExecutionId };
   progress: OfRun & { readonly node: ExecutionId; readonly value: number; readonly max: number };
   progress_state: OfRun & { readonly nodes: Readonly<Record<ExecutionId, NodeProgress>> };
-  executed: OfRun & { readonly node: ExecutionId; readonly display_node?: ExecutionId; readonly output: NodeOutput | null; readonly merge?: boolean };
+  executed: OfRun & {
+    readonly node: ExecutionId;
+    readonly display_node?: ExecutionId;
+    readonly output: NodeOutput | null;
+    readonly merge?: boolean;
+  };
   execution_success: Timed;
   execution_error: Timed & {
     readonly node_id: ExecutionId;
@@ -159,10 +177,16 @@ export interface MessageData {
     readonly traceback: readonly string[];
     readonly current_inputs?: JsonObject;
   };
-  execution_interrupted: Timed & { readonly node_id: ExecutionId | null; readonly node_type?: string; readonly executed: readonly ExecutionId[] };
+  execution_interrupted: Timed & {
+    readonly node_id: ExecutionId | null;
+    readonly node_type?: string;
+    readonly executed: readonly ExecutionId[];
+  };
 }
 export type MessageType = keyof MessageData;
-export type Message = { readonly [Type in MessageType]: { readonly type: Type; readonly data: MessageData[Type] } }[MessageType];
+export type Message = {
+  readonly [Type in MessageType]: { readonly type: Type; readonly data: MessageData[Type] };
+}[MessageType];
 
 /** A picture on its way, from a binary message. Without metadata neither node nor run is known. */
 export interface Preview {

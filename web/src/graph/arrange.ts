@@ -6,7 +6,11 @@ const COLUMN_GAP = 80;
 const ROW_GAP = 30;
 
 /** @returns a place for each of `ids` (all nodes if left out); the top left one goes to `origin`. */
-export function arrange(graph: Graph, ids: Iterable<NodeId> = graph.nodes.keys(), origin: Point = [0, 0]): Map<NodeId, Point> {
+export function arrange(
+  graph: Graph,
+  ids: Iterable<NodeId> = graph.nodes.keys(),
+  origin: Point = [0, 0],
+): Map<NodeId, Point> {
   const chosen = new Set(ids);
   const columns = new Map<number, Node[]>();
   const depths = new Map<NodeId, number>();
@@ -31,7 +35,10 @@ export function arrange(graph: Graph, ids: Iterable<NodeId> = graph.nodes.keys()
 
 /** Longest way from a node that reads nothing; a loop counts once. */
 function depthOf(graph: Graph, start: NodeId, chosen: ReadonlySet<NodeId>, depths: Map<NodeId, number>): number {
-  const sources = (id: NodeId): NodeId[] => linksTo(graph, id).map((link) => link.from.node).filter((from) => chosen.has(from));
+  const sources = (id: NodeId): NodeId[] =>
+    linksTo(graph, id)
+      .map((link) => link.from.node)
+      .filter((from) => chosen.has(from));
   const open: NodeId[] = [start];
   const entered = new Set<NodeId>();
   for (let id = open.at(-1); id !== undefined; id = open.at(-1)) {

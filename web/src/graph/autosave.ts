@@ -44,7 +44,10 @@ export class Autosave {
     readonly view: EditorView,
     readonly options: AutosaveOptions,
   ) {
-    this.#unsubscribe = [document.subscribe(() => this.#soon()), view.subscribe((part) => part !== "selection" && this.#soon())];
+    this.#unsubscribe = [
+      document.subscribe(() => this.#soon()),
+      view.subscribe((part) => part !== "selection" && this.#soon()),
+    ];
   }
 
   /** Write now what is not yet written (the page is about to be hidden). */

@@ -5,7 +5,10 @@ export function compatible(a: string, b: string): boolean {
   if (isWild(a) || isWild(b)) return true;
   if (a.toLowerCase() === b.toLowerCase()) return true;
   const members = new Set(a.toLowerCase().split(","));
-  return b.toLowerCase().split(",").some((member) => members.has(member));
+  return b
+    .toLowerCase()
+    .split(",")
+    .some((member) => members.has(member));
 }
 
 function isWild(type: string): boolean {

@@ -76,14 +76,7 @@ export interface OtherWidget extends WidgetBase {
   readonly default: JsonValue;
 }
 export type Widget =
-  | IntWidget
-  | FloatWidget
-  | BooleanWidget
-  | StringWidget
-  | ComboWidget
-  | DynamicComboWidget
-  | ColorWidget
-  | OtherWidget;
+  IntWidget | FloatWidget | BooleanWidget | StringWidget | ComboWidget | DynamicComboWidget | ColorWidget | OtherWidget;
 
 /** Slots `group.prefix0`, `group.prefix1`... that appear as they are needed. */
 export interface Autogrow {
@@ -180,5 +173,7 @@ export class NodeDefs {
 
 /** @param objectInfo what GET /object_info answers. Entries of no known shape are left out. */
 export function parseNodeDefs(objectInfo: JsonObject): NodeDefs {
-  return new NodeDefs(Object.entries(objectInfo).flatMap(([name, raw]) => (isObject(raw) ? [parseNodeDef(name, raw)] : [])));
+  return new NodeDefs(
+    Object.entries(objectInfo).flatMap(([name, raw]) => (isObject(raw) ? [parseNodeDef(name, raw)] : [])),
+  );
 }

@@ -180,9 +180,13 @@ export class GraphDocument {
     this.#past = [];
     this.#future = [];
     this.#open = null;
-    this.#revision += 1;
-    const graphs = new Map([...state.graphs].map(([id, graph]) => [id, allOf(graph)]));
-    for (const listener of this.#listeners) listener({ origin: "load", label: "Open", graphs });
+    this.#tellAll("Open");
+  }
+
+  /** Other definitions for the same document; `refreshDefs` also brings nodes in line with them. */
+  setDefs(defs: NodeDefs): void {
+    this.#defs = defs;
+    this.#tellAll("Refresh");
   }
 
   /**
@@ -224,6 +228,12 @@ export class GraphDocument {
     this.#tell(origin, label, batch);
   }
 
+  #tellAll(label: string): void {
+    this.#revision += 1;
+    const graphs = new Map([...this.#state.graphs].map(([id, graph]) => [id, allOf(graph)]));
+    for (const listener of this.#listeners) listener({ origin: "load", label, graphs });
+  }
+
   #tell(origin: ChangeOrigin, label: string, batch: Batch): void {
     this.#revision += 1;
     const change: Change = { origin, label, graphs: touchedBy(batch) };
@@ -231,7 +241,13 @@ export class GraphDocument {
   }
 }
 
-function allOf(graph: Graph): { nodes: Set<string | number>; links: Set<number>; groups: Set<number>; order: true; meta: true } {
+function allOf(graph: Graph): {
+  nodes: Set<string | number>;
+  links: Set<number>;
+  groups: Set<number>;
+  order: true;
+  meta: true;
+} {
   return {
     nodes: new Set(graph.nodes.keys()),
     links: new Set(graph.links.keys()),

@@ -2,7 +2,20 @@
 import type { NodeDefs } from "./defs";
 import type { AnyRecord, Batch, Meta, NodeFields, Patch, RecordId, TableName } from "./patch";
 import { forgetLinks } from "./queries";
-import type { BoundarySlot, DocumentState, Graph, GraphId, Group, GroupId, JsonObject, JsonValue, Link, LinkId, Node, NodeId } from "./types";
+import type {
+  BoundarySlot,
+  DocumentState,
+  Graph,
+  GraphId,
+  Group,
+  GroupId,
+  JsonObject,
+  JsonValue,
+  Link,
+  LinkId,
+  Node,
+  NodeId,
+} from "./types";
 import { type Fields, withFields } from "./values";
 
 const TABLES: readonly TableName[] = ["nodes", "links", "groups"];
@@ -99,7 +112,10 @@ export class Draft {
     }
   }
 
-  setMeta(graph: GraphId, meta: { name?: string; inputs?: readonly BoundarySlot[]; outputs?: readonly BoundarySlot[]; rest?: JsonObject }): void {
+  setMeta(
+    graph: GraphId,
+    meta: { name?: string; inputs?: readonly BoundarySlot[]; outputs?: readonly BoundarySlot[]; rest?: JsonObject },
+  ): void {
     this.#graphs.set(graph, { ...this.graph(graph), ...meta });
   }
 
@@ -141,8 +157,10 @@ export class Draft {
     const patches: Patch[] = [];
     const metaBefore = metaOf(before);
     const metaAfter = metaOf(after);
-    if (!sameMeta(metaBefore, metaAfter)) patches.push({ kind: "meta", graph: after.id, before: metaBefore, after: metaAfter });
-    for (const table of TABLES) if (after[table] !== before[table]) patches.push(...this.#tableDifference(before, after, table));
+    if (!sameMeta(metaBefore, metaAfter))
+      patches.push({ kind: "meta", graph: after.id, before: metaBefore, after: metaAfter });
+    for (const table of TABLES)
+      if (after[table] !== before[table]) patches.push(...this.#tableDifference(before, after, table));
     return patches;
   }
 
@@ -159,7 +177,13 @@ export class Draft {
       moved ||= old !== undefined;
     }
     if (moved && !appendedOnly(before, after)) {
-      patches.push({ kind: "order", graph: graphAfter.id, table, before: [...before.keys()], after: [...after.keys()] });
+      patches.push({
+        kind: "order",
+        graph: graphAfter.id,
+        table,
+        before: [...before.keys()],
+        after: [...after.keys()],
+      });
     }
     return patches;
   }
@@ -190,7 +214,9 @@ function metaOf({ id, name, inputs, outputs, last, rest }: Graph): Meta {
 }
 
 function sameMeta(a: Meta, b: Meta): boolean {
-  return a.name === b.name && a.inputs === b.inputs && a.outputs === b.outputs && a.last === b.last && a.rest === b.rest;
+  return (
+    a.name === b.name && a.inputs === b.inputs && a.outputs === b.outputs && a.last === b.last && a.rest === b.rest
+  );
 }
 
 /** Whether `after` begins with the keys of `before` in their order. */
@@ -201,7 +227,13 @@ function appendedOnly(before: ReadonlyMap<RecordId, AnyRecord>, after: ReadonlyM
   return true;
 }
 
-function difference(graph: GraphId, table: TableName, id: RecordId, before: AnyRecord | undefined, after: AnyRecord | undefined): Patch {
+function difference(
+  graph: GraphId,
+  table: TableName,
+  id: RecordId,
+  before: AnyRecord | undefined,
+  after: AnyRecord | undefined,
+): Patch {
   if (table !== "nodes" || !before || !after) return { kind: "record", graph, table, id, before, after };
   const [old, now] = nodeDifference(before as Node, after as Node);
   return { kind: "node", graph, id, before: old, after: now };

@@ -4,7 +4,15 @@ export { bareNode, emptyGraph, emptyState, isArray, isObject, jsonEqual } from "
 export { JsonError, parseJson, stringifyJson } from "./json";
 export * from "./defs";
 export { MARKDOWN_NOTE, NOTE, PRIMITIVE, REROUTE } from "./virtual-defs";
-export { PRIMITIVE_KEY, UPLOAD_KEY, type WidgetEntry, type WidgetRole, controlKey, valueOf, widgetsOf } from "./widgets";
+export {
+  PRIMITIVE_KEY,
+  UPLOAD_KEY,
+  type WidgetEntry,
+  type WidgetRole,
+  controlKey,
+  valueOf,
+  widgetsOf,
+} from "./widgets";
 export { compatible } from "./compatible";
 export * from "./queries";
 export { defaultSize, makeNode } from "./make-node";
@@ -13,6 +21,7 @@ export type { Draft } from "./draft";
 export * from "./commands/nodes";
 export * from "./commands/links";
 export * from "./commands/groups";
+export * from "./commands/refresh";
 export * from "./clipboard";
 export * from "./view";
 export { arrange } from "./arrange";

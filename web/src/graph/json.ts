@@ -29,6 +29,8 @@ export function stringifyJson(value: JsonValue, indent = 0): string {
 
 function write(value: JsonValue, line: string, indent: string): string {
   if (typeof value === "bigint") return value.toString();
+  // A double beyond 2^53 has an exponent, so that it is not read as a whole number of exactly that many digits.
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) return (value as number).toExponential();
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   const inner = line === "" ? "" : line + indent;
   if (Array.isArray(value)) {
@@ -98,7 +100,12 @@ class Reader {
       if (!this.#take(":")) this.#fail("a colon is missing");
       this.#space();
       // Not an assignment: the key may be "__proto__".
-      Object.defineProperty(object, key, { value: this.#value(), enumerable: true, configurable: true, writable: true });
+      Object.defineProperty(object, key, {
+        value: this.#value(),
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
       this.#space();
       if (this.#take("}")) return object;
       if (!this.#take(",")) this.#fail("a comma or } is missing");

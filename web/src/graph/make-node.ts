@@ -14,7 +14,19 @@ export function makeNode(id: NodeId, def: NodeDef, pos: Point, values: WidgetVal
   const inputs = wantedInputs(def, (key) => widgets[key], new Set()).map(({ implicit: _implicit, ...slot }) => slot);
   const outputs = newOutputs(def);
   const properties = def.virtual ? {} : { "Node name for S&R": def.name };
-  const node: Node = { id, type: def.name, pos, size: [0, 0], mode: 0, flags: {}, inputs, outputs, properties, widgets, rest: {} };
+  const node: Node = {
+    id,
+    type: def.name,
+    pos,
+    size: [0, 0],
+    mode: 0,
+    flags: {},
+    inputs,
+    outputs,
+    properties,
+    widgets,
+    rest: {},
+  };
   return { ...node, size: defaultSize(def, node) };
 }
 
@@ -34,7 +46,16 @@ export function defaultSize(def: NodeDef, node: Node): Size {
   const rows = Math.max(sockets.length, node.outputs.length);
   const tall = widgets.filter((entry) => entry.widget.kind === "string" && entry.widget.multiline).length;
   const height = 10 + rows * ROW + widgets.length * WIDGET_ROW + tall * TEXT_ROWS * ROW;
-  return [tall > 0 ? 400 : widthFor(def, sockets.map((slot) => slot.name), widgets), Math.max(height, 46)];
+  return [
+    tall > 0
+      ? 400
+      : widthFor(
+          def,
+          sockets.map((slot) => slot.name),
+          widgets,
+        ),
+    Math.max(height, 46),
+  ];
 }
 
 function widthFor(def: NodeDef, sockets: readonly string[], widgets: readonly WidgetEntry[]): number {

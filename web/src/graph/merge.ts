@@ -32,7 +32,8 @@ function keyOf(patch: Patch): string {
 }
 
 function join(earlier: Patch, later: Patch): Patch {
-  if (earlier.kind === "node") return later.kind === "node" ? joinFields(earlier, later) : joinRemoval(earlier, later as RecordPatch);
+  if (earlier.kind === "node")
+    return later.kind === "node" ? joinFields(earlier, later) : joinRemoval(earlier, later as RecordPatch);
   if (earlier.kind === "record" && later.kind === "node") {
     const after = earlier.after && patchNode(earlier.after as Node, later.after);
     return { ...earlier, after };

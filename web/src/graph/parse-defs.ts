@@ -5,7 +5,17 @@ import { isArray, isObject } from "./values";
 
 const CONTROL_MODES: readonly string[] = ["fixed", "increment", "decrement", "randomize", "increment-wrap"];
 /** Types drawn as widgets by the field's editor that we hold without a control of our own. */
-const OTHER_WIDGETS: readonly string[] = ["BOUNDING_BOX", "CURVE", "MARKDOWN", "IMAGECOMPARE", "CHART", "GALLERIA", "PAINTER", "RANGE", "COLORS"];
+const OTHER_WIDGETS: readonly string[] = [
+  "BOUNDING_BOX",
+  "CURVE",
+  "MARKDOWN",
+  "IMAGECOMPARE",
+  "CHART",
+  "GALLERIA",
+  "PAINTER",
+  "RANGE",
+  "COLORS",
+];
 
 /** The field's editor gives these a view of the model as a widget, which servers get as an input of their own. */
 const VIEWERS_3D: ReadonlySet<string> = new Set(["SaveGLB", "Preview3D", "Preview3DAnimation"]);
@@ -46,7 +56,9 @@ export function parseNodeDef(name: string, raw: JsonObject): NodeDef {
 function parseInputs(input: JsonObject, order: JsonObject): InputDef[] {
   return (["required", "optional"] as const).flatMap((section) => {
     const specs = object(input[section]);
-    const names = list(order[section]).filter((name): name is string => typeof name === "string" && Object.hasOwn(specs, name));
+    const names = list(order[section]).filter(
+      (name): name is string => typeof name === "string" && Object.hasOwn(specs, name),
+    );
     const all = new Set([...names, ...Object.keys(specs)]);
     return [...all].map((name) => parseInput(name, specs[name], section === "optional"));
   });
@@ -86,10 +98,18 @@ function parseAutogrow(group: string, template: JsonObject): Autogrow {
   return { type: inner?.type ?? "*", names: names.map((name) => `${group}.${name}`), min: number(template.min, 1) };
 }
 
-function parseWidget(name: string, type: string, choices: readonly JsonValue[] | undefined, options: JsonObject): Widget | undefined {
+function parseWidget(
+  name: string,
+  type: string,
+  choices: readonly JsonValue[] | undefined,
+  options: JsonObject,
+): Widget | undefined {
   const kind = text(options.widgetType, type);
   const control = parseControl(name, type, options.control_after_generate);
-  const base = { ...(typeof options.display === "string" && { display: options.display }), ...(control && { control }) };
+  const base = {
+    ...(typeof options.display === "string" && { display: options.display }),
+    ...(control && { control }),
+  };
   switch (kind) {
     case "INT":
       return {
@@ -136,12 +156,15 @@ function parseWidget(name: string, type: string, choices: readonly JsonValue[] |
     case "LOAD_3D":
       return { ...base, kind: "other", type, default: "" };
     default:
-      return OTHER_WIDGETS.includes(kind) ? { ...base, kind: "other", type, default: options.default ?? null } : undefined;
+      return OTHER_WIDGETS.includes(kind)
+        ? { ...base, kind: "other", type, default: options.default ?? null }
+        : undefined;
   }
 }
 
 function parseControl(name: string, type: string, option: JsonValue | undefined): ControlMode | undefined {
-  if (option === undefined) return type === "INT" && (name === "seed" || name === "noise_seed") ? "randomize" : undefined;
+  if (option === undefined)
+    return type === "INT" && (name === "seed" || name === "noise_seed") ? "randomize" : undefined;
   if (typeof option === "string" && CONTROL_MODES.includes(option)) return option as ControlMode;
   return option ? "randomize" : undefined;
 }
@@ -176,7 +199,9 @@ function parseUpload(options: JsonObject): { kind: UploadKind; folder: string } 
 }
 
 function parseDynamicCombo(choices: readonly JsonValue[], options: JsonObject): Widget {
-  const parsed = choices.filter(isObject).map((choice) => ({ key: text(choice.key, ""), inputs: parseInputs(object(choice.inputs), {}) }));
+  const parsed = choices
+    .filter(isObject)
+    .map((choice) => ({ key: text(choice.key, ""), inputs: parseInputs(object(choice.inputs), {}) }));
   return { kind: "dynamic-combo", default: text(options.default, parsed[0]?.key ?? ""), options: parsed };
 }
 

@@ -1,5 +1,17 @@
 /** Patches: what a command changed, with what was there before, so that it can be undone and redone. */
-import type { DocumentState, Graph, GraphId, Group, GroupId, JsonValue, Link, LinkId, Node, NodeId, Touched } from "./types";
+import type {
+  DocumentState,
+  Graph,
+  GraphId,
+  Group,
+  GroupId,
+  JsonValue,
+  Link,
+  LinkId,
+  Node,
+  NodeId,
+  Touched,
+} from "./types";
 import { type Fields, withFields, withWidgets } from "./values";
 
 export interface Tables {
@@ -121,7 +133,8 @@ export function touchedBy(batch: Batch): Map<GraphId, Touched> {
     return known;
   };
   for (const patch of batch) {
-    if (patch.kind === "graphs") for (const id of new Set([...patch.before.keys(), ...patch.after.keys()])) touchAll(of(id), patch, id);
+    if (patch.kind === "graphs")
+      for (const id of new Set([...patch.before.keys(), ...patch.after.keys()])) touchAll(of(id), patch, id);
     else if (patch.kind === "meta") of(patch.graph).meta = true;
     else if (patch.kind === "order") of(patch.graph).order = true;
     else if (patch.kind === "node") of(patch.graph).nodes.add(patch.id);

@@ -43,7 +43,9 @@ export function inputOf(node: Node, name: string): InputSlot | undefined {
 
 /** Slot where a link ends; undefined at a subgraph's boundary. */
 export function targetSlot(graph: Graph, link: Link): InputSlot | undefined {
-  return link.to.node === BOUNDARY_OUTPUT ? undefined : graph.nodes.get(link.to.node)?.inputs.find((slot) => slot.link === link.id);
+  return link.to.node === BOUNDARY_OUTPUT
+    ? undefined
+    : graph.nodes.get(link.to.node)?.inputs.find((slot) => slot.link === link.id);
 }
 
 /** All nodes that `start` reads from, however far, itself included. */

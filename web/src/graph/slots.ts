@@ -15,7 +15,12 @@ export function wantedInputs(def: NodeDef, value: ValueOf, linked: ReadonlySet<s
   return [...slots.filter((slot) => slot.widget === undefined), ...slots.filter((slot) => slot.widget !== undefined)];
 }
 
-function* wanted(inputs: readonly InputDef[], parent: string, value: ValueOf, linked: ReadonlySet<string>): Generator<InputSlot> {
+function* wanted(
+  inputs: readonly InputDef[],
+  parent: string,
+  value: ValueOf,
+  linked: ReadonlySet<string>,
+): Generator<InputSlot> {
   for (const input of inputs) {
     const name = parent + input.name;
     if (input.autogrow) yield* grown(input, parent, linked);
@@ -107,5 +112,10 @@ export function adaptInputs(node: Node, def: NodeDef): readonly InputSlot[] {
   const varies = def.inputs.filter((input) => input.autogrow || input.widget?.kind === "dynamic-combo");
   if (varies.length === 0) return node.inputs;
   const own = (slot: InputSlot): boolean => varies.some((input) => slot.name.startsWith(`${input.name}.`));
-  return reconcileInputs(node.inputs, def, (key) => node.widgets[key], (slot) => !own(slot));
+  return reconcileInputs(
+    node.inputs,
+    def,
+    (key) => node.widgets[key],
+    (slot) => !own(slot),
+  );
 }

@@ -12,7 +12,10 @@ export interface Promoted {
 }
 
 /** @param context without it no input is known to be a widget. */
-export function subgraphDef(graph: Graph, context?: { readonly state: DocumentState; readonly defs: NodeDefs }): NodeDef {
+export function subgraphDef(
+  graph: Graph,
+  context?: { readonly state: DocumentState; readonly defs: NodeDefs },
+): NodeDef {
   const inputs = graph.inputs.map((slot, index) => {
     const promoted = context && promotedWidget(context.state, graph, index, context.defs);
     return inputDef(slot, promoted);
@@ -35,7 +38,12 @@ export function subgraphDef(graph: Graph, context?: { readonly state: DocumentSt
 }
 
 /** The first widget wired to boundary input number `index`; undefined if only sockets are. */
-export function promotedWidget(state: DocumentState, graph: Graph, index: number, defs: NodeDefs): Promoted | undefined {
+export function promotedWidget(
+  state: DocumentState,
+  graph: Graph,
+  index: number,
+  defs: NodeDefs,
+): Promoted | undefined {
   for (const link of graph.links.values()) {
     if (link.from.node !== BOUNDARY_INPUT || link.from.slot !== index) continue;
     const node = graph.nodes.get(link.to.node);
@@ -61,7 +69,11 @@ function inputDef(slot: BoundarySlot, promoted: Promoted | undefined): InputDef 
     options: {},
   };
   if (!promoted) return base;
-  const { control: _control, ...widget } = promoted.entry?.widget ?? { kind: "other" as const, type: slot.type, default: null };
+  const { control: _control, ...widget } = promoted.entry?.widget ?? {
+    kind: "other" as const,
+    type: slot.type,
+    default: null,
+  };
   return { ...base, widget, initial: promoted.value };
 }
 

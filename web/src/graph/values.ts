@@ -1,5 +1,16 @@
 /** Small makers and changers of document values. */
-import type { DocumentState, Graph, GraphId, JsonObject, JsonValue, Node, NodeId, Point, Size, WidgetValues } from "./types";
+import type {
+  DocumentState,
+  Graph,
+  GraphId,
+  JsonObject,
+  JsonValue,
+  Node,
+  NodeId,
+  Point,
+  Size,
+  WidgetValues,
+} from "./types";
 import { ROOT } from "./types";
 
 export function emptyGraph(id: GraphId, name = ""): Graph {
@@ -35,7 +46,10 @@ export function withFields<T extends object>(record: T, fields: Fields<T>): T {
   return copy as T;
 }
 
-export function withWidgets(values: WidgetValues, changed: Readonly<Record<string, JsonValue | undefined>>): WidgetValues {
+export function withWidgets(
+  values: WidgetValues,
+  changed: Readonly<Record<string, JsonValue | undefined>>,
+): WidgetValues {
   return withFields<Record<string, JsonValue>>(values, changed);
 }
 
@@ -53,7 +67,9 @@ export function jsonEqual(a: JsonValue | undefined, b: JsonValue | undefined): b
   if (isArray(a) && isArray(b)) return a.length === b.length && a.every((item, index) => jsonEqual(item, b[index]));
   if (!isObject(a) || !isObject(b)) return false;
   const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && jsonEqual(a[key], b[key]));
+  return (
+    keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && jsonEqual(a[key], b[key]))
+  );
 }
 
 /** `object` without some keys. */

@@ -18,7 +18,13 @@ const socket: Omit<InputDef, "name" | "type" | "label"> = {
   options: {},
 };
 
-function virtual(name: string, displayName: string, description: string, inputs: InputDef[], outputs: OutputDef[]): NodeDef {
+function virtual(
+  name: string,
+  displayName: string,
+  description: string,
+  inputs: InputDef[],
+  outputs: OutputDef[],
+): NodeDef {
   return {
     name,
     displayName,

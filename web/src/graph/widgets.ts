@@ -50,7 +50,9 @@ export function* layOut(
   value: (key: string) => JsonValue | undefined,
   options: { readonly forced?: boolean } = {},
 ): Generator<WidgetEntry> {
-  let uploadDue = def.inputs.some(({ optional, widget }) => !optional && widget?.kind === "combo" && widget.upload && !isModelFile(widget));
+  let uploadDue = def.inputs.some(
+    ({ optional, widget }) => !optional && widget?.kind === "combo" && widget.upload && !isModelFile(widget),
+  );
   for (const input of def.inputs) {
     if (uploadDue && input.optional) {
       yield uploadEntry;
@@ -83,7 +85,14 @@ function* layOutInput(
 }
 
 function button(key: string, name: string, label: string, value: string): WidgetEntry {
-  return { key, name, label, role: "upload", widget: { kind: "other", type: "UPLOAD", default: value }, default: value };
+  return {
+    key,
+    name,
+    label,
+    role: "upload",
+    widget: { kind: "other", type: "UPLOAD", default: value },
+    default: value,
+  };
 }
 
 const uploadEntry = button(UPLOAD_KEY, "upload", "Upload", "image");
@@ -106,7 +115,12 @@ function forcedEntry(key: string, input: InputDef): WidgetEntry {
 function controlEntries(key: string, widget: Widget, preset: ControlMode): WidgetEntry[] {
   const modes: ControlMode[] = ["fixed", "increment", "decrement", "randomize"];
   const combo = widget.kind === "combo";
-  const control: ComboWidget = { kind: "combo", default: preset, options: combo ? [...modes, "increment-wrap"] : modes, multiple: false };
+  const control: ComboWidget = {
+    kind: "combo",
+    default: preset,
+    options: combo ? [...modes, "increment-wrap"] : modes,
+    multiple: false,
+  };
   const entry: WidgetEntry = {
     key: controlKey(key),
     name: "control_after_generate",
@@ -117,7 +131,10 @@ function controlEntries(key: string, widget: Widget, preset: ControlMode): Widge
   };
   if (!combo) return [entry];
   const filter: Widget = { kind: "string", default: "", multiline: false, dynamicPrompts: false };
-  return [entry, { key: `${key}:filter`, name: "control_filter_list", label: "filter", role: "filter", widget: filter, default: "" }];
+  return [
+    entry,
+    { key: `${key}:filter`, name: "control_filter_list", label: "filter", role: "filter", widget: filter, default: "" },
+  ];
 }
 
 /** A primitive looks like the widget that it is wired to first; alone, like the value that it holds. */
@@ -149,9 +166,17 @@ function primitiveTarget(defs: NodeDefs, state: DocumentState, graph: GraphId, n
 function widgetLike(value: JsonValue): Widget {
   if (typeof value === "boolean") return { kind: "boolean", default: value };
   if (typeof value === "bigint" || Number.isInteger(value)) {
-    return { kind: "int", default: value as number | bigint, min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER, step: 1 };
+    return {
+      kind: "int",
+      default: value as number | bigint,
+      min: Number.MIN_SAFE_INTEGER,
+      max: Number.MAX_SAFE_INTEGER,
+      step: 1,
+    };
   }
-  if (typeof value === "number") return { kind: "float", default: value, min: -Infinity, max: Infinity, step: 0.1, round: 0 };
-  if (typeof value === "string") return { kind: "string", default: value, multiline: value.includes("\n"), dynamicPrompts: false };
+  if (typeof value === "number")
+    return { kind: "float", default: value, min: -Infinity, max: Infinity, step: 0.1, round: 0 };
+  if (typeof value === "string")
+    return { kind: "string", default: value, multiline: value.includes("\n"), dynamicPrompts: false };
   return { kind: "other", type: isObject(value) ? "OBJECT" : "*", default: value };
 }

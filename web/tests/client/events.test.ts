@@ -19,7 +19,10 @@ let lines: Line[];
 let events: Events;
 let heard: [EventName, unknown][];
 const kept = new Map<string, string>();
-const storage = { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) };
+const storage = {
+  getItem: (key: string) => kept.get(key) ?? null,
+  setItem: (key: string, value: string) => void kept.set(key, value),
+};
 
 function make(): Events {
   return new Events({
@@ -39,7 +42,8 @@ beforeEach(() => {
   lines = [];
   heard = [];
   events = make();
-  for (const name of ["status", "executing", "preview", "text", "connection", "reconnected", "other"] as const) events.on(name, (data) => heard.push([name, data]));
+  for (const name of ["status", "executing", "preview", "text", "connection", "reconnected", "other"] as const)
+    events.on(name, (data) => heard.push([name, data]));
 });
 afterEach(() => {
   events.close();
@@ -51,7 +55,10 @@ describe("the line", () => {
     events.open();
     lines[0]?.onopen?.(new Event("open"));
     expect(lines[0]?.url).toBe(`ws://host:1/app/ws?clientId=${events.clientId}`);
-    expect(JSON.parse(lines[0]?.sent[0] ?? "")).toMatchObject({ type: "feature_flags", data: { supports_preview_metadata: true } });
+    expect(JSON.parse(lines[0]?.sent[0] ?? "")).toMatchObject({
+      type: "feature_flags",
+      data: { supports_preview_metadata: true },
+    });
     expect(lines[0]?.binaryType).toBe("arraybuffer");
   });
 
@@ -75,7 +82,12 @@ describe("the line", () => {
     vi.advanceTimersByTime(300);
     lines[2]?.onopen?.(new Event("open"));
     expect(heard.filter(([name]) => name === "reconnected").length).toBe(1);
-    expect(heard.filter(([name]) => name === "connection").map(([, data]) => data)).toEqual(["connecting", "open", "lost", "open"]);
+    expect(heard.filter(([name]) => name === "connection").map(([, data]) => data)).toEqual([
+      "connecting",
+      "open",
+      "lost",
+      "open",
+    ]);
   });
 
   test("that we close stays closed", () => {
@@ -103,7 +115,15 @@ describe("messages", () => {
     expect(heard.at(-1)).toEqual(["other", { type: "pack.thing", data: { a: 1 } }]);
   });
 
-  test.each(["", "nonsense", "[]", '{"type":5,"data":{}}', '{"type":"executing","data":{}}', '{"type":"status","data":{"status":3}}', '{"type":"progress","data":{"prompt_id":"p"}}'])("%j is passed over", (text) => {
+  test.each([
+    "",
+    "nonsense",
+    "[]",
+    '{"type":5,"data":{}}',
+    '{"type":"executing","data":{}}',
+    '{"type":"status","data":{"status":3}}',
+    '{"type":"progress","data":{"prompt_id":"p"}}',
+  ])("%j is passed over", (text) => {
     expect(readMessage(text)).toBeUndefined();
   });
 });
@@ -123,7 +143,10 @@ describe("binary messages", () => {
     expect(readBinary(join(words(1, 2), "PNG"))?.data).toMatchObject({ mime: "image/png", node: undefined });
     const told = JSON.stringify({ node_id: "3", prompt_id: "p", display_node_id: "12:3", image_type: "image/jpeg" });
     const message = readBinary(join(words(4, told.length), told, "JPG"));
-    expect(message).toMatchObject({ type: "preview", data: { node: "3", displayNode: "12:3", prompt: "p", mime: "image/jpeg" } });
+    expect(message).toMatchObject({
+      type: "preview",
+      data: { node: "3", displayNode: "12:3", prompt: "p", mime: "image/jpeg" },
+    });
     expect(message?.type === "preview" && new TextDecoder().decode(message.data.bytes)).toBe("JPG");
   });
 
@@ -132,7 +155,12 @@ describe("binary messages", () => {
   });
 
   test("cut short or of other kinds are passed over", () => {
-    expect([readBinary(join(words(4))), readBinary(join(words(4, 99), "{}")), readBinary(join(words(4, 2), "{,")), readBinary(join(words(7, 1, 1)))]).toEqual([undefined, undefined, undefined, undefined]);
+    expect([
+      readBinary(join(words(4))),
+      readBinary(join(words(4, 99), "{}")),
+      readBinary(join(words(4, 2), "{,")),
+      readBinary(join(words(7, 1, 1))),
+    ]).toEqual([undefined, undefined, undefined, undefined]);
   });
 });
 

@@ -19,7 +19,11 @@ function server(status: number, body: string): { client: Client; asked: Asked[] 
   return { client, asked };
 }
 
-const request: PromptRequest = { client_id: "c", prompt: { "1": { class_type: "X", inputs: { seed: 2n ** 63n } } }, extra_data: { extra_pnginfo: { workflow: {} } } };
+const request: PromptRequest = {
+  client_id: "c",
+  prompt: { "1": { class_type: "X", inputs: { seed: 2n ** 63n } } },
+  extra_data: { extra_pnginfo: { workflow: {} } },
+};
 
 describe("a prompt", () => {
   test("is sent with every digit of its seeds", async () => {
@@ -30,14 +34,24 @@ describe("a prompt", () => {
   });
 
   test("that is refused comes back with its faults", async () => {
-    const { client } = server(400, '{"error":{"type":"t","message":"m","details":"","extra_info":{}},"node_errors":{"1":{"errors":[],"dependent_outputs":[],"class_type":"X"}}}');
-    expect(await client.queuePrompt(request)).toMatchObject({ accepted: false, error: { message: "m" }, node_errors: { "1": { class_type: "X" } } });
+    const { client } = server(
+      400,
+      '{"error":{"type":"t","message":"m","details":"","extra_info":{}},"node_errors":{"1":{"errors":[],"dependent_outputs":[],"class_type":"X"}}}',
+    );
+    expect(await client.queuePrompt(request)).toMatchObject({
+      accepted: false,
+      error: { message: "m" },
+      node_errors: { "1": { class_type: "X" } },
+    });
   });
 });
 
 describe("an error", () => {
   test("says what the server said", async () => {
-    await expect(server(409, '{"error":"exists"}').client.writeUserFile("a", "")).rejects.toMatchObject({ message: "exists", status: 409 });
+    await expect(server(409, '{"error":"exists"}').client.writeUserFile("a", "")).rejects.toMatchObject({
+      message: "exists",
+      status: 409,
+    });
     await expect(server(500, "<html>").client.queue()).rejects.toThrow("The server refused queue (500).");
     await expect(server(400, "plain words").client.queuePrompt(request)).rejects.toThrow("plain words");
   });
@@ -65,7 +79,11 @@ test("a folder that is not there holds nothing", async () => {
 
 test("an upload says where the file lies", async () => {
   const { client, asked } = server(200, '{"name":"a (1).png","subfolder":"","type":"input"}');
-  expect(await client.upload(new Blob(["x"]), "a.png")).toEqual({ filename: "a (1).png", subfolder: "", type: "input" });
+  expect(await client.upload(new Blob(["x"]), "a.png")).toEqual({
+    filename: "a (1).png",
+    subfolder: "",
+    type: "input",
+  });
   const form = asked[0]?.init?.body;
   expect(form instanceof FormData && [form.get("type"), (form.get("image") as File).name]).toEqual(["input", "a.png"]);
 });

@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { Autosave, EditorView, GraphDocument, ROOT, type TextStorage, addNode, restoreSaved, setWidget } from "../../src/graph";
+import {
+  Autosave,
+  EditorView,
+  GraphDocument,
+  ROOT,
+  type TextStorage,
+  addNode,
+  restoreSaved,
+  setWidget,
+} from "../../src/graph";
 import { goldenDefs } from "./golden";
 
 class Shelf implements TextStorage {
@@ -69,5 +78,9 @@ test("a full storage is told of and stops nothing", async () => {
 test("nothing, or nothing readable, is restored as nothing", async () => {
   shelf.texts.set("cut", '{"workflow": {"nodes": [');
   shelf.texts.set("odd", "[]");
-  expect([await restoreSaved(shelf, "none", goldenDefs), await restoreSaved(shelf, "cut", goldenDefs), await restoreSaved(shelf, "odd", goldenDefs)]).toEqual([undefined, undefined, undefined]);
+  expect([
+    await restoreSaved(shelf, "none", goldenDefs),
+    await restoreSaved(shelf, "cut", goldenDefs),
+    await restoreSaved(shelf, "odd", goldenDefs),
+  ]).toEqual([undefined, undefined, undefined]);
 });

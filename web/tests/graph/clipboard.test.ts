@@ -19,10 +19,17 @@ import {
 } from "../../src/graph";
 import { goldenDefs, workflows } from "./golden";
 
-function three(): { document: GraphDocument; ids: [loader: string | number, text: string | number, sampler: string | number] } {
+function three(): {
+  document: GraphDocument;
+  ids: [loader: string | number, text: string | number, sampler: string | number];
+} {
   const document = new GraphDocument(goldenDefs);
   const add = (type: string, x: number): string | number => document.execute(addNode(ROOT, type, [x, 0]));
-  const ids: [string | number, string | number, string | number] = [add("CheckpointLoaderSimple", 0), add("CLIPTextEncode", 300), add("KSampler", 600)];
+  const ids: [string | number, string | number, string | number] = [
+    add("CheckpointLoaderSimple", 0),
+    add("CLIPTextEncode", 300),
+    add("KSampler", 600),
+  ];
   document.execute(connect(ROOT, { node: ids[0], slot: 1 }, { node: ids[1], input: "clip" }));
   document.execute(connect(ROOT, { node: ids[1], slot: 0 }, { node: ids[2], input: "positive" }));
   return { document, ids };

@@ -78,7 +78,9 @@ describe("steps", () => {
   test("a command that fails changes nothing", () => {
     const [a, b] = [add("CheckpointLoaderSimple"), add("SaveImage")];
     const before = document.state;
-    expect(() => document.execute(connect(ROOT, { node: a, slot: 0 }, { node: b, input: "images" }))).toThrow("types differ");
+    expect(() => document.execute(connect(ROOT, { node: a, slot: 0 }, { node: b, input: "images" }))).toThrow(
+      "types differ",
+    );
     expect(document.state).toBe(before);
   });
 
@@ -178,7 +180,12 @@ describe("wires", () => {
   });
 
   test("give a reroute their type, and all that follows it", () => {
-    const [source, one, two, sampler] = [add("CheckpointLoaderSimple"), add("Reroute"), add("Reroute"), add("KSampler")];
+    const [source, one, two, sampler] = [
+      add("CheckpointLoaderSimple"),
+      add("Reroute"),
+      add("Reroute"),
+      add("KSampler"),
+    ];
     document.execute(connect(ROOT, { node: one, slot: 0 }, { node: two, input: "" }));
     document.execute(connect(ROOT, { node: source, slot: 2 }, { node: one, input: "" }));
     expect(document.graph().nodes.get(two)?.outputs[0]?.type).toBe("VAE");
@@ -195,7 +202,11 @@ describe("wires", () => {
   });
 
   test("make a group of inputs grow, and shrink again", () => {
-    const names = (id: NodeId): string[] | undefined => document.graph().nodes.get(id)?.inputs.map(({ name }) => name);
+    const names = (id: NodeId): string[] | undefined =>
+      document
+        .graph()
+        .nodes.get(id)
+        ?.inputs.map(({ name }) => name);
     const [image, batch] = [add("LoadImage"), add("BatchImagesNode")];
     expect(names(batch)).toEqual(["images.image0", "images.image1"]);
     document.execute(connect(ROOT, { node: image, slot: 0 }, { node: batch, input: "images.image0" }));
@@ -221,7 +232,11 @@ describe("a dynamic combo", () => {
   test("brings the inputs of its choice and takes those of the last away", () => {
     const id = add("ResizeImageMaskNode");
     const keys = (): string[] => Object.keys(document.graph().nodes.get(id)?.widgets ?? {});
-    const inputs = (): string[] | undefined => document.graph().nodes.get(id)?.inputs.map(({ name }) => name);
+    const inputs = (): string[] | undefined =>
+      document
+        .graph()
+        .nodes.get(id)
+        ?.inputs.map(({ name }) => name);
     document.execute(setWidget(ROOT, id, "resize_type", "scale dimensions"));
     expect(keys()).toContain("resize_type.width");
     document.execute(setWidget(ROOT, id, "resize_type", "match size"));

@@ -12,7 +12,8 @@ function renumbered(prompt: JsonObject): JsonValue {
     const node = prompt[id];
     if (!isObject(node) || !isObject(node.inputs) || seen.has(id)) return null;
     const inputs = Object.entries(node.inputs).map(([name, value]): [string, JsonValue] => {
-      const wired = isArray(value) && value.length === 2 && typeof value[0] === "string" && Object.hasOwn(prompt, value[0]);
+      const wired =
+        isArray(value) && value.length === 2 && typeof value[0] === "string" && Object.hasOwn(prompt, value[0]);
       return [name, wired ? [shape(String(value[0]), new Set([...seen, id])), value[1] ?? null] : value];
     });
     return { ...node, inputs: Object.fromEntries(inputs) };
@@ -24,7 +25,11 @@ function renumbered(prompt: JsonObject): JsonValue {
 function sorted(value: JsonValue): JsonValue {
   if (isArray(value)) return value.map(sorted);
   if (!isObject(value)) return value;
-  return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key] ?? null)]));
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sorted(value[key] ?? null)]),
+  );
 }
 
 function bigintText(_key: string, value: unknown): unknown {
@@ -42,7 +47,9 @@ function withGivenTitles(prompt: JsonObject, given: ReadonlySet<JsonValue>): Jso
 }
 
 function givenTitles({ graphs }: DocumentState): Set<JsonValue> {
-  return new Set([...graphs.values()].flatMap((graph) => [...graph.nodes.values()].flatMap(({ title }) => title ?? [])));
+  return new Set(
+    [...graphs.values()].flatMap((graph) => [...graph.nodes.values()].flatMap(({ title }) => title ?? [])),
+  );
 }
 
 function idPaths(prompt: JsonObject): string {

@@ -11,6 +11,10 @@ test("whole numbers beyond 2^53 keep every digit", () => {
   expect(stringifyJson({ seed: 18446744073709551615n })).toBe('{"seed":18446744073709551615}');
 });
 
+test("a double beyond 2^53 stays a double", () => {
+  expect(parseJson(stringifyJson([1e20, -(2 ** 60)]))).toEqual([1e20, -(2 ** 60)]);
+});
+
 test("NaN and Infinity are read, and written as null", () => {
   const value = parseJson('[NaN, -Infinity, Infinity, "NaN"]');
   expect(value).toEqual([Number.NaN, -Infinity, Infinity, "NaN"]);
@@ -37,9 +41,14 @@ test("depth has an end, and it is no crash", () => {
 
 test("what is written is read as it was, on one line or many", () => {
   fc.assert(
-    fc.property(fc.jsonValue(), fc.constantFrom(0, 2), fc.bigInt({ min: 2n ** 53n, max: 2n ** 70n }), (value, indent, big) => {
-      const whole = { value: JSON.parse(JSON.stringify(value)), big };
-      expect(parseJson(stringifyJson(whole, indent))).toEqual(whole);
-    }),
+    fc.property(
+      fc.jsonValue(),
+      fc.constantFrom(0, 2),
+      fc.bigInt({ min: 2n ** 53n, max: 2n ** 70n }),
+      (value, indent, big) => {
+        const whole = { value: JSON.parse(JSON.stringify(value)), big };
+        expect(parseJson(stringifyJson(whole, indent))).toEqual(whole);
+      },
+    ),
   );
 });

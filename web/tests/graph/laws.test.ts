@@ -97,7 +97,11 @@ function commandFor(document: GraphDocument, [kind, a, b, c]: Dice): Command<unk
     group && setGroup(ROOT, group.id, { title: `g${c}`, color: c % 2 === 0 ? "#abc" : undefined }),
     group && moveGroups(ROOT, [group.id], [5, 7]),
     duplicate(ROOT, some.slice(0, 4)),
-    paste(ROOT, copy(document.state, ROOT, some.slice(0, 4), document.defs, group ? [group.id] : []), c % 2 === 0 ? [b, c] : undefined),
+    paste(
+      ROOT,
+      copy(document.state, ROOT, some.slice(0, 4), document.defs, group ? [group.id] : []),
+      c % 2 === 0 ? [b, c] : undefined,
+    ),
   ];
   return pick(commands, kind);
 }
@@ -115,7 +119,11 @@ function setSome(document: GraphDocument, node: Node, b: number, c: number): Com
   if (!entry) return undefined;
   const { widget } = entry;
   const choices: readonly JsonValue[] =
-    widget.kind === "combo" ? widget.options : widget.kind === "dynamic-combo" ? widget.options.map(({ key }) => key) : [c, 2n ** 63n + BigInt(c), "text", true];
+    widget.kind === "combo"
+      ? widget.options
+      : widget.kind === "dynamic-combo"
+        ? widget.options.map(({ key }) => key)
+        : [c, 2n ** 63n + BigInt(c), "text", true];
   const value = pick(choices, c);
   return value === undefined ? undefined : setWidget(ROOT, node.id, entry.key, value);
 }
@@ -129,12 +137,16 @@ function play(document: GraphDocument, steps: readonly Dice[]): void {
 
 /** The same, some steps joined to one. */
 function playInParts(document: GraphDocument, steps: readonly Dice[], part: number): void {
-  for (let at = 0; at < steps.length; at += part) document.transaction("part", () => play(document, steps.slice(at, at + part)));
+  for (let at = 0; at < steps.length; at += part)
+    document.transaction("part", () => play(document, steps.slice(at, at + part)));
 }
 
 /** Everything in order, so that drawing order counts. */
 function plain({ graphs }: DocumentState): unknown {
-  return [...graphs].map(([id, graph]) => [id, { ...graph, nodes: [...graph.nodes], links: [...graph.links], groups: [...graph.groups] }]);
+  return [...graphs].map(([id, graph]) => [
+    id,
+    { ...graph, nodes: [...graph.nodes], links: [...graph.links], groups: [...graph.groups] },
+  ]);
 }
 
 const starts: readonly [string, () => DocumentState | undefined][] = [
@@ -171,10 +183,16 @@ describe.each(starts)("from %s", (_name, start) => {
         const graph = document.graph();
         for (const link of graph.links.values()) {
           expect(graph.nodes.has(link.from.node)).toBe(true);
-          expect(graph.nodes.get(link.to.node)?.inputs.filter((slot) => slot.link === link.id).map(({ name }) => name)).toEqual([link.to.input]);
+          expect(
+            graph.nodes
+              .get(link.to.node)
+              ?.inputs.filter((slot) => slot.link === link.id)
+              .map(({ name }) => name),
+          ).toEqual([link.to.input]);
         }
         for (const node of graph.nodes.values()) {
-          for (const slot of node.inputs) if (slot.link !== null) expect(graph.links.get(slot.link)?.to.node).toBe(node.id);
+          for (const slot of node.inputs)
+            if (slot.link !== null) expect(graph.links.get(slot.link)?.to.node).toBe(node.id);
         }
       }),
       { numRuns: 60 },
@@ -188,7 +206,9 @@ describe.each(starts)("from %s", (_name, start) => {
         play(document, steps);
         const saved = serialize(document.state, goldenDefs);
         const { state } = parseWorkflow(saved, goldenDefs);
-        expect(toPrompt(state, goldenDefs, { random: () => 0 }).prompt).toEqual(toPrompt(document.state, goldenDefs, { random: () => 0 }).prompt);
+        expect(toPrompt(state, goldenDefs, { random: () => 0 }).prompt).toEqual(
+          toPrompt(document.state, goldenDefs, { random: () => 0 }).prompt,
+        );
         const { state: again } = parseWorkflow(serialize(state, goldenDefs), goldenDefs);
         expect(serialize(again, goldenDefs)).toEqual(serialize(state, goldenDefs));
       }),

@@ -42,7 +42,12 @@ describe("nodes that do not run", () => {
   });
 
   test("a bypassed node hands each kind through", () => {
-    const [loader, lora, sampler, text] = [add("CheckpointLoaderSimple"), add("LoraLoader"), add("KSampler"), add("CLIPTextEncode")];
+    const [loader, lora, sampler, text] = [
+      add("CheckpointLoaderSimple"),
+      add("LoraLoader"),
+      add("KSampler"),
+      add("CLIPTextEncode"),
+    ];
     wire(loader, 0, lora, "model");
     wire(loader, 1, lora, "clip");
     wire(lora, 0, sampler, "model");
@@ -61,7 +66,14 @@ describe("nodes that do not run", () => {
   });
 
   test("notes, primitives and reroutes are not sent; what they carry is", () => {
-    const [note, primitive, one, two, loader, sampler] = ["Note", "PrimitiveNode", "Reroute", "Reroute", "CheckpointLoaderSimple", "KSampler"].map(add);
+    const [note, primitive, one, two, loader, sampler] = [
+      "Note",
+      "PrimitiveNode",
+      "Reroute",
+      "Reroute",
+      "CheckpointLoaderSimple",
+      "KSampler",
+    ].map(add);
     if (!note || !primitive || !one || !two || !loader || !sampler) throw new Error("six nodes");
     wire(loader, 0, one, "");
     wire(one, 0, two, "");
@@ -76,19 +88,51 @@ describe("nodes that do not run", () => {
 describe("nodes inside subgraphs", () => {
   const workflow = (mode: number, values: JsonObject["x"][]): JsonObject => ({
     nodes: [
-      { id: 1, type: "CheckpointLoaderSimple", outputs: [{ name: "MODEL", type: "MODEL", links: [1] }, { name: "CLIP", type: "CLIP", links: [2] }, { name: "VAE", type: "VAE", links: null }] },
-      { id: 2, type: "sub", mode, inputs: [{ name: "model", type: "MODEL", link: 1 }], outputs: [{ name: "out", type: "MODEL", links: [3] }], widgets_values: values },
+      {
+        id: 1,
+        type: "CheckpointLoaderSimple",
+        outputs: [
+          { name: "MODEL", type: "MODEL", links: [1] },
+          { name: "CLIP", type: "CLIP", links: [2] },
+          { name: "VAE", type: "VAE", links: null },
+        ],
+      },
+      {
+        id: 2,
+        type: "sub",
+        mode,
+        inputs: [{ name: "model", type: "MODEL", link: 1 }],
+        outputs: [{ name: "out", type: "MODEL", links: [3] }],
+        widgets_values: values,
+      },
       { id: 3, type: "KSampler", inputs: [{ name: "model", type: "MODEL", link: 3 }] },
     ],
-    links: [[1, 1, 0, 2, 0, "MODEL"], [3, 2, 0, 3, 0, "MODEL"]],
+    links: [
+      [1, 1, 0, 2, 0, "MODEL"],
+      [3, 2, 0, 3, 0, "MODEL"],
+    ],
     definitions: {
       subgraphs: [
         {
           id: "sub",
           name: "Sub",
-          inputs: [{ id: "a", name: "model", type: "MODEL", linkIds: [1] }, { id: "b", name: "strength", type: "FLOAT", linkIds: [2] }],
+          inputs: [
+            { id: "a", name: "model", type: "MODEL", linkIds: [1] },
+            { id: "b", name: "strength", type: "FLOAT", linkIds: [2] },
+          ],
           outputs: [{ id: "c", name: "out", type: "MODEL", linkIds: [3] }],
-          nodes: [{ id: 9, type: "LoraLoaderModelOnly", inputs: [{ name: "model", type: "MODEL", link: 1 }, { name: "strength_model", type: "FLOAT", widget: { name: "strength_model" }, link: 2 }], outputs: [{ name: "MODEL", type: "MODEL", links: [3] }], widgets_values: ["x.safetensors", 0.25] }],
+          nodes: [
+            {
+              id: 9,
+              type: "LoraLoaderModelOnly",
+              inputs: [
+                { name: "model", type: "MODEL", link: 1 },
+                { name: "strength_model", type: "FLOAT", widget: { name: "strength_model" }, link: 2 },
+              ],
+              outputs: [{ name: "MODEL", type: "MODEL", links: [3] }],
+              widgets_values: ["x.safetensors", 0.25],
+            },
+          ],
           links: [
             { id: 1, origin_id: -10, origin_slot: 0, target_id: 9, target_slot: 0, type: "MODEL" },
             { id: 2, origin_id: -10, origin_slot: 1, target_id: 9, target_slot: 1, type: "FLOAT" },
@@ -98,7 +142,8 @@ describe("nodes inside subgraphs", () => {
       ],
     },
   });
-  const prompt = (mode: number, values: JsonObject["x"][]): JsonObject => toPrompt(parseWorkflow(workflow(mode, values), goldenDefs).state, goldenDefs).prompt;
+  const prompt = (mode: number, values: JsonObject["x"][]): JsonObject =>
+    toPrompt(parseWorkflow(workflow(mode, values), goldenDefs).state, goldenDefs).prompt;
 
   test("are named by their path and get the instance's values", () => {
     expect(prompt(0, [0.75])).toMatchObject({
@@ -144,7 +189,14 @@ describe("texts", () => {
     const [sampler, save] = [add("KSampler"), add("SaveImage")];
     document.execute(setTitle(ROOT, sampler, "My sampler"));
     document.execute(setWidget(ROOT, sampler, "seed", 42));
-    document.execute(setWidget(ROOT, save, "filename_prefix", "%date:yyyy-MM-dd hh:mm%/%KSampler.seed%_%My sampler.steps%_%width%_%What.ever%"));
+    document.execute(
+      setWidget(
+        ROOT,
+        save,
+        "filename_prefix",
+        "%date:yyyy-MM-dd hh:mm%/%KSampler.seed%_%My sampler.steps%_%width%_%What.ever%",
+      ),
+    );
     const { prompt } = toPrompt(document.state, goldenDefs, { now: new Date(2026, 10, 4, 5, 6, 7) });
     expect(prompt[String(save)]?.inputs.filename_prefix).toBe("2026-11-04 05:06/42_20_%width%_%What.ever%");
   });

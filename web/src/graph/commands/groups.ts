@@ -19,7 +19,12 @@ export function groupNodes(graph: GraphId, ids: Iterable<NodeId>, title = "Group
       const around = boundsAround([...ids].map((id) => boundsOf(draft.node(graph, id))));
       if (!around) throw new RangeError("Select nodes to group first.");
       const [x, y, width, height] = around;
-      return putNew(draft, graph, [x - MARGIN, y - MARGIN - TITLE_HEIGHT, width + 2 * MARGIN, height + 2 * MARGIN + TITLE_HEIGHT], title);
+      return putNew(
+        draft,
+        graph,
+        [x - MARGIN, y - MARGIN - TITLE_HEIGHT, width + 2 * MARGIN, height + 2 * MARGIN + TITLE_HEIGHT],
+        title,
+      );
     },
   };
 }
@@ -34,7 +39,11 @@ export function removeGroups(graph: GraphId, ids: Iterable<GroupId>): Command {
   };
 }
 
-export function setGroup(graph: GraphId, id: GroupId, fields: Fields<Pick<Group, "title" | "bounds" | "color">>): Command {
+export function setGroup(
+  graph: GraphId,
+  id: GroupId,
+  fields: Fields<Pick<Group, "title" | "bounds" | "color">>,
+): Command {
   return {
     label: "Edit group",
     coalesce: `group:${graph}:${id}:${Object.keys(fields).join()}`,

@@ -88,7 +88,10 @@ export function insertOnLink(graph: GraphId, node: NodeId, link: LinkId): Comman
 export function fittingPair(graph: Graph, wire: Link, node: Node): { input: string; output: number } | undefined {
   if (wire.from.node === node.id || wire.to.node === node.id) return undefined;
   const goal = graph.nodes.get(wire.to.node)?.inputs.find((slot) => slot.link === wire.id)?.type;
-  const input = node.inputs.find((slot) => slot.link === null && slot.widget === undefined && !misfit(graph, wire.from, { node: node.id, input: slot.name }));
+  const input = node.inputs.find(
+    (slot) =>
+      slot.link === null && slot.widget === undefined && !misfit(graph, wire.from, { node: node.id, input: slot.name }),
+  );
   const output = node.outputs.findIndex((slot) => goal !== undefined && compatible(slot.type, goal));
   return input && output >= 0 ? { input: input.name, output } : undefined;
 }
@@ -105,7 +108,9 @@ export function removeAndHeal(graph: GraphId, ids: Iterable<NodeId>): Command {
         for (const link of [...sources, ...readers]) cutLink(draft, graph, link.id);
         draft.dropNode(graph, id);
         for (const reader of readers) {
-          const source = sources.find((link) => link.type === reader.type && !misfit(draft.graph(graph), link.from, reader.to));
+          const source = sources.find(
+            (link) => link.type === reader.type && !misfit(draft.graph(graph), link.from, reader.to),
+          );
           if (source) putLink(draft, graph, source.from, reader.to);
         }
       }
@@ -122,7 +127,8 @@ export function fittingSlots(
 ): readonly (string | number)[] {
   const def = defs.of(state, type);
   if (!def) return [];
-  if (end.side === "input") return def.outputs.flatMap((output, slot) => (compatible(output.type, end.type) ? [slot] : []));
+  if (end.side === "input")
+    return def.outputs.flatMap((output, slot) => (compatible(output.type, end.type) ? [slot] : []));
   return def.inputs.flatMap((input) => {
     const taken = input.autogrow?.type ?? input.type;
     const name = input.autogrow?.names[0] ?? input.name;

@@ -56,7 +56,8 @@ export function placeNodes(graph: GraphId, places: Iterable<readonly [NodeId, Po
   return {
     label,
     apply(draft) {
-      for (const [id, pos] of places) if (!samePair(draft.node(graph, id).pos, pos)) draft.updateNode(graph, id, { pos });
+      for (const [id, pos] of places)
+        if (!samePair(draft.node(graph, id).pos, pos)) draft.updateNode(graph, id, { pos });
     },
   };
 }
@@ -92,7 +93,12 @@ export function setPinned(graph: GraphId, ids: Iterable<NodeId>, pinned: boolean
 }
 
 /** CSS colours of title and body; undefined gives the theme's own. */
-export function setColor(graph: GraphId, ids: Iterable<NodeId>, color?: string, bgcolor: string | undefined = color): Command {
+export function setColor(
+  graph: GraphId,
+  ids: Iterable<NodeId>,
+  color?: string,
+  bgcolor: string | undefined = color,
+): Command {
   return change(graph, ids, "Colour", () => ({ color, bgcolor }));
 }
 
@@ -135,7 +141,9 @@ export function writeWidgets(draft: Draft, graph: GraphId, id: NodeId, values: W
   const gone = changed.inputs.filter((slot) => slot.link !== null && !inputs.some((kept) => kept.link === slot.link));
   for (const slot of gone) if (slot.link !== null) cutLink(draft, graph, slot.link);
   draft.updateNode(graph, id, { inputs: adaptInputs(draft.node(graph, id), def) });
-  const missing = widgetsOf(draft.defs, draft.state(), graph, draft.node(graph, id)).filter(({ key }) => !(key in changed.widgets));
+  const missing = widgetsOf(draft.defs, draft.state(), graph, draft.node(graph, id)).filter(
+    ({ key }) => !(key in changed.widgets),
+  );
   if (missing.length > 0) {
     const defaults = Object.fromEntries(missing.map((entry) => [entry.key, entry.default]));
     draft.updateNode(graph, id, { widgets: withWidgets(draft.node(graph, id).widgets, defaults) });
@@ -150,7 +158,13 @@ function setFlag(graph: GraphId, ids: Iterable<NodeId>, flag: string, on: boolea
   });
 }
 
-function change(graph: GraphId, ids: Iterable<NodeId>, label: string, fields: (node: Node) => Fields<Node>, coalesce?: string): Command {
+function change(
+  graph: GraphId,
+  ids: Iterable<NodeId>,
+  label: string,
+  fields: (node: Node) => Fields<Node>,
+  coalesce?: string,
+): Command {
   return {
     label,
     ...(coalesce !== undefined && { coalesce }),

@@ -32,7 +32,9 @@ export function putLink(draft: Draft, graph: GraphId, from: Link["from"], to: Li
   draft.putLink(graph, { id, from, to, type, rest: {} });
   const { inputs } = draft.node(graph, to.node);
   const at = inputs.findIndex((slot) => slot.name === to.input);
-  draft.updateNode(graph, to.node, { inputs: inputs.map((slot, index) => (index === at ? { ...slot, link: id } : slot)) });
+  draft.updateNode(graph, to.node, {
+    inputs: inputs.map((slot, index) => (index === at ? { ...slot, link: id } : slot)),
+  });
   grow(draft, graph, to.node);
   settlePrimitive(draft, graph, from.node);
   settleTypes(draft, graph, to.node);
@@ -64,7 +66,10 @@ function settlePrimitive(draft: Draft, graph: GraphId, id: NodeId): void {
   retype(draft, graph, id, 0, slot.type);
   if (Object.hasOwn(node.widgets, PRIMITIVE_KEY)) return;
   const control = target.widgets[controlKey(entry.key)];
-  const values = { [PRIMITIVE_KEY]: valueOf(target, entry), ...(control !== undefined && { [controlKey(PRIMITIVE_KEY)]: control }) };
+  const values = {
+    [PRIMITIVE_KEY]: valueOf(target, entry),
+    ...(control !== undefined && { [controlKey(PRIMITIVE_KEY)]: control }),
+  };
   draft.updateNode(graph, id, { widgets: { ...node.widgets, ...values } });
 }
 
@@ -105,7 +110,8 @@ function settleMatches(draft: Draft, graph: GraphId, node: Node): readonly Outpu
     const match = def.outputs[index]?.match;
     return match === undefined ? slot : { ...slot, type: typeOf(match, "*") };
   });
-  if (differs(inputs, node.inputs) || differs(outputs, node.outputs)) draft.updateNode(graph, node.id, { inputs, outputs });
+  if (differs(inputs, node.inputs) || differs(outputs, node.outputs))
+    draft.updateNode(graph, node.id, { inputs, outputs });
   return outputs;
 }
 
@@ -121,6 +127,7 @@ function sourceType(draft: Draft, graph: GraphId, node: Node, slot: InputSlot | 
 /** @returns the links whose type was set. */
 function retype(draft: Draft, graph: GraphId, node: NodeId, slot: number, type: string): readonly Link[] {
   const links = linksFrom(draft.graph(graph), node, slot);
-  for (const link of links) if (link.type !== type && link.to.node !== BOUNDARY_OUTPUT) draft.putLink(graph, { ...link, type });
+  for (const link of links)
+    if (link.type !== type && link.to.node !== BOUNDARY_OUTPUT) draft.putLink(graph, { ...link, type });
   return links;
 }

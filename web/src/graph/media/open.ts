@@ -15,7 +15,9 @@ export async function openFile(bytes: Uint8Array, defs: NodeDefs): Promise<Parse
     const found = text === undefined ? undefined : tryOpen(text, defs);
     if (found) return found;
   }
-  throw new WorkflowError("This picture carries no workflow. Pictures keep it only if nothing has re-saved them since.");
+  throw new WorkflowError(
+    "This picture carries no workflow. Pictures keep it only if nothing has re-saved them since.",
+  );
 }
 
 function readText(bytes: Uint8Array): string {

@@ -16,7 +16,7 @@ export async function readPngTexts(bytes: Uint8Array): Promise<Map<string, strin
   const texts = new Map<string, string>();
   if (!isPng(bytes)) return texts;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = SIGNATURE.length; at + 12 <= bytes.length; ) {
+  for (let at = SIGNATURE.length; at + 12 <= bytes.length;) {
     const length = view.getUint32(at);
     const type = latin1(bytes.subarray(at + 4, at + 8));
     const body = bytes.subarray(at + 8, at + 8 + length);

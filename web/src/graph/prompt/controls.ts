@@ -27,7 +27,11 @@ export function applyControls(random: Random): Command {
 }
 
 /** The next values, by graph and node; muted and bypassed nodes rest. */
-export function controlledValues(defs: NodeDefs, state: DocumentState, random: Random): [GraphId, NodeId, WidgetValues][] {
+export function controlledValues(
+  defs: NodeDefs,
+  state: DocumentState,
+  random: Random,
+): [GraphId, NodeId, WidgetValues][] {
   const changed: [GraphId, NodeId, WidgetValues][] = [];
   for (const graph of state.graphs.values()) {
     for (const node of graph.nodes.values()) {
@@ -67,7 +71,10 @@ function nextNumber(widget: IntWidget | FloatWidget, value: JsonValue, mode: str
   }
   if (mode !== "increment" && mode !== "decrement") return value;
   const sign = mode === "increment" ? 1 : -1;
-  if (typeof value === "bigint") return asNumber(clampWhole(value + BigInt(sign) * BigInt(Math.round(widget.step)), BigInt(widget.min), BigInt(widget.max)));
+  if (typeof value === "bigint")
+    return asNumber(
+      clampWhole(value + BigInt(sign) * BigInt(Math.round(widget.step)), BigInt(widget.min), BigInt(widget.max)),
+    );
   if (typeof value !== "number") return value;
   return Math.min(Number(widget.max), Math.max(Number(widget.min), value + sign * widget.step));
 }

@@ -40,12 +40,24 @@ export function resolveInput(resolver: Resolver, scope: Scope, slot: InputSlot):
   return follow(resolver, scope, slot, slot.type, new Set());
 }
 
-function follow(resolver: Resolver, scope: Scope, slot: InputSlot, wanted: string, seen: Set<string>): Resolved | undefined {
+function follow(
+  resolver: Resolver,
+  scope: Scope,
+  slot: InputSlot,
+  wanted: string,
+  seen: Set<string>,
+): Resolved | undefined {
   const link = slot.link === null ? undefined : scope.graph.links.get(slot.link);
   return link && followLink(resolver, scope, link, wanted, seen);
 }
 
-function followLink(resolver: Resolver, scope: Scope, link: Link, wanted: string, seen: Set<string>): Resolved | undefined {
+function followLink(
+  resolver: Resolver,
+  scope: Scope,
+  link: Link,
+  wanted: string,
+  seen: Set<string>,
+): Resolved | undefined {
   const mark = `${scope.path.join(":")} ${link.id}`;
   if (seen.has(mark)) return undefined;
   seen.add(mark);
@@ -55,7 +67,13 @@ function followLink(resolver: Resolver, scope: Scope, link: Link, wanted: string
 }
 
 /** Out of a subgraph: what its instance gets there, by wire or by value. */
-function followOut(resolver: Resolver, scope: Scope, link: Link, wanted: string, seen: Set<string>): Resolved | undefined {
+function followOut(
+  resolver: Resolver,
+  scope: Scope,
+  link: Link,
+  wanted: string,
+  seen: Set<string>,
+): Resolved | undefined {
   const name = scope.graph.inputs[link.from.slot]?.name;
   if (name === undefined || !scope.parent || !scope.instance) return undefined;
   const slot = inputOf(scope.instance, name);
@@ -65,7 +83,14 @@ function followOut(resolver: Resolver, scope: Scope, link: Link, wanted: string,
   return value === undefined ? undefined : { value };
 }
 
-function followOutput(resolver: Resolver, scope: Scope, node: Node, slot: number, wanted: string, seen: Set<string>): Resolved | undefined {
+function followOutput(
+  resolver: Resolver,
+  scope: Scope,
+  node: Node,
+  slot: number,
+  wanted: string,
+  seen: Set<string>,
+): Resolved | undefined {
   if (node.mode === Mode.Never) return undefined;
   if (node.mode === Mode.Bypass) {
     const through = passThrough(node, slot, wanted);
@@ -79,7 +104,9 @@ function followOutput(resolver: Resolver, scope: Scope, node: Node, slot: number
   const inside = resolver.isVirtual(node.type) ? undefined : enter(resolver, scope, node);
   if (inside) {
     const end = inside.graph.outputs[slot]?.id;
-    const last = [...inside.graph.links.values()].find((link) => link.to.node === BOUNDARY_OUTPUT && link.to.input === end);
+    const last = [...inside.graph.links.values()].find(
+      (link) => link.to.node === BOUNDARY_OUTPUT && link.to.input === end,
+    );
     return last && followLink(resolver, inside, last, wanted, seen);
   }
   return resolver.isVirtual(node.type) ? undefined : { id: executionId(scope, node), slot };

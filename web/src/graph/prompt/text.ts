@@ -69,7 +69,8 @@ const SERVER_WORDS = new Set(["width", "height", "year", "month", "day", "hour",
 export function fillFileName(text: string, state: DocumentState, now: Date): string {
   return text.replace(/%([^%]+)%/g, (whole, word: string) => {
     if (SERVER_WORDS.has(word)) return whole;
-    if (word === "date" || word.startsWith("date:")) return formatDate(word.slice("date:".length) || "yyyyMMddhhmmss", now);
+    if (word === "date" || word.startsWith("date:"))
+      return formatDate(word.slice("date:".length) || "yyyyMMddhhmmss", now);
     const dot = word.indexOf(".");
     const value = dot < 0 ? undefined : widgetOfNamed(state, word.slice(0, dot), word.slice(dot + 1));
     return value === undefined ? whole : cleanForFile(value);
@@ -85,7 +86,8 @@ function cleanForFile(value: JsonValue): string {
 
 function widgetOfNamed(state: DocumentState, name: string, widget: string): JsonValue | undefined {
   const nodes = [...state.graphs.values()].flatMap((graph) => [...graph.nodes.values()]);
-  const named = nodes.find((node) => node.properties["Node name for S&R"] === name) ?? nodes.find((node) => titleOf(node) === name);
+  const named =
+    nodes.find((node) => node.properties["Node name for S&R"] === name) ?? nodes.find((node) => titleOf(node) === name);
   return named?.widgets[widget];
 }
 

@@ -23,7 +23,11 @@ export interface PromptOptions {
 }
 
 /** @returns the prompt, and the workflow as it goes into the pictures. */
-export function toPrompt(state: DocumentState, defs: NodeDefs, options: PromptOptions = {}): { prompt: Prompt; workflow: JsonObject } {
+export function toPrompt(
+  state: DocumentState,
+  defs: NodeDefs,
+  options: PromptOptions = {},
+): { prompt: Prompt; workflow: JsonObject } {
   const { random = Math.random, now = new Date() } = options;
   const builder = new Builder(state, defs, random, now);
   return { prompt: builder.build(), workflow: serialize(state, defs) };
@@ -45,7 +49,9 @@ class Builder {
   build(): Prompt {
     const root = this.state.graphs.get(ROOT);
     if (root) this.#addAll({ graph: root, path: [] });
-    return Object.fromEntries([...this.#prompt].map(([id, node]) => [id, { ...node, inputs: this.#living(node.inputs) }]));
+    return Object.fromEntries(
+      [...this.#prompt].map(([id, node]) => [id, { ...node, inputs: this.#living(node.inputs) }]),
+    );
   }
 
   #addAll(scope: Scope): void {
@@ -71,7 +77,8 @@ class Builder {
       const found = resolveInput(this.#resolver, scope, slot);
       if (!found) continue;
       if ("id" in found) inputs[slot.name] = [found.id, found.slot];
-      else put(slot.name, (found as Extract<Resolved, { value: JsonValue }>).value, entries.get(slot.widget ?? slot.name));
+      else
+        put(slot.name, (found as Extract<Resolved, { value: JsonValue }>).value, entries.get(slot.widget ?? slot.name));
     }
     return { inputs, class_type: node.type, _meta: meta(node, def) };
   }
@@ -84,7 +91,9 @@ class Builder {
 
   /** Without inputs that come from nodes that are not sent. */
   #living(inputs: JsonObject): JsonObject {
-    return Object.fromEntries(Object.entries(inputs).filter(([, value]) => !isArray(value) || this.#prompt.has(String(value[0]))));
+    return Object.fromEntries(
+      Object.entries(inputs).filter(([, value]) => !isArray(value) || this.#prompt.has(String(value[0]))),
+    );
   }
 }
 

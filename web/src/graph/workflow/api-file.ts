@@ -12,7 +12,11 @@ import { WorkflowError } from "./read";
 
 /** Every value at the top has a `class_type`. */
 export function isPrompt(json: JsonValue): json is JsonObject {
-  return isObject(json) && Object.keys(json).length > 0 && Object.values(json).every((node) => isObject(node) && typeof node.class_type === "string");
+  return (
+    isObject(json) &&
+    Object.keys(json).length > 0 &&
+    Object.values(json).every((node) => isObject(node) && typeof node.class_type === "string")
+  );
 }
 
 /** A workflow or a prompt, whichever it is. @throws WorkflowError if it is neither. */
@@ -29,8 +33,17 @@ export function parsePrompt(json: JsonValue, defs: NodeDefs): DocumentState {
   const graph: Graph = {
     ...emptyGraph(ROOT),
     nodes: named,
-    links: new Map(links.map((link) => [link.id, { ...link, type: named.get(link.from.node)?.outputs[link.from.slot]?.type ?? "*" }])),
-    last: { node: Math.max(0, ...nodes.map(({ id }) => (typeof id === "number" ? id : 0))), link: links.length, group: 0 },
+    links: new Map(
+      links.map((link) => [
+        link.id,
+        { ...link, type: named.get(link.from.node)?.outputs[link.from.slot]?.type ?? "*" },
+      ]),
+    ),
+    last: {
+      node: Math.max(0, ...nodes.map(({ id }) => (typeof id === "number" ? id : 0))),
+      link: links.length,
+      group: 0,
+    },
   };
   const places = arrange(graph);
   const placed = new Map([...graph.nodes].map(([id, node]) => [id, { ...node, pos: places.get(id) ?? node.pos }]));

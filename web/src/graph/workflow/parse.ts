@@ -18,13 +18,19 @@ export function parseWorkflow(json: JsonValue, defs: NodeDefs): ParsedWorkflow {
   const graphs = readGraphs(json);
   const isInstance = (node: Node): boolean => !defs.get(node.type) && graphs.has(node.type);
   for (const [id, graph] of graphs) {
-    graphs.set(id, mapNodes(graph, (node) => (isInstance(node) ? node : settle(node, defs, { graphs }))));
+    graphs.set(
+      id,
+      mapNodes(graph, (node) => (isInstance(node) ? node : settle(node, defs, { graphs }))),
+    );
   }
   const order = innermostFirst(graphs);
   const given = new Map<string, Readonly<Record<string, JsonValue>>>();
   for (const id of order) {
     for (const node of [...(graphs.get(id)?.nodes.values() ?? [])].filter(isInstance)) {
-      given.set(`${id} ${node.id}`, hasProxies(node) ? unfoldProxies(graphs, node, defs) : promotedValues({ graphs: new Map(graphs) }, node, defs));
+      given.set(
+        `${id} ${node.id}`,
+        hasProxies(node) ? unfoldProxies(graphs, node, defs) : promotedValues({ graphs: new Map(graphs) }, node, defs),
+      );
       replaceNode(graphs, id, mirrorBoundary(node, defs, graphs));
     }
   }
@@ -33,7 +39,9 @@ export function parseWorkflow(json: JsonValue, defs: NodeDefs): ParsedWorkflow {
     for (const node of [...(graphs.get(id)?.nodes.values() ?? [])].filter(isInstance)) {
       const mirrored = mirrorBoundary(node, defs, graphs);
       const widgets = given.get(`${id} ${node.id}`) ?? {};
-      const source = hasProxies(node) ? undefined : node.widgetSource && { raw: node.widgetSource.raw, values: widgets };
+      const source = hasProxies(node)
+        ? undefined
+        : node.widgetSource && { raw: node.widgetSource.raw, values: widgets };
       const properties = without(node.properties, ["proxyWidgets", "proxyWidgetErrorQuarantine"]);
       replaceNode(graphs, id, withFields(mirrored, { widgets, widgetSource: source, properties }));
     }
@@ -59,7 +67,11 @@ function settle(node: Node, defs: NodeDefs, state: DocumentState): Node {
 function mirrorBoundary(node: Node, defs: NodeDefs, graphs: ReadonlyMap<GraphId, Graph>): Node {
   const def = defs.of({ graphs: new Map(graphs) }, node.type);
   if (!def) return node;
-  return { ...node, inputs: reconcileInputs(node.inputs, def, () => undefined), outputs: reconcileOutputs(node.outputs, def) };
+  return {
+    ...node,
+    inputs: reconcileInputs(node.inputs, def, () => undefined),
+    outputs: reconcileOutputs(node.outputs, def),
+  };
 }
 
 function mapNodes(graph: Graph, change: (node: Node) => Node): Graph {

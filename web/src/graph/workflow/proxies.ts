@@ -1,7 +1,18 @@
 /** Values that instances of subgraphs hold for widgets inside: the list of today, and the older one by inner node. */
 import type { NodeDefs } from "../defs";
 import { promotedWidget } from "../subgraph-def";
-import type { BoundarySlot, DocumentState, Graph, GraphId, InputSlot, JsonValue, Link, Node, NodeId, WidgetValues } from "../types";
+import type {
+  BoundarySlot,
+  DocumentState,
+  Graph,
+  GraphId,
+  InputSlot,
+  JsonValue,
+  Link,
+  Node,
+  NodeId,
+  WidgetValues,
+} from "../types";
 import { BOUNDARY_INPUT } from "../types";
 import { isArray, isObject } from "../values";
 import { PRIMITIVE } from "../virtual-defs";
@@ -12,7 +23,8 @@ export function promotedValues(state: DocumentState, node: Node, defs: NodeDefs)
   const graph = state.graphs.get(node.type);
   const raw = node.widgetSource?.raw;
   if (!graph) return {};
-  if (isObject(raw)) return Object.fromEntries(graph.inputs.flatMap(({ name }) => (raw[name] === undefined ? [] : [[name, raw[name]]])));
+  if (isObject(raw))
+    return Object.fromEntries(graph.inputs.flatMap(({ name }) => (raw[name] === undefined ? [] : [[name, raw[name]]])));
   const values: Record<string, JsonValue> = {};
   let place = 0;
   for (const [index, slot] of graph.inputs.entries()) {
@@ -42,7 +54,13 @@ export function unfoldProxies(graphs: Map<GraphId, Graph>, node: Node, defs: Nod
 }
 
 /** Name of the boundary input that feeds a widget inside, made if it must be; undefined if the widget takes no wire. */
-function reach(graphs: Map<GraphId, Graph>, id: GraphId, inner: string, widget: string, defs: NodeDefs): string | undefined {
+function reach(
+  graphs: Map<GraphId, Graph>,
+  id: GraphId,
+  inner: string,
+  widget: string,
+  defs: NodeDefs,
+): string | undefined {
   const graph = graphs.get(id);
   if (!graph) return undefined;
   if (inner === "-1") return graph.inputs.some((slot) => slot.name === widget) ? widget : undefined;
@@ -51,14 +69,23 @@ function reach(graphs: Map<GraphId, Graph>, id: GraphId, inner: string, widget: 
   const wired = wiredInput(graph, node, widget);
   if (wired !== undefined) return wired;
   if (node.type === PRIMITIVE) return replacePrimitive(graphs, graph, node, widget);
-  const entry = widgetsOf(defs, { graphs: new Map(graphs) }, id, node).find(({ key, role }) => key === widget && role === "value");
+  const entry = widgetsOf(defs, { graphs: new Map(graphs) }, id, node).find(
+    ({ key, role }) => key === widget && role === "value",
+  );
   const slot = node.inputs.find((candidate) => candidate.widget === widget);
   if (slot?.link !== null && slot !== undefined) return undefined;
   if (!slot && (!entry || entry.input?.socket === false)) return undefined;
   const fresh: InputSlot = slot ?? { name: widget, type: entry?.input?.type ?? "*", widget, link: null, rest: {} };
-  return extend(graphs, { ...graph, nodes: new Map(graph.nodes).set(node.id, { ...node, inputs: slot ? node.inputs : [...node.inputs, fresh] }) }, widget, fresh.type, [
-    { node: node.id, input: fresh.name },
-  ]);
+  return extend(
+    graphs,
+    {
+      ...graph,
+      nodes: new Map(graph.nodes).set(node.id, { ...node, inputs: slot ? node.inputs : [...node.inputs, fresh] }),
+    },
+    widget,
+    fresh.type,
+    [{ node: node.id, input: fresh.name }],
+  );
 }
 
 function wiredInput(graph: Graph, node: Node, widget: string): string | undefined {
@@ -68,7 +95,12 @@ function wiredInput(graph: Graph, node: Node, widget: string): string | undefine
 }
 
 /** What a primitive fed is fed by the boundary instead. */
-function replacePrimitive(graphs: Map<GraphId, Graph>, graph: Graph, primitive: Node, widget: string): string | undefined {
+function replacePrimitive(
+  graphs: Map<GraphId, Graph>,
+  graph: Graph,
+  primitive: Node,
+  widget: string,
+): string | undefined {
   const fed = [...graph.links.values()].filter((link) => link.from.node === primitive.id);
   const type = primitive.outputs[0]?.type ?? "*";
   if (fed.length === 0) return undefined;
@@ -76,11 +108,23 @@ function replacePrimitive(graphs: Map<GraphId, Graph>, graph: Graph, primitive: 
   nodes.delete(primitive.id);
   const links = new Map(graph.links);
   for (const link of fed) links.delete(link.id);
-  return extend(graphs, { ...graph, nodes, links }, widget, type, fed.map((link) => link.to));
+  return extend(
+    graphs,
+    { ...graph, nodes, links },
+    widget,
+    type,
+    fed.map((link) => link.to),
+  );
 }
 
 /** A new boundary input wired to `targets`. @returns its name: `widget`, or that with a number where it is taken. */
-function extend(graphs: Map<GraphId, Graph>, graph: Graph, widget: string, type: string, targets: readonly Link["to"][]): string {
+function extend(
+  graphs: Map<GraphId, Graph>,
+  graph: Graph,
+  widget: string,
+  type: string,
+  targets: readonly Link["to"][],
+): string {
   let name = widget;
   for (let number = 1; graph.inputs.some((slot) => slot.name === name); number += 1) name = `${widget}_${number}`;
   const boundary: BoundarySlot = { id: `${graph.id}:${name}`, name, type, rest: {} };
@@ -93,9 +137,18 @@ function extend(graphs: Map<GraphId, Graph>, graph: Graph, widget: string, type:
     last += 1;
     const id = last;
     links.set(id, { id, from: { node: BOUNDARY_INPUT, slot: graph.inputs.length }, to, type, rest: {} });
-    nodes.set(to.node, { ...target, inputs: target.inputs.map((slot) => (slot.name === to.input ? { ...slot, link: id } : slot)) });
+    nodes.set(to.node, {
+      ...target,
+      inputs: target.inputs.map((slot) => (slot.name === to.input ? { ...slot, link: id } : slot)),
+    });
   }
-  graphs.set(graph.id, { ...graph, nodes, links, inputs: [...graph.inputs, boundary], last: { ...graph.last, link: last } });
+  graphs.set(graph.id, {
+    ...graph,
+    nodes,
+    links,
+    inputs: [...graph.inputs, boundary],
+    last: { ...graph.last, link: last },
+  });
   return name;
 }
 

@@ -1,5 +1,20 @@
 /** Raw workflow JSON (0.4 or 1, and subgraph definitions) to graphs, before node definitions have their say. */
-import type { BoundarySlot, Camera, Graph, GraphId, Group, InputSlot, JsonObject, JsonValue, Link, LinkId, Node, NodeId, OutputSlot, Point } from "../types";
+import type {
+  BoundarySlot,
+  Camera,
+  Graph,
+  GraphId,
+  Group,
+  InputSlot,
+  JsonObject,
+  JsonValue,
+  Link,
+  LinkId,
+  Node,
+  NodeId,
+  OutputSlot,
+  Point,
+} from "../types";
 import { BOUNDARY_INPUT, BOUNDARY_OUTPUT, ROOT } from "../types";
 import { isArray, isObject, without } from "../values";
 import { LIST_SHAPE } from "../slots";
@@ -7,7 +22,21 @@ import { LIST_SHAPE } from "../slots";
 const DEFAULT_SIZE: Point = [210, 60];
 const GRAPH_KEYS = ["nodes", "links", "groups", "last_node_id", "last_link_id", "state", "version", "reroutes"];
 const SUBGRAPH_KEYS = ["id", "name", "inputs", "outputs"];
-const NODE_KEYS = ["id", "type", "pos", "size", "flags", "mode", "inputs", "outputs", "title", "properties", "widgets_values", "color", "bgcolor"];
+const NODE_KEYS = [
+  "id",
+  "type",
+  "pos",
+  "size",
+  "flags",
+  "mode",
+  "inputs",
+  "outputs",
+  "title",
+  "properties",
+  "widgets_values",
+  "color",
+  "bgcolor",
+];
 
 export class WorkflowError extends Error {
   override name = "WorkflowError";
@@ -15,11 +44,13 @@ export class WorkflowError extends Error {
 
 /** A root and its definitions, flat. @throws WorkflowError if it is no workflow at all. */
 export function readGraphs(json: JsonValue): Map<GraphId, Graph> {
-  if (!isObject(json) || !isArray(json.nodes)) throw new WorkflowError("This file holds no workflow: it has no list of nodes.");
+  if (!isObject(json) || !isArray(json.nodes))
+    throw new WorkflowError("This file holds no workflow: it has no list of nodes.");
   const root = readGraph(json, ROOT);
   const graphs = new Map([[ROOT, root]]);
   for (const definition of definitionsIn(json)) {
-    if (typeof definition.id === "string" && !graphs.has(definition.id)) graphs.set(definition.id, readGraph(definition, definition.id));
+    if (typeof definition.id === "string" && !graphs.has(definition.id))
+      graphs.set(definition.id, readGraph(definition, definition.id));
   }
   return graphs;
 }
@@ -34,16 +65,22 @@ export function readCamera(json: JsonValue): Camera | undefined {
 /** Definitions of this level and, nested, of those. */
 function definitionsIn(level: JsonObject): JsonObject[] {
   const listed = isObject(level.definitions) ? level.definitions.subgraphs : undefined;
-  return items(listed).filter(isObject).flatMap((definition) => [definition, ...definitionsIn(definition)]);
+  return items(listed)
+    .filter(isObject)
+    .flatMap((definition) => [definition, ...definitionsIn(definition)]);
 }
 
 function readGraph(raw: JsonObject, id: GraphId): Graph {
   const inputs = items(raw.inputs).filter(isObject).map(readBoundary);
   const outputs = items(raw.outputs).filter(isObject).map(readBoundary);
-  const nodes = new Map(items(raw.nodes).filter(isObject).flatMap((node) => {
-    const read = readNode(node);
-    return read ? [[read.id, read] as const] : [];
-  }));
+  const nodes = new Map(
+    items(raw.nodes)
+      .filter(isObject)
+      .flatMap((node) => {
+        const read = readNode(node);
+        return read ? [[read.id, read] as const] : [];
+      }),
+  );
   const links = readLinks(raw, nodes, outputs);
   const groups = readGroups(raw.groups);
   const own = id === ROOT ? GRAPH_KEYS : [...GRAPH_KEYS, ...SUBGRAPH_KEYS];
@@ -71,10 +108,18 @@ function graphRest(raw: JsonObject, own: readonly string[], id: GraphId): JsonOb
   return { ...kept, extra: raw.reroutes === undefined ? extra : { ...extra, reroutes: raw.reroutes } };
 }
 
-function lastIds(raw: JsonObject, nodes: ReadonlyMap<NodeId, Node>, links: ReadonlyMap<LinkId, Link>, groups: ReadonlyMap<number, Group>): Graph["last"] {
+function lastIds(
+  raw: JsonObject,
+  nodes: ReadonlyMap<NodeId, Node>,
+  links: ReadonlyMap<LinkId, Link>,
+  groups: ReadonlyMap<number, Group>,
+): Graph["last"] {
   const state = isObject(raw.state) ? raw.state : {};
   const top = (told: JsonValue | undefined, ids: Iterable<NodeId>): number =>
-    [...ids].reduce<number>((most, id) => (typeof id === "number" && id > most ? id : most), typeof told === "number" ? told : 0);
+    [...ids].reduce<number>(
+      (most, id) => (typeof id === "number" && id > most ? id : most),
+      typeof told === "number" ? told : 0,
+    );
   return {
     node: top(raw.last_node_id ?? state.lastNodeId, nodes.keys()),
     link: top(raw.last_link_id ?? state.lastLinkId, links.keys()),
@@ -125,7 +170,12 @@ function readOutput(raw: JsonObject): OutputSlot {
     type: slotType(raw.type),
     list: raw.shape === LIST_SHAPE,
     ...(typeof raw.label === "string" && { label: raw.label }),
-    rest: without(raw, Array.isArray(raw.links) && raw.links.length === 0 ? ["name", "type", "label"] : ["name", "type", "label", "links"]),
+    rest: without(
+      raw,
+      Array.isArray(raw.links) && raw.links.length === 0
+        ? ["name", "type", "label"]
+        : ["name", "type", "label", "links"],
+    ),
   };
 }
 
@@ -157,7 +207,13 @@ function readLinks(raw: JsonObject, nodes: Map<NodeId, Node>, outputs: readonly 
     const input = link && endOf(link, nodes, outputs);
     const starts = link && (link.from.node === BOUNDARY_INPUT || nodes.has(link.from.node));
     if (!link || !starts || input === undefined) continue;
-    links.set(link.id, { id: link.id, from: link.from, to: { node: link.target, input }, type: link.type, rest: link.rest });
+    links.set(link.id, {
+      id: link.id,
+      from: link.from,
+      to: { node: link.target, input },
+      type: link.type,
+      rest: link.rest,
+    });
   }
   return links;
 }
@@ -177,35 +233,64 @@ function endOf(link: RawLink, nodes: Map<NodeId, Node>, outputs: readonly Bounda
 
 /** Inputs forget links that the file does not list. */
 function cleanLinks(nodes: ReadonlyMap<NodeId, Node>, links: ReadonlyMap<LinkId, Link>): Map<NodeId, Node> {
-  const dead = (slot: InputSlot, node: Node): boolean => slot.link !== null && links.get(slot.link)?.to.node !== node.id;
-  return new Map([...nodes].map(([id, node]) => {
-    if (!node.inputs.some((slot) => dead(slot, node))) return [id, node];
-    return [id, { ...node, inputs: node.inputs.map((slot) => (dead(slot, node) ? { ...slot, link: null } : slot)) }];
-  }));
+  const dead = (slot: InputSlot, node: Node): boolean =>
+    slot.link !== null && links.get(slot.link)?.to.node !== node.id;
+  return new Map(
+    [...nodes].map(([id, node]) => {
+      if (!node.inputs.some((slot) => dead(slot, node))) return [id, node];
+      return [id, { ...node, inputs: node.inputs.map((slot) => (dead(slot, node) ? { ...slot, link: null } : slot)) }];
+    }),
+  );
 }
 
 /** In 0.4 what links know of reroute points and of how they are shown lies in `extra`. */
 function linkExtensions(raw: JsonObject): ReadonlyMap<number, JsonObject> {
   const listed = isObject(raw.extra) ? items(raw.extra.linkExtensions) : [];
-  return new Map(listed.filter(isObject).flatMap((entry) => (typeof entry.id === "number" ? [[entry.id, without(entry, ["id"])]] : [])));
+  return new Map(
+    listed
+      .filter(isObject)
+      .flatMap((entry) => (typeof entry.id === "number" ? [[entry.id, without(entry, ["id"])]] : [])),
+  );
 }
 
 function arrayLink(entry: readonly JsonValue[], parents: ReadonlyMap<number, JsonObject>): RawLink | undefined {
-  const [id, origin, slot, target, targetSlot] = [number(entry[0]), nodeId(entry[1]), number(entry[2]), nodeId(entry[3]), number(entry[4])];
+  const [id, origin, slot, target, targetSlot] = [
+    number(entry[0]),
+    nodeId(entry[1]),
+    number(entry[2]),
+    nodeId(entry[3]),
+    number(entry[4]),
+  ];
   if (id === undefined || origin === undefined || target === undefined) return undefined;
-  return { id, from: { node: origin, slot: slot ?? 0 }, target, targetSlot: targetSlot ?? 0, type: slotType(entry[5]), rest: parents.get(id) ?? {} };
+  return {
+    id,
+    from: { node: origin, slot: slot ?? 0 },
+    target,
+    targetSlot: targetSlot ?? 0,
+    type: slotType(entry[5]),
+    rest: parents.get(id) ?? {},
+  };
 }
 
 function objectLink(entry: JsonObject): RawLink | undefined {
   const [id, origin, target] = [number(entry.id), nodeId(entry.origin_id), nodeId(entry.target_id)];
   if (id === undefined || origin === undefined || target === undefined) return undefined;
   const rest = without(entry, ["id", "origin_id", "origin_slot", "target_id", "target_slot", "type"]);
-  return { id, from: { node: origin, slot: number(entry.origin_slot) ?? 0 }, target, targetSlot: number(entry.target_slot) ?? 0, type: slotType(entry.type), rest };
+  return {
+    id,
+    from: { node: origin, slot: number(entry.origin_slot) ?? 0 },
+    target,
+    targetSlot: number(entry.target_slot) ?? 0,
+    type: slotType(entry.type),
+    rest,
+  };
 }
 
 function readGroups(raw: JsonValue | undefined): Map<number, Group> {
   const groups = new Map<number, Group>();
-  const taken = items(raw).filter(isObject).map((group) => number(group.id) ?? 0);
+  const taken = items(raw)
+    .filter(isObject)
+    .map((group) => number(group.id) ?? 0);
   let free = Math.max(0, ...taken);
   for (const group of items(raw).filter(isObject)) {
     const told = number(group.id);

@@ -10,7 +10,12 @@ import { PRIMITIVE_KEY, type WidgetEntry, controlKey, layOut } from "../widgets"
  * @param raw `widgets_values`: a list by place, or a dictionary by name.
  * @param named `widgets_values_named`, which newer files have beside the list.
  */
-export function restoreWidgets(type: string, def: NodeDef | undefined, raw: JsonValue | undefined, named: JsonValue | undefined): WidgetValues {
+export function restoreWidgets(
+  type: string,
+  def: NodeDef | undefined,
+  raw: JsonValue | undefined,
+  named: JsonValue | undefined,
+): WidgetValues {
   if (type === PRIMITIVE) return restorePrimitive(raw);
   if (!def) return namedValues(isObject(raw) ? raw : named);
   if (isObject(raw)) return restoreByName(def, raw);
@@ -57,8 +62,13 @@ function restorePrimitive(raw: JsonValue | undefined): WidgetValues {
 }
 
 /** Values by place again. What the file had beyond the widgets that we know stays at the end. */
-export function listValues(entries: readonly WidgetEntry[], values: WidgetValues, raw: JsonValue | undefined): JsonValue {
-  if (isObject(raw)) return { ...raw, ...Object.fromEntries(entries.map((entry) => [entry.name, values[entry.key] ?? entry.default])) };
+export function listValues(
+  entries: readonly WidgetEntry[],
+  values: WidgetValues,
+  raw: JsonValue | undefined,
+): JsonValue {
+  if (isObject(raw))
+    return { ...raw, ...Object.fromEntries(entries.map((entry) => [entry.name, values[entry.key] ?? entry.default])) };
   const listed = entries.map((entry) => values[entry.key] ?? (entry.key in values ? null : entry.default));
   return isArray(raw) ? [...listed, ...raw.slice(listed.length)] : listed;
 }

@@ -1,7 +1,21 @@
 /** A document to workflow JSON, version 0.4 (what the field's editor saves and reads). */
 import type { NodeDefs } from "../defs";
 import { linksFrom } from "../queries";
-import type { BoundarySlot, Camera, DocumentState, Graph, GraphId, Group, InputSlot, JsonObject, JsonValue, Link, Node, OutputSlot, WidgetSource } from "../types";
+import type {
+  BoundarySlot,
+  Camera,
+  DocumentState,
+  Graph,
+  GraphId,
+  Group,
+  InputSlot,
+  JsonObject,
+  JsonValue,
+  Link,
+  Node,
+  OutputSlot,
+  WidgetSource,
+} from "../types";
 import { BOUNDARY_INPUT, BOUNDARY_OUTPUT, ROOT } from "../types";
 import { isArray, isObject, jsonEqual, without } from "../values";
 import { widgetsOf } from "../widgets";
@@ -11,7 +25,9 @@ import { listValues } from "./restore";
 export function serialize(state: DocumentState, defs: NodeDefs, camera?: Camera): JsonObject {
   const root = state.graphs.get(ROOT);
   if (!root) throw new RangeError("A document has a root.");
-  const definitions = [...state.graphs.values()].filter((graph) => graph.id !== ROOT).map((graph) => writeDefinition(graph, state, defs));
+  const definitions = [...state.graphs.values()]
+    .filter((graph) => graph.id !== ROOT)
+    .map((graph) => writeDefinition(graph, state, defs));
   const kept = isObject(root.rest.definitions) ? root.rest.definitions : {};
   return {
     revision: 0,
@@ -21,7 +37,9 @@ export function serialize(state: DocumentState, defs: NodeDefs, camera?: Camera)
     nodes: writeNodes(root, state, defs),
     links: [...root.links.values()].map((link) => arrayLink(root, link)),
     groups: [...root.groups.values()].map(writeGroup),
-    ...((definitions.length > 0 || Object.keys(kept).length > 0) && { definitions: { ...kept, subgraphs: definitions } }),
+    ...((definitions.length > 0 || Object.keys(kept).length > 0) && {
+      definitions: { ...kept, subgraphs: definitions },
+    }),
     config: root.rest.config ?? {},
     extra: writeExtra(root, camera),
     version: 0.4,
@@ -30,8 +48,14 @@ export function serialize(state: DocumentState, defs: NodeDefs, camera?: Camera)
 
 /** A subgraph's definition is a graph of version 1. */
 export function writeDefinition(graph: Graph, state: DocumentState, defs: NodeDefs): JsonObject {
-  const ends = (id: string): JsonValue => [...graph.links.values()].filter((link) => link.to.node === BOUNDARY_OUTPUT && link.to.input === id).map((link) => link.id);
-  const starts = (slot: number): JsonValue => [...graph.links.values()].filter((link) => link.from.node === BOUNDARY_INPUT && link.from.slot === slot).map((link) => link.id);
+  const ends = (id: string): JsonValue =>
+    [...graph.links.values()]
+      .filter((link) => link.to.node === BOUNDARY_OUTPUT && link.to.input === id)
+      .map((link) => link.id);
+  const starts = (slot: number): JsonValue =>
+    [...graph.links.values()]
+      .filter((link) => link.from.node === BOUNDARY_INPUT && link.from.slot === slot)
+      .map((link) => link.id);
   const { node, link, group } = graph.last;
   return {
     revision: 0,
@@ -53,7 +77,9 @@ export function writeDefinition(graph: Graph, state: DocumentState, defs: NodeDe
 }
 
 function lastReroute(reroutes: JsonValue | undefined): number {
-  const ids = (isArray(reroutes) ? reroutes : []).map((point) => (isObject(point) && typeof point.id === "number" ? point.id : 0));
+  const ids = (isArray(reroutes) ? reroutes : []).map((point) =>
+    isObject(point) && typeof point.id === "number" ? point.id : 0,
+  );
   return Math.max(0, ...ids);
 }
 
@@ -92,19 +118,33 @@ function writtenInputs(node: Node): readonly InputSlot[] {
 }
 
 function writeInput({ name, type, link, widget, label, rest }: InputSlot): JsonObject {
-  return { name, type, ...(widget !== undefined && { widget: { name: widget } }), link, ...(label !== undefined && { label }), ...rest };
+  return {
+    name,
+    type,
+    ...(widget !== undefined && { widget: { name: widget } }),
+    link,
+    ...(label !== undefined && { label }),
+    ...rest,
+  };
 }
 
 function writeOutput(graph: Graph, node: Node, { name, type, label, rest }: OutputSlot, index: number): JsonObject {
   const links = linksFrom(graph, node.id, index).map((link) => link.id);
-  return { name, type, ...(label !== undefined && { label }), ...rest, links: links.length > 0 ? links : (rest.links ?? null) };
+  return {
+    name,
+    type,
+    ...(label !== undefined && { label }),
+    ...rest,
+    links: links.length > 0 ? links : (rest.links ?? null),
+  };
 }
 
 function writeWidgets(graph: GraphId, node: Node, state: DocumentState, defs: NodeDefs): JsonObject {
   const entries = widgetsOf(defs, state, graph, node);
   const named = node.rest.widgets_values_named;
   const source = node.widgetSource;
-  if (source && unchanged(node, source)) return { widgets_values: source.raw, ...(named !== undefined && { widgets_values_named: named }) };
+  if (source && unchanged(node, source))
+    return { widgets_values: source.raw, ...(named !== undefined && { widgets_values_named: named }) };
   const unknown = entries.length === 0 && !defs.of(state, node.type);
   if (unknown && Object.keys(node.widgets).length > 0) return unknownWidgets(node);
   if (entries.length === 0) return source ? { widgets_values: source.raw } : {};
@@ -117,7 +157,9 @@ function writeWidgets(graph: GraphId, node: Node, state: DocumentState, defs: No
 /** Values by name are all that is known of a type that nobody knows. */
 function unknownWidgets(node: Node): JsonObject {
   const listed = node.widgetSource?.raw;
-  return isArray(listed) ? { widgets_values: listed, widgets_values_named: node.widgets } : { widgets_values: node.widgets };
+  return isArray(listed)
+    ? { widgets_values: listed, widgets_values_named: node.widgets }
+    : { widgets_values: node.widgets };
 }
 
 /** Undo makes equal values of another identity: compare what they are. */
@@ -148,7 +190,9 @@ export function writeGroup({ id, title, bounds, color, rest }: Group): JsonObjec
 /** Version 0.4 keeps what links know of reroute points here. Points that no wire passes any more go. */
 function writeExtra(root: Graph, camera: Camera | undefined): JsonObject {
   const extra = isObject(root.rest.extra) ? root.rest.extra : {};
-  const extensions = [...root.links.values()].filter((link) => Object.keys(link.rest).length > 0).map((link) => ({ id: link.id, ...link.rest }));
+  const extensions = [...root.links.values()]
+    .filter((link) => Object.keys(link.rest).length > 0)
+    .map((link) => ({ id: link.id, ...link.rest }));
   const points = (isArray(extra.reroutes) ? extra.reroutes : []).flatMap((point) => livingPoint(point, root));
   return {
     ...without(extra, ["reroutes"]),

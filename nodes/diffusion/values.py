@@ -4,16 +4,17 @@ A model on a wire is a recipe, not weights: a frozen value whose key is a hash o
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 Latents: TypeAlias = Float[Tensor, "batch channel *space"]
+Sigma: TypeAlias = Float[Tensor, ""]
 Sigmas: TypeAlias = Float[Tensor, " levels"]
 Image: TypeAlias = Float[Tensor, "batch height width channel"]  # 0..1
 Mask: TypeAlias = Float[Tensor, "batch height width"]  # 0..1
@@ -180,7 +181,7 @@ def _feed(digest: "hashlib.blake2b", value: object) -> None:
     if isinstance(value, Tensor):
         whole = value.detach().cpu().contiguous()
         digest.update(f"tensor{tuple(whole.shape)}{whole.dtype}".encode())
-        digest.update(whole.view(torch.uint8).numpy().tobytes() if whole.numel() else b"")
+        digest.update(whole.reshape(-1).view(torch.uint8).numpy().tobytes())
     elif is_dataclass(value) and not isinstance(value, type):
         digest.update(f"{type(value).__name__}(".encode())
         for entry in fields(value):
@@ -189,14 +190,16 @@ def _feed(digest: "hashlib.blake2b", value: object) -> None:
                 _feed(digest, getattr(value, entry.name))
         digest.update(b")")
     elif isinstance(value, tuple | list):
-        digest.update(f"[{len(value)}".encode())
-        for item in value:
+        items = cast("Sequence[object]", value)
+        digest.update(f"[{len(items)}".encode())
+        for item in items:
             _feed(digest, item)
     elif isinstance(value, Mapping):
-        digest.update(f"{{{len(value)}".encode())
-        for name in sorted(value, key=str):
+        entries = cast("Mapping[object, object]", value)
+        digest.update(f"{{{len(entries)}".encode())
+        for name in sorted(entries, key=str):
             digest.update(f"{name}:".encode())
-            _feed(digest, value[name])
+            _feed(digest, entries[name])
     elif value is None or isinstance(value, bool | int | float | str):
         digest.update(f"{type(value).__name__}{value!r};".encode())
     else:

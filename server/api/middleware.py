@@ -1,0 +1,136 @@
+"""What every request passes: hosts and origins, errors to JSON, headers.
+
+A browser sends any page's requests to this machine. Two checks keep other pages out: `Host` must be a name of ours (else
+a page whose own name was rebound to this address could read everything), and `Origin`, where there is one, must be us.
+"""
+
+import errno
+import ipaddress
+import logging
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from nodes.spec import NodeError
+from server.api import wire
+from server.api.services import services
+from server.backends.base import BackendLost
+from server.graph.errors import Fault, PromptError
+from server.jobs.job import StoreFull
+
+log = logging.getLogger(__name__)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+FRESH_SUFFIXES = (".js", ".mjs", ".css", ".html", "/", "/index.json")
+
+
+def json_response(value: object, status: int = 200) -> web.Response:
+    """An answer in JSON."""
+    return web.Response(text=wire.dumps(value), status=status, content_type="application/json")
+
+
+def failure(fault: Fault, status: int) -> web.Response:
+    """An error answer in JSON."""
+    return json_response(wire.error_json(fault), status)
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whatever goes wrong is answered in JSON and in words; the server lives."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return failure(Fault(f"http_{error.status}", error.reason, request.path), error.status)
+    except wire.BadRequest as error:
+        return failure(error.fault, error.status)
+    except PromptError as error:
+        return json_response(wire.error_json(error.fault, error.node_faults), 400)
+    except NodeError as error:
+        return failure(Fault("invalid_request", error.message, error.hint), 400)
+    except StoreFull as error:
+        return failure(Fault("disk_full", str(error)), 507)
+    except BackendLost as error:
+        return failure(Fault("worker_lost", str(error), "It is being started again: try once more."), 503)
+    except OSError as error:
+        return _refused_by_disk(error)
+    except RecursionError:
+        return failure(Fault("invalid_json", "The body's JSON is nested too deeply."), 400)
+    except Exception as error:
+        # The last line of defence: a fault of ours must cost one answer, not the server.
+        log.exception("%s %s failed", request.method, request.path)
+        return failure(Fault("internal_error", f"Weft itself failed: {error}", type(error).__name__), 500)
+
+
+def _refused_by_disk(error: OSError) -> web.Response:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return failure(Fault("disk_full", "The disk is full. Free some space, then try again."), 507)
+    log.error("The disk refused: %s", error)
+    return failure(Fault("disk_error", f"The disk refused: {error.strerror or error}."), 500)
+
+
+@web.middleware
+async def strangers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what calls us by another's name, and what comes from another page."""
+    if not _is_ours(_host_name(request.host), services(request).hosts):
+        message = f"This server is not called {_host_name(request.host)!r}."
+        hint = "If it should be, start it with --allow-host NAME."
+        return failure(Fault("host_not_allowed", message, hint), 403)
+    if not _same_origin(request):
+        message = "A page from elsewhere may not use this server."
+        return failure(Fault("origin_not_allowed", message, request.headers.get("Origin", "")), 403)
+    return await handler(request)
+
+
+@web.middleware
+async def headers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Headers of every answer: no guessing of types, no frames of other pages, fresh scripts."""
+    response = await handler(request)
+    if not response.prepared:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("X-Frame-Options", "SAMEORIGIN")
+        response.headers.setdefault("Referrer-Policy", "same-origin")
+        if request.path.endswith(FRESH_SUFFIXES):
+            response.headers.setdefault("Cache-Control", "no-cache")
+    return response
+
+
+def _host_name(host: str) -> str:
+    """The name in `name:port` or `[address]:port`, in lower case."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_ours(name: str, hosts: frozenset[str]) -> bool:
+    """Whether the server may be called so.
+
+    A wildcard address in `hosts` means that any plain address will do: who calls an address reaches that address, so
+    only names can be rebound.
+    """
+    if name in hosts or name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return address.is_loopback or not hosts.isdisjoint({"0.0.0.0", "::"})  # noqa: S104 (compared, not bound)
+
+
+def _same_origin(request: web.Request) -> bool:
+    origin = request.headers.get("Origin")
+    if origin is not None:
+        return urlsplit(origin).netloc.lower() == request.host.lower() if _is_url(origin) else False
+    # Browsers that leave Origin out still say where a request comes from; programs say nothing.
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    return request.method in SAFE or site in ("same-origin", "none")
+
+
+def _is_url(origin: str) -> bool:
+    try:
+        return urlsplit(origin).scheme in ("http", "https")
+    except ValueError:
+        return False

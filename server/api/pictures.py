@@ -1,0 +1,72 @@
+"""Pictures redrawn for the browser: smaller, one channel, or with another's alpha. No torch here."""
+
+import hashlib
+import io
+from pathlib import Path
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+DEFAULT_QUALITY = 90
+
+
+def redrawn(path: Path, preview: str | None, channel: str | None) -> tuple[bytes, str]:
+    """A picture as `preview` ("webp;90", "jpeg;80") or as PNG, with only the asked channels.
+
+    Args:
+        channel: "rgb" drops the alpha, "a" keeps nothing but the alpha, None or "rgba" keep all.
+
+    Returns:
+        The bytes and their MIME type.
+    """
+    with Image.open(path) as image:
+        image.load()
+        picture = _channels(image, channel or "rgba")
+    kind, quality = _preview(preview)
+    if kind == "jpeg":
+        picture = picture.convert("RGB")
+    elif picture.mode not in ("RGB", "RGBA"):
+        picture = picture.convert("RGBA" if "A" in picture.getbands() else "RGB")
+    out = io.BytesIO()
+    picture.save(out, format=kind.upper(), quality=quality)
+    return out.getvalue(), f"image/{kind}"
+
+
+def _preview(preview: str | None) -> tuple[str, int]:
+    if preview is None:
+        return "png", DEFAULT_QUALITY
+    name, _, quality = preview.partition(";")
+    kind = name if name in ("webp", "jpeg") else "webp"
+    return kind, min(
+        100, max(1, int(quality))
+    ) if quality.isascii() and quality.isdigit() else DEFAULT_QUALITY
+
+
+def _channels(image: Image.Image, channel: str) -> Image.Image:
+    if channel == "rgb":
+        return image.convert("RGB")
+    if channel != "a":
+        return image
+    alpha = image.convert("RGBA").getchannel("A")
+    only = Image.new("RGBA", image.size)
+    only.putalpha(alpha)
+    return only
+
+
+def put_alpha(original: Path, mask: Path, goal: Path) -> None:
+    """Write `original` with the alpha of `mask` (brought to its size) as PNG to `goal`, its texts kept."""
+    with Image.open(original) as picture, Image.open(mask) as drawn:
+        alpha = drawn.convert("RGBA").getchannel("A").resize(picture.size, Image.Resampling.BILINEAR)
+        texts = PngInfo()
+        for key, value in picture.info.items():
+            if isinstance(key, str) and isinstance(value, str):
+                texts.add_text(key, value)
+        whole = picture.convert("RGBA")
+        whole.putalpha(alpha)
+        whole.save(goal, format="PNG", pnginfo=texts, compress_level=4)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

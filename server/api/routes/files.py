@@ -1,0 +1,156 @@
+"""Pictures and other files of the workspace: shown, with no chance to run in our origin, and uploaded."""
+
+import asyncio
+import mimetypes
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from aiohttp import web
+from PIL import Image, UnidentifiedImageError
+
+from nodes.spec import Place
+from server.api import pictures, wire
+from server.api.bodies import Form, Upload, read_form
+from server.api.middleware import json_response
+from server.api.services import services
+from server.workspace import Workspace, split_annotation
+
+ROUTES = web.RouteTableDef()
+SHOWN = frozenset({"image", "video", "audio"})
+# As documents these could run scripts as us: /view hands them out only to be saved, or inside an <img>.
+IN_IMG_ONLY = "image/svg+xml"
+SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+MORE_TYPES = {".webp": "image/webp", ".avif": "image/avif", ".flac": "audio/flac", ".opus": "audio/ogg",
+              ".mkv": "video/x-matroska", ".m4a": "audio/mp4", ".glb": "model/gltf-binary"}  # fmt: skip
+
+
+@ROUTES.get("/view")
+async def view(request: web.Request) -> web.StreamResponse:
+    """A file of input, output or temp; a picture also smaller (`preview`) or in part (`channel`)."""
+    query = request.query
+    path = _asked_file(services(request).workspace, query)
+    if not path.is_file():
+        raise web.HTTPNotFound
+    if "preview" in query or query.get("channel", "rgba") != "rgba":
+        try:
+            data, kind = await asyncio.to_thread(
+                pictures.redrawn, path, query.get("preview"), query.get("channel")
+            )
+        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
+            raise wire.BadRequest(
+                f"{path.name} is not a picture that can be shown so.", str(error)
+            ) from error
+        return web.Response(body=data, content_type=kind, headers=_headers(path.name, kind, request))
+    kind = content_type(path)
+    response = web.FileResponse(path, headers=_headers(path.name, kind, request))
+    response.content_type = kind if _may_be_shown(kind, request) else "application/octet-stream"
+    return response
+
+
+@ROUTES.post("/upload/image")
+async def upload_image(request: web.Request) -> web.Response:
+    """Take a file of any kind into input, temp or output."""
+    workspace = services(request).workspace
+    async with read_form(request, "image", workspace.place(Place.TEMP)) as form:
+        upload = _uploaded(form)
+        async with services(request).writing:
+            saved = await asyncio.to_thread(_keep, workspace, upload, form.fields)
+    return json_response(saved)
+
+
+@ROUTES.post("/upload/mask")
+async def upload_mask(request: web.Request) -> web.Response:
+    """Take a mask: the alpha of the upload is put on the picture that `original_ref` names; its texts are kept."""
+    workspace = services(request).workspace
+    async with read_form(request, "image", workspace.place(Place.TEMP)) as form:
+        upload = _uploaded(form)
+        original = _original(workspace, form.fields)
+        masked = upload.path.with_suffix(".masked")
+        try:
+            await asyncio.to_thread(pictures.put_alpha, original, upload.path, masked)
+            async with services(request).writing:
+                sent = Upload(upload.filename, masked, pictures.digest(masked))
+                saved = await asyncio.to_thread(_keep, workspace, sent, form.fields)
+        except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+            raise wire.BadRequest("The mask or its picture cannot be read.", str(error)) from error
+        finally:
+            masked.unlink(missing_ok=True)
+    return json_response(saved)
+
+
+def content_type(path: Path) -> str:
+    """The MIME type by the file's name."""
+    known = MORE_TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0]
+    return known or "application/octet-stream"
+
+
+def _asked_file(workspace: Workspace, query: Mapping[str, str]) -> Path:
+    name, place = split_annotation(query.get("filename", ""))
+    if not name:
+        raise wire.BadRequest("filename is missing.")
+    return workspace.resolve(place or _place(query.get("type", "output")), query.get("subfolder", ""), name)
+
+
+def _place(name: str) -> Place:
+    try:
+        return Place(name)
+    except ValueError as error:
+        raise wire.BadRequest(f"type must be one of {', '.join(Place)}.", f"It is {name[:50]!r}.") from error
+
+
+def _may_be_shown(kind: str, request: web.Request) -> bool:
+    if kind == IN_IMG_ONLY:
+        return request.headers.get("Sec-Fetch-Dest") == "image"
+    return kind.split("/", maxsplit=1)[0] in SHOWN
+
+
+def _headers(filename: str, kind: str, request: web.Request) -> dict[str, str]:
+    shown = _may_be_shown(kind, request)
+    way = "inline" if shown else "attachment"
+    found = {
+        "Content-Disposition": f"{way}; filename*=UTF-8''{quote(filename)}",
+        "X-Content-Type-Options": "nosniff",
+        # The same name may be written anew: the browser keeps it, but asks whether it changed.
+        "Cache-Control": "no-cache",
+    }
+    if not shown or kind == IN_IMG_ONLY:
+        found["Content-Security-Policy"] = SANDBOX
+    return found
+
+
+def _uploaded(form: Form) -> Upload:
+    if form.upload is None or not form.upload.filename:
+        raise wire.BadRequest("The form has no file as field 'image'.")
+    return form.upload
+
+
+def _keep(workspace: Workspace, upload: Upload, fields: Mapping[str, str]) -> dict[str, str]:
+    """Move an upload to its place. Of the same name: the same bytes are not kept twice, others get a number."""
+    place, subfolder = _place(fields.get("type", "input")), fields.get("subfolder", "")
+    # Browsers on some systems send a whole path; only the last part is a name.
+    filename = upload.filename.replace("\\", "/").split("/")[-1]
+    goal = workspace.resolve(place, subfolder, filename)
+    goal.parent.mkdir(parents=True, exist_ok=True)
+    number = 0
+    while fields.get("overwrite") not in ("true", "1") and goal.exists():
+        if pictures.digest(goal) == upload.digest:
+            break
+        number += 1
+        goal = goal.with_name(f"{Path(filename).stem} ({number}){Path(filename).suffix}")
+    else:
+        if goal.is_dir():
+            raise wire.BadRequest("There is a folder of that name.", goal.name)
+        upload.path.replace(goal)
+        goal.chmod(0o644)
+    folder = goal.parent.relative_to(workspace.place(place)).as_posix()
+    return {"name": goal.name, "subfolder": "" if folder == "." else folder, "type": place.value}
+
+
+def _original(workspace: Workspace, fields: Mapping[str, str]) -> Path:
+    reference = wire.read_object(wire.loads(fields.get("original_ref", "{}").encode()))
+    texts = {name: value for name, value in reference.items() if isinstance(value, str)}
+    path = _asked_file(workspace, texts)
+    if not path.is_file():
+        raise wire.BadRequest("The picture under the mask is not there.", path.name)
+    return path

@@ -1,0 +1,69 @@
+"""POST /prompt: from raw JSON to a job that waits, or to all that is wrong with it."""
+
+import uuid
+
+from aiohttp import web
+
+from server.api import wire
+from server.api.bodies import read_json
+from server.api.middleware import json_response
+from server.api.services import Services, services
+from server.graph.errors import Fault
+from server.graph.outcome import now_ms
+from server.graph.parse import parse_prompt
+from server.graph.validate import Verdict, calls, validate
+from server.jobs.job import Wish
+from server.jobs.queue import DuplicateJob
+
+ROUTES = web.RouteTableDef()
+
+
+@ROUTES.get("/prompt")
+async def remaining(request: web.Request) -> web.Response:
+    """How many jobs wait or run."""
+    return json_response({"exec_info": {"queue_remaining": services(request).queue.remaining}})
+
+
+@ROUTES.post("/prompt")
+async def queue_prompt(request: web.Request) -> web.Response:
+    """Validate a prompt and let it wait. It is durable before this answers."""
+    wanted = wire.read_prompt(await read_json(request), str(uuid.uuid4()))
+    behind = services(request)
+    verdict = await judge(behind, wanted)
+    if verdict.error:
+        return json_response(wire.error_json(verdict.error, verdict.node_faults), 400)
+    created = now_ms()
+    wish = Wish(
+        id=wanted.id,
+        prompt=wanted.prompt if isinstance(wanted.prompt, dict) else {},
+        extra={**wanted.extra, "create_time": created},
+        targets=verdict.targets,
+        client=wanted.client,
+        created=created,
+        secrets=wanted.secrets,
+    )
+    try:
+        job = await behind.queue.put(wish, number=wanted.number, front=wanted.front)
+    except DuplicateJob:
+        fault = Fault("invalid_prompt_id", "prompt_id is that of another job", wanted.id)
+        return json_response(wire.error_json(fault), 400)
+    answer: wire.QueuedJson = {
+        "prompt_id": job.id,
+        "number": wire.whole(job.number),
+        "node_errors": wire.node_errors_json(verdict.node_faults),
+    }
+    return json_response(answer)
+
+
+async def judge(behind: Services, wanted: wire.PromptRequest) -> Verdict:
+    """Everything that is wrong with a prompt.
+
+    Raises:
+        PromptError: it is not even a graph.
+        BackendLost: the nodes cannot be asked.
+    """
+    graph = parse_prompt(wanted.prompt)
+    specs = await behind.backend.specs()
+    asked = calls(graph, specs)
+    complaints = await behind.backend.validate(asked) if asked else ()
+    return validate(graph, specs, behind.workspace.choices, only=wanted.targets, complaints=complaints)

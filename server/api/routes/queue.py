@@ -1,0 +1,46 @@
+"""What waits and what runs: look, remove, stop, make room."""
+
+from aiohttp import web
+
+from server.api import wire
+from server.api.bodies import read_json
+from server.api.middleware import json_response
+from server.api.services import services
+
+ROUTES = web.RouteTableDef()
+
+
+@ROUTES.get("/queue")
+async def look(request: web.Request) -> web.Response:
+    """All jobs that run and wait, the next one first."""
+    queue = services(request).queue
+    running = [wire.queue_item(queue.running)] if queue.running else []
+    waiting = [wire.queue_item(job) for job in queue.waiting]
+    return json_response({"queue_running": running, "queue_pending": waiting})
+
+
+@ROUTES.post("/queue")
+async def remove(request: web.Request) -> web.Response:
+    """Forget waiting jobs, all or some."""
+    wanted = wire.read_removal(await read_json(request))
+    queue = services(request).queue
+    if wanted.clear:
+        await queue.clear()
+    await queue.delete(wanted.delete)
+    return web.Response()
+
+
+@ROUTES.post("/interrupt")
+async def interrupt(request: web.Request) -> web.Response:
+    """Stop what runs, or only if it is the job that is named."""
+    services(request).runner.stop(wire.read_interrupt(await read_json(request, empty={})))
+    return web.Response()
+
+
+@ROUTES.post("/free")
+async def free(request: web.Request) -> web.Response:
+    """Let go of loaded models and kept results."""
+    wanted = wire.read_free(await read_json(request, empty={}))
+    if wanted.models or wanted.results:
+        await services(request).backend.free(models=wanted.models, results=wanted.results)
+    return web.Response()

@@ -1,0 +1,56 @@
+"""The editor's own files, and those of packs."""
+
+from pathlib import Path
+
+from aiohttp import web
+
+from server.api.routes.catalogue import web_folders
+from server.api.routes.files import content_type
+from server.api.services import services
+from server.workspace import inside
+
+ROUTES = web.RouteTableDef()
+NOT_BUILT = """<!doctype html><meta charset="utf-8"><title>Weft</title>
+<style>body{font:16px/1.5 system-ui;max-width:40em;margin:15vh auto;padding:0 1em;color:#222}code{background:#eee}</style>
+<h1>The editor is not built yet</h1>
+<p>The server runs. To build the editor, stop it, run <code>pip install -e .</code> (or <code>python web/build.py</code>)
+in Weft's folder, and start it again. Without the editor, <code>weft run default</code> makes a picture.</p>"""
+
+
+@ROUTES.get("/")
+async def index(request: web.Request) -> web.StreamResponse:
+    """The editor."""
+    folder = services(request).web
+    if folder is None:
+        return web.Response(text=NOT_BUILT, content_type="text/html", headers={"Cache-Control": "no-cache"})
+    return _file(folder, "index.html")
+
+
+@ROUTES.get("/extensions/{pack}/{file:.+}")
+async def extension(request: web.Request) -> web.StreamResponse:
+    """A file that a pack brought for the browser."""
+    folder = (await web_folders(services(request))).get(request.match_info["pack"])
+    if folder is None:
+        raise web.HTTPNotFound
+    return _file(folder, request.match_info["file"])
+
+
+@ROUTES.get("/{file:.+}")
+async def asset(request: web.Request) -> web.StreamResponse:
+    """A file of the editor."""
+    folder = services(request).web
+    if folder is None or request.path.startswith(("/api/", "/internal/")):
+        raise web.HTTPNotFound
+    return _file(folder, request.match_info["file"])
+
+
+def _file(folder: Path, name: str) -> web.FileResponse:
+    path = inside(folder, name)
+    if not path.is_file() or path.name.startswith("."):
+        raise web.HTTPNotFound
+    # Vite names what lies in assets/ by its content, so it can be kept for ever.
+    named_by_content = "assets" in path.relative_to(folder).parts[:-1] and "-" in path.stem
+    fresh = "public, max-age=31536000, immutable" if named_by_content else "no-cache"
+    response = web.FileResponse(path, headers={"Cache-Control": fresh, "X-Content-Type-Options": "nosniff"})
+    response.content_type = "text/javascript" if path.suffix in (".js", ".mjs") else content_type(path)
+    return response

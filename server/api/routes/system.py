@@ -1,0 +1,87 @@
+"""The server itself: the machine, what it understands, and Weft's own questions."""
+
+import json
+import platform
+import sys
+
+from aiohttp import web
+
+from nodes.spec import Json
+from server.api.memory import memory
+from server.api.messages import failure_json
+from server.api.middleware import json_response
+from server.api.services import services
+from server.backends.base import PackReport
+
+ROUTES = web.RouteTableDef()
+OWN = web.RouteTableDef()  # these are under /api/weft alone
+
+
+@ROUTES.get("/system_stats")
+async def system_stats(request: web.Request) -> web.Response:
+    """The machine. While the worker starts, nothing is said of devices."""
+    behind = services(request)
+    devices = list(await behind.backend.devices()) if behind.backend.ready else []
+    total, free = memory()
+    named = {"name", "type", "index", "vram_total", "vram_free", "torch_vram_total", "torch_vram_free"}
+    torch = next((device.get("torch_version") for device in devices), None)
+    system: dict[str, Json] = {
+        "os": sys.platform,
+        "ram_total": total,
+        "ram_free": free,
+        "comfyui_version": behind.versions["comfyui"],
+        "weft_version": behind.versions["weft"],
+        "python_version": sys.version,
+        "pytorch_version": torch or behind.versions["torch"],
+        "embedded_python": False,
+        "argv": list(behind.argv),
+        "machine": platform.machine(),
+    }
+    shown = [{name: value for name, value in device.items() if name in named} for device in devices]
+    return json_response({"system": system, "devices": shown})
+
+
+@ROUTES.get("/features")
+async def features(request: web.Request) -> web.Response:
+    """What this server understands."""
+    return json_response(services(request).features)
+
+
+@OWN.get("/packs")
+async def packs(request: web.Request) -> web.Response:
+    """How each community pack fared at load."""
+    return json_response([pack_json(report) for report in await services(request).backend.packs()])
+
+
+@OWN.get("/default_workflow")
+async def default_workflow(request: web.Request) -> web.Response:
+    """The workflow a new person sees."""
+    return json_response(json.loads(services(request).default_workflow.read_text(encoding="utf-8")))
+
+
+@OWN.get("/status")
+async def status(request: web.Request) -> web.Response:
+    """Whether nodes can run yet, and what waits."""
+    behind = services(request)
+    running = behind.queue.running
+    return json_response(
+        {
+            "version": behind.versions["weft"],
+            "ready": behind.backend.ready,
+            "queue_remaining": behind.queue.remaining,
+            "running": running.id if running else None,
+            "workspace": str(behind.workspace.root),
+        }
+    )
+
+
+def pack_json(report: PackReport) -> dict[str, Json]:
+    """How a pack fared."""
+    return {
+        "name": report.name,
+        "path": report.path,
+        "ok": report.ok,
+        "seconds": report.seconds,
+        "nodes": list(report.nodes),
+        "error": failure_json(report.error) if report.error else None,
+    }

@@ -1,0 +1,74 @@
+"""What handlers work with; made once by the composition root."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from aiohttp import web
+
+from nodes.spec import Json
+from server.api.websocket import Hub
+from server.backends.base import Backend
+from server.jobs.history import History
+from server.jobs.queue import Queue
+from server.jobs.runner import Runner
+from server.workspace import Workspace
+
+
+class Settings(Protocol):
+    """Keeps people's settings."""
+
+    async def settings(self) -> Mapping[str, Json]:
+        """All of them by id."""
+        ...
+
+    async def change_settings(self, changes: Mapping[str, Json]) -> None:
+        """Set some."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much may be sent, in bytes: one uploaded file, any other body."""
+
+    upload: int
+    body: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything behind the routes.
+
+    Attributes:
+        web: the built editor; None if there is none.
+        default_workflow: the workflow that a new person sees.
+        hosts: names by which this server may be called, beside loopback ones.
+        versions: of Weft and what it stands on.
+        argv: the command line, for `/system_stats`.
+    """
+
+    workspace: Workspace
+    queue: Queue
+    history: History
+    runner: Runner
+    backend: Backend
+    hub: Hub
+    settings: Settings
+    limits: Limits
+    features: Mapping[str, Json]
+    web: Path | None
+    default_workflow: Path
+    hosts: frozenset[str]
+    versions: Mapping[str, str]
+    argv: tuple[str, ...] = ()
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+SERVICES = web.AppKey("services", Services)
+
+
+def services(request: web.Request) -> Services:
+    """The services behind a request."""
+    return request.app[SERVICES]

@@ -1,0 +1,487 @@
+"""Every JSON shape of HTTP: requests as values with their parsers, answers as TypedDicts with their makers.
+
+The last place that sees raw JSON. The shapes are the field's, so that its clients work unchanged.
+"""
+
+import json
+import math
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NotRequired, TypedDict, cast
+
+from nodes.spec import Json
+from server.graph.errors import Fault, NodeFaults
+from server.graph.model import NodeId
+from server.jobs.job import Job, Order, Record, Search, State
+
+Object = Mapping[str, Json]
+SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
+
+
+class BadRequest(Exception):
+    """What was sent is not what the route takes; `status` is the HTTP answer's."""
+
+    def __init__(
+        self, message: str, details: str = "", *, type: str = "invalid_request", status: int = 400
+    ) -> None:
+        super().__init__(message)
+        self.fault = Fault(type, message, details)
+        self.status = status
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def loads(body: bytes) -> Json:
+    """Parse a body.
+
+    Raises:
+        BadRequest: it is not JSON, or no machine should have to read it.
+    """
+    try:
+        return cast("Json", json.loads(body))
+    except RecursionError as error:
+        raise BadRequest("The body's JSON is nested too deeply.", type="invalid_json") from error
+    except ValueError as error:
+        raise BadRequest("The body is not valid JSON.", str(error), type="invalid_json") from error
+
+
+def dumps(value: object) -> str:
+    """JSON that every client can read: NaN and infinities, which JSON does not have, become null."""
+    try:
+        return json.dumps(value, allow_nan=False, default=_plain, separators=(",", ":"))
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, default=_plain, separators=(",", ":"))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, object]", value))
+    return list(cast("Sequence[object]", value)) if isinstance(value, Sequence) else str(value)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in cast("Mapping[str, object]", value).items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_finite(item) for item in cast("Sequence[object]", value)]
+    return value
+
+
+def read_object(raw: Json) -> Object:
+    """The body as an object.
+
+    Raises:
+        BadRequest: it is something else.
+    """
+    if not isinstance(raw, Mapping):
+        raise BadRequest("The body must be a JSON object.", f"It is {_kind(raw)}.")
+    return raw
+
+
+def _text(raw: Object, name: str) -> str | None:
+    value = raw.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise BadRequest(f"{name} must be text.", f"It is {_kind(value)}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest(f"{name} holds half a character.", str(error)) from error
+    return value
+
+
+def _flag(raw: Object, name: str) -> bool:
+    value = raw.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise BadRequest(f"{name} must be true or false.", f"It is {_kind(value)}.")
+
+
+def _texts(raw: Object, name: str) -> tuple[str, ...]:
+    value = raw.get(name)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, str | int) for item in value):
+        raise BadRequest(f"{name} must be a list of ids.", f"It is {_kind(value)}.")
+    return tuple(str(item) for item in value)
+
+
+def _mapping(raw: Object, name: str) -> Object:
+    value = raw.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise BadRequest(f"{name} must be an object.", f"It is {_kind(value)}.")
+    return value
+
+
+def _kind(value: Json) -> str:
+    names = {
+        "dict": "an object",
+        "list": "a list",
+        "str": "text",
+        "bool": "true or false",
+        "NoneType": "null",
+    }
+    return names.get(type(value).__name__, "a number")
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRequest:
+    """POST /prompt. `extra` is without `secrets`; `targets` are the only output nodes to run, None for all."""
+
+    prompt: Json
+    id: str
+    client: str | None = None
+    extra: Object = field(default_factory=dict[str, Json])
+    secrets: Object = field(default_factory=dict[str, Json], repr=False)
+    number: float | None = None
+    front: bool = False
+    targets: tuple[NodeId, ...] | None = None
+
+
+def read_prompt(raw: Json, new_id: str) -> PromptRequest:
+    """Read the body of POST /prompt; `new_id` is used if it brings none.
+
+    Raises:
+        BadRequest: a part of it has another shape.
+    """
+    body = read_object(raw)
+    if "prompt" not in body:
+        raise BadRequest("No prompt provided", "No prompt provided", type="no_prompt")
+    client = _text(body, "client_id")
+    given = _mapping(body, "extra_data")
+    extra = {name: value for name, value in given.items() if name not in SECRETS}
+    targets = body.get("partial_execution_targets")
+    return PromptRequest(
+        prompt=body["prompt"],
+        id=_prompt_id(_text(body, "prompt_id"), new_id),
+        client=client or None,
+        extra=extra | {"client_id": client} if client else extra,
+        secrets={name: given[name] for name in SECRETS if name in given},
+        number=_number(body),
+        front=_flag(body, "front"),
+        targets=None if targets is None else _texts(body, "partial_execution_targets"),
+    )
+
+
+def _prompt_id(given: str | None, new_id: str) -> str:
+    if given is None:
+        return new_id
+    try:
+        canonical = str(uuid.UUID(given))
+    except ValueError:
+        canonical = None
+    if canonical != given:
+        raise BadRequest(
+            "prompt_id must be a valid UUID", f"It is {given[:100]!r}.", type="invalid_prompt_id"
+        )
+    return given
+
+
+def _number(body: Object) -> float | None:
+    value = body.get("number")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadRequest("number must be a number.", f"It is {_kind(value)}.")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise BadRequest("number must be finite.")
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """POST /queue and POST /history: forget all, or some."""
+
+    clear: bool
+    delete: tuple[str, ...]
+
+
+def read_removal(raw: Json) -> Removal:
+    """Read `{"clear": true}` or `{"delete": [ids]}`."""
+    body = read_object(raw)
+    return Removal(_flag(body, "clear"), _texts(body, "delete"))
+
+
+def read_interrupt(raw: Json) -> str | None:
+    """Read `{}` or `{"prompt_id"}`: the only job to stop, or None."""
+    return _text(read_object(raw), "prompt_id") or None
+
+
+def read_job_ids(raw: Json) -> tuple[str, ...]:
+    """Read `{"job_ids": [...]}`."""
+    return _texts(read_object(raw), "job_ids")
+
+
+@dataclass(frozen=True, slots=True)
+class FreeRequest:
+    """POST /free. Letting results go implies letting models go."""
+
+    models: bool
+    results: bool
+
+
+def read_free(raw: Json) -> FreeRequest:
+    """Read `{"unload_models", "free_memory"}`."""
+    body = read_object(raw)
+    results = _flag(body, "free_memory")
+    return FreeRequest(_flag(body, "unload_models") or results, results)
+
+
+def read_search(query: Mapping[str, str]) -> Search:
+    """Read the query of GET /api/jobs.
+
+    Raises:
+        BadRequest: an unknown state or order, or a number that is none.
+    """
+    states = [name.strip() for name in query.get("status", "").split(",") if name.strip()]
+    if unknown := [name for name in states if name not in set(State)]:
+        raise BadRequest(f"Unknown status {', '.join(unknown)}. Known: {', '.join(State)}.")
+    order, way = query.get("sort_by", Order.CREATED), query.get("sort_order", "desc").lower()
+    if order not in set(Order) or way not in ("asc", "desc"):
+        raise BadRequest(f"sort_by must be one of {', '.join(Order)}, sort_order asc or desc.")
+    return Search(
+        states=tuple(State(name) for name in states) or tuple(State),
+        workflow=query.get("workflow_id") or None,
+        order=Order(order),
+        ascending=way == "asc",
+        limit=read_count(query, "limit", minimum=1),
+        offset=read_count(query, "offset") or 0,
+    )
+
+
+def read_count(query: Mapping[str, str], name: str, *, minimum: int = 0) -> int | None:
+    """A whole number of a query; None if it is not there.
+
+    Raises:
+        BadRequest: it is not a number, or too small.
+    """
+    text = query.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 16) or int(text) < minimum:
+        raise BadRequest(f"{name} must be a whole number of at least {minimum}.", f"It is {text[:100]!r}.")
+    return int(text)
+
+
+# --- answering --------------------------------------------------------------------------------------------------------
+
+
+class FaultJson(TypedDict):
+    """One thing that is wrong."""
+
+    type: str
+    message: str
+    details: str
+    extra_info: Object
+
+
+class NodeFaultsJson(TypedDict):
+    """What is wrong with one node, and which outputs cannot run because of it."""
+
+    errors: list[FaultJson]
+    dependent_outputs: list[NodeId]
+    class_type: str
+
+
+class ErrorJson(TypedDict):
+    """The answer to what cannot be done."""
+
+    error: FaultJson
+    node_errors: dict[NodeId, NodeFaultsJson]
+
+
+def fault_json(fault: Fault) -> FaultJson:
+    """One fault, in the field's words."""
+    return {
+        "type": fault.type,
+        "message": fault.message,
+        "details": fault.details,
+        "extra_info": fault.extra_info,
+    }
+
+
+def error_json(fault: Fault, node_faults: Mapping[NodeId, NodeFaults] | None = None) -> ErrorJson:
+    """An error answer."""
+    return {"error": fault_json(fault), "node_errors": node_errors_json(node_faults or {})}
+
+
+def node_errors_json(node_faults: Mapping[NodeId, NodeFaults]) -> dict[NodeId, NodeFaultsJson]:
+    """Faults by node."""
+    return {
+        id: {
+            "errors": [fault_json(fault) for fault in faults.errors],
+            "dependent_outputs": list(faults.dependent_outputs),
+            "class_type": faults.type,
+        }
+        for id, faults in node_faults.items()
+    }
+
+
+class QueuedJson(TypedDict):
+    """The answer to a prompt that was taken."""
+
+    prompt_id: str
+    number: float
+    node_errors: dict[NodeId, NodeFaultsJson]
+
+
+def queue_item(job: Job) -> list[Json]:
+    """A job as `/queue` and `/history` show it: number, id, prompt, extra data, targets."""
+    return [whole(job.number), job.id, job.wish.prompt, job.wish.extra, list(job.wish.targets)]
+
+
+def whole(number: float) -> float:
+    """`3` for `3.0`: places in the queue are usually counted."""
+    return int(number) if number.is_integer() else number
+
+
+class StatusJson(TypedDict):
+    """How a job ended, with the run's main messages."""
+
+    status_str: str
+    completed: bool
+    messages: Sequence[Sequence[Json]]
+
+
+class HistoryJson(TypedDict):
+    """One finished job in `/history`."""
+
+    prompt: list[Json]
+    outputs: Mapping[NodeId, Mapping[str, Sequence[Json]]]
+    status: StatusJson
+    meta: Mapping[NodeId, Object]
+
+
+def history_json(records: Iterable[Record]) -> dict[str, HistoryJson]:
+    """Finished jobs by id."""
+    return {record.job.id: entry for record in records if (entry := _history_entry(record))}
+
+
+def _history_entry(record: Record) -> HistoryJson | None:
+    result = record.result
+    if result is None:
+        return None
+    return {
+        "prompt": queue_item(record.job),
+        "outputs": result.outputs,
+        "status": _status(record) or {"status_str": "error", "completed": False, "messages": []},
+        "meta": result.meta,
+    }
+
+
+def _status(record: Record) -> StatusJson | None:
+    if record.result is None:
+        return None
+    good = record.state is State.COMPLETED
+    return {
+        "status_str": "success" if good else "error",
+        "completed": good,
+        "messages": record.result.messages,
+    }
+
+
+class JobJson(TypedDict):
+    """One job in `/api/jobs`; times in ms. What is not known is left out."""
+
+    id: str
+    status: str
+    priority: float
+    create_time: int
+    execution_start_time: NotRequired[int]
+    execution_end_time: NotRequired[int]
+    execution_error: NotRequired[Object]
+    outputs_count: int
+    preview_output: NotRequired[Object]
+    workflow_id: NotRequired[str]
+
+
+class WholeJobJson(JobJson):
+    """One job in `/api/jobs/{id}`."""
+
+    outputs: Mapping[NodeId, Mapping[str, Sequence[Json]]]
+    execution_status: NotRequired[StatusJson]
+    workflow: Object
+
+
+def job_json(record: Record) -> JobJson:
+    """A job in short."""
+    job, result = record.job, record.result
+    shown = list(_items(result.outputs)) if result else []
+    answer: JobJson = {
+        "id": job.id,
+        "status": record.state.value,
+        "priority": whole(job.number),
+        "create_time": job.wish.created,
+        "outputs_count": len(shown),
+    }
+    if record.started is not None:
+        answer["execution_start_time"] = record.started
+    if result:
+        answer["execution_end_time"] = result.ended
+        if result.error and record.state is State.FAILED:
+            answer["execution_error"] = result.error
+    if preview := _preview(shown):
+        answer["preview_output"] = preview
+    if job.workflow_id:
+        answer["workflow_id"] = job.workflow_id
+    return answer
+
+
+def whole_job_json(record: Record) -> WholeJobJson:
+    """A job with all that is known of it."""
+    answer: WholeJobJson = {
+        **job_json(record),
+        "outputs": record.result.outputs if record.result else {},
+        "workflow": {"prompt": record.job.wish.prompt, "extra_data": record.job.wish.extra},
+    }
+    if status := _status(record):
+        answer["execution_status"] = status
+    return answer
+
+
+def _items(outputs: Mapping[NodeId, Mapping[str, Sequence[Json]]]) -> Iterable[dict[str, Json]]:
+    """All files that nodes show, with their node and kind."""
+    for node, ui in outputs.items():
+        for kind, items in ui.items():
+            for item in items:
+                if isinstance(item, Mapping) and isinstance(item.get("filename"), str):
+                    yield {**item, "nodeId": node, "mediaType": kind}
+
+
+VISIBLE = frozenset({"images", "video", "audio"})
+SOLID = (".obj", ".fbx", ".gltf", ".glb")
+
+
+def _preview(items: Sequence[dict[str, Json]]) -> Object | None:
+    shown = [item for item in items if _previewable(item)]
+    return next((item for item in shown if item.get("type") == "output"), shown[0] if shown else None)
+
+
+def _previewable(item: Object) -> bool:
+    if item.get("mediaType") in VISIBLE or str(item.get("format", "")).startswith(("video/", "audio/")):
+        return True
+    return str(item["filename"]).lower().endswith(SOLID)
+
+
+def page_json(records: Sequence[Record], search: Search, total: int) -> dict[str, object]:
+    """A page of `/api/jobs`."""
+    return {
+        "jobs": [job_json(record) for record in records],
+        "pagination": {
+            "offset": search.offset,
+            "limit": search.limit,
+            "total": total,
+            "has_more": search.offset + len(records) < total,
+        },
+    }

@@ -1,0 +1,170 @@
+"""Composition root: chooses the parts and joins them. The only module of the server that names nodes beyond the contract."""
+
+import asyncio
+import contextlib
+import importlib.metadata
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nodes.spec import Json, Registry
+from server.api.messages import history_message
+from server.api.services import Limits, Services
+from server.api.site import Site, build_application
+from server.api.websocket import Hub
+from server.backends.base import Backend
+from server.backends.process import ProcessBackend
+from server.backends.thread import ThreadBackend
+from server.config import ROOT, Config, web_folder
+from server.events import Bus, QueueChanged
+from server.graph.outcome import now_ms
+from server.jobs.history import History
+from server.jobs.queue import Queue
+from server.jobs.runner import Runner, Surroundings
+from server.store import Store
+from server.worker.parts import Factory, WorkerParts
+from server.worker.parts import Services as WorkerServices
+from server.workspace import Workspace
+
+STARTER = "weft-starter-v0"
+DEFAULT_WORKFLOW = Path(__file__).with_name("default_workflow.json")
+# The version of the field's server whose protocol this one speaks; clients ask for it.
+SPEAKS = "0.8.0"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What a worker must know; it crosses to another process."""
+
+    workspace: Path
+    packs: tuple[Path, ...] = ()
+
+
+def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
+    """Furnish a worker: built-in nodes, community packs, the model pool. Imports torch, so only workers call it."""
+    import torch
+
+    from nodes.builtin import all_nodes
+
+    assert isinstance(settings, WorkerSettings)
+    del services
+    workspace = build_workspace(settings.workspace, settings.packs)
+    return WorkerParts(registry=Registry(all_nodes()), files=workspace, around=torch.inference_mode)
+
+
+def build_workspace(root: Path, packs: tuple[Path, ...] = ()) -> Workspace:
+    """The workspace, with the model that comes with Weft."""
+    starter = ROOT / "nodes" / "starter" / STARTER
+    shipped = {"checkpoints": {STARTER: starter}} if starter.is_dir() else {}
+    return Workspace(root, more_packs=packs, shipped=shipped)
+
+
+def build_backend(config: Config) -> Backend:
+    """Where nodes run."""
+    factory = Factory(config.factory, WorkerSettings(config.workspace, config.packs))
+    return ThreadBackend(factory) if config.backend == "thread" else ProcessBackend(factory)
+
+
+def versions() -> Mapping[str, str]:
+    """Of Weft and what it stands on, without importing any of it."""
+    found = {"comfyui": SPEAKS, "weft": "0", "torch": ""}
+    for name in ("weft", "torch"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+class Server:
+    """A whole server. `start` it, `close` it."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._tasks: list[asyncio.Task[None]] = []
+        self._site: Site | None = None
+        self._store: Store | None = None
+        self._backend: Backend | None = None
+        self._hub: Hub | None = None
+
+    async def start(self) -> str:
+        """Begin to serve; the address to open in a browser. Nodes may still be getting ready.
+
+        Raises:
+            PortTaken: somebody else listens there.
+            OSError: the workspace cannot be made or written.
+        """
+        config = self._config
+        workspace = build_workspace(config.workspace, config.packs)
+        workspace.clear_temp()
+        self._store = await Store.open(workspace.root / "user" / "weft.db")
+        self._backend = build_backend(config)
+        services = self._join(workspace, self._store, self._backend)
+        self._site = Site(build_application(services))
+        port = await self._site.start(config.host, config.port)
+        await self._backend.start()
+        self._tasks = [
+            asyncio.create_task(services.hub.serve()),
+            asyncio.create_task(services.runner.serve()),
+        ]
+        return address(config.host, port)
+
+    async def close(self) -> None:
+        """Stop: what runs goes back to the head of the queue, for the next server."""
+        if self._hub:
+            await self._hub.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._site:
+            await self._site.close()
+        if self._backend:
+            await self._backend.close()
+        if self._store:
+            await self._store.close()
+
+    def _join(self, workspace: Workspace, store: Store, backend: Backend) -> Services:
+        config, bus = self._config, Bus()
+        features: dict[str, Json] = {
+            "supports_preview_metadata": True,
+            "supports_progress_text_metadata": True,
+            "max_upload_size": config.max_upload,
+            "extension": {"manager": {"supports_v4": False}},
+        }
+        queue = Queue(store, lambda remaining: bus.publish(QueueChanged(remaining)))
+        history = History(store)
+        hub = self._hub = Hub(bus, lambda: queue.remaining, features)
+        runner = Runner(
+            Surroundings(
+                store=store,
+                queue=queue,
+                history=history,
+                nodes=backend,
+                publish=bus.publish,
+                message=history_message,
+                choices=workspace.choices,
+                clock=now_ms,
+                wants_previews=lambda job: hub.watched(job.client),
+            )
+        )
+        return Services(
+            workspace=workspace,
+            queue=queue,
+            history=history,
+            runner=runner,
+            backend=backend,
+            hub=hub,
+            settings=store,
+            limits=Limits(upload=config.max_upload, body=config.max_body),
+            features=features,
+            web=web_folder(),
+            default_workflow=DEFAULT_WORKFLOW,
+            hosts=frozenset(name.lower() for name in (config.host, *config.allow_hosts)),
+            versions=versions(),
+            argv=tuple(sys.argv),
+        )
+
+
+def address(host: str, port: int) -> str:
+    """What to type in a browser on this machine."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{name}:{port}"

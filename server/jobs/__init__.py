@@ -1,0 +1,1 @@
+"""What waits, what runs and what is done."""

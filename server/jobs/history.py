@@ -1,0 +1,67 @@
+"""What is done: read from the store, with what a full disk kept out of it held in memory."""
+
+from collections.abc import Collection, Sequence
+
+from server.jobs.job import JobStore, Record, Result, Search, State, StoreFull
+
+OVER = tuple(state for state in State if state.over)
+
+
+class History:
+    """Jobs that are over, and how they went."""
+
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+        self._unwritten: dict[str, Record] = {}
+
+    async def add(self, record: Record, result: Result) -> None:
+        """A job is over. When the disk is full its record waits in memory and is written with the next one."""
+        self._unwritten[record.job.id] = Record(record.job, result.state, result.started, result)
+        await self._write()
+
+    async def get(self, id: str) -> Record | None:
+        """A finished job by id."""
+        record = self._unwritten.get(id) or await self._store.get(id)
+        return record if record and record.state.over else None
+
+    async def find(self, id: str) -> Record | None:
+        """A job by id, finished or not."""
+        return self._unwritten.get(id) or await self._store.get(id)
+
+    async def last(self, count: int | None = None, offset: int | None = None) -> Sequence[Record]:
+        """Finished jobs, oldest first.
+
+        Args:
+            count: at most so many.
+            offset: begin there, counted from the oldest; None for the last `count`.
+        """
+        if offset is None:
+            found, _ = await self._store.search(Search(states=OVER, limit=count))
+            return [*reversed(found), *self._unwritten.values()]
+        found, _ = await self._store.search(Search(states=OVER, limit=count, offset=offset, ascending=True))
+        return found
+
+    async def search(self, search: Search) -> tuple[Sequence[Record], int]:
+        """A page of jobs, finished or not, and how many there are in all."""
+        return await self._store.search(search)
+
+    async def delete(self, ids: Collection[str]) -> None:
+        """Forget finished jobs."""
+        for id in ids:
+            self._unwritten.pop(id, None)
+        await self._store.remove(ids, OVER)
+
+    async def clear(self) -> None:
+        """Forget all finished jobs."""
+        self._unwritten.clear()
+        await self._store.clear_history()
+
+    async def _write(self) -> None:
+        for id, record in list(self._unwritten.items()):
+            if record.result is None:
+                continue
+            try:
+                await self._store.finish(id, record.result)
+            except StoreFull:
+                return
+            self._unwritten.pop(id, None)

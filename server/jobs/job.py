@@ -1,0 +1,178 @@
+"""A job as a value, its record, and what jobs ask of the place that keeps them."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from nodes.spec import Json
+from server.graph.model import NodeId
+
+Ui: TypeAlias = Mapping[NodeId, Mapping[str, Sequence[Json]]]
+Message: TypeAlias = Sequence[Json]  # [event name, data], as the field's history shows it
+
+
+class State(StrEnum):
+    """Where a job stands, in the words of `/api/jobs`."""
+
+    PENDING = "pending"
+    RUNNING = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def over(self) -> bool:
+        """Whether the job will not change any more."""
+        return self in (State.COMPLETED, State.FAILED, State.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a client asks for, after validation.
+
+    Attributes:
+        id: a canonical UUID.
+        prompt: prompt JSON as it was sent.
+        extra: what came beside it, without secrets; with `client_id` and `create_time`.
+        targets: the output nodes to run.
+        client: who is told how it goes; None for nobody.
+        created: ms since 1970.
+        secrets: keys of paid services; they are never written down.
+    """
+
+    id: str
+    prompt: Mapping[str, Json]
+    extra: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    targets: tuple[NodeId, ...] = ()
+    client: str | None = None
+    created: int = 0
+    secrets: Mapping[str, Json] = field(default_factory=dict[str, Json], repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A wish with its place in the queue: the lower `number` runs first, the lower `sequence` among equals."""
+
+    wish: Wish
+    number: float
+    sequence: int
+    attempts: int = 0
+
+    @property
+    def id(self) -> str:
+        return self.wish.id
+
+    @property
+    def client(self) -> str | None:
+        return self.wish.client
+
+    @property
+    def workflow_id(self) -> str | None:
+        """The id of the workflow file this came from, if the client said."""
+        pnginfo = self.wish.extra.get("extra_pnginfo")
+        workflow = pnginfo.get("workflow") if isinstance(pnginfo, Mapping) else None
+        found = workflow.get("id") if isinstance(workflow, Mapping) else None
+        return found if isinstance(found, str) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a job went.
+
+    Attributes:
+        outputs: what nodes show, by node id.
+        messages: the run's beginning, cached nodes and end.
+        meta: how clients name the nodes of `outputs`.
+        error: data of the message that says what failed or was stopped.
+        timings: seconds by node.
+    """
+
+    state: State
+    started: int
+    ended: int
+    outputs: Ui = field(default_factory=dict[NodeId, Mapping[str, Sequence[Json]]])
+    messages: Sequence[Message] = ()
+    meta: Mapping[NodeId, Mapping[str, Json]] = field(default_factory=dict[NodeId, Mapping[str, Json]])
+    error: Mapping[str, Json] | None = None
+    timings: Mapping[NodeId, float] = field(default_factory=dict[NodeId, float])
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All that is known of a job, waiting or done."""
+
+    job: Job
+    state: State
+    started: int | None = None
+    result: Result | None = None
+
+
+class Order(StrEnum):
+    """By what a list of jobs is sorted."""
+
+    CREATED = "created_at"
+    DURATION = "execution_duration"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Which jobs to list, and how."""
+
+    states: Collection[State] = tuple(State)
+    workflow: str | None = None
+    order: Order = Order.CREATED
+    ascending: bool = False
+    limit: int | None = None
+    offset: int = 0
+
+
+class StoreFull(Exception):
+    """The disk has no room for a change; nothing was changed."""
+
+
+class JobStore(Protocol):
+    """Keeps jobs. Every change is durable when the call returns; each may raise `StoreFull`."""
+
+    async def next_sequence(self) -> int:
+        """A number above every job's that ever was."""
+        ...
+
+    async def add(self, job: Job) -> bool:
+        """Keep a waiting job; False if there is one of that id."""
+        ...
+
+    async def remove(self, ids: Collection[str], states: Collection[State]) -> None:
+        """Forget jobs in one of these states."""
+        ...
+
+    async def clear_history(self) -> None:
+        """Forget all jobs that are over."""
+        ...
+
+    async def start(self, job: Job, now: int) -> None:
+        """The job runs since `now` (ms); `job.attempts` is kept with it."""
+        ...
+
+    async def finish(self, id: str, result: Result) -> None:
+        """The job is over."""
+        ...
+
+    async def unfinished(self) -> Sequence[Record]:
+        """What waits, and what ran when the last server ended; in the order of the queue."""
+        ...
+
+    async def requeue(self, job: Job) -> None:
+        """Make a job wait that ran, with a new number."""
+        ...
+
+    async def get(self, id: str) -> Record | None:
+        """One job, or None."""
+        ...
+
+    async def search(self, search: Search) -> tuple[Sequence[Record], int]:
+        """The jobs of one page, and how many there are on all pages."""
+        ...
+
+
+Clock: TypeAlias = Callable[[], int]  # ms since 1970

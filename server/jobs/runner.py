@@ -1,0 +1,183 @@
+"""Takes jobs from the queue, one at a time, runs them, and writes down how they went. No job ends it."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from nodes.spec import Json, NodeSpec
+from server.events import Event, JobEnded, JobFailed, JobStarted, JobStopped, JobSucceeded, NodesCached
+from server.graph.errors import PromptError
+from server.graph.host import BackendLost, Host
+from server.graph.outcome import Failure
+from server.graph.parse import parse_prompt
+from server.graph.run import Ending, Order, Status, run
+from server.graph.validate import validate
+from server.jobs.history import History
+from server.jobs.job import Clock, Job, JobStore, Message, Record, Result, State, StoreFull
+from server.jobs.queue import MAX_RETURNS, Queue
+
+log = logging.getLogger(__name__)
+STATES = {Status.SUCCEEDED: State.COMPLETED, Status.FAILED: State.FAILED, Status.STOPPED: State.CANCELLED}
+MARKS = (JobStarted, NodesCached, JobSucceeded, JobFailed, JobStopped)
+
+
+class Nodes(Host, Protocol):
+    """Where jobs run, as far as the runner is concerned."""
+
+    async def specs(self, *, refresh: bool = False) -> Mapping[str, NodeSpec]:
+        """The nodes that can run."""
+        ...
+
+    def stop(self) -> None:
+        """Ask what runs to stop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a runner works with.
+
+    Attributes:
+        publish: tells an event to the client that queued the job.
+        message: an event as the field's history writes it; None if it does not.
+        choices: lists the files of a folder key.
+        wants_previews: whether anyone would see the previews of this job.
+    """
+
+    store: JobStore
+    queue: Queue
+    history: History
+    nodes: Nodes
+    publish: Callable[[Event, str | None], None]
+    message: Callable[[Event], Message | None]
+    choices: Callable[[str], Sequence[str]]
+    clock: Clock
+    wants_previews: Callable[[Job], bool]
+
+
+@dataclass(slots=True)
+class _Log:
+    """What a job's record needs of its events."""
+
+    messages: list[Message] = field(default_factory=list[Message])
+    error: Mapping[str, Json] | None = None
+
+
+class Runner:
+    """One job at a time, until `serve` is cancelled."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._with = surroundings
+        self._stopping: str | None = None
+
+    async def serve(self) -> None:
+        """Run what waits, for ever. First takes over what the last server left."""
+        for job in await self._with.queue.load():
+            await self._give_up(job)
+        while True:
+            job = await self._with.queue.take()
+            try:
+                await self._perform(job)
+            except asyncio.CancelledError:
+                await self._with.store.requeue(job)  # the server is closing: the next one runs it
+                raise
+            finally:
+                self._stopping = None
+                self._with.queue.done()
+                self._with.publish(JobEnded(job.id), job.client)
+
+    def stop(self, id: str | None = None) -> bool:
+        """Stop the running job, if it is this one; whether there was something to stop."""
+        running = self._with.queue.running
+        if running is None or (id is not None and running.id != id):
+            return False
+        self._stopping = running.id
+        self._with.nodes.stop()
+        return True
+
+    async def _perform(self, job: Job) -> None:
+        started = self._with.clock()
+        job = replace(job, attempts=job.attempts + 1)
+        try:
+            await self._with.store.start(job, started)
+        except StoreFull:
+            # It still waits in the store: after a crash it would run again, which is better than not at all.
+            log.warning("The disk is full: that job %s runs is not written down.", job.id)
+        kept = _Log()
+        ending = await self._run(job, kept)
+        await self._with.history.add(Record(job, State.RUNNING, started), self._result(ending, kept, started))
+
+    async def _run(self, job: Job, kept: _Log) -> Ending:
+        """Run the job; whatever goes wrong, there is an ending."""
+        try:
+            specs = await self._with.nodes.specs()
+            verdict = validate(
+                parse_prompt(job.wish.prompt), specs, self._with.choices, only=job.wish.targets
+            )
+            if verdict.error:
+                return self._fail(
+                    job, kept, f"{verdict.error.message}\n{verdict.error.details}".strip(), "PromptError"
+                )
+            order = Order(
+                job.id,
+                verdict.graph,
+                verdict.targets,
+                job.wish.prompt,
+                {**job.wish.extra, **job.wish.secrets},
+                self._with.wants_previews(job),
+            )
+            return await run(order, specs, self._with.nodes, lambda event: self._tell(job, kept, event))
+        except (PromptError, BackendLost) as error:
+            return self._fail(job, kept, str(error), type(error).__name__)
+        except Exception as error:
+            # The last line of defence: a fault of ours must cost one job, not the queue.
+            log.exception("Job %s broke the runner.", job.id)
+            message = f"Weft itself failed while running this: {error}"
+            return self._fail(
+                job, kept, message, type(error).__name__, tuple(traceback.format_exception(error))
+            )
+
+    def _tell(self, job: Job, kept: _Log, event: Event) -> None:
+        if isinstance(event, MARKS):
+            message = self._with.message(event)
+            if message is not None:
+                kept.messages.append(message)
+                if isinstance(event, JobFailed | JobStopped) and isinstance(message[1], Mapping):
+                    kept.error = message[1]
+        self._with.publish(event, job.client)
+        if self._stopping == job.id and not isinstance(event, JobSucceeded | JobFailed | JobStopped):
+            self._with.nodes.stop()  # asked before the run had begun, and then forgotten by `begin`
+
+    def _fail(self, job: Job, kept: _Log, message: str, kind: str, lines: tuple[str, ...] = ()) -> Ending:
+        now = self._with.clock()
+        if not kept.messages:
+            self._tell(job, kept, JobStarted(job.id, now))
+        failed = JobFailed(job.id, None, "", Failure(message, "", kind, lines), (), now)
+        self._tell(job, kept, failed)
+        return Ending(Status.FAILED, {}, {}, (), failed)
+
+    def _result(self, ending: Ending, kept: _Log, started: int) -> Result:
+        return Result(
+            state=STATES[ending.status],
+            started=started,
+            ended=self._with.clock(),
+            outputs=ending.outputs,
+            messages=kept.messages,
+            meta=ending.meta,
+            error=kept.error,
+            timings=ending.timings,
+        )
+
+    async def _give_up(self, job: Job) -> None:
+        kept = _Log()
+        message = (
+            f"Weft was ended {MAX_RETURNS + 1} times while this ran, so it is not tried again."
+            " If it needs more memory than there is, make its pictures or batches smaller, then queue it anew."
+        )
+        ending = self._fail(job, kept, message, "ServerLost")
+        await self._with.history.add(
+            Record(job, State.RUNNING), self._result(ending, kept, self._with.clock())
+        )

@@ -1,0 +1,52 @@
+"""What can be wrong with files of models, said so that the person at the canvas knows what to do."""
+
+from pathlib import Path
+
+
+class DiffusionError(Exception):
+    """Something this library cannot do, in words fit for the canvas.
+
+    Attributes:
+        message: what is wrong, with the file's name.
+        hint: what to do about it.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(f"{message} {hint}".strip())
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type["DiffusionError"], tuple[str, str]]:
+        """Cross a process border as a plain DiffusionError: subclasses have other constructors."""
+        return (DiffusionError, (self.message, self.hint))
+
+
+class CheckpointMissing(DiffusionError):
+    """A file or folder is gone."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"There is no file {path.name}.", f"Put it into {path.parent}, then refresh the list.")
+
+
+class CheckpointUnreadable(DiffusionError):
+    """A file is damaged or of a kind that is not read."""
+
+    def __init__(self, path: Path, what: str, hint: str) -> None:
+        super().__init__(f"{path.name} cannot be read: {what}.", hint)
+
+
+class CheckpointUnknown(DiffusionError):
+    """A file is sound, but of no family that this library knows, or of another kind than was asked for."""
+
+    def __init__(self, path: Path, wanted: str, found: str) -> None:
+        super().__init__(
+            f"{path.name} is not {wanted}: {found}.",
+            "Choose another file, or move this one to the folder of its kind.",
+        )
+
+
+class PartMissing(DiffusionError):
+    """A checkpoint lacks one of its parts."""
+
+    def __init__(self, path: Path, part: str, loader: str) -> None:
+        super().__init__(f"{path.name} holds no {part}.", f"Load one with {loader} and connect that.")

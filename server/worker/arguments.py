@@ -1,0 +1,92 @@
+"""From a task's arguments to the keyword arguments of each call: list semantics, hidden inputs, blockers.
+
+Every value on a wire is a list. A node is called once per element of its longest input; shorter lists repeat their last
+element. A node that takes lists is called once, with lists.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias, cast
+
+from nodes.spec import Blocker, Json, NodeError, NodeSpec, Section
+from server.graph.model import NodeId
+from server.graph.outcome import Argument, Literal, Missing, RawLink, Task, Token
+from server.worker.outputs import Outputs
+from server.worker.running import RunningJob
+
+Lists: TypeAlias = Mapping[str, Sequence[object]]
+Keywords: TypeAlias = Mapping[str, object]
+HELD = "__weft_held__"  # a constant that is no JSON stays here; this stands for it in the graph
+
+
+def gather(spec: NodeSpec, task: Task, job: RunningJob, outputs: Outputs) -> Lists:
+    """The values of every input present, hidden ones too; None stands for what is not there yet.
+
+    Raises:
+        NodeError: a value is gone.
+    """
+    lists = {name: _values(argument, outputs) for name, argument in task.arguments.items()}
+    return lists | {name: [value] for name, value in hidden(spec, job, task.node).items()}
+
+
+def hidden(spec: NodeSpec, job: RunningJob, node: NodeId) -> dict[str, object]:
+    """What the hidden inputs receive."""
+    return {entry.name: job.hidden(entry.type, node) for entry in spec.section(Section.HIDDEN)}
+
+
+def calls(spec: NodeSpec, lists: Lists) -> Iterator[Keywords]:
+    """The keyword arguments of each call.
+
+    Raises:
+        NodeError: one input is an empty list while others are not.
+    """
+    if spec.takes_lists:
+        yield {name: list(values) for name, values in lists.items()}
+        return
+    count = max((len(values) for values in lists.values()), default=0)
+    if count == 0:
+        yield {}
+        return
+    for name, values in lists.items():
+        if not values:
+            raise NodeError(
+                f"The input {name!r} received an empty list.",
+                "Give it at least one element: look at the node that feeds it.",
+            )
+    for index in range(count):
+        yield {name: values[min(index, len(values) - 1)] for name, values in lists.items()}
+
+
+def blocker_among(spec: NodeSpec, keywords: Keywords) -> Blocker | None:
+    """The first blocker among the arguments (for a node that takes lists, among their elements)."""
+    for value in keywords.values():
+        if isinstance(value, Blocker):
+            return value
+        if spec.takes_lists and isinstance(value, list):
+            found = next((entry for entry in cast("list[object]", value) if isinstance(entry, Blocker)), None)
+            if found:
+                return found
+    return None
+
+
+def held(token: Token) -> Json:
+    """A constant that stands for a value kept here."""
+    return {HELD: [token.result, token.slot]}
+
+
+def _values(argument: Argument, outputs: Outputs) -> Sequence[object]:
+    match argument:
+        case Token():
+            return outputs.get(argument)
+        case Literal(value=value):
+            return [_released(value, outputs)]
+        case RawLink(link=link):
+            return [[link.node, link.slot]]
+        case Missing():
+            return [None]
+
+
+def _released(value: Json, outputs: Outputs) -> object:
+    if isinstance(value, Mapping) and HELD in value:
+        result, slot = cast("Sequence[Json]", value[HELD])
+        return outputs.get(Token(str(result), int(cast("int", slot))))[0]
+    return value

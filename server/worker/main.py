@@ -1,0 +1,200 @@
+"""The worker process: the main thread listens to the server, other threads run nodes and answer questions.
+
+When the server is gone the pipe ends, and the process with it.
+"""
+
+import os
+import pickle
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
+
+from server.graph.host import Report
+from server.graph.outcome import Outcome
+from server.worker.messages import (
+    Answered,
+    Ask,
+    Beat,
+    Begin,
+    ChangeTokens,
+    Devices,
+    End,
+    Free,
+    Loading,
+    Packs,
+    Question,
+    Ready,
+    Recall,
+    Refused,
+    Reported,
+    Run,
+    Specs,
+    Stop,
+    Untold,
+    Validate,
+    receive,
+    send,
+)
+from server.worker.parts import Factory
+from server.worker.stopping import StopSwitch
+from server.worker.worker import Worker
+
+LOST_SERVER = 3  # exit status: nobody is left to work for
+CANNOT_START = 4
+BEATS_APART = 0.5  # seconds
+
+
+class Process:
+    """One worker behind one pipe.
+
+    Args:
+        connection: to the server.
+        factory: furnishes the worker.
+        skip: packs not to load, and why.
+    """
+
+    def __init__(self, connection: Connection, factory: Factory, skip: dict[str, str]) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._factory = factory
+        self._skip = skip
+        self._switch = StopSwitch(self._beat)
+        self._last_beat = 0.0
+        self._worker: Worker | None = None
+        self._questions: queue.SimpleQueue[Ask] = queue.SimpleQueue()
+
+    def serve(self) -> None:
+        """Listen until the server closes the pipe; never returns."""
+        threading.Thread(target=self._furnish, name="weft-furnish", daemon=True).start()
+        try:
+            while True:
+                message = receive(self._connection)
+                if isinstance(message, Stop):
+                    self._stop()
+                elif isinstance(message, Ask):
+                    self._take(message)
+                else:  # Close
+                    leave(0)
+        except (EOFError, OSError):
+            leave(LOST_SERVER)
+
+    def _furnish(self) -> None:
+        """Build the worker, then answer questions, in this thread: packs see one thread at a time."""
+        try:
+            self._worker = Worker(
+                self._factory, self._switch, lambda pack: self._send(Loading(pack)), self._skip
+            )
+        except BaseException:  # noqa: BLE001 - whatever it is, without parts there is no worker
+            traceback.print_exc()
+            leave(CANNOT_START)
+        self._send(Ready())
+        while True:
+            ask = self._questions.get()
+            assert self._worker is not None
+            self._answer(ask, partial(self._ask, ask.question))
+
+    def _stop(self) -> None:
+        if self._worker is None:
+            self._switch.press()
+        else:
+            self._worker.stop()
+
+    def _take(self, ask: Ask) -> None:
+        """Tasks go to their lane at once, what needs no pack's code is answered here, the rest waits its turn."""
+        worker = self._worker
+        if worker is None:
+            self._questions.put(ask)
+        elif isinstance(ask.question, Run):
+            future = worker.submit(ask.question.task, lambda report: self._report(ask.number, report))
+            future.add_done_callback(lambda done: self._finish(ask, done))
+        elif isinstance(ask.question, Begin | End | Recall) or ask.question == Specs(refresh=False):
+            self._answer(ask, lambda: self._ask(ask.question))
+        else:
+            self._questions.put(ask)
+
+    def _finish(self, ask: Ask, done: "Future[Outcome]") -> None:
+        self._answer(ask, done.result)
+
+    def _answer(self, ask: Ask, find: Callable[[], object]) -> None:
+        try:
+            self._send(Answered(ask.number, find()))
+        except BaseException as error:  # noqa: BLE001 - every question gets an answer
+            self._send(Refused(ask.number, f"{type(error).__name__}: {error}"))
+
+    def _ask(self, question: Question) -> object:
+        worker = self._worker
+        assert worker is not None
+        match question:
+            case Begin(context=context):
+                worker.begin(context)
+                return None
+            case End(job=job, keys=keys):
+                worker.end(job, keys)
+                return None
+            case Recall(keys=keys):
+                return worker.recall(keys)
+            case ChangeTokens(calls=calls):
+                return worker.change_tokens(calls)
+            case Validate(calls=calls):
+                return tuple(worker.validate(calls))
+            case Specs(refresh=refresh):
+                return worker.specs(refresh=refresh)
+            case Packs():
+                return worker.packs()
+            case Free(models=models, results=results):
+                worker.free(models=models, results=results)
+                return None
+            case Devices():
+                return worker.devices()
+            case Run():
+                raise Untold("Tasks are run, not answered.")
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._last_beat > BEATS_APART:
+            self._last_beat = time.monotonic()
+            self._send(Beat())
+
+    def _report(self, number: int, report: Report) -> None:
+        self._send(Reported(number, report))
+
+    def _send(self, message: object) -> None:
+        try:
+            with self._sending:
+                send(self._connection, message)
+        except OSError:
+            leave(LOST_SERVER)
+
+
+def leave(status: int) -> None:
+    """End the process at once: threads in native code would keep it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            continue
+    os._exit(status)
+
+
+def connect(handle: int) -> Connection:
+    """The pipe that the server handed down, kept from further children."""
+    if os.name == "nt":
+        from multiprocessing import connection
+
+        pipe: Any = connection
+        return pipe.PipeConnection(handle)
+    os.set_inheritable(handle, False)  # noqa: FBT003 - its only form
+    return Connection(handle)
+
+
+def main(handle: int) -> None:
+    """Begin with the first thing in the pipe: the factory, and the packs to skip."""
+    connection = connect(handle)
+    factory, skip = pickle.loads(connection.recv_bytes())  # noqa: S301 - written by the server that started us
+    Process(connection, factory, skip).serve()

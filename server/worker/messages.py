@@ -1,0 +1,206 @@
+"""What a worker process and the server say to each other: frozen values, pickled.
+
+Both sides name what they accept: the server never loads a class that a pack brought.
+"""
+
+import io
+import pickle
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, TypeAlias
+
+from server.graph.host import Call, JobContext, Report
+from server.graph.outcome import Collect, Task
+
+OUR_MODULES = ("nodes.spec.", "server.graph.", "server.worker.")
+PLAIN_MODULES = frozenset({"builtins", "pathlib", "collections", "datetime", "copyreg"})
+PLAIN_NAMES = frozenset({"set", "frozenset", "complex", "bytearray", "slice", "range", "object"})
+
+
+# --- from the server ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A job starts."""
+
+    context: JobContext
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run one node."""
+
+    task: Task | Collect
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Which of these results are known?"""
+
+    keys: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The job is over."""
+
+    job: str
+    keys: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeTokens:
+    """Has what these nodes read changed?"""
+
+    calls: Sequence[Call]
+
+
+@dataclass(frozen=True, slots=True)
+class Validate:
+    """Are these inputs right?"""
+
+    calls: Sequence[Call]
+
+
+@dataclass(frozen=True, slots=True)
+class Specs:
+    """Describe the nodes."""
+
+    refresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Packs:
+    """How did the packs fare?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """Let go of models, of results."""
+
+    models: bool
+    results: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """What devices are there?"""
+
+
+Question: TypeAlias = Begin | Run | Recall | End | ChangeTokens | Validate | Specs | Packs | Free | Devices
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question with the number under which it is answered."""
+
+    number: int
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop what runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End the process."""
+
+
+# --- from the worker ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """This pack is about to be loaded."""
+
+    pack: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker is furnished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A running node says something."""
+
+    number: int
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to a question."""
+
+    number: int
+    answer: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A question that could not be answered, and why."""
+
+    number: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """After Stop: something still reaches its checks."""
+
+
+class Untold(Exception):
+    """A message holds something that may not cross."""
+
+
+class _Writer(pickle.Pickler):
+    def reducer_override(self, obj: object) -> Any:
+        """Called for everything that is no plain builtin."""
+        kind = obj if isinstance(obj, type) else type(obj)
+        if not _allowed(kind.__module__, kind.__qualname__):
+            raise Untold(f"{kind.__module__}.{kind.__qualname__} cannot leave the worker.")
+        return NotImplemented
+
+
+class _Reader(pickle.Unpickler):
+    def find_class(self, module_name: str, global_name: str) -> Any:
+        """Only what both sides know."""
+        if not _allowed(module_name, global_name):
+            raise Untold(f"{module_name}.{global_name} cannot enter the server.")
+        return super().find_class(module_name, global_name)
+
+
+def send(connection: Connection, message: object) -> None:
+    """Write one message.
+
+    Raises:
+        Untold: it holds something the other side could not read; nothing was sent.
+        OSError: the other side is gone.
+    """
+    buffer = io.BytesIO()
+    try:
+        _Writer(buffer, protocol=5).dump(message)
+    except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
+        raise Untold(str(error)) from error
+    connection.send_bytes(buffer.getbuffer())
+
+
+def receive(connection: Connection) -> object:
+    """Read one message; blocks.
+
+    Raises:
+        EOFError, OSError: the other side is gone.
+        Untold: it holds something that may not enter.
+    """
+    return _Reader(io.BytesIO(connection.recv_bytes())).load()
+
+
+def _allowed(module: str, name: str) -> bool:
+    if f"{module}.".startswith(OUR_MODULES):
+        return True
+    return module in PLAIN_MODULES and (module != "builtins" or name in PLAIN_NAMES)

@@ -1,0 +1,163 @@
+"""The job that runs, as its nodes may see it: the prompt, the nodes made on the way, and the `Context` of each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from nodes.spec import Files, Json, Preview
+from server.graph.host import JobContext, Progressed, Report, Said
+from server.graph.model import NodeId
+from server.graph.outcome import Task
+from server.worker.parts import WorkerParts
+from server.worker.stopping import StopSwitch
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A node that a running node made: its prompt JSON, its maker, and whom the canvas and errors name for it."""
+
+    node: Json
+    parent: NodeId
+    display: NodeId
+    real: NodeId
+
+
+class RunningPrompt:
+    """The prompt with all nodes made so far; hidden inputs of type DYNPROMPT get it. Its names are the field's."""
+
+    def __init__(self, prompt: Mapping[str, Json]) -> None:
+        self._original = prompt
+        self._made: dict[NodeId, Made] = {}
+
+    def add(self, id: NodeId, made: Made) -> None:
+        """Take in a node that a running node made."""
+        self._made[id] = made
+
+    def has_node(self, node_id: NodeId) -> bool:
+        """Whether there is such a node."""
+        return node_id in self._original or node_id in self._made
+
+    def get_node(self, node_id: NodeId) -> Json:
+        """Its prompt JSON.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._made[node_id].node if node_id in self._made else self._original[node_id]
+
+    def get_parent_node_id(self, node_id: NodeId) -> NodeId | None:
+        """The node that made it; None for nodes of the prompt."""
+        return self._made[node_id].parent if node_id in self._made else None
+
+    def get_display_node_id(self, node_id: NodeId) -> NodeId:
+        """The node that the canvas marks for it."""
+        return self._made[node_id].display if node_id in self._made else node_id
+
+    def get_real_node_id(self, node_id: NodeId) -> NodeId:
+        """The node of the prompt it goes back to."""
+        return self._made[node_id].real if node_id in self._made else node_id
+
+    def all_node_ids(self) -> set[NodeId]:
+        """Ids of all nodes, made ones too."""
+        return {*self._original, *self._made}
+
+    def get_original_prompt(self) -> Mapping[str, Json]:
+        """The prompt as it was sent."""
+        return self._original
+
+
+class RunningJob:
+    """A job's context and the nodes made in it."""
+
+    def __init__(self, context: JobContext) -> None:
+        self.context = context
+        self.prompt = RunningPrompt(context.prompt)
+
+    def hidden(self, kind: str, node: NodeId) -> object:
+        """What a hidden input of that type receives; None for types nobody here fills."""
+        match kind:
+            case "UNIQUE_ID":
+                return node
+            case "PROMPT":
+                return self.context.prompt
+            case "DYNPROMPT":
+                return self.prompt
+            case "EXTRA_PNGINFO":
+                return self.context.extra.get("extra_pnginfo")
+            case _:
+                return self.context.extra.get(kind.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class NodeContext:
+    """Implements `nodes.spec.Context` for one call of one node.
+
+    Attributes:
+        call: which call it is, where lists make several.
+    """
+
+    task: Task
+    job: RunningJob
+    parts: WorkerParts
+    switch: StopSwitch
+    report: Callable[[Report], None]
+    call: int = 0
+
+    def at(self, call: int) -> "NodeContext":
+        """The context of another call of the same node."""
+        return replace(self, call=call)
+
+    @property
+    def node_id(self) -> str:
+        """Id of the node in the running graph."""
+        return self.task.node
+
+    @property
+    def prompt(self) -> Mapping[str, Json]:
+        """The whole prompt as it was sent."""
+        return self.job.context.prompt
+
+    @property
+    def extra(self) -> Mapping[str, Json]:
+        """What the client sent beside the prompt."""
+        return self.job.context.extra
+
+    @property
+    def files(self) -> Files:
+        """The workspace's files."""
+        return self.parts.files
+
+    @property
+    def previews(self) -> bool:
+        """Whether anyone looks at previews."""
+        return self.job.context.previews
+
+    def resource(self, kind: type[T]) -> T:
+        """The worker's one object of that type.
+
+        Raises:
+            LookupError: the worker was built without one.
+        """
+        found = self.parts.resources.get(kind)
+        if isinstance(found, kind):
+            return found
+        raise LookupError(f"This worker has no {kind.__name__}.")
+
+    def progress(self, value: int, total: int, preview: Preview | None = None) -> None:
+        """Report `value` of `total` steps.
+
+        Raises:
+            Stopped: the person pressed Stop.
+        """
+        self.switch.check()
+        self.report(Progressed(self.task.node, int(value), int(total), preview))
+
+    def say(self, text: str) -> None:
+        """Show a line of text on the node."""
+        self.report(Said(self.task.node, str(text)))
+
+    def check_stop(self) -> None:
+        """Raise `Stopped` if the person pressed Stop."""
+        self.switch.check()

@@ -1,0 +1,181 @@
+"""A worker: runs nodes with the parts it was furnished with, answers questions about them. Knows no process.
+
+`server.worker.main` puts it behind a pipe, `server.backends.thread` uses it in place.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
+
+from nodes.spec import Json, NodeError, NodeSpec, Stopped
+from server.graph.host import Call, Complaint, JobContext, Remembered, Report
+from server.graph.model import NodeId
+from server.graph.outcome import Blocked, Collect, Done, Expanded, Failed, Interrupted, Outcome, Task
+from server.worker.arguments import Lists, gather
+from server.worker.failures import failure, is_out_of_memory
+from server.worker.invoke import Invocation
+from server.worker.lanes import Lanes
+from server.worker.outputs import Outputs
+from server.worker.parts import Factory, PackReport, Services, WorkerParts
+from server.worker.questions import change_token, complaints
+from server.worker.running import NodeContext, RunningJob
+from server.worker.stopping import StopSwitch
+
+NOWHERE = JobContext("", {}, {}, previews=False)
+
+
+def _ignore(_report: Report) -> None:
+    """A question's node has nobody to report to."""
+
+
+class Worker:
+    """Built once per process (or per test); its methods may be called from any thread.
+
+    Args:
+        factory: furnishes it, which may take long: imports, packs.
+        switch: Stop, pressed from outside.
+        announce: told the name of each pack before it is loaded.
+        skip: packs not to load, and why.
+    """
+
+    def __init__(
+        self, factory: Factory, switch: StopSwitch, announce: Callable[[str], None], skip: Mapping[str, str]
+    ) -> None:
+        self._switch = switch
+        self._parts: WorkerParts = factory.build(Services(switch.check, announce, skip))
+        self._packs: tuple[PackReport, ...] = tuple(self._parts.load_packs())
+        self._outputs = Outputs(self._parts.results_budget, secrets.token_hex(4))
+        self._job = RunningJob(NOWHERE)
+        self._lanes = Lanes(self._parts.around)
+
+    # --- a job ------------------------------------------------------------------------------------------------------
+
+    def begin(self, context: JobContext) -> None:
+        """A job starts."""
+        self._switch.clear()
+        self._job = RunningJob(context)
+
+    def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> "Future[Outcome]":
+        """Run one node; `report` is called from the thread in which it runs."""
+        if isinstance(task, Collect):
+            return self._lanes.compute(lambda: self._collect(task))
+        node = self._parts.registry.get(task.type)
+        if node is not None and node.spec.is_async:
+            return self._lanes.wait(lambda: self._run(task, report))
+        return self._lanes.compute(lambda: self._run(task, report))
+
+    def stop(self) -> None:
+        """Press Stop."""
+        self._switch.press()
+        self._lanes.cancel_waiting()
+
+    def recall(self, keys: Collection[str]) -> Mapping[str, Remembered]:
+        """Which results of these keys are known; they stay known until `end`."""
+        return self._outputs.recall(keys)
+
+    def end(self, _job: str, _keys: Collection[str]) -> None:
+        """The job is over."""
+        self._outputs.end()
+
+    # --- questions --------------------------------------------------------------------------------------------------
+
+    def specs(self, *, refresh: bool = False) -> Mapping[str, NodeSpec]:
+        """Descriptions of all nodes."""
+        if refresh:
+            self._parts.refresh()
+        return self._parts.registry.specs()
+
+    def packs(self) -> Sequence[PackReport]:
+        """How each community pack fared."""
+        return self._packs
+
+    def validate(self, calls: Sequence[Call]) -> Sequence[Complaint]:
+        """What nodes say of their inputs. Runs in the caller's thread: a node that computes does not delay it."""
+        return asyncio.run(self._validate(calls))
+
+    def change_tokens(self, calls: Sequence[Call]) -> Mapping[NodeId, str | None]:
+        """For each node a text that is equal while what it reads is unchanged, or None."""
+        return asyncio.run(self._change_tokens(calls))
+
+    def free(self, *, models: bool, results: bool) -> None:
+        """Let go of loaded models, of kept results."""
+        if models:
+            self._parts.free_models()
+        if results:
+            self._outputs.clear()
+
+    def devices(self) -> Sequence[Mapping[str, Json]]:
+        """Devices and their memory."""
+        return self._parts.devices()
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._switch.press()
+        self._lanes.cancel_waiting()
+        self._lanes.close()
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    async def _run(self, task: Task, report: Callable[[Report], None]) -> Outcome:
+        """Run a node; whatever it raises becomes an outcome."""
+        if self._switch.pressed:
+            return Interrupted()
+        lists: Lists = {}
+        try:
+            node = self._parts.registry.get(task.type)
+            if node is None:
+                return Failed(
+                    failure(
+                        NodeError(f"The node {task.type} is not there.", "Its pack may have failed to load.")
+                    )
+                )
+            lists = gather(node.spec, task, self._job, self._outputs)
+            context = NodeContext(task, self._job, self._parts, self._switch, report)
+            outcome = await Invocation(node, task, context, self._outputs).run(lists)
+        except (Stopped, asyncio.CancelledError):
+            return Interrupted()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a node may raise anything; the worker lives on
+            if is_out_of_memory(error):
+                self._parts.free_models()
+            return Failed(failure(error, lists))
+        finished = isinstance(outcome, Done | Blocked | Expanded)
+        return Interrupted() if finished and self._switch.pressed else outcome
+
+    async def _collect(self, task: Collect) -> Outcome:
+        """Join the parts of each slot."""
+        try:
+            slots = [[value for token in slot for value in self._outputs.get(token)] for slot in task.parts]
+        except NodeError as error:
+            return Failed(failure(error))
+        return Done(self._outputs.put(slots))
+
+    async def _validate(self, calls: Sequence[Call]) -> Sequence[Complaint]:
+        found: list[Complaint] = []
+        job = RunningJob(NOWHERE)
+        for call in calls:
+            node = self._parts.registry.get(call.type)
+            if node is not None:
+                found.extend(await complaints(node, call, self._asking(call, job)))
+        return found
+
+    async def _change_tokens(self, calls: Sequence[Call]) -> Mapping[NodeId, str | None]:
+        found: dict[NodeId, str | None] = {}
+        for call in calls:
+            node = self._parts.registry.get(call.type)
+            context = self._asking(call, self._job)
+            found[call.node] = await change_token(node, call, self._job, context) if node else None
+        return found
+
+    def _asking(self, call: Call, job: RunningJob) -> NodeContext:
+        """The context of a question: no Stop, nobody to report to."""
+        task = Task(
+            job=job.context.job,
+            node=call.node,
+            type=call.type,
+            key=None,
+            arguments={},
+            display=call.node,
+            real=call.node,
+        )
+        return NodeContext(task, job, self._parts, StopSwitch(), _ignore)

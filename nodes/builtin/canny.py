@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nodes.diffusion.values import Image
-from nodes.spec import Context, Float, NodeError, Out, Socket, node
+from nodes.builtin.kinds import ImageIn, ImageOut
+from nodes.spec import Context, Float, NodeError, node
 
 LUMA = (0.299, 0.587, 0.114)
 NEIGHBOURS = (
@@ -29,10 +29,10 @@ Threshold = Annotated[float, Float(minimum=0.01, maximum=0.99, step=0.01)]
 @node("Canny", category="image/preprocessors")
 def canny(
     ctx: Context,
-    image: Annotated[Image, Socket("IMAGE")],
+    image: ImageIn,
     low_threshold: Threshold = 0.4,
     high_threshold: Threshold = 0.8,
-) -> Annotated[Image, Out("IMAGE")]:
+) -> ImageOut:
     """White edges on black. An edge starts where the slope is above the high threshold, and goes on down to the low."""
     if low_threshold > high_threshold:
         raise NodeError(

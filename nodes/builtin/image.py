@@ -7,8 +7,9 @@ from typing import Annotated
 import torch
 
 from nodes.builtin import picture_files
+from nodes.builtin.kinds import ImageIn, ImageOut, MaskOut
 from nodes.diffusion.resize import Crop, Mode, resize
-from nodes.diffusion.values import Image, Mask
+from nodes.diffusion.values import Image
 from nodes.spec import (
     Combo,
     Context,
@@ -17,18 +18,14 @@ from nodes.spec import (
     Int,
     Json,
     NodeError,
-    Out,
     Place,
     Result,
-    Socket,
     String,
     node,
 )
 
 METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
 CROPS = ("disabled", "center")
-ImageIn = Annotated[Image, Socket("IMAGE")]
-ImageOut = Annotated[Image, Out("IMAGE")]
 Side = Annotated[int, Int(minimum=0, maximum=16384, step=1)]
 Upload = Annotated[str, Combo(folder="input", extra={"image_upload": True})]
 Prompt = Annotated[Mapping[str, Json] | None, Hidden("PROMPT")]
@@ -54,7 +51,7 @@ def file_exists(ctx: Context, image: str | None = None) -> bool | str:
 
 
 @node("LoadImage", name="Load Image", category="image", change_token=file_token, validate=file_exists)
-def load_image(ctx: Context, image: Upload) -> tuple[ImageOut, Annotated[Mask, Out("MASK")]]:
+def load_image(ctx: Context, image: Upload) -> tuple[ImageOut, MaskOut]:
     """A picture from the input folder, and its transparency as a mask. Drop a file on the node to upload it."""
     return picture_files.read(ctx.files.picture(image))
 
@@ -68,7 +65,7 @@ def load_image(ctx: Context, image: Upload) -> tuple[ImageOut, Annotated[Mask, O
 )
 def load_image_mask(
     ctx: Context, image: Upload, channel: Annotated[str, Combo(("alpha", "red", "green", "blue"))]
-) -> Annotated[Mask, Out("MASK")]:
+) -> MaskOut:
     """One channel of a picture from the input folder as a mask."""
     return picture_files.read_channel(ctx.files.picture(image), channel)
 

@@ -5,13 +5,11 @@ from typing import Annotated
 import torch
 import torch.nn.functional as F
 
-from nodes.diffusion.values import Image, Mask
-from nodes.spec import Boolean, Combo, Context, Float, Int, NodeError, Out, Socket, node
+from nodes.builtin.kinds import ImageIn, ImageOut, MaskIn, MaskOut
+from nodes.diffusion.values import Mask
+from nodes.spec import Boolean, Combo, Context, Float, Int, NodeError, node
 
 MAXIMUM = 16384
-MaskIn = Annotated[Mask, Socket("MASK")]
-MaskOut = Annotated[Mask, Out("MASK")]
-ImageIn = Annotated[Image, Socket("IMAGE")]
 Side = Annotated[int, Int(minimum=1, maximum=MAXIMUM, step=1)]
 Offset = Annotated[int, Int(minimum=0, maximum=MAXIMUM, step=1)]
 CHANNELS = ("red", "green", "blue", "alpha")
@@ -35,7 +33,7 @@ def invert_mask(ctx: Context, mask: MaskIn) -> MaskOut:
 
 
 @node("MaskToImage", name="Convert Mask to Image", category="mask")
-def mask_to_image(ctx: Context, mask: MaskIn) -> Annotated[Image, Out("IMAGE")]:
+def mask_to_image(ctx: Context, mask: MaskIn) -> ImageOut:
     """The mask as a gray picture."""
     return as_batch(mask)[..., None].expand(-1, -1, -1, 3)
 

@@ -1,0 +1,78 @@
+"""Latents: empty ones, scaled ones, and masks on them."""
+
+from dataclasses import replace
+from typing import Annotated
+
+import torch
+
+from nodes.builtin.kinds import LatentIn, LatentOut, MaskIn
+from nodes.diffusion.resize import Crop, Mode, resize
+from nodes.diffusion.values import Latent
+from nodes.spec import Combo, Context, Float, Int, NodeError, node
+
+PIXELS = 8  # side of the picture square behind one latent
+SMALLEST = 64  # pixels
+METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
+SPATIAL_RATIO = "downscale_ratio_spacial"  # the field's spelling
+Wide = Annotated[int, Int(minimum=16, maximum=16384, step=8)]
+Side = Annotated[int, Int(minimum=0, maximum=16384, step=8)]
+
+
+@node("EmptyLatentImage", name="Empty Latent Image", category="latent")
+def empty_latent_image(
+    ctx: Context,
+    width: Wide = 512,
+    height: Wide = 512,
+    batch_size: Annotated[int, Int(minimum=1, maximum=4096)] = 1,
+) -> LatentOut:
+    """The start of a new picture: its size in pixels, and how many at once."""
+    return Latent(torch.zeros(batch_size, 4, height // PIXELS, width // PIXELS), extra={SPATIAL_RATIO: PIXELS})
+
+
+@node("LatentUpscale", name="Upscale Latent", category="latent")
+def latent_upscale(
+    ctx: Context,
+    samples: LatentIn,
+    upscale_method: Annotated[str, Combo(METHODS)],
+    width: Side = 512,
+    height: Side = 512,
+    crop: Annotated[str, Combo(("disabled", "center"))] = "disabled",
+) -> LatentOut:
+    """Scale latents to a size in pixels. A side of 0 follows from the other; both 0 leaves them as they are."""
+    if width == 0 and height == 0:
+        return samples
+    tall, wide = samples.samples.shape[-2:]
+    if width == 0:
+        height, width = max(SMALLEST, height), max(SMALLEST, round(wide * height / tall))
+    elif height == 0:
+        width, height = max(SMALLEST, width), max(SMALLEST, round(tall * width / wide))
+    else:
+        width, height = max(SMALLEST, width), max(SMALLEST, height)
+    return _scaled(samples, width // PIXELS, height // PIXELS, upscale_method, crop)
+
+
+@node("LatentUpscaleBy", name="Upscale Latent By", category="latent")
+def latent_upscale_by(
+    ctx: Context,
+    samples: LatentIn,
+    upscale_method: Annotated[str, Combo(METHODS)],
+    scale_by: Annotated[float, Float(minimum=0.01, maximum=8.0, step=0.01)] = 1.5,
+) -> LatentOut:
+    """Scale both sides of latents by a factor."""
+    tall, wide = samples.samples.shape[-2:]
+    return _scaled(samples, round(wide * scale_by), round(tall * scale_by), upscale_method, "disabled")
+
+
+@node("SetLatentNoiseMask", name="Set Latent Noise Mask", category="latent/inpaint")
+def set_latent_noise_mask(ctx: Context, samples: LatentIn, mask: MaskIn) -> LatentOut:
+    """Let sampling change the latents only where the mask is white."""
+    return replace(samples, noise_mask=mask.reshape(-1, 1, mask.shape[-2], mask.shape[-1]))
+
+
+def _scaled(latent: Latent, width: int, height: int, method: str, crop: str) -> Latent:
+    if width < 1 or height < 1:
+        raise NodeError(f"The latents would be {width} x {height}.", "Choose a larger size.")
+    return latent.with_samples(resize(latent.samples, width, height, Mode(method), Crop(crop)))
+
+
+NODES = (empty_latent_image, latent_upscale, latent_upscale_by, set_latent_noise_mask)

@@ -1,0 +1,55 @@
+"""LoRAs: small changes of a model's weights, added to its recipe."""
+
+from typing import Annotated
+
+from nodes.builtin.kinds import ClipIn, ClipOut, ModelIn, ModelOut
+from nodes.builtin.loaders import content_of
+from nodes.diffusion.pool import Pool
+from nodes.diffusion.values import Clip, LoraPatch, Model
+from nodes.spec import Combo, Context, Float, node
+
+Name = Annotated[str, Combo(folder="loras")]
+Strength = Annotated[float, Float(minimum=-100.0, maximum=100.0, step=0.01)]
+
+
+@node("LoraLoader", name="Load LoRA", category="loaders", change_token=content_of("loras", "lora_name"))
+def lora_loader(
+    ctx: Context,
+    model: ModelIn,
+    clip: ClipIn,
+    lora_name: Name,
+    strength_model: Strength = 1.0,
+    strength_clip: Strength = 1.0,
+) -> tuple[ModelOut, ClipOut]:
+    """Add a LoRA to a model and its text encoder, each at a strength of its own."""
+    return patched(ctx, model, clip, lora_name, strength_model, strength_clip)
+
+
+@node(
+    "LoraLoaderModelOnly", category="loaders", change_token=content_of("loras", "lora_name")
+)
+def lora_loader_model_only(ctx: Context, model: ModelIn, lora_name: Name, strength_model: Strength = 1.0) -> ModelOut:
+    """Add a LoRA to a model and leave its text encoder alone."""
+    return patched(ctx, model, None, lora_name, strength_model, 0.0)[0]
+
+
+def patched(
+    ctx: Context, model: Model, clip: Clip | None, name: str, strength_model: float, strength_clip: float
+) -> tuple[Model, Clip | None]:
+    """Both recipes, longer by one LoRA where its strength is not 0. What matches nothing is told on the node."""
+    if strength_model == 0.0 and strength_clip == 0.0:
+        return model, clip
+    pool = ctx.resource(Pool)
+    file = pool.reference(ctx.files.find("loras", name))
+    unmatched = pool.unmatched(file, model, clip)
+    if unmatched:
+        shown = ", ".join(unmatched[:3])
+        ctx.say(f"{len(unmatched)} of this LoRA's keys fit nothing in the model and are left out: {shown}...")
+    if strength_model:
+        model = model.patched(LoraPatch(file, strength_model))
+    if strength_clip and clip is not None:
+        clip = clip.patched(LoraPatch(file, strength_clip))
+    return model, clip
+
+
+NODES = (lora_loader, lora_loader_model_only)

@@ -1,0 +1,66 @@
+"""Between pictures and latents."""
+
+from dataclasses import replace
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nodes.builtin.kinds import ImageIn, ImageOut, LatentIn, LatentOut, MaskIn, VaeIn
+from nodes.diffusion.pool import Pool
+from nodes.diffusion.values import Latent, Vae
+from nodes.spec import Context, Int, NodeError, node
+
+GRAY = 0.5
+
+
+@node("VAEDecode", name="VAE Decode", category="latent")
+def vae_decode(ctx: Context, samples: LatentIn, vae: VaeIn) -> ImageOut:
+    """Latents to pictures."""
+    return ctx.resource(Pool).vae(_there(vae)).decode(samples.samples)
+
+
+@node("VAEEncode", name="VAE Encode", category="latent")
+def vae_encode(ctx: Context, pixels: ImageIn, vae: VaeIn) -> LatentOut:
+    """Pictures to latents. Sides are cut to multiples of 8 pixels."""
+    return Latent(ctx.resource(Pool).vae(_there(vae)).encode(pixels[..., :3]))
+
+
+@node("VAEEncodeForInpaint", name="VAE Encode (for Inpainting)", category="latent/inpaint")
+def vae_encode_for_inpaint(
+    ctx: Context,
+    pixels: ImageIn,
+    vae: VaeIn,
+    mask: MaskIn,
+    grow_mask_by: Annotated[int, Int(minimum=0, maximum=64, step=1)] = 6,
+) -> LatentOut:
+    """Pictures to latents with the masked part grayed out, to be made anew; the mask grows to hide its edge."""
+    engine = ctx.resource(Pool).vae(_there(vae))
+    height, width = pixels.shape[1:3]
+    planes = F.interpolate(mask.reshape(-1, 1, *mask.shape[-2:]).float(), (height, width), mode="bilinear")
+    top, left = (height % engine.pixels) // 2, (width % engine.pixels) // 2
+    tall, wide = height // engine.pixels * engine.pixels, width // engine.pixels * engine.pixels
+    picture = pixels[:, top : top + tall, left : left + wide, :3]
+    planes = planes[:, :, top : top + tall, left : left + wide]
+    keep = (1.0 - planes.round())[:, 0, :, :, None]
+    grayed = (picture - GRAY) * keep + GRAY
+    grown = _grown(planes, grow_mask_by)[:, :, :tall, :wide].round()
+    return replace(Latent(engine.encode(grayed)), noise_mask=grown)
+
+
+def _grown(planes: Tensor, by: int) -> Tensor:
+    """A rounded mask [B, 1, H, W] widened by a square of `by` pixels; 0 leaves it as it is."""
+    if by == 0:
+        return planes
+    kernel = torch.ones(1, 1, by, by, device=planes.device)
+    return F.conv2d(planes.round(), kernel, padding=-(-(by - 1) // 2)).clamp(0, 1)
+
+
+def _there(vae: Vae | None) -> Vae:
+    if vae is None:
+        raise NodeError("The checkpoint brought no VAE.", "Connect one from a Load VAE node.")
+    return vae
+
+
+NODES = (vae_decode, vae_encode, vae_encode_for_inpaint)

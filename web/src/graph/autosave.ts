@@ -110,13 +110,16 @@ const TABLE = "texts";
 
 /** A storage in IndexedDB: room for many large documents. */
 export function indexedDbStorage(factory: IDBFactory, database: string): TextStorage {
-  const opened = new Promise<IDBDatabase>((resolve, reject) => {
-    const request = factory.open(database, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(TABLE);
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
+  let opened: Promise<IDBDatabase> | undefined;
+  const open = (): Promise<IDBDatabase> =>
+    new Promise((resolve, reject) => {
+      const request = factory.open(database, 1);
+      request.onupgradeneeded = () => request.result.createObjectStore(TABLE);
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
   const ask = async <T>(mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> => {
+    opened ??= open();
     const transaction = (await opened).transaction(TABLE, mode);
     const request = work(transaction.objectStore(TABLE));
     return new Promise((resolve, reject) => {

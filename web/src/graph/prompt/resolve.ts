@@ -23,6 +23,8 @@ export interface Resolver {
   readonly graphs: ReadonlyMap<GraphId, Graph>;
   /** Whether a type lives in the editor alone. */
   readonly isVirtual: (type: string) => boolean;
+  /** What an instance shows for a promoted widget that it has no value of its own for: the one inside. */
+  readonly promoted: (type: string, input: string) => JsonValue | undefined;
 }
 
 export function executionId(scope: Scope, node: Node): string {
@@ -79,7 +81,7 @@ function followOut(
   const slot = inputOf(scope.instance, name);
   const wired = slot && follow(resolver, scope.parent, slot, wanted, seen);
   if (wired) return wired;
-  const value = scope.instance.widgets[name];
+  const value = scope.instance.widgets[name] ?? resolver.promoted(scope.instance.type, name);
   return value === undefined ? undefined : { value };
 }
 

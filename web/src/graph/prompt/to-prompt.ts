@@ -43,7 +43,11 @@ class Builder {
     readonly random: Random,
     readonly now: Date,
   ) {
-    this.#resolver = { graphs: state.graphs, isVirtual: (type) => defs.get(type)?.virtual === true };
+    this.#resolver = {
+      graphs: state.graphs,
+      isVirtual: (type) => defs.get(type)?.virtual === true,
+      promoted: (type, input) => defs.of(state, type)?.inputs.find(({ name }) => name === input)?.initial ?? undefined,
+    };
   }
 
   build(): Prompt {

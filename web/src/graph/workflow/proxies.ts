@@ -31,7 +31,7 @@ export function promotedValues(state: DocumentState, node: Node, defs: NodeDefs)
     if (!promotedWidget(state, graph, index, defs)) continue;
     const value = isArray(raw) ? raw[place] : undefined;
     place += 1;
-    if (value !== undefined) values[slot.name] = value;
+    if (!isNone(value)) values[slot.name] = value;
   }
   return { ...values, ...quarantined(node) };
 }
@@ -48,9 +48,21 @@ export function unfoldProxies(graphs: Map<GraphId, Graph>, node: Node, defs: Nod
     if (!isArray(entry) || typeof entry[1] !== "string") continue;
     const input = reach(graphs, node.type, String(entry[0]), entry[1], defs);
     const value = isArray(raw) ? raw[place] : undefined;
-    if (input !== undefined && value !== undefined) values[input] = value;
+    if (input !== undefined && !isNone(value)) values[input] = value;
   }
   return { ...values, ...quarantined(node) };
+}
+
+/** Widgets of the editor's own, which take no wire: previews, what follows a seed, buttons. */
+function isHelper(widget: string): boolean {
+  return (
+    widget.startsWith("$$") || ["control_after_generate", "control_filter_list", "upload", "audioUI"].includes(widget)
+  );
+}
+
+/** No value, or the null that stands for one inside of a node that nobody knows. */
+function isNone(value: JsonValue | undefined): value is null | undefined {
+  return value === undefined || value === null;
 }
 
 /** Name of the boundary input that feeds a widget inside, made if it must be; undefined if the widget takes no wire. */
@@ -74,7 +86,10 @@ function reach(
   );
   const slot = node.inputs.find((candidate) => candidate.widget === widget);
   if (slot?.link !== null && slot !== undefined) return undefined;
-  if (!slot && (!entry || entry.input?.socket === false)) return undefined;
+  const told = entry
+    ? entry.input?.socket !== false
+    : !defs.of({ graphs: new Map(graphs) }, node.type) && !isHelper(widget);
+  if (!slot && !told) return undefined;
   const fresh: InputSlot = slot ?? { name: widget, type: entry?.input?.type ?? "*", widget, link: null, rest: {} };
   return extend(
     graphs,

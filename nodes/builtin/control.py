@@ -23,7 +23,8 @@ def controlnet_apply_advanced(
     end_percent: Percent = 1.0,
     vae: Annotated[Vae | None, Socket("VAE", optional=True)] = None,
 ) -> tuple[
-    Annotated[Conditioning, Out("CONDITIONING", "positive")], Annotated[Conditioning, Out("CONDITIONING", "negative")]
+    Annotated[Conditioning, Out("CONDITIONING", "positive")],
+    Annotated[Conditioning, Out("CONDITIONING", "negative")],
 ]:
     """Let a picture steer both conditionings, from one share of the run to another."""
     use = ControlUse(control_net, image, strength, start_percent, end_percent, vae)
@@ -32,7 +33,11 @@ def controlnet_apply_advanced(
 
 @node("ControlNetApply", name="Apply ControlNet (OLD)", category="conditioning/controlnet", deprecated=True)
 def controlnet_apply(
-    ctx: Context, conditioning: ConditioningIn, control_net: ControlIn, image: ImageIn, strength: Strength = 1.0
+    ctx: Context,
+    conditioning: ConditioningIn,
+    control_net: ControlIn,
+    image: ImageIn,
+    strength: Strength = 1.0,
 ) -> ConditioningOut:
     """Let a picture steer one conditioning for the whole run; the other side follows it."""
     return _with(conditioning, ControlUse(control_net, image, strength, also_negative=True))

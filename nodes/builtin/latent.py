@@ -26,7 +26,9 @@ def empty_latent_image(
     batch_size: Annotated[int, Int(minimum=1, maximum=4096)] = 1,
 ) -> LatentOut:
     """The start of a new picture: its size in pixels, and how many at once."""
-    return Latent(torch.zeros(batch_size, 4, height // PIXELS, width // PIXELS), extra={SPATIAL_RATIO: PIXELS})
+    return Latent(
+        torch.zeros(batch_size, 4, height // PIXELS, width // PIXELS), extra={SPATIAL_RATIO: PIXELS}
+    )
 
 
 @node("LatentUpscale", name="Upscale Latent", category="latent")

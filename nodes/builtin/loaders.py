@@ -1,5 +1,6 @@
 """Loaders: a file name becomes a recipe. Nothing is read yet but what tells one file from another."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from nodes.builtin.kinds import ClipOut, ControlOut, ModelOut, VaeOut
@@ -10,7 +11,7 @@ from nodes.spec import Combo, Context, Json, node
 SHUFFLED = ("_shuffle", "_shuffle_fp16")  # nets whose residuals are averaged over the picture
 
 
-def content_of(folder: str, input: str):
+def content_of(folder: str, input: str) -> Callable[..., str]:
     """A change token: the content of the file an input names, so that a replaced file is noticed."""
 
     def token(ctx: Context, **inputs: Json) -> str:
@@ -44,7 +45,9 @@ def vae_loader(ctx: Context, vae_name: Annotated[str, Combo(folder="vae")]) -> V
     category="loaders",
     change_token=content_of("controlnet", "control_net_name"),
 )
-def controlnet_loader(ctx: Context, control_net_name: Annotated[str, Combo(folder="controlnet")]) -> ControlOut:
+def controlnet_loader(
+    ctx: Context, control_net_name: Annotated[str, Combo(folder="controlnet")]
+) -> ControlOut:
     """A network that lets a picture steer where things go."""
     path = ctx.files.find("controlnet", control_net_name)
     return ControlNet(ctx.resource(Pool).reference(path), pools_residuals=path.stem.endswith(SHUFFLED))

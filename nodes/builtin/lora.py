@@ -25,10 +25,10 @@ def lora_loader(
     return patched(ctx, model, clip, lora_name, strength_model, strength_clip)
 
 
-@node(
-    "LoraLoaderModelOnly", category="loaders", change_token=content_of("loras", "lora_name")
-)
-def lora_loader_model_only(ctx: Context, model: ModelIn, lora_name: Name, strength_model: Strength = 1.0) -> ModelOut:
+@node("LoraLoaderModelOnly", category="loaders", change_token=content_of("loras", "lora_name"))
+def lora_loader_model_only(
+    ctx: Context, model: ModelIn, lora_name: Name, strength_model: Strength = 1.0
+) -> ModelOut:
     """Add a LoRA to a model and leave its text encoder alone."""
     return patched(ctx, model, None, lora_name, strength_model, 0.0)[0]
 

@@ -36,15 +36,16 @@ Step = Annotated[int, Int(minimum=0, maximum=10000)]
 @node("KSampler", category="sampling")
 def ksampler(
     ctx: Context,
+    *,
     model: ModelIn,
-    positive: ConditioningIn,
-    negative: ConditioningIn,
-    latent_image: LatentIn,
-    sampler_name: SamplerName,
-    scheduler: ScheduleName,
     seed: Seed = 0,
     steps: Steps = 20,
     cfg: Cfg = 8.0,
+    sampler_name: SamplerName,
+    scheduler: ScheduleName,
+    positive: ConditioningIn,
+    negative: ConditioningIn,
+    latent_image: LatentIn,
     denoise: Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.01)] = 1.0,
 ) -> LatentOut:
     """Turn noise into latents that fit the prompts. `denoise` below 1 keeps part of the latents that come in."""
@@ -56,19 +57,20 @@ def ksampler(
 @node("KSamplerAdvanced", name="KSampler (Advanced)", category="sampling")
 def ksampler_advanced(
     ctx: Context,
+    *,
     model: ModelIn,
     add_noise: Annotated[str, Combo(("enable", "disable"))],
-    positive: ConditioningIn,
-    negative: ConditioningIn,
-    latent_image: LatentIn,
-    sampler_name: SamplerName,
-    scheduler: ScheduleName,
-    return_with_leftover_noise: Annotated[str, Combo(("disable", "enable"))],
     noise_seed: Seed = 0,
     steps: Steps = 20,
     cfg: Cfg = 8.0,
+    sampler_name: SamplerName,
+    scheduler: ScheduleName,
+    positive: ConditioningIn,
+    negative: ConditioningIn,
+    latent_image: LatentIn,
     start_at_step: Step = 0,
     end_at_step: Step = 10000,
+    return_with_leftover_noise: Annotated[str, Combo(("disable", "enable"))],
 ) -> LatentOut:
     """A part of a run: from one step to another, with or without new noise, so that samplers can follow each other."""
     whole = _sigmas(ctx, model, sampler_name, scheduler, steps, 1.0)

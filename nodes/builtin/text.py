@@ -18,7 +18,8 @@ def clip_text_encode(
     """What the picture should show, or, as negative, should not. `(word:1.2)` weighs a word; long prompts are fine."""
     if clip is None:
         raise NodeError(
-            "The checkpoint brought no text encoder.", "Load one that has it, or connect CLIP from another loader."
+            "The checkpoint brought no text encoder.",
+            "Load one that has it, or connect CLIP from another loader.",
         )
     encoded = ctx.resource(Pool).text(clip).encode(text, clip.last_layer)
     return (Cond(encoded.context, encoded.pooled),)

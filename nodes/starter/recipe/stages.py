@@ -1,0 +1,149 @@
+"""The recipe's stages, each reading what earlier ones left in the work folder; a finished stage is not done again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from transformers import CLIPTextModel
+
+from nodes.starter.recipe import autoencoder, captions, drawings, latents, pack, text, tokenizer, unet
+from nodes.starter.recipe.checkpoints import Run
+from nodes.starter.recipe.scenes import Scenes
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All numbers of a training.
+
+    `plain_steps` is how many of the U-Net's first steps see plain scenes alone.
+    """
+
+    channels: tuple[int, ...]
+    text_plan: text.Plan
+    whole_plan: autoencoder.Plan
+    decoder_plan: autoencoder.Plan
+    unet_plan: unet.Plan
+    plain_steps: int
+
+
+def shipped() -> Recipe:
+    """The numbers that the shipped model was trained with."""
+    return Recipe(
+        channels=(24, 48, 96, 128),
+        text_plan=text.Plan(steps=500),
+        whole_plan=autoencoder.whole_plan(900),
+        decoder_plan=autoencoder.decoder_plan(1000),
+        unet_plan=unet.Plan(steps=3000, level=1600),
+        plain_steps=450,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Where the stages keep their results."""
+
+    folder: Path
+
+    def model(self, stage: str) -> Path:
+        """The finished model of a stage."""
+        return self.folder / stage / "model"
+
+    def latents(self, plain: bool) -> Path:
+        """Encoded scenes."""
+        return self.folder / ("plain" if plain else "all")
+
+
+def draw(work: Work) -> None:
+    """Fetch the icon sets and draw the training pictures."""
+    if not (work.folder / "drawings" / "pale.npy").exists():
+        drawings.save(drawings.build(work.folder / "packages"), work.folder / "drawings")
+
+
+def train_text(recipe: Recipe, work: Work) -> None:
+    """Write the tokenizer and train the text encoder."""
+    if work.model("text").exists():
+        return
+    tokenizer.write(captions.known_phrases(), work.folder / "tokenizer")
+    scenes = Scenes(drawings.load(work.folder / "drawings"))
+    run = Run(work.folder / "text")
+    text.train(scenes, tokenizer.read(work.folder / "tokenizer"), recipe.text_plan, run).save_pretrained(
+        work.model("text")
+    )
+
+
+def train_autoencoder(recipe: Recipe, work: Work) -> None:
+    """Train encoder and decoder together."""
+    if work.model("autoencoder").exists():
+        return
+    model = autoencoder.new(recipe.channels)
+    autoencoder.train(
+        model, drawings.load(work.folder / "drawings"), recipe.whole_plan, Run(work.folder / "autoencoder")
+    )
+    model.save_pretrained(work.model("autoencoder"))
+
+
+def encode(work: Work, plain: bool) -> None:
+    """Encode the scenes."""
+    if (work.latents(plain) / "places.npy").exists():
+        return
+    drawn = drawings.load(work.folder / "drawings")
+    model = AutoencoderKL.from_pretrained(work.model("autoencoder"))
+    latents.save(latents.encode(model, drawn, Scenes(drawn, plain).kept), work.latents(plain))
+
+
+def train_unet(recipe: Recipe, work: Work, stop_at: int | None = None) -> None:
+    """Train the U-Net, first on plain scenes; `stop_at` cuts this call short."""
+    if work.model("unet").exists():
+        return
+    encoder = CLIPTextModel.from_pretrained(work.model("text"))
+    words = tokenizer.read(work.folder / "tokenizer")
+    drawn = drawings.load(work.folder / "drawings")
+    model = unet.new(recipe.text_plan.width)
+    last = recipe.unet_plan.steps if stop_at is None else stop_at
+    for plain, end in ((True, min(recipe.plain_steps, last)), (False, last)):
+        run = Run(work.folder / "unet", stop_at=end)
+        unet.train(
+            model,
+            encoder,
+            words,
+            Scenes(drawn, plain),
+            latents.load(work.latents(plain)),
+            recipe.unet_plan,
+            run,
+        )
+    if last == recipe.unet_plan.steps:
+        model.save_pretrained(work.model("unet"))
+
+
+def train_decoder(recipe: Recipe, work: Work) -> None:
+    """Sharpen the decoder; latents, and so the U-Net, stay valid. It may run beside the U-Net."""
+    if work.model("decoder").exists():
+        return
+    model = AutoencoderKL.from_pretrained(work.model("autoencoder"))
+    autoencoder.train(
+        model, drawings.load(work.folder / "drawings"), recipe.decoder_plan, Run(work.folder / "decoder")
+    )
+    model.save_pretrained(work.model("decoder"))
+
+
+def write_model(work: Work, folder: Path) -> None:
+    """Pack the parts into a diffusers folder."""
+    pack.write(
+        UNet2DConditionModel.from_pretrained(work.model("unet")),
+        AutoencoderKL.from_pretrained(work.model("decoder")),
+        CLIPTextModel.from_pretrained(work.model("text")),
+        work.folder / "tokenizer",
+        folder,
+    )
+
+
+def everything(recipe: Recipe, work: Work, folder: Path) -> None:
+    """All stages in order, leaving the model in `folder`."""
+    draw(work)
+    train_text(recipe, work)
+    train_autoencoder(recipe, work)
+    encode(work, plain=True)
+    encode(work, plain=False)
+    train_unet(recipe, work)
+    train_decoder(recipe, work)
+    write_model(work, folder)

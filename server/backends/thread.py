@@ -1,0 +1,116 @@
+"""Nodes in threads of this process: for tests and debuggers.
+
+Stop is asked for, never enforced: a node that hangs keeps its thread, and a node that crashes takes all down.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from nodes.spec import Json, NodeSpec
+from server.backends.base import BackendLost, Call, Complaint, JobContext, PackReport, Remembered, Report
+from server.graph.model import NodeId
+from server.graph.outcome import Collect, Outcome, Task
+from server.worker.parts import Factory
+from server.worker.stopping import StopSwitch
+from server.worker.worker import Worker
+
+
+class ThreadBackend:
+    """Implements `Backend` in this process."""
+
+    def __init__(self, factory: Factory) -> None:
+        self._factory = factory
+        self._switch = StopSwitch()
+        self._building: asyncio.Task[Worker] | None = None
+        self._stop_asked = False
+
+    async def start(self) -> None:
+        """Begin to furnish the worker, in a thread."""
+        if self._building is None:
+            self._building = asyncio.create_task(asyncio.to_thread(self._build))
+
+    async def close(self) -> None:
+        """Let the worker's threads end."""
+        building, self._building = self._building, None
+        if building is not None:
+            await asyncio.wait([building])
+            if building.exception() is None:
+                building.result().close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the worker is furnished."""
+        return self._building is not None and self._building.done()
+
+    async def begin(self, context: JobContext) -> None:
+        """A job starts. A Stop that comes while the worker is still being furnished holds for this job."""
+        self._stop_asked = False
+        worker = await self._worker()
+        worker.begin(context)
+        if self._stop_asked:
+            worker.stop()
+
+    async def recall(self, keys: Collection[str]) -> Mapping[str, Remembered]:
+        """Which of these results are remembered."""
+        return (await self._worker()).recall(keys)
+
+    async def change_tokens(self, calls: Sequence[Call]) -> Mapping[NodeId, str | None]:
+        """Texts that are equal while what nodes read is unchanged."""
+        return await asyncio.to_thread((await self._worker()).change_tokens, calls)
+
+    async def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> Outcome:
+        """Run one node in the worker's thread; reports come on this loop, before the outcome."""
+        loop = asyncio.get_running_loop()
+        worker = await self._worker()
+        pending = worker.submit(task, lambda said: loop.call_soon_threadsafe(report, said) and None)
+        return await asyncio.wrap_future(pending)
+
+    async def end(self, job: str, keys: Collection[str]) -> None:
+        """The job is over."""
+        (await self._worker()).end(job, keys)
+
+    def stop(self) -> None:
+        """Ask what runs to stop."""
+        self._stop_asked = True
+        if self._building is not None and self.ready:
+            self._building.result().stop()
+
+    async def specs(self, *, refresh: bool = False) -> Mapping[str, NodeSpec]:
+        """Descriptions of all nodes."""
+        return (await self._worker()).specs(refresh=refresh)
+
+    async def packs(self) -> Sequence[PackReport]:
+        """How each community pack fared."""
+        return (await self._worker()).packs()
+
+    async def validate(self, calls: Sequence[Call]) -> Sequence[Complaint]:
+        """The nodes' own validation."""
+        return await asyncio.to_thread((await self._worker()).validate, calls)
+
+    async def free(self, *, models: bool, results: bool) -> None:
+        """Let go of loaded models, of kept results."""
+        (await self._worker()).free(models=models, results=results)
+
+    async def devices(self) -> Sequence[Mapping[str, Json]]:
+        """Devices and their memory."""
+        return (await self._worker()).devices()
+
+    def _build(self) -> Worker:
+        return Worker(self._factory, self._switch, _hear_nothing, {})
+
+    async def _worker(self) -> Worker:
+        """The worker, once it is furnished.
+
+        Raises:
+            BackendLost: it could not be furnished.
+        """
+        await self.start()
+        assert self._building is not None
+        try:
+            return await asyncio.shield(self._building)
+        except Exception as error:
+            raise BackendLost(f"No worker can be started. {type(error).__name__}: {error}") from error
+
+
+def _hear_nothing(_pack: str) -> None:
+    """A pack that ends the process ends this one: there is nobody to tell."""

@@ -15,7 +15,6 @@ from server.api.site import Site, build_application
 from server.api.websocket import Hub
 from server.backends.base import Backend
 from server.backends.process import ProcessBackend
-from server.backends.thread import ThreadBackend
 from server.config import ROOT, Config, web_folder
 from server.events import Bus, QueueChanged
 from server.graph.outcome import now_ms
@@ -63,7 +62,11 @@ def build_workspace(root: Path, packs: tuple[Path, ...] = ()) -> Workspace:
 def build_backend(config: Config) -> Backend:
     """Where nodes run."""
     factory = Factory(config.factory, WorkerSettings(config.workspace, config.packs))
-    return ThreadBackend(factory) if config.backend == "thread" else ProcessBackend(factory)
+    if config.backend == "thread":
+        from server.backends.thread import ThreadBackend
+
+        return ThreadBackend(factory)
+    return ProcessBackend(factory)
 
 
 def versions() -> Mapping[str, str]:

@@ -1,0 +1,139 @@
+"""A worker with small nodes and no torch: what the server's own tests run on."""
+
+import io
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Annotated
+
+from PIL import Image
+
+from nodes.spec import (
+    Boolean,
+    Combo,
+    Context,
+    Float,
+    Int,
+    NodeError,
+    Out,
+    Place,
+    Preview,
+    Registry,
+    Result,
+    Socket,
+    String,
+    node,
+)
+from server.worker.parts import Services, WorkerParts
+
+FACTORY = "tests.server.small_nodes:build"
+Text = Annotated[str, Out("STRING")]
+
+
+@node("Say", category="test")
+def say(ctx: Context, text: Annotated[str, String(multiline=True)] = "hello") -> Text:
+    """Give a text."""
+    return text
+
+
+@node("Number", category="test")
+def number(
+    ctx: Context,
+    value: Annotated[int, Int(minimum=0, maximum=10)] = 1,
+    weight: Annotated[float, Float(minimum=-1.0, maximum=1.0, step=0.1)] = 0.5,
+    on: Annotated[bool, Boolean()] = True,
+) -> Annotated[int, Out("INT")]:
+    """Give a number."""
+    return value if on else round(value * weight)
+
+
+@node("Show", category="test", output=True, idempotent=False)
+def show(ctx: Context, value: Annotated[object, Socket("*")]) -> Result:
+    """Show a value."""
+    return Result((), {"text": [str(value)]})
+
+
+@node("Save", name="Save a square", category="test", output=True, idempotent=False)
+def save(
+    ctx: Context,
+    side: Annotated[int, Int(minimum=1, maximum=64)] = 4,
+    filename_prefix: Annotated[str, String()] = "square",
+) -> Result:
+    """Save a green square."""
+    slot = ctx.files.reserve(Place.OUTPUT, filename_prefix, ".png")
+    Image.new("RGB", (side, side), (0, 128, 0)).save(slot.path)
+    return Result((), {"images": [slot.reference()]})
+
+
+@node("Steps", category="test", idempotent=False)
+def steps(
+    ctx: Context,
+    total: Annotated[int, Int(minimum=1, maximum=100000)] = 3,
+    seconds: Annotated[float, Float()] = 0.0,
+    label: Annotated[str, String()] = "",
+) -> Text:
+    """Take steps, with a preview each."""
+    out = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(out, "JPEG")
+    for index in range(total):
+        time.sleep(seconds)
+        ctx.progress(index + 1, total, Preview(out.getvalue()))
+    ctx.say("all steps done")
+    return "done"
+
+
+@node("Boom", category="test")
+def boom(ctx: Context, text: Annotated[str, String()] = "") -> Text:
+    """Fail."""
+    raise NodeError("It broke.", "Mend it.")
+
+
+@node("Kill", category="test")
+def kill(ctx: Context, text: Annotated[str, String()] = "") -> Text:
+    """End the worker."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return text
+
+
+def _even(ctx: Context, value: int | None = None) -> bool | str:
+    return True if value is None or value % 2 == 0 else "it must be even"
+
+
+@node("Even", category="test", validate=_even)
+def even(ctx: Context, value: Annotated[int, Int()] = 0) -> Annotated[int, Out("INT")]:
+    """Take an even number."""
+    return value
+
+
+@node("Pick", category="test")
+def pick(
+    ctx: Context, image: Annotated[str, Combo(folder="input")], mode: Annotated[str, Combo(("a", "b"))] = "a"
+) -> Text:
+    """Pick a file."""
+    return image
+
+
+@node("Note", category="test", output=True, idempotent=False)
+def note(
+    ctx: Context, text: Annotated[str, String()] = "", seconds: Annotated[float, Float()] = 0.0
+) -> Result:
+    """Write a line into `ran.txt` of the workspace: a witness of what ran, and how often."""
+    time.sleep(seconds)
+    with (Path(str(ctx.files.reserve(Place.TEMP, "x", ".txt").path)).parents[1] / "ran.txt").open(
+        "a"
+    ) as file:
+        file.write(f"{text}\n")
+    return Result((), {"text": [text]})
+
+
+NODES = (say, number, show, save, steps, boom, kill, even, pick, note)
+
+
+def build(settings: object, services: Services) -> WorkerParts:
+    """Furnish a worker with these nodes."""
+    from server.app import WorkerSettings, build_workspace
+
+    assert isinstance(settings, WorkerSettings)
+    del services
+    return WorkerParts(registry=Registry(NODES), files=build_workspace(settings.workspace))

@@ -1,21 +1,9 @@
 /** From a server's description of a node to a `NodeDef`. Odd values get the default of their kind, never an error. */
-import type { Autogrow, ComboValue, ControlMode, InputDef, NodeDef, OutputDef, UploadKind, Widget } from "./defs";
+import type { Autogrow, InputDef, NodeDef, OutputDef } from "./defs";
+import { list, number, object, text } from "./lenient";
+import { parseWidget } from "./parse-widgets";
 import type { JsonObject, JsonValue } from "./types";
-import { isArray, isObject } from "./values";
-
-const CONTROL_MODES: readonly string[] = ["fixed", "increment", "decrement", "randomize", "increment-wrap"];
-/** Types drawn as widgets by the field's editor that we hold without a control of our own. */
-const OTHER_WIDGETS: readonly string[] = [
-  "BOUNDING_BOX",
-  "CURVE",
-  "MARKDOWN",
-  "IMAGECOMPARE",
-  "CHART",
-  "GALLERIA",
-  "PAINTER",
-  "RANGE",
-  "COLORS",
-];
+import { isArray } from "./values";
 
 /** The field's editor gives these a view of the model as a widget, which servers get as an input of their own. */
 const VIEWERS_3D: ReadonlySet<string> = new Set(["SaveGLB", "Preview3D", "Preview3DAnimation"]);
@@ -68,7 +56,8 @@ function parseInput(name: string, spec: JsonValue | undefined, optional: boolean
   const [head, tail] = list(spec);
   const options = object(tail);
   const type = isArray(head) ? "COMBO" : text(head, "*");
-  const widget = parseWidget(name, type, isArray(head) ? head : undefined, options);
+  const choices = isArray(head) ? head : undefined;
+  const widget = parseWidget({ name, type, options, choices }, (inner) => parseInputs(inner, {}));
   const forced = widget !== undefined && options.forceInput === true;
   const autogrow = type === "COMFY_AUTOGROW_V3" ? parseAutogrow(name, object(options.template)) : undefined;
   const template = type === "COMFY_MATCHTYPE_V3" ? object(options.template) : undefined;
@@ -98,113 +87,6 @@ function parseAutogrow(group: string, template: JsonObject): Autogrow {
   return { type: inner?.type ?? "*", names: names.map((name) => `${group}.${name}`), min: number(template.min, 1) };
 }
 
-function parseWidget(
-  name: string,
-  type: string,
-  choices: readonly JsonValue[] | undefined,
-  options: JsonObject,
-): Widget | undefined {
-  const kind = text(options.widgetType, type);
-  const control = parseControl(name, type, options.control_after_generate);
-  const base = {
-    ...(typeof options.display === "string" && { display: options.display }),
-    ...(control && { control }),
-  };
-  switch (kind) {
-    case "INT":
-      return {
-        ...base,
-        kind: "int",
-        default: whole(options.default, 0),
-        min: whole(options.min, 0),
-        max: whole(options.max, 2048),
-        step: number(options.step, 1) || 1,
-      };
-    case "FLOAT":
-      return {
-        ...base,
-        kind: "float",
-        default: number(options.default, 0),
-        min: number(options.min, 0),
-        max: number(options.max, 2048),
-        step: number(options.step, 0.5) || 0.5,
-        round: options.round === false ? 0 : number(options.round, 0),
-      };
-    case "BOOLEAN":
-      return {
-        ...base,
-        kind: "boolean",
-        default: options.default === true,
-        ...(typeof options.label_on === "string" && { labelOn: options.label_on }),
-        ...(typeof options.label_off === "string" && { labelOff: options.label_off }),
-      };
-    case "STRING":
-      return {
-        ...base,
-        kind: "string",
-        default: text(options.default, ""),
-        multiline: options.multiline === true,
-        dynamicPrompts: options.dynamicPrompts === true,
-        ...(typeof options.placeholder === "string" && { placeholder: options.placeholder }),
-      };
-    case "COLOR":
-      return { ...base, kind: "color", default: text(options.default, "#000000") };
-    case "COMBO":
-      return { ...base, ...parseCombo(choices ?? list(options.options), options) };
-    case "COMFY_DYNAMICCOMBO_V3":
-      return { ...base, ...parseDynamicCombo(list(options.options), options) };
-    case "LOAD_3D":
-      return { ...base, kind: "other", type, default: "" };
-    default:
-      return OTHER_WIDGETS.includes(kind)
-        ? { ...base, kind: "other", type, default: options.default ?? null }
-        : undefined;
-  }
-}
-
-function parseControl(name: string, type: string, option: JsonValue | undefined): ControlMode | undefined {
-  if (option === undefined)
-    return type === "INT" && (name === "seed" || name === "noise_seed") ? "randomize" : undefined;
-  if (typeof option === "string" && CONTROL_MODES.includes(option)) return option as ControlMode;
-  return option ? "randomize" : undefined;
-}
-
-function parseCombo(choices: readonly JsonValue[], options: JsonObject): Widget {
-  const values = choices.filter((value): value is ComboValue => !isArray(value) && !isObject(value) && value !== null);
-  const upload = parseUpload(options);
-  const preset = options.default;
-  const known = typeof preset === "string" || typeof preset === "number" || typeof preset === "boolean";
-  return {
-    kind: "combo",
-    default: known ? preset : (values[0] ?? ""),
-    options: values,
-    multiple: isObject(options.multi_select),
-    ...(upload && { upload }),
-    ...(isObject(options.remote) && { remote: options.remote }),
-  };
-}
-
-function parseUpload(options: JsonObject): { kind: UploadKind; folder: string } | undefined {
-  const folder = text(options.image_folder, "input");
-  const kinds: readonly [string, UploadKind][] = [
-    ["image_upload", "image"],
-    ["animated_image_upload", "image"],
-    ["video_upload", "video"],
-    ["audio_upload", "audio"],
-    ["mesh_upload", "mesh"],
-    ["file_upload", "file"],
-  ];
-  const found = kinds.find(([option]) => options[option] === true);
-  return found && { kind: found[1], folder };
-}
-
-function parseDynamicCombo(choices: readonly JsonValue[], options: JsonObject): Widget {
-  const parsed = choices
-    .filter(isObject)
-    .map((choice) => ({ key: text(choice.key, ""), inputs: parseInputs(object(choice.inputs), {}) }));
-  return { kind: "dynamic-combo", default: text(options.default, parsed[0]?.key ?? ""), options: parsed };
-}
-
 function parseOutputs(raw: JsonObject): OutputDef[] {
   const lists = list(raw.output_is_list);
   const names = list(raw.output_name);
@@ -221,24 +103,4 @@ function parseOutputs(raw: JsonObject): OutputDef[] {
       tooltip: text(tooltips[index], ""),
     };
   });
-}
-
-function text(value: JsonValue | undefined, fallback: string): string {
-  return typeof value === "string" ? value : fallback;
-}
-
-function number(value: JsonValue | undefined, fallback: number): number {
-  return typeof value === "number" || typeof value === "bigint" ? Number(value) : fallback;
-}
-
-function whole(value: JsonValue | undefined, fallback: number): number | bigint {
-  return typeof value === "bigint" || typeof value === "number" ? value : fallback;
-}
-
-function object(value: JsonValue | undefined): JsonObject {
-  return isObject(value) ? value : {};
-}
-
-function list(value: JsonValue | undefined): readonly JsonValue[] {
-  return isArray(value) ? value : [];
 }

@@ -241,7 +241,7 @@ function ended(run: Run, phase: RunPhase, now: number): Run {
 function remembered(run: Run, entry: HistoryEntry): Run {
   const messages = entry.status.messages.map(([type, data]) => ({ type, data }) as unknown as OwnEvent);
   const told = messages
-    .filter(({ type }) => type in LASTING)
+    .filter(({ type }) => Object.hasOwn(LASTING, type))
     .reduce((each, event) => reduceRun(each, event, timeOf(event) ?? 0), run);
   const outputs = Object.entries(entry.outputs).reduce((each, [id, output]) => {
     const node = entry.meta?.[id]?.display_node ?? id;

@@ -34,7 +34,7 @@ type ReadInputs = (input: JsonObject) => InputDef[];
 /** @returns undefined if the type is a pure socket's. */
 export function parseWidget(spec: InputSpec, readInputs: ReadInputs): Widget | undefined {
   const kind = text(spec.options.widgetType, spec.type);
-  const read = READERS[kind];
+  const read = Object.hasOwn(READERS, kind) ? READERS[kind] : undefined;
   const widget = read ? read(spec, readInputs) : otherWidget(kind, spec);
   if (!widget) return undefined;
   const { display } = spec.options;

@@ -1,0 +1,172 @@
+"""Files of weights: opened safely, hashed by content. Safetensors only, since other kinds can run code when read."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from nodes.diffusion.errors import CheckpointMissing, CheckpointUnreadable
+from nodes.diffusion.values import CheckpointRef
+
+SUFFIXES = (".safetensors", ".sft")
+FOLDER_SUFFIXES = (".json", ".txt", *SUFFIXES)
+CODE_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+AGAIN = "Download or copy it again, whole."
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """A safetensors file whose header was read: tensors come when asked for.
+
+    Attributes:
+        shapes: of every tensor, by its name in the file.
+        metadata: texts that its maker put in the header.
+    """
+
+    path: Path
+    shapes: Mapping[str, Shape]
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def tensors(self, names: Iterable[str]) -> dict[str, Tensor]:
+        """Some tensors, on the CPU, as they are stored.
+
+        Raises:
+            CheckpointUnreadable: the file has changed since it was opened.
+        """
+        try:
+            with _opened(self.path) as file:
+                return {name: file.get_tensor(name) for name in names}
+        except (SafetensorError, OSError) as error:
+            raise CheckpointUnreadable(self.path, str(error), AGAIN) from error
+
+    def under(self, prefix: str) -> dict[str, Shape]:
+        """The shapes below a prefix, by their names without it."""
+        return {
+            name.removeprefix(prefix): shape for name, shape in self.shapes.items() if name.startswith(prefix)
+        }
+
+
+def open_weights(path: Path) -> WeightFile:
+    """Read a file's header.
+
+    Raises:
+        CheckpointMissing: there is no such file.
+        CheckpointUnreadable: it is cut short, garbage, or of a kind that could run code.
+    """
+    if not path.is_file():
+        raise CheckpointMissing(path)
+    if path.suffix.lower() in CODE_SUFFIXES:
+        hint = (
+            "Convert it to safetensors, or get that form of it: files of this kind can run code when opened."
+        )
+        raise CheckpointUnreadable(path, f"it is a {path.suffix} file", hint)
+    try:
+        with _opened(path) as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            metadata = cast("dict[str, str] | None", file.metadata())
+    except (SafetensorError, OSError) as error:
+        raise CheckpointUnreadable(
+            path, f"it is cut short or no safetensors file ({error})", AGAIN
+        ) from error
+    return WeightFile(path, shapes, metadata or {})
+
+
+def folder_weights(folder: Path) -> WeightFile:
+    """The weights in a part's folder, as diffusers names them.
+
+    Raises:
+        CheckpointMissing: it holds none; CheckpointUnreadable: as `open_weights`.
+    """
+    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+    whole = [path for path in found if ".fp16" not in path.name and "-of-" not in path.name]
+    if not found:
+        raise CheckpointMissing(folder / "diffusion_pytorch_model.safetensors")
+    return open_weights((whole or found)[0])
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A part's settings.
+
+    Raises:
+        CheckpointMissing, CheckpointUnreadable: it is not there, or is no JSON object.
+    """
+    if not path.is_file():
+        raise CheckpointMissing(path)
+    try:
+        said = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise CheckpointUnreadable(path, f"it is no JSON ({error})", AGAIN) from error
+    if not isinstance(said, dict):
+        raise CheckpointUnreadable(path, "it holds no settings", AGAIN)
+    return cast("dict[str, Any]", said)
+
+
+class ContentHashes:
+    """Hashes of files' bytes, remembered by path, size and time of change.
+
+    Args:
+        store: a JSON file to remember them in between runs; None: only as long as this object lives.
+    """
+
+    def __init__(self, store: Path | None = None) -> None:
+        self._store = store
+        self._lock = Lock()
+        self._known: dict[str, str] = {}
+        if store is not None and store.is_file():
+            try:
+                kept = cast("dict[str, Any]", json.loads(store.read_text("utf-8")))
+                self._known = {key: value for key, value in kept.items() if isinstance(value, str)}
+            except (ValueError, AttributeError):
+                self._known = {}  # a damaged memory costs one more hashing, no more
+
+    def reference(self, path: Path) -> CheckpointRef:
+        """A file or a model's folder, with the hash of its content.
+
+        Raises:
+            CheckpointMissing: there is neither.
+        """
+        if path.is_dir():
+            parts = sorted(
+                part for part in path.rglob("*") if part.is_file() and part.suffix.lower() in FOLDER_SUFFIXES
+            )
+            lines = [f"{part.relative_to(path).as_posix()} {self._hash(part)}" for part in parts]
+            content = hashlib.blake2b("\n".join(lines).encode(), digest_size=20).hexdigest()
+            return CheckpointRef(path, content)
+        if not path.is_file():
+            raise CheckpointMissing(path)
+        return CheckpointRef(path, self._hash(path))
+
+    def _hash(self, path: Path) -> str:
+        state = path.stat()
+        key = f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}"
+        with self._lock:
+            if key in self._known:
+                return self._known[key]
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).hexdigest()
+        with self._lock:
+            self._known[key] = content
+            if self._store is not None:
+                self._store.parent.mkdir(parents=True, exist_ok=True)
+                fresh = self._store.with_suffix(".part")
+                fresh.write_text(json.dumps(self._known), "utf-8")
+                fresh.replace(self._store)
+        return content
+
+
+def cast_tensor(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """On a device, in a type; whole numbers keep theirs."""
+    return tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype)
+
+
+def _opened(path: Path) -> Any:
+    return cast("Any", safe_open)(str(path), framework="pt", device="cpu")

@@ -1,0 +1,148 @@
+"""Pictures to latents and back, with the autoencoder of a latent diffusion model (Rombach et al. 2022, arXiv:2112.10752)."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+import torch
+from torch import Tensor, nn
+
+TILE = 64  # latents
+OVERLAP = 16
+TILINGS = ((1.0, 1.0), (0.5, 2.0), (2.0, 0.5))  # height and width of a tile, times its size
+
+Coder: TypeAlias = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VaeCoder:
+    """A loaded autoencoder. Latents are Float32[batch channel height width] on the CPU, as it gives them.
+
+    Attributes:
+        module: an `AutoencoderKL` of diffusers.
+        pixels: side of the square of picture that one latent stands for.
+    """
+
+    module: nn.Module
+    pixels: int
+    channels: int
+    device: torch.device
+    dtype: torch.dtype
+
+    @torch.inference_mode()
+    def encode(self, image: Tensor) -> Tensor:
+        """The most likely latents of a picture [batch height width 3..4] in 0..1; nothing is drawn at random.
+
+        What does not fill a latent is cut off, evenly on both sides.
+        """
+        planes = self._planes(image)
+        try:
+            return _one_by_one(self._encoded, planes)
+        except torch.OutOfMemoryError:
+            _report("encoded")
+            return self._in_tilings(self._encoded, planes, TILE * self.pixels, OVERLAP * self.pixels)
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> Tensor:
+        """The picture of latents, Float32[batch height width 3] in 0..1.
+
+        One too large for the device's memory is decoded in tiles, which changes it slightly.
+        """
+        try:
+            planes = _one_by_one(self._decoded, latents)
+        except torch.OutOfMemoryError:
+            _report("decoded")
+            planes = self._in_tilings(self._decoded, latents, TILE, OVERLAP)
+        return _picture(planes)
+
+    @torch.inference_mode()
+    def decode_tiled(self, latents: Tensor, tile: int = TILE, overlap: int = OVERLAP) -> Tensor:
+        """As `decode`, tile by tile: the mean of three tilings, so that no seam shows. Sizes in latents."""
+        return _picture(self._in_tilings(self._decoded, latents, tile, overlap))
+
+    @torch.inference_mode()
+    def encode_tiled(self, image: Tensor, tile: int = 512, overlap: int = 64) -> Tensor:
+        """As `encode`, tile by tile. Sizes in pixels."""
+        return self._in_tilings(self._encoded, self._planes(image), tile, overlap)
+
+    def fitted(self, image: Tensor) -> Tensor:
+        """A picture [batch height width channel] cut evenly on both sides to whole latents."""
+        height, width = image.shape[1:3]
+        top, left = height % self.pixels // 2, width % self.pixels // 2
+        tall, wide = height // self.pixels * self.pixels, width // self.pixels * self.pixels
+        return image[:, top : top + tall, left : left + wide]
+
+    def _planes(self, image: Tensor) -> Tensor:
+        return self.fitted(image)[..., :3].movedim(-1, 1)
+
+    def _encoded(self, planes: Tensor) -> Tensor:
+        asked = (planes.float() * 2.0 - 1.0).to(self.device, self.dtype)
+        spread = cast("Any", self.module).encode(asked, return_dict=False)[0]
+        return cast("Tensor", spread.mean).float().cpu()
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        asked = latents.to(self.device, self.dtype)
+        return cast("Tensor", cast("Any", self.module).decode(asked, return_dict=False)[0]).float().cpu()
+
+    def _in_tilings(self, coder: Coder, planes: Tensor, tile: int, overlap: int) -> Tensor:
+        tilings = [(int(tile * tall), int(tile * wide)) for tall, wide in TILINGS]
+        made = [
+            _one_by_one(lambda item, size=size: _tiled(coder, item, size, overlap), planes)
+            for size in tilings
+        ]
+        return torch.stack(made).mean(dim=0)
+
+
+def _one_by_one(coder: Coder, planes: Tensor) -> Tensor:
+    """Each item alone, so that its result does not depend on its batch."""
+    return torch.cat([coder(item) for item in planes.split(1)])
+
+
+def _tiled(coder: Coder, planes: Tensor, tile: tuple[int, int], overlap: int) -> Tensor:
+    """Tiles of a size joined by linear ramps of `overlap` on their sides."""
+    height, width = planes.shape[-2:]
+    total: Tensor | None = None
+    weights: Tensor | None = None
+    for rows in _spans(height, tile[0], overlap):
+        for columns in _spans(width, tile[1], overlap):
+            made = coder(planes[..., rows, columns])
+            up = made.shape[-1] / (columns.stop - columns.start)
+            place = tuple(slice(round(part.start * up), round(part.stop * up)) for part in (rows, columns))
+            if total is None or weights is None:
+                total = made.new_zeros((*made.shape[:-2], round(height * up), round(width * up)))
+                weights = torch.zeros_like(total)
+            ramp = _ramp(made, max(1, round(overlap * up)))
+            total[(..., *place)] += made * ramp
+            weights[(..., *place)] += ramp
+    assert total is not None and weights is not None
+    return total / weights
+
+
+def _spans(size: int, tile: int, overlap: int) -> Iterator[slice]:
+    if size <= tile:
+        yield slice(0, size)
+        return
+    for start in range(0, size - overlap, tile - overlap):
+        yield slice(start, min(start + tile, size))
+
+
+def _ramp(made: Tensor, width: int) -> Tensor:
+    """Weights that rise from each side over `width` places; more than 0 everywhere."""
+    ramp = torch.ones_like(made)
+    for axis in (-2, -1):
+        size = made.shape[axis]
+        places = torch.arange(size, dtype=made.dtype)
+        rise = torch.minimum(places + 1, size - places).clamp(max=width) / width
+        ramp = ramp * (rise[:, None] if axis == -2 else rise)
+    return ramp
+
+
+def _picture(planes: Tensor) -> Tensor:
+    return ((planes + 1.0) / 2.0).clamp(0.0, 1.0).movedim(1, -1).contiguous()
+
+
+def _report(what: str) -> None:
+    logging.getLogger(__name__).warning(
+        "There was too little memory: the picture was %s in tiles, which changes it slightly.", what
+    )

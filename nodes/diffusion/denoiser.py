@@ -12,7 +12,9 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise_levels import NoiseLevels
+from nodes.diffusion.values import Latents, Sigma
 
 
 class Parametrisation(Enum):
@@ -20,13 +22,28 @@ class Parametrisation(Enum):
 
     EPS = "eps"  # the noise (Ho et al. 2020, arXiv:2006.11239)
     V = "v"  # velocity (Salimans and Ho 2022, arXiv:2202.00512, appendix D)
+    FLOW = "flow"  # noise less latents (Liu et al. 2022, arXiv:2209.03003)
+
+    @property
+    def mixing(self) -> Mixing:
+        """How noise lies in the latents that samplers hold for such a network."""
+        return Mixing.TRADED if self is Parametrisation.FLOW else Mixing.ADDED
 
 
 @runtime_checkable
 class Denoiser(Protocol):
-    """Estimates clean latents from noisy ones, Float[batch channel *space], at a noise level (a tensor of one number)."""
+    """Estimates clean latents from noisy ones at a noise level."""
 
-    def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor: ...
+    def __call__(self, latents: Latents, sigma: Sigma) -> Latents: ...
+
+
+@runtime_checkable
+class TwoSidedDenoiser(Denoiser, Protocol):
+    """A denoiser that can also say what it estimates for the negative conditions alone."""
+
+    def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
+        """The guided estimate, as a call gives it, and the negative side's."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,25 +128,19 @@ class ControlNetwork(Protocol):
         ...
 
 
-def network_input(latents: Tensor, sigma: Tensor) -> Tensor:
-    """Noisy latents scaled to unit variance (Karras et al. 2022, arXiv:2206.00364, table 1, c_in with sigma_data 1)."""
-    return latents / (sigma**2 + 1.0) ** 0.5
+def network_input(kind: Parametrisation, latents: Latents, sigma: Sigma) -> Latents:
+    """Noisy latents at the scale of training.
+
+    Where noise is added that is unit variance (Karras et al. 2022, arXiv:2206.00364, table 1, c_in with sigma_data 1).
+    """
+    return latents if kind is Parametrisation.FLOW else latents / (sigma**2 + 1.0) ** 0.5
 
 
-def denoised_from(kind: Parametrisation, latents: Tensor, sigma: Tensor, predicted: Tensor) -> Tensor:
-    """The estimate of clean latents behind a prediction; all float32, shapes alike, `sigma` broadcast."""
+def denoised_from(kind: Parametrisation, latents: Latents, sigma: Sigma, predicted: Latents) -> Latents:
+    """The estimate of clean latents behind a prediction; all float32."""
     match kind:
-        case Parametrisation.EPS:
+        case Parametrisation.EPS | Parametrisation.FLOW:
             return latents - predicted * sigma
         case Parametrisation.V:
             spread = sigma**2 + 1.0
             return latents / spread - predicted * sigma / spread**0.5
-
-
-def noised(latents: Tensor, noise: Tensor, sigma: Tensor, *, from_the_top: bool = False) -> Tensor:
-    """Clean latents with noise of one level added.
-
-    Args:
-        from_the_top: the level is the network's highest: scale as pure noise was in training.
-    """
-    return latents + noise * ((1.0 + sigma**2) ** 0.5 if from_the_top else sigma)

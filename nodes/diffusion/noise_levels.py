@@ -6,6 +6,8 @@ arXiv:2206.00364, table 1).
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -17,9 +19,41 @@ LAST_ABAR = 4.8973451890853435e-08  # keeps sigma finite where the terminal sign
 BEFORE_START = 999999999.9
 
 
+@runtime_checkable
+class NoiseLevels(Protocol):
+    """The noise levels of a network, and the way between sigma, timestep and share of a run."""
+
+    @property
+    def sigmas(self) -> Tensor:
+        """Float[timesteps], rising."""
+        ...
+
+    @property
+    def minimum(self) -> float:
+        """The lowest sigma of the table."""
+        ...
+
+    @property
+    def maximum(self) -> float:
+        """The highest sigma of the table."""
+        ...
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """What the network is told at a sigma; same shape."""
+        ...
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """The sigma at a place of the table (0 is its start); same shape. Schedules step in these."""
+        ...
+
+    def at_percent(self, percent: float) -> float:
+        """The sigma where a share of the run is done: no sigma is above it at 0, none below at 1."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class NoiseLevels:
-    """The sigmas of a network trained on discrete timesteps.
+class DiscreteLevels:
+    """Levels of a network trained on whole timesteps.
 
     Attributes:
         sigmas: Float[timesteps], rising; index is the timestep.
@@ -60,6 +94,53 @@ class NoiseLevels:
         return float(self.sigma(torch.tensor((1.0 - percent) * (len(self.sigmas) - 1))))
 
 
+@dataclass(frozen=True, eq=False)
+class FlowLevels:
+    """Levels of a rectified flow: sigma from 0 to 1, crowded toward 1 by a shift for larger pictures.
+
+    Source: Esser et al. 2024 (arXiv:2403.03206), eq. 23.
+
+    Attributes:
+        shift: 1 leaves sigma equal to time.
+        multiplier: what the network calls time 1.
+    """
+
+    shift: float = 3.0
+    multiplier: float = 1000.0
+
+    @cached_property
+    def sigmas(self) -> Tensor:
+        """Float[1000], rising, without 0."""
+        return self.sigma(torch.arange(1, TRAIN_STEPS + 1) / TRAIN_STEPS * self.multiplier)
+
+    @property
+    def minimum(self) -> float:
+        """The lowest sigma of the table, above 0."""
+        return float(self.sigmas[0])
+
+    @property
+    def maximum(self) -> float:
+        """1."""
+        return float(self.sigmas[-1])
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """Sigma on the network's scale: it was trained on shifted times."""
+        return sigma * self.multiplier
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """The shifted sigma of an evenly running time."""
+        time = timestep / self.multiplier
+        return self.shift * time / (1 + (self.shift - 1) * time)
+
+    def at_percent(self, percent: float) -> float:
+        """The sigma where a share of the run is done."""
+        if percent <= 0.0:
+            return 1.0
+        if percent >= 1.0:
+            return 0.0
+        return self.shift * (1.0 - percent) / (1 + (self.shift - 1) * (1.0 - percent))
+
+
 def scaled_linear_betas(
     start: float = SD_BETA_START, end: float = SD_BETA_END, steps: int = TRAIN_STEPS
 ) -> Tensor:
@@ -72,7 +153,7 @@ def linear_betas(start: float, end: float, steps: int = TRAIN_STEPS) -> Tensor:
     return torch.linspace(start, end, steps, dtype=torch.float64)
 
 
-def from_betas(betas: Tensor, *, zero_terminal_snr: bool = False) -> NoiseLevels:
+def from_betas(betas: Tensor, *, zero_terminal_snr: bool = False) -> DiscreteLevels:
     """The table for these betas.
 
     Args:
@@ -85,4 +166,4 @@ def from_betas(betas: Tensor, *, zero_terminal_snr: bool = False) -> NoiseLevels
         alphas_bar = ((roots - last) * (first / (first - last))) ** 2
         alphas_bar[-1] = LAST_ABAR
     sigmas = ((1 - alphas_bar) / alphas_bar).sqrt()
-    return NoiseLevels(sigmas.float(), sigmas.log().float())
+    return DiscreteLevels(sigmas.float(), sigmas.log().float())

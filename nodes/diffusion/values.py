@@ -198,7 +198,7 @@ def _feed(digest: "hashlib.blake2b", value: object) -> None:
         entries = cast("Mapping[object, object]", value)
         digest.update(f"{{{len(entries)}".encode())
         for name in sorted(entries, key=str):
-            digest.update(f"{name}:".encode())
+            digest.update(f"{name!r}:".encode())
             _feed(digest, entries[name])
     elif value is None or isinstance(value, bool | int | float | str):
         digest.update(f"{type(value).__name__}{value!r};".encode())

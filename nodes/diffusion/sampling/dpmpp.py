@@ -1,66 +1,64 @@
-"""DPM-Solver++: exponential integrators on denoised predictions, with memory of the last one."""
+"""DPM-Solver++: exponential integrators on denoised predictions, with memory of the last one or two evaluations a step."""
 
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
 from nodes.diffusion.denoiser import Denoiser
+from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.sampling.steps import Step, levels
+from nodes.diffusion.sampling.steps import Step, ancestral_split, carried, levels
+from nodes.diffusion.values import Latents, Sigma, Sigmas
+
+BELOW_ONE = 0.9999  # where noise is traded, the clock of sigma 1 has no middle
 
 
-def dpmpp_2m(denoiser: Denoiser, latents: Tensor, sigmas: Tensor) -> Iterator[Step]:
+def dpmpp_2m(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
     """Second order by extrapolating from the last two predictions; first and last step are of first order.
 
     Args: as for `euler`.
-    Source: Lu et al. 2022 (arXiv:2211.01095), algorithm 2, for the variance-exploding form.
+    Source: Lu et al. 2022 (arXiv:2211.01095), algorithm 2, for added noise.
     """
-    previous: Tensor | None = None
-    last_step: Tensor | None = None
+    previous: Latents | None = None
+    last_step: Sigma | None = None
     for index, sigma, following in levels(sigmas):
         denoised = denoiser(latents, sigma)
         step = sigma.log() - following.log()
-        carried = denoised
+        guess = denoised
         if previous is not None and last_step is not None and following > 0:
             ratio = last_step / step
-            carried = (1 + 1 / (2 * ratio)) * denoised - (1 / (2 * ratio)) * previous
-        latents = (following / sigma) * latents - torch.expm1(-step) * carried
+            guess = (1 + 1 / (2 * ratio)) * denoised - (1 / (2 * ratio)) * previous
+        latents = (following / sigma) * latents - torch.expm1(-step) * guess
         previous, last_step = denoised, step
         yield Step(index, latents, denoised)
 
 
-def dpmpp_2m_sde(
+def dpmpp_2s_ancestral(
     denoiser: Denoiser,
-    latents: Tensor,
-    sigmas: Tensor,
+    latents: Latents,
+    sigmas: Sigmas,
     noise: NoiseSource,
+    mixing: Mixing,
     *,
     eta: float = 1.0,
     s_noise: float = 1.0,
 ) -> Iterator[Step]:
-    """The second-order multistep solver for the reverse SDE, midpoint form.
+    """The prediction halfway (by the clock) carries a step down past the next level; then fresh noise.
 
-    Args:
-        eta: share of the noise that is renewed; 0 gives the ODE. s_noise: its strength.
-    Source: Lu et al. 2022 (arXiv:2211.01095), section 5, SDE-DPM-Solver++(2M).
+    Args: as for `euler_ancestral`.
+    Source: Lu et al. 2022 (arXiv:2211.01095), algorithm 1 with r = 1/2, with Song et al.'s noise.
     """
-    previous: Tensor | None = None
-    last_step: Tensor | None = None
     for index, sigma, following in levels(sigmas):
         denoised = denoiser(latents, sigma)
-        if following == 0:
+        split = ancestral_split(sigma, following, eta, mixing)
+        if split.down == 0:
             latents = denoised
         else:
-            step = sigma.log() - following.log()
-            damped = step * (eta + 1)
-            latents = following / sigma * (-step * eta).exp() * latents - torch.expm1(-damped) * denoised
-            if previous is not None and last_step is not None:
-                ratio = last_step / step
-                latents = latents - 0.5 * torch.expm1(-damped) * (1 / ratio) * (denoised - previous)
-            if eta:
-                spread = following * (-torch.expm1(-2 * step * eta)).sqrt() * s_noise
-                latents = latents + noise(latents, float(sigma), float(following)) * spread
-            last_step = step
-        previous = denoised
+            middle = mixing.sigma((mixing.clock(sigma) + mixing.clock(split.down)) / 2)
+            if mixing is Mixing.TRADED and sigma == 1:
+                middle = torch.full_like(sigma, BELOW_ONE)
+            halfway = carried(latents, denoised, sigma, middle, mixing)
+            latents = carried(latents, denoiser(halfway, middle), sigma, split.down, mixing)
+            fresh = noise(latents, float(sigma), float(following))
+            latents = split.keep * latents + fresh * s_noise * split.up
         yield Step(index, latents, denoised)

@@ -1,15 +1,15 @@
-"""Euler's method on the probability-flow ODE, plain and with ancestral noise."""
+"""Euler's method on the probability-flow ODE: plain, with ancestral noise, with a corrected slope."""
 
 from collections.abc import Iterator
 
-from torch import Tensor
-
 from nodes.diffusion.denoiser import Denoiser
+from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.sampling.steps import Step, ancestral_split, levels
+from nodes.diffusion.sampling.steps import Step, ancestral_split, levels, slope_at
+from nodes.diffusion.values import Latents, Sigmas
 
 
-def euler(denoiser: Denoiser, latents: Tensor, sigmas: Tensor) -> Iterator[Step]:
+def euler(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
     """Follow the slope from each noise level to the next.
 
     Args:
@@ -20,16 +20,16 @@ def euler(denoiser: Denoiser, latents: Tensor, sigmas: Tensor) -> Iterator[Step]
     """
     for index, sigma, following in levels(sigmas):
         denoised = denoiser(latents, sigma)
-        slope = (latents - denoised) / sigma
-        latents = latents + slope * (following - sigma)
+        latents = latents + slope_at(latents, denoised, sigma) * (following - sigma)
         yield Step(index, latents, denoised)
 
 
 def euler_ancestral(
     denoiser: Denoiser,
-    latents: Tensor,
-    sigmas: Tensor,
+    latents: Latents,
+    sigmas: Sigmas,
     noise: NoiseSource,
+    mixing: Mixing,
     *,
     eta: float = 1.0,
     s_noise: float = 1.0,
@@ -42,11 +42,33 @@ def euler_ancestral(
     """
     for index, sigma, following in levels(sigmas):
         denoised = denoiser(latents, sigma)
-        down, up = ancestral_split(sigma, following, eta)
-        if down == 0:
+        split = ancestral_split(sigma, following, eta, mixing)
+        if split.down == 0:
             latents = denoised
         else:
-            slope = (latents - denoised) / sigma
-            latents = latents + slope * (down - sigma)
-            latents = latents + noise(latents, float(sigma), float(following)) * s_noise * up
+            latents = latents + slope_at(latents, denoised, sigma) * (split.down - sigma)
+            fresh = noise(latents, float(sigma), float(following))
+            latents = split.keep * latents + fresh * s_noise * split.up
+        yield Step(index, latents, denoised)
+
+
+def gradient_estimation(
+    denoiser: Denoiser, latents: Latents, sigmas: Sigmas, *, gamma: float = 2.0
+) -> Iterator[Step]:
+    """Euler on a slope carried past the last two: what they have in common is trusted, their difference doubled.
+
+    Args:
+        gamma: 1 is Euler's method.
+    Source: Permenter and Yuan 2023 (arXiv:2306.04848), algorithm 2.
+    """
+    before: Latents | None = None
+    for index, sigma, following in levels(sigmas):
+        denoised = denoiser(latents, sigma)
+        slope = slope_at(latents, denoised, sigma)
+        if following == 0:
+            latents = denoised
+        else:
+            carried = slope if before is None else slope + (gamma - 1.0) * (slope - before)
+            latents = latents + carried * (following - sigma)
+        before = slope
         yield Step(index, latents, denoised)

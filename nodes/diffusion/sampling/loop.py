@@ -14,15 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nodes.diffusion.denoiser import Denoiser, LatentFormat, noised
+from nodes.diffusion.denoiser import LatentFormat, TwoSidedDenoiser
 from nodes.diffusion.guidance import Guided
+from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import start_noise
 from nodes.diffusion.noise_levels import NoiseLevels
 from nodes.diffusion.sampling.steps import Step
-from nodes.diffusion.sampling.table import SAMPLERS
-from nodes.diffusion.values import Latent
+from nodes.diffusion.sampling.table import SAMPLERS, SamplerSetting
+from nodes.diffusion.values import Latent, Latents, Sigma, Sigmas
 
-NOISE_OF_ITS_OWN = 1  # added to the seed where a sampler redraws the start noise
+LEAST_SIGMAS = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,12 +38,12 @@ class Run:
     """
 
     sampler: str
-    sigmas: Tensor
+    sigmas: Sigmas
     seed: int
     adds_noise: bool = True
 
 
-def window(sigmas: Tensor, start: int, end: int, *, leftover_noise: bool) -> Tensor:
+def window(sigmas: Sigmas, start: int, end: int, *, leftover_noise: bool) -> Sigmas:
     """The part of a schedule between two steps.
 
     Args:
@@ -71,9 +72,9 @@ def sample(guided: Guided, latent: Latent, run: Run) -> Iterator[Step]:
         KeyError: no sampler of that name.
     """
     network = guided.network
-    form, levels = network.latent_format, network.levels
+    form, levels, mixing = network.latent_format, network.levels, network.parametrisation.mixing
     sampler = SAMPLERS[run.sampler]
-    if len(run.sigmas) < 2:
+    if len(run.sigmas) < LEAST_SIGMAS:
         return
     clean = fitted(latent.samples, form).to(torch.float32)
     noise = (
@@ -81,19 +82,15 @@ def sample(guided: Guided, latent: Latent, run: Run) -> Iterator[Step]:
     )
     clean, noise, sigmas = (part.to(network.device) for part in (clean, noise, run.sigmas))
     scaled = form.to_model(clean) if bool(clean.any()) else clean
-    from_the_top = _at_the_top(float(sigmas[0]), levels)
-    latents = noised(scaled, noise, sigmas[0], from_the_top=from_the_top) if run.adds_noise else scaled
-    denoiser: Denoiser = guided
+    latents = mixing.noised(scaled, noise, sigmas[0], from_the_top=_at_the_top(float(sigmas[0]), levels))
+    denoiser: TwoSidedDenoiser = guided
     if latent.noise_mask is not None:
-        mask = fitted_mask(latent.noise_mask, clean).to(network.device)
-        kept = (
-            start_noise(clean.shape, run.seed + NOISE_OF_ITS_OWN).to(network.device)
-            if sampler.redraws_start
-            else noise
-        )
-        denoiser = Inpainting(guided, scaled, kept, mask)
-    for step in sampler.steps(denoiser, latents, sigmas, run.seed):
-        yield Step(step.index, form.from_model(step.latents).cpu(), form.from_model(step.denoised).cpu())
+        kept_noise = start_noise(clean.shape, run.seed + 1).to(clean) if sampler.redraws_start else noise
+        mask = fitted_mask(latent.noise_mask, clean).to(clean)
+        denoiser = Inpainting(guided, mixing, scaled, kept_noise, mask)
+    for step in sampler.steps(denoiser, latents, sigmas, SamplerSetting(run.seed, mixing, levels)):
+        reached = mixing.finished(step.latents, sigmas[step.index + 1])
+        yield Step(step.index, form.from_model(reached).cpu(), form.from_model(step.denoised).cpu())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,18 +100,29 @@ class Inpainting:
     Source: Lugmayr et al. 2022 (arXiv:2201.09865), eq. 8, without resampling.
 
     Attributes:
-        mask: 1 is free, 0 is kept; Float[batch channel height width].
+        kept: clean latents at the model's scale; noise: what lies in them before.
+        mask: 1 is free, 0 is kept; of the latents' shape.
     """
 
-    denoiser: Denoiser
-    kept: Tensor
-    noise: Tensor
-    mask: Tensor
+    denoiser: TwoSidedDenoiser
+    mixing: Mixing
+    kept: Latents
+    noise: Latents
+    mask: Latents
 
-    def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor:
-        outside = 1.0 - self.mask
-        mixed = latents * self.mask + noised(self.kept, self.noise, sigma) * outside
-        return self.denoiser(mixed, sigma) * self.mask + self.kept * outside
+    def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
+        return self._after(self.denoiser(self._before(latents, sigma), sigma))
+
+    def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
+        """The guided estimate with what is kept put back, and the negative side's as it is."""
+        guided, negative = self.denoiser.both(self._before(latents, sigma), sigma)
+        return self._after(guided), negative
+
+    def _before(self, latents: Latents, sigma: Sigma) -> Latents:
+        return latents * self.mask + self.mixing.noised(self.kept, self.noise, sigma) * (1.0 - self.mask)
+
+    def _after(self, denoised: Latents) -> Latents:
+        return denoised * self.mask + self.kept * (1.0 - self.mask)
 
 
 def fitted(samples: Tensor, form: LatentFormat) -> Tensor:

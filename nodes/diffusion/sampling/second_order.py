@@ -1,14 +1,15 @@
-"""Second-order steps that ask the denoiser twice: Heun's, and the midpoint's in log sigma."""
+"""Steps that ask the denoiser more than once: Heun's, the midpoint's in log sigma, and a weighted three-point rule."""
 
 from collections.abc import Iterator
 
-from torch import Tensor
-
 from nodes.diffusion.denoiser import Denoiser
-from nodes.diffusion.sampling.steps import Step, levels
+from nodes.diffusion.mixing import Mixing
+from nodes.diffusion.noise import NoiseSource
+from nodes.diffusion.sampling.steps import Step, ancestral_split, levels, slope_at
+from nodes.diffusion.values import Latents, Sigma, Sigmas
 
 
-def heun(denoiser: Denoiser, latents: Tensor, sigmas: Tensor) -> Iterator[Step]:
+def heun(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
     """Euler to the next level, then average the slopes at both ends; the last step is Euler's.
 
     Args: as for `euler`.
@@ -16,16 +17,38 @@ def heun(denoiser: Denoiser, latents: Tensor, sigmas: Tensor) -> Iterator[Step]:
     """
     for index, sigma, following in levels(sigmas):
         denoised = denoiser(latents, sigma)
-        slope = (latents - denoised) / sigma
+        slope = slope_at(latents, denoised, sigma)
         reached = latents + slope * (following - sigma)
         if following > 0:
-            beyond = (reached - denoiser(reached, following)) / following
+            beyond = slope_at(reached, denoiser(reached, following), following)
             reached = latents + (slope + beyond) / 2 * (following - sigma)
         latents = reached
         yield Step(index, latents, denoised)
 
 
-def dpm_2(denoiser: Denoiser, latents: Tensor, sigmas: Tensor) -> Iterator[Step]:
+def heunpp2(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
+    """Heun's step with up to two slopes ahead, each weighed by its sigma against the first of the schedule.
+
+    Args: as for `euler`.
+    Source: Li et al. 2023 (arXiv:2311.00157), section 4, as its authors' code weighs.
+    """
+    for index, sigma, following in levels(sigmas):
+        denoised = denoiser(latents, sigma)
+        slope = total = slope_at(latents, denoised, sigma)
+        if following > 0:
+            ahead = [level for level in sigmas[index + 1 : index + 3] if level > 0]
+            here, reached = sigma, latents
+            for level in ahead:
+                reached = reached + slope * (level - here)
+                slope = slope_at(reached, denoiser(reached, level), level)
+                share = level / ((len(ahead) + 1) * sigmas[0])
+                total = total + share * (slope - slope_at(latents, denoised, sigma))
+                here = level
+        latents = latents + total * (following - sigma)
+        yield Step(index, latents, denoised)
+
+
+def dpm_2(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
     """The slope halfway (in log sigma) to the next level carries the whole step; the last step is Euler's.
 
     Args: as for `euler`.
@@ -33,12 +56,40 @@ def dpm_2(denoiser: Denoiser, latents: Tensor, sigmas: Tensor) -> Iterator[Step]
     """
     for index, sigma, following in levels(sigmas):
         denoised = denoiser(latents, sigma)
-        slope = (latents - denoised) / sigma
-        if following == 0:
-            latents = latents + slope * (following - sigma)
-        else:
-            middle = sigma.log().lerp(following.log(), 0.5).exp()
-            halfway = latents + slope * (middle - sigma)
-            slope = (halfway - denoiser(halfway, middle)) / middle
-            latents = latents + slope * (following - sigma)
+        latents = _midpoint(denoiser, latents, denoised, sigma, following)
         yield Step(index, latents, denoised)
+
+
+def dpm_2_ancestral(
+    denoiser: Denoiser,
+    latents: Latents,
+    sigmas: Sigmas,
+    noise: NoiseSource,
+    mixing: Mixing,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+) -> Iterator[Step]:
+    """`dpm_2` down past the next level, then fresh noise back up to it.
+
+    Args: as for `euler_ancestral`.
+    """
+    for index, sigma, following in levels(sigmas):
+        denoised = denoiser(latents, sigma)
+        split = ancestral_split(sigma, following, eta, mixing)
+        latents = _midpoint(denoiser, latents, denoised, sigma, split.down)
+        if split.down > 0:
+            fresh = noise(latents, float(sigma), float(following))
+            latents = split.keep * latents + fresh * s_noise * split.up
+        yield Step(index, latents, denoised)
+
+
+def _midpoint(
+    denoiser: Denoiser, latents: Latents, denoised: Latents, sigma: Sigma, following: Sigma
+) -> Latents:
+    slope = slope_at(latents, denoised, sigma)
+    if following == 0:
+        return latents + slope * (following - sigma)
+    middle = sigma.log().lerp(following.log(), 0.5).exp()
+    halfway = latents + slope * (middle - sigma)
+    return latents + slope_at(halfway, denoiser(halfway, middle), middle) * (following - sigma)

@@ -1,10 +1,11 @@
-"""What all samplers share: the step they yield, and the arithmetic of ancestral noise."""
+"""What all samplers share: the step they yield, exact first-order steps, and the arithmetic of ancestral noise."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from torch import Tensor
+from nodes.diffusion.mixing import Mixing
+from nodes.diffusion.values import Latents, Sigma, Sigmas
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -12,29 +13,59 @@ class Step:
     """Where a sampler stands: `latents` lie at noise level `sigmas[index + 1]`.
 
     Attributes:
-        latents: Float[batch channel *space].
         denoised: the denoiser's guess of the clean latents.
     """
 
     index: int
-    latents: Tensor
-    denoised: Tensor
+    latents: Latents
+    denoised: Latents
 
 
-def levels(sigmas: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Each step's index, its sigma and the following one, as tensors of one number."""
+def levels(sigmas: Sigmas) -> Iterator[tuple[int, Sigma, Sigma]]:
+    """Each step's index, its sigma and the following one."""
     for index, (sigma, following) in enumerate(pairwise(sigmas)):
         yield index, sigma, following
 
 
-def ancestral_split(sigma: Tensor, following: Tensor, eta: float) -> tuple[Tensor, Tensor]:
+def slope_at(latents: Latents, denoised: Latents, sigma: Sigma) -> Latents:
+    """How fast latents change with sigma along the probability flow (Karras et al. 2022, arXiv:2206.00364, eq. 3)."""
+    return (latents - denoised) / sigma
+
+
+@dataclass(frozen=True, slots=True)
+class AncestralSplit:
+    """A step down past the following level, and back up to it: `keep * latents + up * noise`."""
+
+    down: Sigma
+    up: Sigma
+    keep: Sigma
+
+
+def ancestral_split(
+    sigma: Sigma, following: Sigma, eta: float, mixing: Mixing = Mixing.ADDED
+) -> AncestralSplit:
     """How far to denoise, and how much fresh noise brings it back up to `following`.
 
-    Returns:
-        down, up with down**2 + up**2 = following**2; eta 0 gives (following, 0), eta 1 the variance of DDPM.
-    Source: Song et al. 2020 (arXiv:2010.02502), eq. 16, in terms of sigma.
+    Args:
+        eta: share of the noise that is renewed: 0 none (down is `following`), 1 the variance of DDPM.
+    Source: Song et al. 2020 (arXiv:2010.02502), eq. 16, in terms of sigma. Where noise is traded, `down` goes from
+        `following` at eta 0 to `following**2 / sigma` at 1, and alpha and sigma after the noise are those of `following`.
     """
+    one = following.new_ones(())
     if eta == 0.0:
-        return following, following.new_zeros(())
+        return AncestralSplit(following, following.new_zeros(()), one)
+    if mixing is Mixing.TRADED:
+        down = following * (1.0 + (following / sigma - 1.0) * eta)
+        keep = (1.0 - following) / (1.0 - down)
+        return AncestralSplit(down, (following**2 - (down * keep) ** 2) ** 0.5, keep)
     up = (eta * (following**2 * (sigma**2 - following**2) / sigma**2) ** 0.5).minimum(following)
-    return (following**2 - up**2) ** 0.5, up
+    return AncestralSplit((following**2 - up**2) ** 0.5, up, one)
+
+
+def carried(latents: Latents, denoised: Latents, sigma: Sigma, following: Sigma, mixing: Mixing) -> Latents:
+    """The latents at a lower level if the denoised ones stay as they are: exact, of first order otherwise.
+
+    Source: Lu et al. 2022 (arXiv:2211.01095), eq. 9 for k = 1; DDIM (Song et al. 2020, arXiv:2010.02502, eq. 12).
+    """
+    ratio = following / sigma
+    return ratio * latents + (mixing.alpha(following) - mixing.alpha(sigma) * ratio) * denoised

@@ -20,7 +20,7 @@ class Toy:
     parametrisation: Parametrisation = Parametrisation.EPS
     levels: NoiseLevels = field(default_factory=lambda: from_betas(scaled_linear_betas()))
     latent_format: LatentFormat = field(default_factory=lambda: LatentFormat(scale=1.0))
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
     bend: float = 0.1
     sigma: Tensor | None = None  # the true sigma, which a timestep only rounds
@@ -31,10 +31,16 @@ class Toy:
         assert self.sigma is not None
         mean = context.mean(dim=(1, 2)).view(-1, 1, 1, 1)
         sigma = self.sigma
+        if self.parametrisation is Parametrisation.FLOW:
+            alpha = 1 - sigma
+            first = mean + alpha / (alpha**2 + sigma**2) * (latents - alpha * mean)
+            return (latents - self.bent(first)) / sigma
         noisy = latents * (sigma**2 + 1) ** 0.5
-        first = (noisy + sigma**2 * mean) / (1 + sigma**2)
-        denoised = first + self.bend * torch.sin(3 * first)
+        denoised = self.bent((noisy + sigma**2 * mean) / (1 + sigma**2))
         if self.parametrisation is Parametrisation.EPS:
             return (noisy - denoised) / sigma
         spread = sigma**2 + 1
         return (noisy / spread - denoised) * spread**0.5 / sigma
+
+    def bent(self, denoised: Tensor) -> Tensor:
+        return denoised + self.bend * torch.sin(3 * denoised)

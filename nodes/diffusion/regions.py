@@ -1,0 +1,103 @@
+"""Where a condition counts: rectangles with soft sides, masks, and how much it weighs against its neighbours."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nodes.diffusion.values import Area, Cond, Conditioning, Latents
+
+FEATHER = 8  # latents
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """Rows and columns of the latents, from the first to before the last."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def size(self) -> int:
+        """Latents inside."""
+        return (self.bottom - self.top) * (self.right - self.left)
+
+    def holds(self, other: "Rectangle") -> bool:
+        """Whether the other lies inside this one."""
+        upper = self.top <= other.top and self.left <= other.left
+        return upper and self.bottom >= other.bottom and self.right >= other.right
+
+    def cut(self, latents: Tensor) -> Tensor:
+        """This part of the last two axes, as a view."""
+        return latents[..., self.top : self.bottom, self.left : self.right]
+
+
+def rectangle(area: Area | None, height: int, width: int) -> Rectangle:
+    """An area on latents of a size; what sticks out is cut off. None is all of them."""
+    if area is None:
+        return Rectangle(0, 0, height, width)
+    down, across = (height, width) if area.relative else (1, 1)
+    tall, wide = max(1, round(area.height * down)), max(1, round(area.width * across))
+    top, left = round(area.y * down), round(area.x * across)
+    return Rectangle(top, left, min(top + tall, height), min(left + wide, width))
+
+
+def matched(conditioning: Conditioning, others: Conditioning, height: int, width: int) -> Conditioning:
+    """One side's conditions, with one more for each rectangle that only the other side names.
+
+    Each rectangle is thus guided from and to something: what the smallest of our conditions around it says.
+    """
+    places = [rectangle(cond.area, height, width) for cond in conditioning]
+    added: list[Cond] = []
+    for other in others:
+        place = rectangle(other.area, height, width)
+        around = [index for index, ours in enumerate(places) if ours.holds(place)]
+        if other.area is None or place in places or not around:
+            continue
+        smallest = min(around, key=lambda index: places[index].size)
+        added.append(replace(conditioning[smallest], area=other.area))
+        places.append(place)
+    return (*conditioning, *added)
+
+
+def weight(cond: Cond, latents: Latents) -> Tensor:
+    """How much a condition counts at each place of its rectangle, Float[batch 1 height width]."""
+    height, width = latents.shape[-2:]
+    place = rectangle(cond.area, height, width)
+    inside = place.cut(latents.new_full((len(latents), 1, height, width), cond.strength))
+    if cond.mask is not None:
+        mask = F.interpolate(cond.mask[:, None].float(), (height, width), mode="bilinear").to(latents)
+        return inside * place.cut(for_batch(mask, len(latents))) * cond.mask_strength
+    return inside if cond.area is None else inside * _feathered(place, inside, height, width)
+
+
+def for_batch(tensor: Tensor, batch: int) -> Tensor:
+    """The first `batch` items, from the start again where there are fewer."""
+    if len(tensor) >= batch:
+        return tensor[:batch]
+    return tensor.repeat(math.ceil(batch / len(tensor)), *[1] * (tensor.ndim - 1))[:batch]
+
+
+def common_length(contexts: Sequence[Tensor]) -> list[Tensor]:
+    """Contexts repeated along tokens to their least common multiple; attention gives the same answer."""
+    length = math.lcm(*(context.shape[1] for context in contexts))
+    return [context.repeat(1, length // context.shape[1], 1) for context in contexts]
+
+
+def _feathered(place: Rectangle, like: Tensor, height: int, width: int) -> Tensor:
+    """A linear rise over the first latents of each side that is not the picture's border."""
+    ramp = torch.ones_like(like)
+    sides = ((-2, place.top, place.bottom, height), (-1, place.left, place.right, width))
+    for axis, first, last, size in sides:
+        rise = min(FEATHER, (last - first) // 4)
+        for step in range(rise):
+            if first > 0:
+                ramp.select(axis, step).mul_((step + 1) / rise)
+            if last < size:
+                ramp.select(axis, last - first - 1 - step).mul_((step + 1) / rise)
+    return ramp

@@ -1,0 +1,111 @@
+"""Linear multistep methods: the slopes of past steps carry the next one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+import torch
+
+from nodes.diffusion.denoiser import Denoiser
+from nodes.diffusion.sampling.steps import Step, levels, slope_at
+from nodes.diffusion.values import Latents, Sigmas
+
+ADAMS_BASHFORTH = (
+    (1.0,),
+    (3 / 2, -1 / 2),
+    (23 / 12, -16 / 12, 5 / 12),
+    (55 / 24, -59 / 24, 37 / 24, -9 / 24),
+)
+MOST = 4
+
+Weights = Callable[[Sequence[float], float], Sequence[float]]
+"""From visited places, newest first, and the next one: what the slopes there count, as shares of the step."""
+
+
+def lms(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
+    """Integrate the polynomial in sigma through the last four slopes.
+
+    Args: as for `euler`.
+    Source: Adams and Bashforth's method for uneven steps (Hairer, Norsett, Wanner, Solving ODEs I, III.5).
+    """
+    return _multistep(denoiser, latents, sigmas, lagrange_weights)
+
+
+def ipndm(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
+    """Adams and Bashforth's constant weights, as if steps were even.
+
+    Args: as for `euler`.
+    Source: Zhang and Chen 2022 (arXiv:2204.13902), section 3.3 (iPNDM), after Liu et al. 2022 (arXiv:2202.09778).
+    """
+    return _multistep(denoiser, latents, sigmas, lambda places, _: ADAMS_BASHFORTH[len(places) - 1])
+
+
+def ipndm_v(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
+    """Weights for uneven steps; beyond the second order as their authors' code has them.
+
+    Args: as for `euler`.
+    Source: Zhou et al. 2023 (arXiv:2312.00094), appendix; its third-order term differs from Adams and Bashforth's by a
+        bracket, which we keep so that results repeat.
+    """
+    return _multistep(denoiser, latents, sigmas, bracketed_weights)
+
+
+def lagrange_weights(places: Sequence[float], following: float) -> Sequence[float]:
+    """Integrals of the Lagrange polynomials over the step, exact for four places (Gauss and Legendre's two points)."""
+    sigma = places[0]
+    middle, half = (following + sigma) / 2, (following - sigma) / 2
+    points = (middle - half / 3**0.5, middle + half / 3**0.5)
+    return [sum(_lagrange(places, number, point) for point in points) / 2 for number in range(len(places))]
+
+
+def bracketed_weights(places: Sequence[float], following: float) -> Sequence[float]:
+    """The weights of `ipndm_v`."""
+    h = following - places[0]
+    gaps = [newer - older for newer, older in pairwise(places)]
+    if not gaps:
+        return [1.0]
+    a = gaps[0]
+    weights = [(2 + h / a) / 2, -(h / a) / 2, 0.0, 0.0]
+    if len(gaps) > 1:
+        b = gaps[1]
+        third = (1 - h / (3 * (h + a)) * (h * (h + a)) / (a * (a + b))) / 2
+        weights[0] += third
+        weights[1] -= (1 + a / b) * third
+        weights[2] += third * a / b
+        if len(gaps) > 2:
+            c = gaps[2]
+            share = ((1 - h / (3 * (h + a))) / 2 + (1 - h / (2 * (h + a))) * h / (6 * (h + a + b))) * (
+                h * (h + a) * (h + a + b) / (a * (a + b) * (a + b + c))
+            )
+            ratio = a * (a + b) / (b * (b + c))
+            weights[0] += share
+            weights[1] -= (1 + a / b + ratio) * share
+            weights[2] += (a / b + ratio * (1 + b / c)) * share
+            weights[3] -= share * ratio * a / b
+    return weights[: len(places)]
+
+
+def _multistep(denoiser: Denoiser, latents: Latents, sigmas: Sigmas, weights_of: Weights) -> Iterator[Step]:
+    slopes: list[Latents] = []
+    places: list[float] = []
+    for index, sigma, following in levels(sigmas):
+        denoised = denoiser(latents, sigma)
+        slopes.insert(0, slope_at(latents, denoised, sigma))
+        places.insert(0, float(sigma))
+        del slopes[MOST:], places[MOST:]
+        if following == 0:
+            latents = denoised
+        else:
+            weights = weights_of(places, float(following))
+            carried = torch.stack(
+                [slope * weight for slope, weight in zip(slopes, weights, strict=True)]
+            ).sum(0)
+            latents = latents + carried * (following - sigma)
+        yield Step(index, latents, denoised)
+
+
+def _lagrange(places: Sequence[float], number: int, at: float) -> float:
+    product = 1.0
+    for other, place in enumerate(places):
+        if other != number:
+            product *= (at - place) / (places[number] - place)
+    return product

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 WEB = Path(__file__).resolve().parent
-NOT_SOURCES = frozenset({"dist", "docs", "node_modules", "test-results", "tests", "__pycache__"})
+NOT_SOURCES = frozenset({"dev", "dist", "docs", "node_modules", "test-results", "tests", "__pycache__"})
 
 
 class WebBuildError(Exception):

@@ -99,9 +99,10 @@ class Server:
         config = self._config
         workspace = build_workspace(config.workspace, config.packs)
         workspace.clear_temp()
-        self._store = await Store.open(workspace.root / "user" / "weft.db")
+        self._store = await Store.open(workspace.root / "user" / "weft.db", max_pages=config.database_pages)
         self._backend = build_backend(config)
         services = self._join(workspace, self._store, self._backend)
+        await services.runner.resume()
         self._site = Site(build_application(services))
         port = await self._site.start(config.host, config.port)
         await self._backend.start()

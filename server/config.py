@@ -20,6 +20,7 @@ class Config:
         allow_hosts: names by which others may reach this server, beside its address and the loopback names.
         backend: where nodes run: "process" or "thread".
         max_upload: bytes of one uploaded file. max_body: bytes of any other request.
+        database_pages: how large the database may grow, in pages of 4096 bytes; None for as large as the disk.
         factory: names the function that furnishes a worker, as "module:function".
     """
 
@@ -31,6 +32,7 @@ class Config:
     backend: str = "process"
     max_upload: int = 100 * MEGABYTE
     max_body: int = 32 * MEGABYTE
+    database_pages: int | None = None
     factory: str = "server.app:build_worker"
 
 

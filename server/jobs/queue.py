@@ -55,9 +55,10 @@ class Queue:
         """
         self._sequence = await self._store.next_sequence()
         given_up: list[Job] = []
-        for record in await self._store.unfinished():
+        left = await self._store.unfinished()
+        self._lowest = min((record.job.number for record in left), default=0.0)
+        for record in left:
             job = record.job
-            self._lowest = min(self._lowest, job.number)
             if record.state is State.RUNNING and job.attempts > MAX_RETURNS:
                 given_up.append(job)
                 continue
@@ -83,7 +84,7 @@ class Queue:
         async with self._adding:
             sequence = self._sequence
             if number is None:
-                number = self._lowest - 1 if front else float(sequence)
+                number = min(self._lowest, 0.0) - 1 if front else float(sequence)
             job = Job(wish, number, sequence)
             if not await self._store.add(job):
                 raise DuplicateJob(wish.id)

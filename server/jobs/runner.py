@@ -73,10 +73,13 @@ class Runner:
         self._with = surroundings
         self._stopping: str | None = None
 
-    async def serve(self) -> None:
-        """Run what waits, for ever. First takes over what the last server left."""
+    async def resume(self) -> None:
+        """Take over what the last server left. Before anyone may queue more."""
         for job in await self._with.queue.load():
             await self._give_up(job)
+
+    async def serve(self) -> None:
+        """Run what waits, for ever."""
         while True:
             job = await self._with.queue.take()
             try:

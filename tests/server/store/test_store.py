@@ -1,0 +1,139 @@
+"""The store keeps what it said it keeps."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from server.jobs.job import Job, Order, Result, Search, State, StoreFull, Wish
+from server.store import MIGRATIONS, Store, WorkspaceInUse
+
+
+def job(sequence: int, *, number: float | None = None, size: int = 0, workflow: str | None = None) -> Job:
+    extra = {"extra_pnginfo": {"workflow": {"id": workflow}}} if workflow else {}
+    wish = Wish(
+        id=f"job {sequence}",
+        prompt={"a": {"text": "x" * size}},
+        extra=extra,
+        targets=("a",),
+        client="c",
+        created=sequence,
+    )
+    return Job(wish, float(sequence) if number is None else number, sequence)
+
+
+def result(state: State = State.COMPLETED, ended: int = 5, started: int = 1) -> Result:
+    return Result(
+        state=state, started=started, ended=ended, outputs={"a": {"text": ["x"]}}, messages=[["m", {}]]
+    )
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(tmp_path / "user" / "weft.db", history_limit=3)
+    yield opened
+    await opened.close()
+
+
+async def test_a_job_comes_back_as_it_went_in(store):
+    assert await store.add(job(0, workflow="w"))
+    (record,) = await store.unfinished()
+    assert (record.job, record.state) == (job(0, workflow="w"), State.PENDING)
+    await store.start(job(0), 1)
+    await store.finish("job 0", result())
+    found = await store.get("job 0")
+    assert (found.state, found.result) == (State.COMPLETED, result())
+
+
+async def test_an_id_is_kept_once(store):
+    assert await store.add(job(0))
+    assert not await store.add(Job(job(0).wish, 1, 1))
+
+
+async def test_every_change_is_there_for_the_next_who_opens(tmp_path):
+    path = tmp_path / "weft.db"
+    first = await Store.open(path)
+    await first.add(job(0))
+    await first.change_settings({"a": [1, None]})
+    await first.close()
+    second = await Store.open(path)
+    assert [record.job for record in await second.unfinished()] == [job(0)]
+    assert await second.settings() == {"a": [1, None]}
+    await second.close()
+
+
+async def test_writes_reach_the_disk_before_they_are_answered(store):
+    pragmas = await store._do(
+        lambda db: [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    )
+    assert pragmas == ["wal", 2]
+
+
+async def test_a_workspace_serves_one(tmp_path):
+    first = await Store.open(tmp_path / "user" / "weft.db")
+    with pytest.raises(WorkspaceInUse, match="--workspace"):
+        await Store.open(tmp_path / "user" / "weft.db")
+    await first.close()
+
+
+async def test_what_ran_comes_first_then_the_lowest_number(store):
+    for entry in (job(0, number=3), job(1, number=-1), job(2, number=3), job(3, number=9)):
+        await store.add(entry)
+    await store.start(job(3), 1)
+    assert [record.job.sequence for record in await store.unfinished()] == [3, 1, 0, 2]
+
+
+async def test_sequences_are_never_used_again(store):
+    assert await store.next_sequence() == 0
+    await store.add(job(0))
+    await store.add(job(1))
+    await store.remove(["job 1"], [State.PENDING])
+    assert await store.next_sequence() == 2
+
+
+async def test_only_jobs_in_the_named_states_are_removed(store):
+    await store.add(job(0))
+    await store.start(job(0), 1)
+    await store.remove(["job 0"], [State.PENDING])
+    assert await store.get("job 0")
+
+
+async def test_the_oldest_finished_are_dropped_waiting_ones_never(store):
+    for index in range(6):
+        await store.add(job(index))
+    for index in range(5):
+        await store.finish(f"job {index}", result(ended=10 + index))
+    found, total = await store.search(Search())
+    assert total == 4
+    assert [record.job.sequence for record in found] == [5, 4, 3, 2]
+
+
+async def test_a_search_filters_sorts_and_pages(store):
+    for index, spent in enumerate((5, 1, 3)):
+        await store.add(job(index, workflow="w" if index else None))
+        await store.finish(f"job {index}", result(started=0, ended=spent))
+    by_time, _ = await store.search(Search(order=Order.DURATION, ascending=True))
+    assert [record.job.sequence for record in by_time] == [1, 2, 0]
+    page, total = await store.search(Search(states=[State.COMPLETED], workflow="w", limit=1, offset=1))
+    assert ([record.job.sequence for record in page], total) == ([1], 2)
+    assert (await store.search(Search(states=[State.FAILED])))[1] == 0
+
+
+async def test_a_full_disk_is_said_and_what_was_there_stays(tmp_path):
+    store = await Store.open(tmp_path / "weft.db", max_pages=20)
+    await store.add(job(0))
+    with pytest.raises(StoreFull, match="Free some space"):
+        await store.add(job(1, size=1_000_000))
+    assert [record.job.id for record in await store.unfinished()] == ["job 0"]
+    await store.add(job(2))
+    assert len(await store.unfinished()) == 2
+    await store.close()
+
+
+async def test_a_database_of_a_newer_weft_is_left_alone(tmp_path):
+    with sqlite3.connect(tmp_path / "weft.db") as db:
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    db.close()
+    with pytest.raises(RuntimeError, match="newer"):
+        await Store.open(tmp_path / "weft.db")

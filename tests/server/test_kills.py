@@ -1,0 +1,120 @@
+"""The server is killed, closed and its disk is full: nothing is lost."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from urllib.error import HTTPError
+
+import aiohttp
+import pytest
+
+from server.app import Server
+from server.config import Config
+from tests.server.api.asking import get, history, prompt, queue, shown
+from tests.server.small_nodes import FACTORY
+from tests.serving import serving
+
+JOBS = 50
+
+
+def witness(label: str, seconds: float = 0.0) -> dict:
+    return prompt(a=("Note", {"text": label, "seconds": seconds}))
+
+
+def until_done(server, count: int, seconds: float = 60) -> dict:
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        found = server.get("/history")
+        if len(found) >= count:
+            return found
+        time.sleep(0.05)
+    raise TimeoutError(f"{len(found)} of {count}")
+
+
+def test_jobs_that_were_queued_all_finish_once_though_the_server_is_killed(tmp_path: Path):
+    with serving(tmp_path, "--factory", FACTORY) as server:
+        ids = [
+            server.post("/prompt", {"prompt": witness(f"job {index}", 0.02)})["prompt_id"]
+            for index in range(JOBS)
+        ]
+        until_done(server, 5)
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait(20)
+    with serving(tmp_path, "--factory", FACTORY) as server:
+        found = until_done(server, JOBS)
+        assert sorted(found) == sorted(ids)
+        assert all(entry["status"]["status_str"] == "success" for entry in found.values())
+        assert server.get("/prompt") == {"exec_info": {"queue_remaining": 0}}
+    ran = Counter((tmp_path / "ran.txt").read_text().splitlines())
+    assert set(ran) == {f"job {index}" for index in range(JOBS)}
+    # The one that ran at the kill may have done its work before: it is done again, the others are not.
+    assert sum(ran.values()) <= JOBS + 1
+
+
+def test_a_closing_server_puts_back_what_runs(tmp_path: Path):
+    with serving(tmp_path, "--factory", FACTORY) as server:
+        slow = server.post("/prompt", {"prompt": witness("slow", 0.5)})["prompt_id"]
+        last = server.post("/prompt", {"prompt": witness("last")})["prompt_id"]
+        while not server.get("/queue")["queue_running"]:
+            time.sleep(0.01)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+    with serving(tmp_path, "--factory", FACTORY) as server:
+        assert list(until_done(server, 2)) == [slow, last]
+
+
+async def test_a_full_disk_is_a_507_and_the_server_lives(tmp_path: Path):
+    server = Server(Config(workspace=tmp_path, port=0, factory=FACTORY, database_pages=40))
+    url = await server.start()
+    try:
+        async with aiohttp.ClientSession(url) as http:
+            body = {"prompt": shown("x"), "extra_data": {"extra_pnginfo": {"text": "x" * 1_000_000}}}
+            async with http.post("/prompt", json=body) as answer:
+                assert answer.status == 507
+                error = (await answer.json())["error"]
+            assert error["type"] == "disk_full"
+            assert "Free some space" in error["message"]
+            assert await get(http, "/prompt") == {"exec_info": {"queue_remaining": 0}}
+            async with http.post("/settings/x", json="x" * 1_000_000) as answer:
+                assert answer.status == 507
+            id = (await queue(http, shown("small")))["prompt_id"]
+            assert (await history(http, id))["status"]["status_str"] == "success"
+    finally:
+        await server.close()
+
+
+async def test_a_taken_port_is_said_in_words(tmp_path: Path):
+    taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = taken.sockets[0].getsockname()[1]
+    weft = await asyncio.create_subprocess_exec(
+        *(os.sys.executable, "-m", "server", "--no-browser", "--port", str(port), "--workspace", str(tmp_path)),
+        "--factory", FACTORY, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(weft.communicate(), 20)
+    taken.close()
+    await taken.wait_closed()
+    assert (weft.returncode, out) == (1, b"")
+    assert str(port) in err.decode()
+    assert "--port" in err.decode()
+
+
+def test_a_second_server_on_the_same_workspace_is_refused(tmp_path: Path):
+    with (
+        serving(tmp_path, "--factory", FACTORY),
+        pytest.raises(Exception, match="status 1"),
+        serving(tmp_path),
+    ):
+        pass
+
+
+def test_a_refused_prompt_says_so_to_plain_clients(tmp_path: Path):
+    with serving(tmp_path, "--factory", FACTORY) as server, pytest.raises(HTTPError) as refused:
+        server.post("/prompt", {"prompt": {"a": {"class_type": "Nobody", "inputs": {}}}})
+    with refused.value as answer:
+        assert answer.code == 400
+        assert "Nobody" in json.load(answer)["error"]["message"]

@@ -25,7 +25,9 @@ class CheckpointMissing(DiffusionError):
     """A file or folder is gone."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"There is no file {path.name}.", f"Put it into {path.parent}, then refresh the list.")
+        super().__init__(
+            f"There is no file {path.name}.", f"Put it into {path.parent}, then refresh the list."
+        )
 
 
 class CheckpointUnreadable(DiffusionError):

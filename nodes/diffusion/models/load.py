@@ -1,5 +1,6 @@
 """Loading: the parts of a checkpoint, from one file or from a model's folder, as networks ready to be asked."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from torch import nn
 
 from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.denoiser import LatentFormat
-from nodes.diffusion.errors import CheckpointUnreadable, PartMissing
+from nodes.diffusion.errors import CheckpointUnreadable, DiffusionError, PartMissing
 from nodes.diffusion.models import scheduling, unet_shape, vae_shape
 from nodes.diffusion.models.build import fill, known_settings, unfilled
 from nodes.diffusion.models.detect import Found, Layout, Part, find_part
@@ -186,3 +187,31 @@ def _names(found: Found, original: dict[str, str]) -> list[tuple[str, str]]:
 def module_of(loaded: object) -> nn.Module:
     """The network inside a loaded part."""
     return cast("Any", loaded).module if hasattr(loaded, "module") else cast("Any", loaded).model
+
+
+def network_aliases(module: nn.Module) -> dict[str, str]:
+    """Other names of a U-Net's modules: those of the original layout. Empty for one of another build."""
+    try:
+        shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+        return unet_shape.original_names(unet_shape.diffusers_shape(shapes))
+    except (KeyError, ValueError):
+        return {}
+
+
+def text_aliases(module: nn.Module) -> dict[str, str]:
+    """Other names of a text model's modules: files nest them in `text_model`, not all versions of its class do."""
+    nested = any(name.startswith("text_model.") for name, _ in module.named_modules())
+    return {} if nested else {"text_model.": ""}
+
+
+def weights_needed(path: Path, part: Part, placement: Placement) -> int:
+    """Bytes that a part will take; 0 where that cannot be told before it is loaded."""
+    dtypes = {Part.VAE: placement.vae_dtype, Part.TEXT: placement.text_dtype}
+    folders = {Part.NETWORK: "unet", Part.VAE: "vae", Part.TEXT: "text_encoder", Part.CONTROL: ""}
+    try:
+        shapes = (
+            folder_weights(path / folders[part]).shapes if path.is_dir() else find_part(path, part).shapes
+        )
+    except DiffusionError:
+        return 0
+    return sum(math.prod(shape) for shape in shapes.values()) * dtypes.get(part, placement.dtype).itemsize

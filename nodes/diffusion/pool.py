@@ -1,0 +1,284 @@
+"""The pool: the one place where weights are. It builds what recipes name, shares it, and lets go of what rested longest.
+
+    with pool.session(check) as models:
+        network = models.network(model)
+        guided = Guided(network, positive, negative, 7.0, models.control)
+
+Recipes of one checkpoint that differ in LoRAs share its weights: the changes of one are taken off before the next one's
+are put on.
+"""
+
+import gc
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from threading import RLock
+from typing import cast
+
+import torch
+from torch import nn
+
+from nodes.diffusion.control import LoadedControl
+from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.models.build import Check, Gate, size_of
+from nodes.diffusion.models.detect import Part
+from nodes.diffusion.models.load import (
+    Placement,
+    load_control,
+    load_network,
+    load_text,
+    load_vae,
+    module_of,
+    network_aliases,
+    text_aliases,
+    weights_needed,
+)
+from nodes.diffusion.models.network import UnetNetwork
+from nodes.diffusion.patches import (
+    NETWORK_PREFIXES,
+    TEXT_PREFIXES,
+    LoraFile,
+    Patcher,
+    Strong,
+    read_lora,
+)
+from nodes.diffusion.text.encoder import Encoding, TextEncoder
+from nodes.diffusion.vae import VaeCoder
+from nodes.diffusion.values import CheckpointRef, Clip, ControlNet, LoraPatch, Model, Vae
+
+Loaded = UnetNetwork | TextEncoder | VaeCoder | LoadedControl
+
+
+@dataclass(slots=True, eq=False)
+class _Kept:
+    """A loaded part: who uses it, and which changes are on it."""
+
+    loaded: Loaded
+    gate: Gate
+    patcher: Patcher | None
+    patches: tuple[LoraPatch, ...] = ()
+    users: int = 0
+
+    @property
+    def module(self) -> nn.Module:
+        return module_of(self.loaded)
+
+    @property
+    def size(self) -> int:
+        return size_of(self.module) + (self.patcher.size if self.patcher is not None else 0)
+
+
+_Key = tuple[Part, str, int]  # what, content of its file, which copy
+
+
+class Pool:
+    """Loaded networks within a budget of bytes. Safe to use from several threads: one session works at a time.
+
+    Args:
+        placement: where networks live, in which types.
+        budget: bytes of weights to keep; what is in use may exceed it.
+    """
+
+    def __init__(self, placement: Placement, budget: int) -> None:
+        self.placement = placement
+        self.budget = budget
+        self._lock = RLock()
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        self._emptying = False
+
+    @contextmanager
+    def session(self, check: Check | None = None) -> Iterator["Session"]:
+        """Networks to use until the block ends; nothing of it is let go before.
+
+        Args:
+            check: called before each block of every network in use; raises to stop.
+        """
+        with self._lock:
+            session = Session(self, check)
+            try:
+                yield session
+            finally:
+                session.close()
+                self._fit(0)
+                if self._emptying:
+                    self.empty()
+
+    def empty(self) -> None:
+        """Let go of all that is not in use: now, or as soon as the session of another thread has ended."""
+        self._emptying = True
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._emptying = False
+            self._let_go(lambda: True)
+        finally:
+            self._lock.release()
+
+    @property
+    def size(self) -> int:
+        """Bytes of weights that are loaded."""
+        with self._lock:
+            return sum(kept.size for kept in self._kept.values())
+
+    def take(
+        self, part: Part, source: CheckpointRef, patches: tuple[LoraPatch, ...], build: "_Build"
+    ) -> _Kept:
+        """The loaded part with these changes on it, counted as in use. For sessions; the lock is theirs.
+
+        Raises:
+            DiffusionError: a file is wrong, or memory does not suffice.
+        """
+        key, kept = self._found(part, source, patches)
+        if kept is None:
+            kept = self._built(part, source, build)
+            self._kept[key] = kept
+        self._kept.move_to_end(key)
+        if kept.patches != patches:
+            self._patch(kept, patches)
+        kept.users += 1
+        return kept
+
+    def _found(
+        self, part: Part, source: CheckpointRef, patches: tuple[LoraPatch, ...]
+    ) -> tuple[_Key, _Kept | None]:
+        """A copy that has these changes, else one that nobody uses, else none and the name for a new one."""
+        copies = {key: kept for key, kept in self._kept.items() if key[:2] == (part, source.content)}
+        fits = [item for item in copies.items() if item[1].patches == patches]
+        fits += [item for item in copies.items() if item[1].users == 0]
+        if fits:
+            return fits[0]
+        free = next(
+            number for number in range(len(copies) + 1) if (part, source.content, number) not in copies
+        )
+        return (part, source.content, free), None
+
+    def _built(self, part: Part, source: CheckpointRef, build: "_Build") -> _Kept:
+        self._fit(weights_needed(source.path, part, self.placement))
+        try:
+            loaded = build.load(self.placement)
+        except torch.OutOfMemoryError:
+            self._let_go(lambda: True)
+            try:
+                loaded = build.load(self.placement)
+            except torch.OutOfMemoryError as error:
+                name = source.path.name
+                hint = "Close other programs that use the device, or choose a smaller model."
+                raise DiffusionError(
+                    f"There is too little memory for the {part.value} of {name}.", hint
+                ) from error
+        gate = Gate()
+        gate.watch(module_of(loaded))
+        return _Kept(loaded, gate, build.patcher(loaded))
+
+    def _patch(self, kept: _Kept, patches: tuple[LoraPatch, ...]) -> None:
+        assert kept.patcher is not None
+        kept.patches = ()
+        read: dict[str, LoraFile] = {}
+        for patch in patches:
+            read.setdefault(patch.file.content, read_lora(patch.file.path))
+        kept.patcher.put_on([Strong(read[patch.file.content], patch.strength) for patch in patches])
+        kept.patches = patches
+
+    def _fit(self, coming: int) -> None:
+        self._let_go(lambda: sum(kept.size for kept in self._kept.values()) + coming > self.budget)
+
+    def _let_go(self, more: Callable[[], bool]) -> None:
+        """Drop what nobody uses, the one unused for longest first, while there is need of it."""
+        gone = False
+        for key in [key for key, kept in self._kept.items() if kept.users == 0]:
+            if not more():
+                break
+            del self._kept[key]
+            gone = True
+        if gone:
+            gc.collect()
+            if self.placement.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """How a part is made, and what puts changes on it."""
+
+    load: Callable[[Placement], Loaded]
+    patcher: Callable[[Loaded], Patcher | None] = lambda _loaded: None
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """What a piece of work uses of a pool. The networks it gives are valid until it ends.
+
+    Attributes:
+        warnings: what of the recipes could not be done, for the person at the canvas.
+    """
+
+    pool: Pool
+    check: Check | None
+    warnings: list[str] = field(default_factory=list[str])
+    _used: list[tuple[_Kept, Check | None]] = field(default_factory=list[tuple[_Kept, Check | None]])
+    _controls: dict[ControlNet, LoadedControl] = field(default_factory=dict[ControlNet, LoadedControl])
+
+    def network(self, model: Model) -> UnetNetwork:
+        """The network of a recipe.
+
+        Raises:
+            DiffusionError: a file is missing, damaged or of an unknown kind, or memory does not suffice.
+        """
+        path = model.checkpoint.path
+        build = _Build(
+            lambda placement: load_network(path, placement),
+            lambda loaded: Patcher(module_of(loaded), NETWORK_PREFIXES, network_aliases(module_of(loaded))),
+        )
+        kept = self._take(Part.NETWORK, model.checkpoint, model.patches, build)
+        return cast("UnetNetwork", kept.loaded)
+
+    def text(self, clip: Clip) -> TextEncoder:
+        """The text encoder of a recipe; its layer is for `encode` to choose. Errors as `network`."""
+        path = clip.checkpoint.path
+        build = _Build(
+            lambda placement: load_text(path, placement),
+            lambda loaded: Patcher(module_of(loaded), TEXT_PREFIXES, text_aliases(module_of(loaded))),
+        )
+        return cast("TextEncoder", self._take(Part.TEXT, clip.checkpoint, clip.patches, build).loaded)
+
+    def encode(self, clip: Clip, prompt: str) -> Encoding:
+        """A prompt as a recipe's text encoder reads it. Errors as `network`."""
+        return self.text(clip).encode(prompt, clip.last_layer)
+
+    def vae(self, vae: Vae) -> VaeCoder:
+        """The autoencoder of a recipe. Errors as `network`."""
+        path = vae.checkpoint.path
+        kept = self._take(Part.VAE, vae.checkpoint, (), _Build(lambda placement: load_vae(path, placement)))
+        return cast("VaeCoder", kept.loaded)
+
+    def control(self, net: ControlNet) -> LoadedControl:
+        """The control network of a recipe; the same one each time. Errors as `network`."""
+        if net not in self._controls:
+            path = net.checkpoint.path
+            build = _Build(lambda placement: load_control(path, placement))
+            kept = self._take(Part.CONTROL, net.checkpoint, (), build)
+            self._controls[net] = replace(cast("LoadedControl", kept.loaded), pools=net.pools_residuals)
+        return self._controls[net]
+
+    def close(self) -> None:
+        """Give all back; a pool does it."""
+        for kept, before in reversed(self._used):
+            kept.users -= 1
+            kept.gate.check = before
+        self._used.clear()
+        self._controls.clear()
+
+    def _take(self, part: Part, source: CheckpointRef, patches: Sequence[LoraPatch], build: _Build) -> _Kept:
+        kept = self.pool.take(part, source, tuple(patches), build)
+        self._used.append((kept, kept.gate.check))
+        kept.gate.check = self.check
+        self._warn(kept, patches)
+        return kept
+
+    def _warn(self, kept: _Kept, patches: Sequence[LoraPatch]) -> None:
+        if kept.patcher is None or not kept.patcher.unmatched:
+            return
+        names = ", ".join(sorted({patch.file.path.name for patch in patches}))
+        count, first = len(kept.patcher.unmatched), kept.patcher.unmatched[0]
+        self.warnings.append(f"{names}: {count} changes fit nothing in this model ({first} first).")

@@ -1,0 +1,150 @@
+"""Values at the border: inside they are `nodes.diffusion` values, packs see `{"samples": ...}` and `[[tensor, {...}]]`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from torch import Tensor
+
+from nodes.diffusion.values import Area, Cond, ControlUse, Latent
+from nodes.spec import ANY, Blocker
+
+PERCENTAGE = "percentage"
+COND_NUMBERS = ("strength", "mask_strength", "start_percent", "end_percent")
+ControlUses = tuple[ControlUse, ...]
+
+
+class BlockerFace:
+    """A `Blocker` as packs make it: `ExecutionBlocker(message)`."""
+
+    def __init__(self, message: str | None) -> None:
+        self.message = message
+
+
+def outward(value: object) -> object:
+    """The value as a pack expects it."""
+    if isinstance(value, Latent):
+        return _latent_dict(value)
+    if isinstance(value, tuple) and value and all(isinstance(entry, Cond) for entry in value):
+        return [_cond_pair(entry) for entry in cast("tuple[Cond, ...]", value)]
+    if isinstance(value, Blocker):
+        return BlockerFace(value.message)
+    return value
+
+
+def inward(value: object, kind: str) -> object:
+    """A pack's value as the rest of Weft expects it.
+
+    Args:
+        kind: socket type of the output; where it says nothing ("*"), the value's own shape decides.
+    """
+    if isinstance(value, BlockerFace):
+        return Blocker(value.message)
+    if kind in ("LATENT", ANY) and _is_latent(value):
+        return _latent(cast("Mapping[str, Any]", value))
+    if kind == "CONDITIONING" or (kind == ANY and _is_conditioning(value)):
+        return _conditioning(value)
+    return value
+
+
+def _is_latent(value: object) -> bool:
+    return isinstance(value, Mapping) and isinstance(
+        cast("Mapping[str, object]", value).get("samples"), Tensor
+    )
+
+
+def _is_conditioning(value: object) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    return all(_is_pair(entry) for entry in cast("list[object]", value))
+
+
+def _is_pair(entry: object) -> bool:
+    if not isinstance(entry, list | tuple):
+        return False
+    parts = cast("Sequence[object]", entry)
+    return len(parts) == 2 and isinstance(parts[0], Tensor | None) and isinstance(parts[1], dict)
+
+
+# --- latents --------------------------------------------------------------------------------------------------------
+
+
+def _latent_dict(latent: Latent) -> dict[str, object]:
+    made: dict[str, object] = {**latent.extra, "samples": latent.samples}
+    if latent.noise_mask is not None:
+        made["noise_mask"] = latent.noise_mask
+    if latent.batch_index is not None:
+        made["batch_index"] = list(latent.batch_index)
+    return made
+
+
+def _latent(value: Mapping[str, Any]) -> Latent:
+    mask = value.get("noise_mask")
+    if isinstance(mask, Tensor) and mask.ndim < 4:
+        mask = mask.reshape(-1, 1, *mask.shape[-2:])
+    index = value.get("batch_index")
+    return Latent(
+        value["samples"],
+        mask,
+        None if index is None else tuple(int(entry) for entry in index),
+        {
+            name: entry
+            for name, entry in value.items()
+            if name not in ("samples", "noise_mask", "batch_index")
+        },
+    )
+
+
+# --- conditioning ---------------------------------------------------------------------------------------------------
+
+
+def _cond_pair(cond: Cond) -> list[object]:
+    plain = Cond(cond.context)
+    options: dict[str, object] = dict(cond.extra)
+    if cond.pooled is not None:
+        options["pooled_output"] = cond.pooled
+    if cond.area is not None:
+        options["area"] = _area_tuple(cond.area)
+    if cond.mask is not None:
+        options["mask"] = cond.mask
+    if cond.controls:
+        options["control"] = cond.controls
+        options["control_apply_to_uncond"] = any(control.also_negative for control in cond.controls)
+    changed = (name for name in COND_NUMBERS if getattr(cond, name) != getattr(plain, name))
+    return [cond.context, options | {name: getattr(cond, name) for name in changed}]
+
+
+def _conditioning(value: object) -> object:
+    if not isinstance(value, list | tuple) or not all(
+        _is_pair(entry) for entry in cast("list[object]", value)
+    ):
+        return value
+    return tuple(_cond(entry[0], entry[1]) for entry in cast("list[Any]", value))
+
+
+def _cond(context: Tensor, options: Mapping[str, Any]) -> Cond:
+    rest = dict(options)
+    numbers = {name: float(rest.pop(name)) for name in COND_NUMBERS if name in rest}
+    area = rest.pop("area", None)
+    controls = rest.get("control")
+    if isinstance(controls, tuple):  # our own, carried through the pack
+        del rest["control"]
+        rest.pop("control_apply_to_uncond", None)
+    return Cond(
+        context,
+        pooled=rest.pop("pooled_output", None),
+        area=_area(area) if area is not None else None,
+        mask=rest.pop("mask", None),
+        controls=cast("ControlUses", controls) if isinstance(controls, tuple) else (),
+        extra=rest,
+        **numbers,
+    )
+
+
+def _area_tuple(area: Area) -> tuple[object, ...]:
+    sides = (area.height, area.width, area.y, area.x)
+    return (PERCENTAGE, *sides) if area.relative else tuple(int(side) for side in sides)
+
+
+def _area(area: Sequence[Any]) -> Area:
+    relative = area[0] == PERCENTAGE
+    return Area(*(area[1:] if relative else area), relative=relative)

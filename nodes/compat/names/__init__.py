@@ -1,0 +1,1 @@
+"""Modules under the names that packs import. Their shapes are the field's, not ours."""

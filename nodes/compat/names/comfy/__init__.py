@@ -1,0 +1,1 @@
+"""`comfy`, as far as packs find it here."""

@@ -1,0 +1,1 @@
+"""`comfy_execution`: graphs that nodes return."""

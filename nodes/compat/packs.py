@@ -1,0 +1,247 @@
+"""Find packs, load them one after the other, say how each fared. None stops another."""
+
+import logging
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from nodes.compat.adapt import adapt
+from nodes.compat.importing import PackHangs, import_pack, run_prestartup, within
+from nodes.compat.install import install, share
+from nodes.compat.places import Places
+from nodes.spec import Registry, SpecError
+
+# Modules that are not called like the package they come in.
+PACKAGES = {
+    "cv2": "opencv-python",
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    "git": "gitpython",
+}
+HOST_MODULES = (
+    "comfy",
+    "comfy_api",
+    "comfy_execution",
+    "comfy_extras",
+    "execution",
+    "folder_paths",
+    "latent_preview",
+)
+HOST_MORE = ("node_helpers", "nodes", "server", "app", "api_server", "cuda_malloc", "protocol")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """How a pack fared.
+
+    Attributes:
+        ok: its nodes are there (all but those that `message` names).
+        message, hint, kind, traceback: what went wrong; empty if nothing did.
+        web_directory: folder of its scripts for the canvas; empty if it has none.
+    """
+
+    name: str
+    path: Path
+    ok: bool
+    seconds: float = 0.0
+    nodes: tuple[str, ...] = ()
+    message: str = ""
+    hint: str = ""
+    kind: str = ""
+    traceback: tuple[str, ...] = ()
+    web_directory: str = ""
+
+
+@dataclass(slots=True)
+class _Pack:
+    name: str
+    path: Path
+    classes: dict[str, Any] = field(default_factory=dict[str, Any])
+    titles: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class Packs:
+    """The community packs of a worker.
+
+    Args:
+        registry: takes in their nodes.
+        places: the workspace's folders.
+        announce: told each pack's name before it is loaded.
+        skip: packs not to load, and why.
+        patience: seconds a pack may take to import.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        places: Places,
+        announce: Callable[[str], None],
+        skip: Mapping[str, str],
+        *,
+        patience: float = 30.0,
+    ) -> None:
+        self._registry = registry
+        self._places = places
+        self._announce = announce
+        self._skip = skip
+        self._patience = patience
+        self._packs: list[_Pack] = []
+
+    def load(self) -> tuple[Loaded, ...]:
+        """Load every pack: all prestartup scripts first, then the packs by name."""
+        install(self._places)
+        found = list(find(self._places.packs))
+        for path in found:
+            if path.is_dir() and path.name not in self._skip:
+                self._announce(path.name)
+                self._prestart(path)
+        return tuple(self._load(path) for path in found)
+
+    def refresh(self) -> None:
+        """Ask every class again for its description: lists of files change."""
+        for pack in self._packs:
+            for id, node_class in pack.classes.items():
+                try:
+                    self._add(pack, id, node_class)
+                except Exception:
+                    log.warning("The node %s of %s cannot be described now.", id, pack.name, exc_info=True)
+
+    def _prestart(self, path: Path) -> None:
+        try:
+            within(self._patience, lambda: run_prestartup(path))
+        except BaseException:
+            log.warning("The prestartup script of %s failed.", path.name, exc_info=True)
+
+    def _load(self, path: Path) -> Loaded:
+        name = path.stem if path.is_file() else path.name
+        if name in self._skip:
+            return Loaded(
+                name,
+                path,
+                ok=False,
+                message=f"It ended the worker while it was loaded: {self._skip[name]}",
+                hint="Update or remove the pack, then start Weft again.",
+                kind="PackCrashed",
+            )
+        self._announce(name)
+        started = time.perf_counter()
+        try:
+            module = within(self._patience, lambda: import_pack(path))
+            return self._take(_Pack(name, path), module, started)
+        except BaseException as error:  # noqa: BLE001 - a pack may raise anything, SystemExit too
+            log.warning("The pack %s cannot be loaded: %s", name, error)
+            return _failed(name, path, time.perf_counter() - started, error)
+
+    def _take(self, pack: _Pack, module: ModuleType, started: float) -> Loaded:
+        """Register the classes of an imported pack; one that is broken does not keep the others out."""
+        classes = getattr(module, "NODE_CLASS_MAPPINGS", None)
+        if not isinstance(classes, Mapping):
+            raise SpecError(
+                f"{pack.name} has no NODE_CLASS_MAPPINGS: it is no pack in a form that Weft reads."
+            )
+        pack.titles = getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None) or {}
+        added: list[str] = []
+        wrong: list[str] = []
+        lines: tuple[str, ...] = ()
+        for id, node_class in classes.items():
+            try:
+                if self._add(pack, str(id), node_class):
+                    added.append(str(id))
+                else:
+                    wrong.append(f"{id}: there is a built-in node of this name")
+            except Exception as error:  # noqa: BLE001 - a class's INPUT_TYPES may raise anything
+                wrong.append(f"{id}: {error}")
+                lines = _lines(error)
+                log.warning("The node %s of %s is left out: %s", id, pack.name, error)
+        self._packs.append(pack)
+        share(pack.classes, pack.titles)
+        return Loaded(
+            pack.name,
+            pack.path,
+            ok=True,
+            seconds=time.perf_counter() - started,
+            nodes=tuple(added),
+            message="Left out: " + "; ".join(wrong) if wrong else "",
+            hint="Tell the pack's author." if wrong else "",
+            kind="NodesLeftOut" if wrong else "",
+            traceback=lines,
+            web_directory=_web_directory(pack.path, module),
+        )
+
+    def _add(self, pack: _Pack, id: str, node_class: Any) -> bool:
+        adapted = adapt(id, node_class, str(pack.titles.get(id, "")), f"custom_nodes.{pack.name}")
+        pack.classes[id] = node_class
+        return self._registry.add(adapted)
+
+
+def find(folders: tuple[Path, ...]) -> Iterator[Path]:
+    """Folders with `__init__.py`, and single `.py` files; each once, by name."""
+    seen: set[Path] = set()
+    for folder in folders:
+        for path in sorted(folder.iterdir(), key=lambda entry: entry.name.lower()) if folder.is_dir() else ():
+            named_out = path.name.startswith((".", "__")) or path.name.endswith(".disabled")
+            is_pack = path.suffix == ".py" if path.is_file() else (path / "__init__.py").is_file()
+            if is_pack and not named_out and path.resolve() not in seen:
+                seen.add(path.resolve())
+                yield path
+
+
+def _failed(name: str, path: Path, seconds: float, error: BaseException) -> Loaded:
+    lines = error.where if isinstance(error, PackHangs) else _lines(error)
+    kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    message = str(error) or type(error).__name__
+    return Loaded(
+        name,
+        path,
+        ok=False,
+        seconds=seconds,
+        message=message,
+        hint=_hint(path, error),
+        kind=kind,
+        traceback=lines,
+    )
+
+
+def _hint(path: Path, error: BaseException) -> str:
+    """What the person can do about it."""
+    if isinstance(error, PackHangs):
+        return (
+            "It may be downloading something or waiting for an answer: look at the log, or remove the pack."
+        )
+    if not isinstance(error, ImportError):
+        return "Update the pack, or tell its author."
+    root = (error.name or "").split(".")[0]
+    if root in (*HOST_MODULES, *HOST_MORE):
+        return f"It asks its host for {error.name!r}, or for a part of it, which this version of Weft does not offer."
+    if isinstance(error, ModuleNotFoundError) and root:
+        listed = path / "requirements.txt"
+        install_all = f", or all it wants: `pip install -r {listed}`" if listed.is_file() else ""
+        return f"Install what it needs: `pip install {PACKAGES.get(root, root)}`{install_all}. Then start Weft again."
+    return "Update the pack, or what it imports."
+
+
+def _lines(error: BaseException) -> tuple[str, ...]:
+    frames = traceback.extract_tb(error.__traceback__)
+    own = str(Path(__file__).parent)
+    first = next(
+        (at for at, frame in enumerate(frames) if not frame.filename.startswith((own, "<frozen"))),
+        len(frames),
+    )
+    lines = (*traceback.format_list(frames[first:]), *traceback.format_exception_only(error))
+    return tuple(line.rstrip("\n") for line in lines)
+
+
+def _web_directory(path: Path, module: ModuleType) -> str:
+    named = getattr(module, "WEB_DIRECTORY", None)
+    if not isinstance(named, str) or not path.is_dir():
+        return ""
+    folder = (path / named).resolve()
+    return str(folder) if folder.is_dir() and folder.is_relative_to(path.resolve()) else ""

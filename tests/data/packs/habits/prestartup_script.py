@@ -1,0 +1,3 @@
+import os
+
+os.environ["WEFT_TEST_PRESTARTED"] = "habits"

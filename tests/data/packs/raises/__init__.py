@@ -1,0 +1,3 @@
+from .inner import TABLE
+
+NODE_CLASS_MAPPINGS = TABLE

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Annotated
 
 from nodes.builtin.kinds import ClipOut, ControlOut, ModelOut, VaeOut
-from nodes.diffusion.pool import Pool
-from nodes.diffusion.values import ControlNet, Vae
-from nodes.spec import Combo, Context, Json, node
+from nodes.builtin.models import reference, told
+from nodes.diffusion.models.detect import Part, contents
+from nodes.diffusion.values import Clip, ControlNet, Model, Vae
+from nodes.spec import Combo, Context, Json, NodeError, node
 
 SHUFFLED = ("_shuffle", "_shuffle_fp16")  # nets whose residuals are averaged over the picture
 
@@ -15,7 +16,7 @@ def content_of(folder: str, input: str) -> Callable[..., str]:
     """A change token: the content of the file an input names, so that a replaced file is noticed."""
 
     def token(ctx: Context, **inputs: Json) -> str:
-        return ctx.resource(Pool).reference(ctx.files.find(folder, str(inputs[input]))).content
+        return reference(ctx, folder, str(inputs[input])).content
 
     return token
 
@@ -30,13 +31,22 @@ def checkpoint_loader_simple(
     ctx: Context, ckpt_name: Annotated[str, Combo(folder="checkpoints")]
 ) -> tuple[ModelOut, ClipOut, VaeOut]:
     """A model with its text encoder and VAE, from one file or model folder."""
-    return ctx.resource(Pool).checkpoint(ctx.files.find("checkpoints", ckpt_name))
+    file = reference(ctx, "checkpoints", ckpt_name)
+    with told():
+        parts = contents(file.path)
+    if Part.NETWORK not in parts:
+        held = ", ".join(sorted(part.value for part in parts)) or "nothing that Weft knows"
+        raise NodeError(
+            f"{ckpt_name} is no checkpoint with a diffusion model: it holds {held}.",
+            "Choose another file, or load this one with the loader of its kind.",
+        )
+    return Model(file), Clip(file) if Part.TEXT in parts else None, Vae(file) if Part.VAE in parts else None
 
 
 @node("VAELoader", name="Load VAE", category="loaders", change_token=content_of("vae", "vae_name"))
 def vae_loader(ctx: Context, vae_name: Annotated[str, Combo(folder="vae")]) -> VaeOut:
     """A VAE from a file of its own."""
-    return Vae(ctx.resource(Pool).reference(ctx.files.find("vae", vae_name)))
+    return Vae(reference(ctx, "vae", vae_name))
 
 
 @node(
@@ -49,8 +59,8 @@ def controlnet_loader(
     ctx: Context, control_net_name: Annotated[str, Combo(folder="controlnet")]
 ) -> ControlOut:
     """A network that lets a picture steer where things go."""
-    path = ctx.files.find("controlnet", control_net_name)
-    return ControlNet(ctx.resource(Pool).reference(path), pools_residuals=path.stem.endswith(SHUFFLED))
+    file = reference(ctx, "controlnet", control_net_name)
+    return ControlNet(file, pools_residuals=file.path.stem.endswith(SHUFFLED))
 
 
 NODES = (checkpoint_loader_simple, vae_loader, controlnet_loader)

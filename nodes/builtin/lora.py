@@ -4,7 +4,7 @@ from typing import Annotated
 
 from nodes.builtin.kinds import ClipIn, ClipOut, ModelIn, ModelOut
 from nodes.builtin.loaders import content_of
-from nodes.diffusion.pool import Pool
+from nodes.builtin.models import reference
 from nodes.diffusion.values import Clip, LoraPatch, Model
 from nodes.spec import Combo, Context, Float, node
 
@@ -39,12 +39,7 @@ def patched(
     """Both recipes, longer by one LoRA where its strength is not 0. What matches nothing is told on the node."""
     if strength_model == 0.0 and strength_clip == 0.0:
         return model, clip
-    pool = ctx.resource(Pool)
-    file = pool.reference(ctx.files.find("loras", name))
-    unmatched = pool.unmatched(file, model, clip)
-    if unmatched:
-        shown = ", ".join(unmatched[:3])
-        ctx.say(f"{len(unmatched)} of this LoRA's keys fit nothing in the model and are left out: {shown}...")
+    file = reference(ctx, "loras", name)
     if strength_model:
         model = model.patched(LoraPatch(file, strength_model))
     if strength_clip and clip is not None:

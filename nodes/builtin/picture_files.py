@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,17 @@ def write_png(
             f"The picture could not be written to {path.name}: {error.strerror or error}.",
             "Free some space or choose another output folder, then run again: only the save is repeated.",
         ) from error
+
+
+def jpeg(picture: Image, side: int) -> bytes:
+    """A picture [H, W, 3] of 0..1 as JPEG, enlarged or shrunk so that its longer side is about `side` pixels."""
+    pixels = (picture.numpy() * 255.0).clip(0, 255).astype(np.uint8)
+    opened = Pillow.fromarray(pixels)
+    factor = max(1, side // max(opened.size)) if max(opened.size) <= side else side / max(opened.size)
+    wide, tall = (max(1, round(length * factor)) for length in opened.size)
+    packed = BytesIO()
+    opened.resize((wide, tall), Pillow.Resampling.BILINEAR).save(packed, "JPEG", quality=95)
+    return packed.getvalue()
 
 
 def _frames(opened: Pillow.Image) -> list[Pillow.Image]:

@@ -5,9 +5,12 @@ from typing import Annotated
 from torch import Tensor
 
 from nodes.builtin.kinds import ConditioningIn, LatentIn, LatentOut, ModelIn
+from nodes.builtin.models import models
+from nodes.builtin.picture_files import jpeg
+from nodes.diffusion.denoiser import LatentFormat
 from nodes.diffusion.guidance import Guided
-from nodes.diffusion.pool import Pool
-from nodes.diffusion.preview import preview_jpeg
+from nodes.diffusion.pool import Session
+from nodes.diffusion.preview import colours
 from nodes.diffusion.sampling import SAMPLERS, Run, sample
 from nodes.diffusion.sampling.loop import window
 from nodes.diffusion.schedules import SCHEDULES, for_sampler
@@ -22,6 +25,7 @@ SAMPLER_NAMES = tuple(
     res_multistep_ancestral_cfg_pp gradient_estimation gradient_estimation_cfg_pp er_sde seeds_2 seeds_3 sa_solver
     sa_solver_pece ddim uni_pc uni_pc_bh2""".split()
 )
+PREVIEW_SIDE = 512  # pixels at most
 SCHEDULE_NAMES = tuple(
     "simple sgm_uniform karras exponential ddim_uniform beta normal linear_quadratic kl_optimal".split()
 )
@@ -49,9 +53,11 @@ def ksampler(
     denoise: Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.01)] = 1.0,
 ) -> LatentOut:
     """Turn noise into latents that fit the prompts. `denoise` below 1 keeps part of the latents that come in."""
-    sigmas = _sigmas(ctx, model, sampler_name, scheduler, steps, denoise)
-    run = Run(sampler_name, sigmas, seed)
-    return _sampled(ctx, model, latent_image, run, positive, negative, cfg)
+    _check_names(sampler_name, scheduler)
+    with models(ctx) as loaded:
+        levels = loaded.network(model).levels
+        run = Run(sampler_name, for_sampler(scheduler, sampler_name, levels, steps, denoise), seed)
+        return _sampled(ctx, loaded, model, latent_image, run, positive, negative, cfg)
 
 
 @node("KSamplerAdvanced", name="KSampler (Advanced)", category="sampling")
@@ -73,23 +79,27 @@ def ksampler_advanced(
     return_with_leftover_noise: Annotated[str, Combo(("disable", "enable"))],
 ) -> LatentOut:
     """A part of a run: from one step to another, with or without new noise, so that samplers can follow each other."""
-    whole = _sigmas(ctx, model, sampler_name, scheduler, steps, 1.0)
-    part = window(whole, start_at_step, end_at_step, leftover_noise=return_with_leftover_noise == "enable")
-    run = Run(sampler_name, part, noise_seed, adds_noise=add_noise == "enable")
-    return _sampled(ctx, model, latent_image, run, positive, negative, cfg)
+    _check_names(sampler_name, scheduler)
+    with models(ctx) as loaded:
+        whole = for_sampler(scheduler, sampler_name, loaded.network(model).levels, steps)
+        part = window(
+            whole, start_at_step, end_at_step, leftover_noise=return_with_leftover_noise == "enable"
+        )
+        run = Run(sampler_name, part, noise_seed, adds_noise=add_noise == "enable")
+        return _sampled(ctx, loaded, model, latent_image, run, positive, negative, cfg)
 
 
-def _sigmas(ctx: Context, model: Model, sampler: str, schedule: str, steps: int, denoise: float) -> Tensor:
+def _check_names(sampler: str, schedule: str) -> None:
     if sampler not in SAMPLERS:
         known = ", ".join(sorted(SAMPLERS))
         raise NodeError(f"The sampler {sampler} is not in Weft yet.", f"Choose one of: {known}.")
     if schedule not in SCHEDULES:
         raise NodeError(f"There is no schedule {schedule!r}.", f"Choose one of: {', '.join(SCHEDULES)}.")
-    return for_sampler(schedule, sampler, ctx.resource(Pool).network(model).levels, steps, denoise)
 
 
 def _sampled(
     ctx: Context,
+    loaded: Session,
     model: Model,
     latent: Latent,
     run: Run,
@@ -97,16 +107,21 @@ def _sampled(
     negative: Conditioning,
     cfg: float,
 ) -> Latent:
-    pool = ctx.resource(Pool)
-    network = pool.network(model)
-    guided = Guided(network, positive, negative, cfg, pool.control)
+    network = loaded.network(model)
+    guided = Guided(network, positive, negative, cfg, loaded.control)
     total = len(run.sigmas) - 1
     result = latent.samples
     for step in sample(guided, latent, run):
         result = step.latents
-        picture = preview_jpeg(step.denoised, network.latent_format) if ctx.previews else None
-        ctx.progress(step.index + 1, total, Preview(picture) if picture else None)
+        ctx.progress(
+            step.index + 1, total, _preview(step.denoised, network.latent_format) if ctx.previews else None
+        )
     return latent.with_samples(result)
+
+
+def _preview(denoised: Tensor, form: LatentFormat) -> Preview | None:
+    picture = colours(denoised[:1], form)
+    return None if picture is None else Preview(jpeg(picture[0], PREVIEW_SIDE))
 
 
 NODES = (ksampler, ksampler_advanced)

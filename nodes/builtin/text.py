@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 
 from nodes.builtin.kinds import ClipIn, ClipOut, ConditioningIn, ConditioningOut
-from nodes.diffusion.pool import Pool
+from nodes.builtin.models import models
 from nodes.diffusion.values import Cond
 from nodes.spec import Context, Int, NodeError, String, node
 
@@ -21,7 +21,8 @@ def clip_text_encode(
             "The checkpoint brought no text encoder.",
             "Load one that has it, or connect CLIP from another loader.",
         )
-    encoded = ctx.resource(Pool).text(clip).encode(text, clip.last_layer)
+    with models(ctx) as loaded:
+        encoded = loaded.text(clip).encode(text, clip.last_layer)
     return (Cond(encoded.context, encoded.pooled),)
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodes.builtin.kinds import ImageIn, ImageOut, LatentIn, LatentOut, MaskIn, VaeIn
-from nodes.diffusion.pool import Pool
+from nodes.builtin.models import models
 from nodes.diffusion.values import Latent, Vae
 from nodes.spec import Context, Int, NodeError, node
 
@@ -18,13 +18,15 @@ GRAY = 0.5
 @node("VAEDecode", name="VAE Decode", category="latent")
 def vae_decode(ctx: Context, samples: LatentIn, vae: VaeIn) -> ImageOut:
     """Latents to pictures."""
-    return ctx.resource(Pool).vae(_there(vae)).decode(samples.samples)
+    with models(ctx) as loaded:
+        return loaded.vae(_there(vae)).decode(samples.samples)
 
 
 @node("VAEEncode", name="VAE Encode", category="latent")
 def vae_encode(ctx: Context, pixels: ImageIn, vae: VaeIn) -> LatentOut:
     """Pictures to latents. Sides are cut to multiples of 8 pixels."""
-    return Latent(ctx.resource(Pool).vae(_there(vae)).encode(pixels[..., :3]))
+    with models(ctx) as loaded:
+        return Latent(loaded.vae(_there(vae)).encode(pixels[..., :3]))
 
 
 @node("VAEEncodeForInpaint", name="VAE Encode (for Inpainting)", category="latent/inpaint")
@@ -36,17 +38,24 @@ def vae_encode_for_inpaint(
     grow_mask_by: Annotated[int, Int(minimum=0, maximum=64, step=1)] = 6,
 ) -> LatentOut:
     """Pictures to latents with the masked part grayed out, to be made anew; the mask grows to hide its edge."""
-    engine = ctx.resource(Pool).vae(_there(vae))
-    height, width = pixels.shape[1:3]
-    planes = F.interpolate(mask.reshape(-1, 1, *mask.shape[-2:]).float(), (height, width), mode="bilinear")
-    top, left = (height % engine.pixels) // 2, (width % engine.pixels) // 2
-    tall, wide = height // engine.pixels * engine.pixels, width // engine.pixels * engine.pixels
-    picture = pixels[:, top : top + tall, left : left + wide, :3]
-    planes = planes[:, :, top : top + tall, left : left + wide]
-    keep = (1.0 - planes.round())[:, 0, :, :, None]
-    grayed = (picture - GRAY) * keep + GRAY
-    grown = _grown(planes, grow_mask_by)[:, :, :tall, :wide].round()
-    return replace(Latent(engine.encode(grayed)), noise_mask=grown)
+    with models(ctx) as loaded:
+        coder = loaded.vae(_there(vae))
+        planes = mask.reshape(-1, 1, *mask.shape[-2:]).float()
+        planes = F.interpolate(planes, pixels.shape[1:3], mode="bilinear")
+        rows, columns = (_centred(side, coder.pixels) for side in pixels.shape[1:3])
+        planes = planes[:, :, rows, columns]
+        keep = (1.0 - planes.round())[:, 0, :, :, None]
+        grayed = (pixels[:, rows, columns, :3] - GRAY) * keep + GRAY
+        latent = Latent(coder.encode(grayed))
+    return replace(
+        latent, noise_mask=_grown(planes, grow_mask_by)[:, :, : planes.shape[2], : planes.shape[3]].round()
+    )
+
+
+def _centred(side: int, multiple: int) -> slice:
+    """The middle of a side, as long as a multiple allows."""
+    start = (side % multiple) // 2
+    return slice(start, start + side // multiple * multiple)
 
 
 def _grown(planes: Tensor, by: int) -> Tensor:

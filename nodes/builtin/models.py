@@ -1,0 +1,41 @@
+"""The way from nodes to models: files to references, recipes to loaded networks, the library's errors to the person's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.models.files import ContentHashes
+from nodes.diffusion.pool import Pool, Session
+from nodes.diffusion.values import CheckpointRef
+from nodes.spec import Context, NodeError
+
+
+@contextmanager
+def models(ctx: Context) -> Iterator[Session]:
+    """Loaded models while the context is open; Stop is answered between the blocks of their networks.
+
+    Raises:
+        NodeError: a file is missing, damaged, or of another kind.
+    """
+    with told(), ctx.resource(Pool).session(ctx.check_stop) as session:
+        yield session
+
+
+def reference(ctx: Context, folder: str, name: str) -> CheckpointRef:
+    """A listed file or model folder with the hash of its content.
+
+    Raises:
+        NodeError: there is none of that name.
+    """
+    path = ctx.files.find(folder, name)
+    with told():
+        return ctx.resource(ContentHashes).reference(path)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """The library's errors as errors of the node."""
+    try:
+        yield
+    except DiffusionError as error:
+        raise NodeError(error.message, error.hint) from error

@@ -13,6 +13,7 @@ from nodes.starter.recipe.concepts import COLOUR_INDEX, COLOURS, CONCEPTS, PAPER
 from nodes.starter.recipe.muon import orthogonalised
 from nodes.starter.recipe.scenes import Scenes, kept_papers, usual_paper
 from nodes.starter.recipe.stages import (
+    Phase,
     Recipe,
     Work,
     encode,
@@ -30,7 +31,7 @@ _MINIATURE = Recipe(
     whole_plan=replace(autoencoder.whole_plan(2), crop_steps=1, crop=16, batch=2, crop_batch=2),
     decoder_plan=replace(autoencoder.decoder_plan(2), batch=2),
     unet_plan=unet.Plan(steps=2, level=1, batch=2),
-    plain_steps=1,
+    phases=(Phase(1, plain=True, focus=1.0), Phase(2, plain=False, focus=2.0)),
 )
 
 

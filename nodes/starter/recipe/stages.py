@@ -12,18 +12,24 @@ from nodes.starter.recipe.scenes import Scenes
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """All numbers of a training.
+class Phase:
+    """Which scenes the U-Net sees up to step `until`; see `Scenes` for `plain` and `focus`."""
 
-    `plain_steps` is how many of the U-Net's first steps see plain scenes alone.
-    """
+    until: int
+    plain: bool
+    focus: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All numbers of a training; the last of `phases` ends where `unet_plan` does."""
 
     channels: tuple[int, ...]
     text_plan: text.Plan
     whole_plan: autoencoder.Plan
     decoder_plan: autoencoder.Plan
     unet_plan: unet.Plan
-    plain_steps: int
+    phases: tuple[Phase, ...]
 
 
 def shipped() -> Recipe:
@@ -34,7 +40,11 @@ def shipped() -> Recipe:
         whole_plan=autoencoder.whole_plan(900),
         decoder_plan=autoencoder.decoder_plan(1000),
         unet_plan=unet.Plan(steps=3000, level=1600),
-        plain_steps=450,
+        phases=(
+            Phase(450, plain=True, focus=1.0),
+            Phase(500, plain=False, focus=1.0),
+            Phase(3000, plain=False, focus=2.0),
+        ),
     )
 
 
@@ -88,7 +98,7 @@ def encode(work: Work, plain: bool) -> None:
         return
     drawn = drawings.load(work.folder / "drawings")
     model = AutoencoderKL.from_pretrained(work.model("autoencoder"))
-    latents.save(latents.encode(model, drawn, Scenes(drawn, plain).kept), work.latents(plain))
+    latents.save(latents.encode(model, drawn, Scenes(drawn, plain=plain).kept), work.latents(plain))
 
 
 def train_unet(recipe: Recipe, work: Work, stop_at: int | None = None) -> None:
@@ -100,17 +110,11 @@ def train_unet(recipe: Recipe, work: Work, stop_at: int | None = None) -> None:
     drawn = drawings.load(work.folder / "drawings")
     model = unet.new(recipe.text_plan.width)
     last = recipe.unet_plan.steps if stop_at is None else stop_at
-    for plain, end in ((True, min(recipe.plain_steps, last)), (False, last)):
-        run = Run(work.folder / "unet", stop_at=end)
-        unet.train(
-            model,
-            encoder,
-            words,
-            Scenes(drawn, plain),
-            latents.load(work.latents(plain)),
-            recipe.unet_plan,
-            run,
-        )
+    for phase in recipe.phases:
+        run = Run(work.folder / "unet", stop_at=min(phase.until, last))
+        scenes = Scenes(drawn, plain=phase.plain, focus=phase.focus)
+        encoded = latents.load(work.latents(phase.plain))
+        unet.train(model, encoder, words, scenes, encoded, recipe.unet_plan, run)
     if last == recipe.unet_plan.steps:
         model.save_pretrained(work.model("unet"))
 

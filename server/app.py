@@ -7,8 +7,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from nodes.spec import Json, Registry
+from nodes.spec import Json, Place, Registry
 from server.api.messages import history_message
 from server.api.services import Limits, Services
 from server.api.site import Site, build_application
@@ -17,14 +19,20 @@ from server.backends.base import Backend
 from server.backends.process import ProcessBackend
 from server.config import ROOT, Config, web_folder
 from server.events import Bus, QueueChanged
-from server.graph.outcome import now_ms
+from server.graph.outcome import Failure, now_ms
 from server.jobs.history import History
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner, Surroundings
+from server.memory import memory
 from server.store import Store
-from server.worker.parts import Factory, WorkerParts
+from server.worker.parts import GIGABYTE, Factory, PackReport, WorkerParts
 from server.worker.parts import Services as WorkerServices
-from server.workspace import Workspace
+from server.workspace import MODEL_SUFFIXES, SUFFIXES, Workspace
+
+if TYPE_CHECKING:
+    import torch
+
+    from nodes.compat import Loaded, Places
 
 STARTER = "weft-starter-v0"
 DEFAULT_WORKFLOW = Path(__file__).with_name("default_workflow.json")
@@ -45,11 +53,44 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     import torch
 
     from nodes.builtin import all_nodes
+    from nodes.compat import Packs
+    from server.worker.machine import devices
 
     assert isinstance(settings, WorkerSettings)
-    del services
     workspace = build_workspace(settings.workspace, settings.packs)
-    return WorkerParts(registry=Registry(all_nodes()), files=workspace, around=torch.inference_mode)
+    registry = Registry(all_nodes())
+    packs = Packs(registry, _places(workspace), services.announce, services.skip)
+    return WorkerParts(
+        registry=registry,
+        files=workspace,
+        load_packs=lambda: [_pack_report(pack) for pack in packs.load()],
+        around=torch.inference_mode,
+        refresh=packs.refresh,
+        devices=devices,
+    )
+
+
+def _places(workspace: Workspace) -> "Places":
+    """The workspace's folders as packs see them."""
+    from nodes.compat import Places
+
+    return Places(
+        root=workspace.root,
+        models=workspace.models,
+        input=workspace.place(Place.INPUT),
+        output=workspace.place(Place.OUTPUT),
+        temp=workspace.place(Place.TEMP),
+        user=workspace.root / "user",
+        folders={
+            key: (folders, SUFFIXES.get(key, MODEL_SUFFIXES)) for key, folders in workspace.folders().items()
+        },
+        packs=workspace.pack_folders,
+    )
+
+
+def _pack_report(pack: "Loaded") -> PackReport:
+    fault = Failure(pack.message, pack.hint, pack.kind, pack.traceback) if pack.message else None
+    return PackReport(pack.name, str(pack.path), pack.ok, pack.seconds, pack.nodes, fault, pack.web_directory)
 
 
 def build_workspace(root: Path, packs: tuple[Path, ...] = ()) -> Workspace:

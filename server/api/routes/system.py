@@ -7,7 +7,7 @@ import sys
 from aiohttp import web
 
 from nodes.spec import Json
-from server.api.memory import memory
+from server.memory import memory
 from server.api.messages import failure_json
 from server.api.middleware import json_response
 from server.api.services import services

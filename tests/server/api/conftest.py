@@ -6,8 +6,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.serving import Server, serving
 from tests.server.small_nodes import FACTORY
+from tests.serving import Server, serving
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import torch
 
 from nodes.builtin import picture_files
 from nodes.builtin.kinds import ImageIn, ImageOut, MaskOut
-from nodes.diffusion.resize import Crop, Mode, resize
+from nodes.diffusion.resize import resize
 from nodes.diffusion.values import Image
 from nodes.spec import (
     Combo,
@@ -136,7 +136,7 @@ def image_batch(ctx: Context, image1: ImageIn, image2: ImageIn) -> ImageOut:
     return torch.cat((first, second))
 
 
-@node("ImageBlend", name="Image Blend", category="image/postprocessing")
+@node("ImageBlend", category="image/postprocessing")
 def image_blend(
     ctx: Context,
     image1: ImageIn,
@@ -163,7 +163,7 @@ def scaled(image: Image, width: int, height: int, method: str, crop: str = "disa
         raise NodeError(
             f"The picture would be {width} x {height} pixels.", "Choose a size of at least 1 x 1."
         )
-    return resize(image.movedim(-1, 1), width, height, Mode(method), Crop(crop)).movedim(1, -1)
+    return resize(image.movedim(-1, 1), width, height, method, crop).movedim(1, -1)
 
 
 def with_channels(image: Image, channels: int) -> Image:

@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 
 from nodes.builtin.kinds import LatentIn, LatentOut, MaskIn
-from nodes.diffusion.resize import Crop, Mode, resize
+from nodes.diffusion.resize import resize
 from nodes.diffusion.values import Latent
 from nodes.spec import Combo, Context, Float, Int, NodeError, node
 
@@ -74,7 +74,7 @@ def set_latent_noise_mask(ctx: Context, samples: LatentIn, mask: MaskIn) -> Late
 def _scaled(latent: Latent, width: int, height: int, method: str, crop: str) -> Latent:
     if width < 1 or height < 1:
         raise NodeError(f"The latents would be {width} x {height}.", "Choose a larger size.")
-    return latent.with_samples(resize(latent.samples, width, height, Mode(method), Crop(crop)))
+    return latent.with_samples(resize(latent.samples, width, height, method, crop))
 
 
 NODES = (empty_latent_image, latent_upscale, latent_upscale_by, set_latent_noise_mask)

@@ -7,7 +7,7 @@ to pictures that it has encoded; where no linear map tells its colours there is 
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,7 @@ SIDE = 16  # latents
 LEAST_EXPLAINED = 0.5  # share of the colours' variance that a fitted map must tell
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """Pictures to latents, as a `VaeCoder` does."""
 
@@ -58,7 +59,7 @@ def with_stored_map(form: LatentFormat, path: Path) -> LatentFormat | None:
     if not path.is_file():
         return None
     try:
-        said = cast("Any", json.loads(path.read_text("utf-8")))
+        said = json.loads(path.read_text("utf-8"))
         factors = torch.tensor(said["factors"], dtype=torch.float32)
         bias = torch.tensor(said.get("bias", [0.0, 0.0, 0.0]), dtype=torch.float32)
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -75,7 +76,8 @@ def with_fitted_map(form: LatentFormat, vae: Encoder) -> LatentFormat:
         F.avg_pool2d(pictures.movedim(-1, 1) * 2.0 - 1.0, vae.pixels).movedim(1, -1).reshape(-1, 3).double()
     )
     entries = torch.cat([latents, torch.ones(len(latents), 1, dtype=torch.float64)], dim=1)
-    found = torch.linalg.lstsq(entries, wanted).solution
+    found = cast("Any", torch.linalg).lstsq(entries, wanted).solution
+    assert isinstance(found, Tensor)
     left = (entries @ found - wanted).var(dim=0).sum() / wanted.var(dim=0).sum()
     if not float(1.0 - left) >= LEAST_EXPLAINED:
         return replace(form, preview=None, preview_bias=None)

@@ -140,7 +140,9 @@ def node(
     """
 
     def read(function: Callable[..., object]) -> Node:
-        hints = get_type_hints(function, include_extras=True)
+        hints = inspect.get_annotations(function)
+        if any(isinstance(hint, str) for hint in hints.values()):
+            hints = get_type_hints(function, include_extras=True)
         checks = _parameters(validate) if validate else ()
         spec = NodeSpec(
             id=id,

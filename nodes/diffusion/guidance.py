@@ -84,7 +84,7 @@ class Guided:
             for cond in side
         ]
 
-    def _ask(self, group: Sequence[_Piece], latents: Latents, sigma: Sigma) -> Sequence[Latents]:
+    def _ask(self, group: Sequence[_Piece], latents: Latents, sigma: Sigma) -> Sequence[Tensor]:
         """One call of the network for pieces that fit together; their denoised estimates."""
         noisy = torch.cat([piece.place.cut(latents) for piece in group])
         count, batch = len(group), len(latents)

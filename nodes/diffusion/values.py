@@ -132,10 +132,10 @@ class ControlUse:
 class Area:
     """A rectangle in latent units, or in shares of the picture if `relative`."""
 
-    height: float
-    width: float
-    y: float
-    x: float
+    height: float | int
+    width: float | int
+    y: float | int
+    x: float | int
     relative: bool = False
 
 

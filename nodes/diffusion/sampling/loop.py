@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from nodes.diffusion.denoiser import LatentFormat, TwoSidedDenoiser
@@ -43,7 +44,7 @@ class Run:
     adds_noise: bool = True
 
 
-def window(sigmas: Sigmas, start: int, end: int, *, leftover_noise: bool) -> Sigmas:
+def window(sigmas: Sigmas, start: int, end: int, *, leftover_noise: bool) -> Float[Tensor, " kept"]:
     """The part of a schedule between two steps.
 
     Args:

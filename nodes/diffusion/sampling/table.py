@@ -47,7 +47,7 @@ class Sampler:
     """One row.
 
     Attributes:
-        order: of convergence, for samplers without noise; 0 where it has no meaning.
+        order: of convergence, for samplers without noise; 0 where steps of lower order at the start or end hide it.
         mixed: asks how noise lies in the latents.
         clocked: needs the first sigma's clock to be finite; where noise is traded, it starts a hair lower.
         redraws_start: inpainting holds the kept part to noise of its own, not to the run's start noise.
@@ -98,7 +98,7 @@ SAMPLERS: Mapping[str, Sampler] = {
     "heunpp2": Sampler(heunpp2),
     "dpm_2": Sampler(dpm_2, order=2),
     "dpm_2_ancestral": _ancestral(dpm_2_ancestral),
-    "lms": Sampler(lms, order=4),
+    "lms": Sampler(lms),
     "dpmpp_2s_ancestral": _ancestral(dpmpp_2s_ancestral),
     "dpmpp_sde": _sde(dpmpp_sde),
     "dpmpp_sde_gpu": _sde(dpmpp_sde),

@@ -1,0 +1,97 @@
+"""The door to sampling: what goes in, what comes out, what a mask keeps."""
+
+import pytest
+import torch
+
+from nodes.diffusion.denoiser import LatentFormat
+from nodes.diffusion.guidance import Guided
+from nodes.diffusion.noise import start_noise
+from nodes.diffusion.sampling import SAMPLERS, Run, Step, sample
+from nodes.diffusion.sampling.loop import fitted_mask, window
+from nodes.diffusion.schedules import for_sampler
+from nodes.diffusion.values import Latent
+from tests.diffusion.sampling.test_guidance import Echo, cond
+
+EMPTY = Latent(torch.zeros(2, 4, 8, 8))
+
+
+def guided(scale: float = 1.0) -> Guided:
+    return Guided(Echo(latent_format=LatentFormat(scale=scale)), (cond(0.5),), (cond(-0.25),), 2.0)
+
+
+def schedule(sampler: str = "euler", steps: int = 6, denoise: float = 1.0) -> torch.Tensor:
+    return for_sampler("normal", sampler, guided().network.levels, steps, denoise)
+
+
+def last(latent: Latent, run: Run, scale: float = 1.0) -> torch.Tensor:
+    *_, step = sample(guided(scale), latent, run)
+    return step.latents
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_the_same_run_is_the_same_to_the_bit_and_another_seed_is_not(sampler: str):
+    masked = Latent(
+        torch.ones(2, 4, 8, 8), noise_mask=torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(1))
+    )
+    sigmas = schedule(sampler, denoise=0.7)
+    first = [step.denoised for step in sample(guided(), masked, Run(sampler, sigmas, 4))]
+    again = [step.denoised for step in sample(guided(), masked, Run(sampler, sigmas, 4))]
+    other = [step.denoised for step in sample(guided(), masked, Run(sampler, sigmas, 5))]
+    assert all(torch.equal(one, two) for one, two in zip(first, again, strict=True))
+    assert torch.isfinite(torch.stack(first)).all()
+    assert not torch.equal(torch.stack(first), torch.stack(other))
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_steps_count_up_and_hold_the_batch(sampler: str):
+    sigmas = schedule(sampler)
+    steps: list[Step] = list(sample(guided(), EMPTY, Run(sampler, sigmas, 4)))
+    indices = [step.index for step in steps]
+    assert indices == sorted(indices)
+    assert indices[-1] == len(sigmas) - 2
+    assert all(step.latents.shape == step.denoised.shape == (2, 4, 8, 8) for step in steps)
+
+
+def test_a_run_cut_in_two_ends_where_the_whole_one_does():
+    sigmas = schedule(steps=8)
+    whole = last(EMPTY, Run("euler", sigmas, 4), scale=0.18)
+    half = last(EMPTY, Run("euler", window(sigmas, 0, 3, leftover_noise=True), 4), scale=0.18)
+    rest = Run("euler", window(sigmas, 3, 10000, leftover_noise=True), 4, adds_noise=False)
+    assert torch.allclose(last(Latent(half), rest, scale=0.18), whole, atol=1e-4)
+
+
+def test_what_a_mask_keeps_comes_back_as_it_was():
+    samples = start_noise((2, 4, 8, 8), 7)
+    mask = torch.zeros(1, 8, 8)
+    mask[:, 2:6, 2:6] = 1.0
+    made = last(Latent(samples, noise_mask=mask), Run("dpmpp_2m", schedule("dpmpp_2m"), 4), scale=0.18)
+    kept = fitted_mask(mask, samples) == 0
+    assert torch.allclose(made[kept], samples[kept], atol=1e-5)
+    assert not torch.allclose(made[~kept], samples[~kept], atol=0.1)
+
+
+def test_a_schedule_without_steps_yields_nothing():
+    assert list(sample(guided(), EMPTY, Run("euler", torch.zeros(0), 4))) == []
+    assert list(sample(guided(), EMPTY, Run("euler", torch.ones(1), 4))) == []
+
+
+def test_an_item_of_a_batch_can_be_made_again_alone():
+    run = Run("euler", schedule(), 4)
+    alone = Latent(EMPTY.samples[:1], batch_index=(1,))
+    assert torch.allclose(last(alone, run)[0], last(EMPTY, run)[1], atol=1e-5)
+
+
+def test_the_scale_between_model_and_vae_is_the_callers():
+    run = Run("euler", schedule(), 4)
+    assert torch.allclose(last(EMPTY, run, scale=0.5) * 0.5, last(EMPTY, run), atol=1e-5)
+
+
+def test_empty_latents_get_the_channels_that_the_family_needs():
+    assert last(Latent(torch.zeros(1, 16, 8, 8)), Run("euler", schedule(), 4)).shape == (1, 4, 8, 8)
+
+
+def test_the_given_latents_are_left_alone():
+    samples = start_noise((1, 4, 8, 8), 7)
+    before = samples.clone()
+    last(Latent(samples), Run("euler", schedule(), 4))
+    assert torch.equal(samples, before)

@@ -1,0 +1,71 @@
+"""Noise: nothing global is read or changed, parts of a batch repeat, a Brownian path is one path."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nodes.diffusion.noise import BrownianPath, brownian_noise, start_noise, step_noise
+from nodes.diffusion.sampling import SAMPLERS
+
+LIKE = torch.zeros(1, 4, 32, 32)
+LAW = settings(max_examples=25, deadline=None)
+times = st.floats(0.05, 10.0)
+
+
+def test_the_global_generator_is_neither_read_nor_moved():
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = start_noise((1, 4, 8, 8), 42)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert torch.equal(start_noise((1, 4, 8, 8), 42), first)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**31, 2**63, 2**64 - 1])
+def test_it_is_what_the_seeded_global_generator_would_draw(seed: int):
+    state = torch.get_rng_state()
+    torch.manual_seed(seed)
+    expected = torch.randn(2, 4, 8, 8)
+    torch.set_rng_state(state)
+    assert torch.equal(start_noise((2, 4, 8, 8), seed), expected)
+
+
+@LAW
+@given(index=st.lists(st.integers(0, 5), min_size=1, max_size=4))
+def test_an_item_has_the_noise_of_its_place_in_the_whole_batch(index: list[int]):
+    whole = start_noise((6, 4, 4, 4), 9)
+    assert torch.equal(start_noise((len(index), 4, 4, 4), 9, tuple(index)), whole[index])
+
+
+def test_step_noise_does_not_repeat_the_start_noise():
+    start = start_noise((1, 4, 8, 8), 3)
+    assert not torch.equal(step_noise(start, 3)(start, 2.0, 1.0), start)
+
+
+@LAW
+@given(parts=st.tuples(times, times, times).map(sorted))
+def test_increments_of_a_path_add_up(parts: list[float]):
+    low, middle, high = parts
+    path = BrownianPath(LIKE, 0.05, 10.0, seed=4)
+    whole = path.increment(low, high)
+    assert torch.allclose(path.increment(low, middle) + path.increment(middle, high), whole, atol=1e-4)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.05, 10.0), (0.1, 0.3), (2.0, 7.5)])
+def test_an_increment_varies_as_long_as_it_is(low: float, high: float):
+    path = BrownianPath(LIKE, 0.05, 10.0, seed=4)
+    assert float(path.increment(low, high).std()) == pytest.approx((high - low) ** 0.5, rel=0.04)
+
+
+def test_a_path_does_not_depend_on_what_was_asked_before():
+    sigmas = torch.tensor([10.0, 5.0, 1.0, 0.0])
+    one, other = brownian_noise(LIKE, sigmas, 8), brownian_noise(LIKE, sigmas, 8)
+    other(LIKE, 10.0, 5.0)
+    assert torch.equal(one(LIKE, 5.0, 1.0), other(LIKE, 5.0, 1.0))
+
+
+def test_names_of_the_same_sampler_on_another_device_share_its_function():
+    for name in SAMPLERS:
+        if name.endswith("_gpu"):
+            assert SAMPLERS[name] == SAMPLERS[name.removesuffix("_gpu")]

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from typing import TYPE_CHECKING
 
 from nodes.spec import Json, Place, Registry
 from server.api.messages import history_message
@@ -54,20 +53,37 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
 
     from nodes.builtin import all_nodes
     from nodes.compat import Packs
+    from nodes.diffusion.models.files import ContentHashes
+    from nodes.diffusion.models.load import best_placement
+    from nodes.diffusion.pool import Pool
     from server.worker.machine import devices
 
     assert isinstance(settings, WorkerSettings)
     workspace = build_workspace(settings.workspace, settings.packs)
+    placement = best_placement()
+    pool = Pool(placement, _weights_budget(placement.device))
     registry = Registry(all_nodes())
     packs = Packs(registry, _places(workspace), services.announce, services.skip)
     return WorkerParts(
         registry=registry,
         files=workspace,
+        resources={Pool: pool, ContentHashes: ContentHashes(workspace.root / "user" / "hashes.json")},
         load_packs=lambda: [_pack_report(pack) for pack in packs.load()],
         around=torch.inference_mode,
         refresh=packs.refresh,
+        free_models=pool.empty,
         devices=devices,
+        results_budget=max(GIGABYTE, memory()[0] // 4),
     )
+
+
+def _weights_budget(device: "torch.device") -> int:
+    """Bytes of weights to keep: four fifths of a card, or half of the machine's memory."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory * 4 // 5
+    return max(GIGABYTE, memory()[0] // 2)
 
 
 def _places(workspace: Workspace) -> "Places":
@@ -188,7 +204,7 @@ class Server:
                 message=history_message,
                 choices=workspace.choices,
                 clock=now_ms,
-                wants_previews=lambda job: hub.watched(job.client),
+                wants_previews=lambda job: job.client is not None,
             )
         )
         return Services(

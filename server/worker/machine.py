@@ -1,11 +1,10 @@
 """The devices of the machine and their memory, in the shape of `/system_stats`. Imports torch: for workers alone."""
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from nodes.spec import Json
+from server.memory import memory
 
 
 def devices() -> Sequence[Mapping[str, Json]]:
@@ -21,20 +20,6 @@ def devices() -> Sequence[Mapping[str, Json]]:
         total, free = memory()
         found = [_device("cpu", "cpu", 0, (total, free), (total, free))]
     return [found[0] | {"pytorch_version": str(torch.__version__)}, *found[1:]]
-
-
-def memory() -> tuple[int, int]:
-    """The machine's memory: all of it, and what is free. Bytes; 0 where the system does not say."""
-    if os.name == "nt":
-        return _windows_memory()
-    page = os.sysconf("SC_PAGE_SIZE")
-    total = os.sysconf("SC_PHYS_PAGES") * page
-    listed = Path("/proc/meminfo")
-    if listed.is_file():
-        lines = dict(line.split(":", 1) for line in listed.read_text().splitlines() if ":" in line)
-        return total, int(lines.get("MemAvailable", "0 kB").split()[0]) * 1024
-    available = os.sysconf("SC_AVPHYS_PAGES") if "SC_AVPHYS_PAGES" in os.sysconf_names else 0
-    return total, available * page
 
 
 def _cuda(torch: Any, index: int) -> dict[str, Json]:
@@ -57,28 +42,3 @@ def _device(
         "torch_vram_total": torch_own[0],
         "torch_vram_free": torch_own[1],
     }
-
-
-def _windows_memory() -> tuple[int, int]:
-    import ctypes
-
-    class Status(ctypes.Structure):
-        _fields_ = [("length", ctypes.c_ulong), ("load", ctypes.c_ulong)] + [
-            (name, ctypes.c_ulonglong)
-            for name in (
-                "total",
-                "free",
-                "total_page",
-                "free_page",
-                "total_virtual",
-                "free_virtual",
-                "extended",
-            )
-        ]
-
-    status: Any = Status()
-    status.length = ctypes.sizeof(status)
-    windows: Any = ctypes
-    if not windows.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
-        return 0, 0
-    return int(status.total), int(status.free)

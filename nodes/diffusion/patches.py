@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.errors import CheckpointUnknown
+from nodes.diffusion.models.build import modules_in
 from nodes.diffusion.models.files import open_weights
 
 # How the parts of one change are called in files, by what they are.
@@ -198,7 +199,7 @@ class Patcher:
 
     def _names(self) -> Iterable[tuple[str, str]]:
         """Every module with weights, by each of its names; full stops and underscores count alike."""
-        for name, module in self.module.named_modules():
+        for name, module in modules_in(self.module):
             if not isinstance(getattr(module, "weight", None), Tensor):
                 continue
             yield SEPARATORS.sub("_", name), name

@@ -10,7 +10,7 @@ are put on.
 
 import gc
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import RLock
@@ -43,7 +43,7 @@ from nodes.diffusion.patches import (
     Strong,
     read_lora,
 )
-from nodes.diffusion.text.encoder import Encoding, TextEncoder
+from nodes.diffusion.text import Encoding, FindEmbedding, TextEncoder
 from nodes.diffusion.vae import VaeCoder
 from nodes.diffusion.values import CheckpointRef, Clip, ControlNet, LoraPatch, Model, Vae
 
@@ -88,7 +88,7 @@ class Pool:
         self._emptying = False
 
     @contextmanager
-    def session(self, check: Check | None = None) -> Iterator["Session"]:
+    def session(self, check: Check | None = None) -> Generator["Session"]:
         """Networks to use until the block ends; nothing of it is let go before.
 
         Args:
@@ -242,9 +242,9 @@ class Session:
         )
         return cast("TextEncoder", self._take(Part.TEXT, clip.checkpoint, clip.patches, build).loaded)
 
-    def encode(self, clip: Clip, prompt: str) -> Encoding:
-        """A prompt as a recipe's text encoder reads it. Errors as `network`."""
-        return self.text(clip).encode(prompt, clip.last_layer)
+    def encode(self, clip: Clip, prompt: str, find: FindEmbedding | None = None) -> Encoding:
+        """A prompt as a recipe's text encoder reads it, with learned vectors that `find` knows. Errors as `network`."""
+        return self.text(clip).encode(prompt, clip.last_layer, find)
 
     def vae(self, vae: Vae) -> VaeCoder:
         """The autoencoder of a recipe. Errors as `network`."""

@@ -96,7 +96,7 @@ class VaeCoder:
 
 def _one_by_one(coder: Coder, planes: Tensor) -> Tensor:
     """Each item alone, so that its result does not depend on its batch."""
-    return torch.cat([coder(item) for item in planes.split(1)])
+    return torch.cat([coder(planes[place : place + 1]) for place in range(len(planes))])
 
 
 def _tiled(coder: Coder, planes: Tensor, tile: tuple[int, int], overlap: int) -> Tensor:

@@ -1,9 +1,9 @@
 """Networks made of tensors: a class and its settings, filled without first drawing random weights."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -100,6 +100,11 @@ def fill(
         state[ours] = cast_tensor(tensor, device, dtype)
     module.load_state_dict(state, strict=True, assign=True)
     return module.requires_grad_(requires_grad=False).eval()
+
+
+def modules_in(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Every module within one, by its name."""
+    yield from cast("Iterator[tuple[str, nn.Module]]", module.named_modules())
 
 
 def size_of(module: nn.Module) -> int:

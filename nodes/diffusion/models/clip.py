@@ -96,8 +96,8 @@ def _loaded(
 def _count_places(model: nn.Module, device: torch.device) -> None:
     """Places are numbered, not learned: no file needs to say them."""
     for part in model.modules():
-        places = part._buffers.get("position_ids")  # noqa: SLF001 - torch has no public way to replace one
-        if places is not None:
+        places = getattr(part, "position_ids", None)
+        if isinstance(places, torch.Tensor):
             part.register_buffer(
                 "position_ids", torch.arange(places.shape[-1], device=device)[None], persistent=False
             )

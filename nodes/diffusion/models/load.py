@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -13,15 +13,13 @@ from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.denoiser import LatentFormat
 from nodes.diffusion.errors import CheckpointUnreadable, DiffusionError, PartMissing
 from nodes.diffusion.models import scheduling, unet_shape, vae_shape
-from nodes.diffusion.models.build import fill, known_settings, unfilled
+from nodes.diffusion.models.build import fill, known_settings, modules_in, unfilled
 from nodes.diffusion.models.detect import Found, Layout, Part, find_part
 from nodes.diffusion.models.files import WeightFile, folder_weights, read_json
 from nodes.diffusion.models.network import UnetNetwork
 from nodes.diffusion.preview import sd1_format, with_fitted_map, with_stored_map
+from nodes.diffusion.text import TextEncoder
 from nodes.diffusion.vae import VaeCoder
-
-if TYPE_CHECKING:
-    from nodes.diffusion.text import TextEncoder
 
 Sized = TypeVar("Sized")
 
@@ -103,12 +101,15 @@ def load_vae(path: Path, placement: Placement) -> VaeCoder:
         shape = _measured(found, vae_shape.original_shape, vae_shape.diffusers_shape)
         settings = shape.settings()
         original = vae_shape.original_names(shape)
-        rename = (
-            (lambda name: vae_shape.from_original(name, original))
-            if found.layout is Layout.ORIGINAL
-            else vae_shape.from_old
-        )
-        names = [(found.prefix + name, rename(name)) for name in found.shapes]
+        names = [
+            (
+                found.prefix + name,
+                vae_shape.from_original(name, original)
+                if found.layout is Layout.ORIGINAL
+                else vae_shape.from_old(name),
+            )
+            for name in found.shapes
+        ]
     module = unfilled(lambda: AutoencoderKL(**settings), path)
     fill(module, source, names, placement.device, placement.vae_dtype, vae_shape.flattened)
     config = cast("Any", module).config
@@ -116,7 +117,7 @@ def load_vae(path: Path, placement: Placement) -> VaeCoder:
     return VaeCoder(module, pixels, config.latent_channels, placement.device, placement.vae_dtype)
 
 
-def load_text(path: Path, placement: Placement) -> "TextEncoder":
+def load_text(path: Path, placement: Placement) -> TextEncoder:
     """The text encoder of a checkpoint, with the vocabulary of its folder or CLIP's own. Errors as `load_network`."""
     from nodes.diffusion.models.clip import text_of_file, text_of_folder
 
@@ -200,7 +201,7 @@ def network_aliases(module: nn.Module) -> dict[str, str]:
 
 def text_aliases(module: nn.Module) -> dict[str, str]:
     """Other names of a text model's modules: files nest them in `text_model`, not all versions of its class do."""
-    nested = any(name.startswith("text_model.") for name, _ in module.named_modules())
+    nested = any(name.startswith("text_model.") for name, _ in modules_in(module))
     return {} if nested else {"text_model.": ""}
 
 

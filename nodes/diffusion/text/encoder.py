@@ -1,13 +1,14 @@
 """A CLIP text model at work: chunks of weighted tokens to context and pooled vector."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPTextModel
 
-from nodes.diffusion.text.tokens import Token, Tokenizer
+from nodes.diffusion.text.tokens import FindEmbedding, Token, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,46 +28,55 @@ class EncoderKind:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoding:
-    """An encoded prompt: context Float[1 token feature], pooled Float[1 feature]."""
+    """An encoded prompt: context Float[1 token feature], pooled Float[1 feature]; warnings for who wrote it."""
 
     context: Tensor
     pooled: Tensor
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextEncoder:
-    """A text model with its tokenizer. `projection` maps the pooled vector where a family asks for it."""
+    """A text model with its tokenizer.
 
-    model: CLIPTextModel
+    Attributes:
+        model: a `CLIPTextModel` of transformers.
+        projection: maps the pooled vector where a family asks for it.
+    """
+
+    model: nn.Module
     tokenizer: Tokenizer
     kind: EncoderKind = EncoderKind()
     projection: nn.Module | None = None
 
     @torch.inference_mode()
-    def encode(self, prompt: str, layer: int | None = None) -> Encoding:
+    def encode(self, prompt: str, layer: int | None = None, find: FindEmbedding | None = None) -> Encoding:
         """Encode a prompt of any length; chunks are joined along tokens.
 
         A token of weight w moves from where the empty prompt's token of its place stands: z0 + w (z - z0).
 
         Args:
-            layer: hidden state to take, from the end; None: the family's own.
+            layer: hidden state to take, from the end; None: the family's own. One the model lacks is its last.
+            find: learned vectors by the name that a prompt calls them.
         """
-        chunks = self.tokenizer.chunks(prompt)
+        read = self.tokenizer.read(prompt, find)
+        chunks = [self._fitting(chunk) for chunk in read.chunks]
+        warnings = read.warnings + _misfits(read.chunks, chunks)
         weighted = any(token.weight != 1.0 for chunk in chunks for token in chunk)
         asked = [*chunks, self.tokenizer.empty()] if weighted else chunks
         states, pooled = self._states(asked, self.kind.layer if layer is None else layer)
         if weighted:
             states = _weighted(states[:-1], states[-1:], chunks)
         context = states.reshape(1, -1, states.shape[-1]).float().cpu()
-        return Encoding(context, pooled[:1].float().cpu())
+        return Encoding(context, pooled[:1].float().cpu(), warnings)
 
     def _states(self, chunks: Sequence[Sequence[Token]], layer: int) -> tuple[Tensor, Tensor]:
-        device = next(self.model.parameters()).device
+        device, inner = next(self.model.parameters()).device, self._inner
         ids = torch.tensor([[token.id for token in chunk] for chunk in chunks], device=device)
-        hidden = self.model(input_ids=ids, output_hidden_states=True).hidden_states
-        norm = getattr(self.model, "text_model", self.model).final_layer_norm
-        count = len(hidden) - 1
-        states = hidden[max(layer, -count)]
+        with _standing_in(inner.embeddings.token_embedding, chunks):
+            hidden = cast("Any", self.model)(input_ids=ids, output_hidden_states=True).hidden_states
+        norm, count = inner.final_layer_norm, len(hidden) - 1
+        states = hidden[layer if -layer <= count else -1]
         if self.kind.normalised:
             states = norm(states)
         ends = (ids == self.tokenizer.end).int().argmax(dim=1)
@@ -74,6 +84,46 @@ class TextEncoder:
         if self.kind.projected and self.projection is not None:
             pooled = self.projection(pooled)
         return states, pooled
+
+    @property
+    def _inner(self) -> Any:
+        return getattr(self.model, "text_model", self.model)
+
+    def _fitting(self, chunk: Sequence[Token]) -> list[Token]:
+        """The chunk without vectors of another model's width, filled up with padding."""
+        width = self._inner.final_layer_norm.weight.shape[0]
+        kept = [token for token in chunk if token.vector is None or token.vector.shape[-1] == width]
+        return kept + [Token(self.tokenizer.pad)] * (len(chunk) - len(kept))
+
+
+@contextmanager
+def _standing_in(table: nn.Module, chunks: Sequence[Sequence[Token]]) -> Generator[None]:
+    """While this lasts, learned vectors come out of a table of embeddings in the places of their tokens."""
+    vectors = [
+        (row, place, token.vector)
+        for row, chunk in enumerate(chunks)
+        for place, token in enumerate(chunk)
+        if token.vector is not None
+    ]
+
+    def replace(_module: nn.Module, _inputs: tuple[Any, ...], made: Tensor) -> Tensor:
+        for row, place, vector in vectors:
+            made[row, place] = vector.to(made)
+        return made
+
+    handle = table.register_forward_hook(replace)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _misfits(read: Sequence[Sequence[Token]], kept: Sequence[Sequence[Token]]) -> tuple[str, ...]:
+    count = sum(token.vector is not None for chunk in read for token in chunk)
+    fitting = sum(token.vector is not None for chunk in kept for token in chunk)
+    if count == fitting:
+        return ()
+    return ("An embedding was left out of the prompt: it was made for a model of another width.",)
 
 
 def _weighted(states: Tensor, empty: Tensor, chunks: Sequence[Sequence[Token]]) -> Tensor:

@@ -5,11 +5,13 @@ Source: Radford et al. 2021 (arXiv:2103.00020), section 2.4; vocabulary and merg
 
 import gzip
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import TypeAlias
 
 from tokenizers import Regex
 from tokenizers import Tokenizer as Bpe
@@ -18,6 +20,7 @@ from tokenizers.normalizers import NFC, BertNormalizer, Replace
 from tokenizers.normalizers import Sequence as Normalizers
 from tokenizers.pre_tokenizers import ByteLevel, Split
 from tokenizers.pre_tokenizers import Sequence as PreTokenizers
+from torch import Tensor
 
 from nodes.diffusion.text.weighting import Segment, weighted
 
@@ -27,14 +30,27 @@ MERGES = 49152 - 256 - 2
 END_OF_WORD = "</w>"
 START_TEXT, END_TEXT = "<|startoftext|>", "<|endoftext|>"
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+LEARNED = re.compile(r"(?:(?<=\s)|^)embedding:(\S*)")
+STAND_IN = 0  # the id where a learned vector stands
+
+FindEmbedding: TypeAlias = Callable[[str], Tensor | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A vocabulary id and how much it counts."""
+    """A vocabulary id and how much it counts; `vector`, Float[feature], is a learned one that stands in its place."""
 
     id: int
     weight: float = 1.0
+    vector: Tensor | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A prompt in chunks of 77; `warnings` are for the person who wrote it."""
+
+    chunks: list[list[Token]]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,16 +67,42 @@ class Tokenizer:
 
         A segment of 8 tokens or more is cut where a chunk is full; a shorter one moves whole to the next.
         """
-        return list(self._filled([self._tokens(segment) for segment in weighted(prompt)]))
+        return self.read(prompt).chunks
+
+    def read(self, prompt: str, find: FindEmbedding | None = None) -> Tokens:
+        """The prompt as `chunks`, with learned vectors where it says `embedding:name` after a space or at its start.
+
+        Args:
+            find: the vectors of a name, Float[token feature]; None where there are none.
+        """
+        warnings: list[str] = []
+        groups = [group for segment in weighted(prompt) for group in self._groups(segment, find, warnings)]
+        return Tokens(list(self._filled(groups)), tuple(warnings))
 
     def empty(self) -> list[Token]:
         """The chunk of an empty prompt."""
         return self._closed([Token(self.start)])
 
-    def _tokens(self, segment: Segment) -> list[Token]:
-        return [
-            Token(id, segment.weight) for id in self.bpe.encode(segment.text, add_special_tokens=False).ids
-        ]
+    def _groups(
+        self, segment: Segment, find: FindEmbedding | None, warnings: list[str]
+    ) -> Iterator[Sequence[Token]]:
+        """What is cut between chunks as one: the words between learned vectors, and the vectors of each name."""
+        rest = segment.text
+        while (said := LEARNED.search(rest)) is not None:
+            yield self._tokens(rest[: said.start()], segment.weight)
+            name, rest = said.group(1), rest[said.end() :]
+            vectors = find(name) if find is not None else None
+            stem = name.rstrip(",")
+            if vectors is None and find is not None and stem != name:
+                vectors, rest = find(stem), name[len(stem) :] + rest
+            if vectors is None:
+                warnings.append(f"There is no embedding {stem!r}: it was left out of the prompt.")
+            else:
+                yield [Token(STAND_IN, segment.weight, row) for row in vectors.reshape(-1, vectors.shape[-1])]
+        yield self._tokens(rest, segment.weight)
+
+    def _tokens(self, text: str, weight: float) -> list[Token]:
+        return [Token(id, weight) for id in self.bpe.encode(text, add_special_tokens=False).ids]
 
     def _filled(self, segments: Sequence[Sequence[Token]]) -> Iterator[list[Token]]:
         chunk = [Token(self.start)]

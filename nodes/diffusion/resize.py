@@ -1,0 +1,124 @@
+"""Sizes changed: latents, pictures and masks as planes [batch channel height width], by the field's named methods."""
+
+import math
+from enum import Enum
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ALIGNED = 1 - 1e-5  # the cosine beyond which two vectors count as parallel
+
+
+class Method(Enum):
+    """How places between known ones are filled. Lanczos goes through 8 bits a channel, as picture libraries do."""
+
+    NEAREST = "nearest-exact"
+    BILINEAR = "bilinear"
+    AREA = "area"
+    BICUBIC = "bicubic"
+    BISLERP = "bislerp"
+    LANCZOS = "lanczos"
+
+
+class Crop(Enum):
+    """What becomes of another aspect: stretched, or cut evenly on both sides first."""
+
+    DISABLED = "disabled"
+    CENTER = "center"
+
+
+def resize(planes: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:
+    """Planes [batch channel *depth height width] at another size; type and device stay.
+
+    Args:
+        method, crop: values of `Method` and `Crop`.
+
+    Raises:
+        ValueError: of names that are neither.
+    """
+    how = Method(method)
+    flat = planes.movedim(1, 2).flatten(0, 1) if planes.ndim == 5 else planes
+    if Crop(crop) is Crop.CENTER:
+        flat = _cut(flat, width, height)
+    if how is Method.BISLERP:
+        sized = _bislerp(flat, width, height)
+    elif how is Method.LANCZOS:
+        sized = _lanczos(flat, width, height)
+    else:
+        sized = F.interpolate(flat, size=(height, width), mode=how.value)
+    if planes.ndim == 5:
+        return sized.reshape(planes.shape[0], planes.shape[2], *sized.shape[1:]).movedim(2, 1)
+    return sized
+
+
+def mask_for(mask: Tensor, shape: torch.Size | tuple[int, ...]) -> Tensor:
+    """A mask [batch height width] or [batch 1 height width] over latents of a shape: their size, channels and batch."""
+    batch, channels, *space = shape
+    planes = mask.reshape(-1, 1, *mask.shape[-2:]).float()
+    sized = F.interpolate(planes, size=tuple(space[-2:]), mode="bilinear")
+    repeated = sized.repeat(math.ceil(batch / len(sized)), 1, 1, 1)[:batch]
+    if len(space) == 3:
+        repeated = repeated.unsqueeze(2)
+    return repeated.expand(batch, channels, *space)
+
+
+def _cut(planes: Tensor, width: int, height: int) -> Tensor:
+    """The middle of planes, in the aspect of a size; half of what is too much, rounded, goes from each side."""
+    old_height, old_width = planes.shape[-2:]
+    had, wanted = old_width / old_height, width / height
+    left = round((old_width - old_width * (wanted / had)) / 2) if had > wanted else 0
+    top = round((old_height - old_height * (had / wanted)) / 2) if had < wanted else 0
+    return planes[..., top : old_height - top, left : old_width - left]
+
+
+def _bislerp(planes: Tensor, width: int, height: int) -> Tensor:
+    """Along each axis in turn, the vectors of channels turned from one known place to the next.
+
+    Directions by spherical interpolation (Shoemake 1985), lengths by linear interpolation.
+    """
+    wide = _slerped(planes.float(), width)
+    return _slerped(wide.movedim(-1, -2), height).movedim(-1, -2).to(planes.dtype)
+
+
+def _slerped(planes: Tensor, size: int) -> Tensor:
+    old = planes.shape[-1]
+    places = torch.arange(old, dtype=torch.float32, device=planes.device).reshape(1, 1, 1, -1)
+    first = F.interpolate(places, size=(1, size), mode="bilinear").flatten()
+    shares = first.frac()
+    low = first.floor().long()
+    high = (low + 1).clamp(max=old - 1)
+    return _slerp(planes[..., low], planes[..., high], shares)
+
+
+def _slerp(one: Tensor, other: Tensor, shares: Tensor) -> Tensor:
+    """Between vectors along axis 1; parallel ones are mixed linearly, opposite ones joined through the nearer."""
+    one_length, other_length = _length(one), _length(other)
+    one_way = torch.where(one_length > 0, one / one_length, 0.0)
+    other_way = torch.where(other_length > 0, other / other_length, 0.0)
+    cosine = (one_way * other_way).sum(dim=1, keepdim=True)
+    angle = cosine.clamp(-1.0, 1.0).acos()
+    sine = angle.sin()
+    way = (((1.0 - shares) * angle).sin() * one_way + (shares * angle).sin() * other_way) / sine
+    turned = way * (one_length * (1.0 - shares) + other_length * shares)
+    turned = torch.where(cosine > ALIGNED, one, turned)
+    return torch.where(cosine < 1e-5 - 1, one * (1.0 - shares) + other * shares, turned)
+
+
+def _length(vectors: Tensor) -> Tensor:
+    return vectors.pow(2).sum(dim=1, keepdim=True).sqrt()
+
+
+def _lanczos(planes: Tensor, width: int, height: int) -> Tensor:
+    """Each picture in 8 bits through a Lanczos filter of 3 lobes."""
+    import numpy as np
+    from PIL import Image
+
+    made: list[Tensor] = []
+    for item in planes.float().cpu().clamp(0.0, 1.0):
+        rows = [
+            np.asarray(Image.fromarray((255.0 * plane).numpy().astype("uint8")).resize((width, height), 1))
+            for plane in item
+        ]
+        made.append(torch.stack([torch.tensor(row.astype("float32") / 255.0) for row in rows]))
+    return torch.stack(made).to(planes)

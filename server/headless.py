@@ -7,6 +7,7 @@ import shutil
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Protocol, TextIO, cast
 
@@ -272,7 +273,7 @@ async def _judge(
     graph = parse_prompt(prompt)
     asked = calls(graph, specs)
     complaints = await backend.validate(asked) if asked else ()
-    return validate(graph, specs, workspace.choices, complaints=complaints)
+    return validate(graph, specs, cache(workspace.choices), complaints=complaints)
 
 
 def _in_words(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """A node's description as `/object_info` gives it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
 
 from nodes.spec import Json, NodeSpec, OutputSpec, Section
 from server.graph.constants import Lister, config
@@ -11,14 +12,8 @@ FLAGS = (("deprecated", "deprecated"), ("experimental", "experimental"), ("dev_o
 
 def describe_all(specs: Mapping[str, NodeSpec], choices: Lister) -> dict[str, dict[str, Json]]:
     """All nodes by class type. Each folder is listed once."""
-    listed: dict[str, Sequence[str]] = {}
-
-    def once(folder: str) -> Sequence[str]:
-        if folder not in listed:
-            listed[folder] = choices(folder)
-        return listed[folder]
-
-    return {id: describe(spec, once) for id, spec in specs.items()}
+    listed = cache(choices)
+    return {id: describe(spec, listed) for id, spec in specs.items()}
 
 
 def describe(spec: NodeSpec, choices: Lister) -> dict[str, Json]:

@@ -122,10 +122,6 @@ class Hub:
                     # A node can put anything into what it shows; one message is lost, not the connection.
                     log.exception("An event could not be told: %s", type(envelope.event).__name__)
 
-    def watched(self, sid: str | None) -> bool:
-        """Whether that client is connected."""
-        return sid is not None and sid in self._clients
-
     async def connect(
         self, socket: web.WebSocketResponse, sid: str, after: int | None, *, wants_own: bool
     ) -> None:

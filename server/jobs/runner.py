@@ -5,6 +5,7 @@ import logging
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Protocol
 
 from nodes.spec import Json, NodeSpec
@@ -117,9 +118,9 @@ class Runner:
         """Run the job; whatever goes wrong, there is an ending."""
         try:
             specs = await self._with.nodes.specs()
-            verdict = validate(
-                parse_prompt(job.wish.prompt), specs, self._with.choices, only=job.wish.targets
-            )
+            # Judged again: files and nodes may have gone since it was queued.
+            graph, listed = parse_prompt(job.wish.prompt), cache(self._with.choices)
+            verdict = await asyncio.to_thread(validate, graph, specs, listed, only=job.wish.targets)
             if verdict.error:
                 return self._fail(
                     job, kept, f"{verdict.error.message}\n{verdict.error.details}".strip(), "PromptError"

@@ -1,6 +1,8 @@
 """POST /prompt: from raw JSON to a job that waits, or to all that is wrong with it."""
 
+import asyncio
 import uuid
+from functools import cache
 
 from aiohttp import web
 
@@ -66,4 +68,5 @@ async def judge(behind: Services, wanted: wire.PromptRequest) -> Verdict:
     specs = await behind.backend.specs()
     asked = calls(graph, specs)
     complaints = await behind.backend.validate(asked) if asked else ()
-    return validate(graph, specs, behind.workspace.choices, only=wanted.targets, complaints=complaints)
+    listed = cache(behind.workspace.choices)  # many nodes may offer one folder
+    return await asyncio.to_thread(validate, graph, specs, listed, only=wanted.targets, complaints=complaints)

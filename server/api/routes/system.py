@@ -7,11 +7,11 @@ import sys
 from aiohttp import web
 
 from nodes.spec import Json
-from server.memory import memory
 from server.api.messages import failure_json
 from server.api.middleware import json_response
 from server.api.services import services
 from server.backends.base import PackReport
+from server.memory import memory
 
 ROUTES = web.RouteTableDef()
 OWN = web.RouteTableDef()  # these are under /api/weft alone

@@ -78,7 +78,7 @@ def _latent_dict(latent: Latent) -> dict[str, object]:
 
 
 def _latent(value: Mapping[str, Any]) -> Latent:
-    mask = value.get("noise_mask")
+    mask: Any = value.get("noise_mask")
     if isinstance(mask, Tensor) and mask.ndim < 4:
         mask = mask.reshape(-1, 1, *mask.shape[-2:])
     index = value.get("batch_index")

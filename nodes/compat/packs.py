@@ -197,16 +197,25 @@ def find(folders: tuple[Path, ...]) -> Iterator[Path]:
 def _failed(name: str, path: Path, seconds: float, error: BaseException) -> Loaded:
     lines = error.where if isinstance(error, PackHangs) else _lines(error)
     kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-    message = str(error) or type(error).__name__
     return Loaded(
         name,
         path,
         ok=False,
         seconds=seconds,
-        message=message,
+        message=_message(error),
         hint=_hint(path, error),
         kind=kind,
         traceback=lines,
+    )
+
+
+def _message(error: BaseException) -> str:
+    """What went wrong, in a line; bare texts such as a KeyError's get their kind."""
+    if isinstance(error, SystemExit):
+        return f"It tried to end the program ({error.code})."
+    text = str(error).strip()
+    return (
+        text if isinstance(error, ImportError | PackHangs | SpecError) else f"{type(error).__name__}: {text}"
     )
 
 

@@ -289,7 +289,7 @@ def _spawn(theirs: Connection) -> "subprocess.Popen[bytes]":
         windows.set_handle_inheritable(handle, True)  # noqa: FBT003 - its only form
         startup: Any = subprocess
         more = {"startupinfo": startup.STARTUPINFO(lpAttributeList={"handle_list": [handle]})}
-    process: subprocess.Popen[bytes] = subprocess.Popen(
+    process: Any = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more
     )
     theirs.close()

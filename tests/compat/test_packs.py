@@ -264,7 +264,7 @@ def test_a_value_survives_the_way_out_and_in():
     options = face[0][1]
     assert options["area"] == ("percentage", 0.5, 0.5, 0.0, 0.25)
     assert options["guidance"] == 3.5 and options["control_apply_to_uncond"] is True
-    (back,) = inward(face, "CONDITIONING")
+    back = inward(face, "CONDITIONING")[0]  # type: ignore[index]
     assert (back.area, back.strength, back.start_percent) == (cond.area, 0.7, 0.2)
     assert back.controls == cond.controls and back.extra == cond.extra and back.context is cond.context
     latent = Latent(torch.ones(2, 4, 8, 8), torch.ones(2, 1, 64, 64), (3, 4), {"type": "audio"})

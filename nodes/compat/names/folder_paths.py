@@ -44,7 +44,7 @@ def configure(places: Places) -> None:
 
 
 def map_legacy(folder_name):
-    return _OLDER.get(folder_name, folder_name)
+    return _OLDER[folder_name] if folder_name in _OLDER else folder_name  # noqa: SIM401
 
 
 def get_output_directory():

@@ -77,7 +77,7 @@ def total(ctx: Context, values=()):
     return sum(values)
 
 
-def gate(ctx: Context, value=None, limit=0, message=None):
+def gate(ctx: Context, value=0, limit=0, message=None):
     return Blocker(message) if value > limit else value
 
 

@@ -91,7 +91,7 @@ def load_vae(path: Path, placement: Placement) -> VaeCoder:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     if path.is_dir():
-        folder = path / "vae" if (path / "vae").is_dir() else path
+        folder = path if (path / "config.json").is_file() else path / "vae"
         source = _folder(folder.parent, folder.name, Part.VAE)
         settings = known_settings(AutoencoderKL, read_json(folder / "config.json"), folder)
         names = [(name, vae_shape.from_old(name)) for name in source.shapes]

@@ -35,10 +35,11 @@ class Gradient:
     DESCRIPTION = "One colour that fades into another. The mask runs from 0 to 1 the same way."
 
     # Asked before a run for values typed into the node: True, or the sentence that the person at the canvas reads.
+    # What comes through a wire is None here: nobody knows it yet.
     @classmethod
     def VALIDATE_INPUTS(cls, start, end):
         for name, colour in (("start", start), ("end", end)):
-            if not COLOUR.fullmatch(colour):
+            if colour is not None and not COLOUR.fullmatch(colour):
                 return f"{name} is {colour!r}: write a colour as # and six digits, such as #f2a65a."
         return True
 
@@ -75,7 +76,7 @@ class Tint:
     def VALIDATE_INPUTS(cls, colour):
         return (
             True
-            if COLOUR.fullmatch(colour)
+            if colour is None or COLOUR.fullmatch(colour)
             else f"{colour!r} is no colour: write # and six digits, such as #ff8800."
         )
 

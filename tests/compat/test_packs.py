@@ -22,6 +22,7 @@ from server.workspace import Workspace
 from tests.server.backends.asking import job, task
 
 PACKS = Path(__file__).parents[1] / "data" / "packs"
+EXAMPLE = Path(__file__).parents[2] / "custom_nodes" / "weft_example_pack"
 
 
 def places(workspace: Workspace, packs: Path) -> Places:
@@ -42,6 +43,7 @@ def packs(tmp_path: Path) -> Path:
     """A copy, so that no byte code is left in the checkout."""
     folder = tmp_path / "packs"
     shutil.copytree(PACKS, folder, ignore=shutil.ignore_patterns("__pycache__", "README.md"))
+    shutil.copytree(EXAMPLE, folder / EXAMPLE.name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "gone.disabled").mkdir()
     (folder / "no_pack").mkdir()
     (folder / "__pycache__").mkdir()
@@ -115,7 +117,7 @@ def values(worker: Worker, outcome, slot: int = 0) -> list:
 
 def test_every_pack_is_found_and_none_stops_another(loaded: dict[str, Loaded]):
     good = {name for name, report in loaded.items() if report.ok}
-    assert good == {"habits", "probe_pack", "single_file"}
+    assert good == {"habits", "probe_pack", "single_file", "weft_example_pack"}
     assert set(loaded) - good == {"hangs", "needs_more", "quits", "raises"}
     assert loaded["single_file"].nodes == ("Double",)
     assert os.environ.pop("WEFT_TEST_PRESTARTED") == "habits"
@@ -219,6 +221,15 @@ def test_stop_passes_through_a_packs_own_handlers(worker: Worker):
     assert outcome == Interrupted() and len(said) == 1
 
 
+def test_our_example_pack_runs_and_checks_what_is_typed(worker: Worker):
+    made = run(worker, "WeftExampleGradient", **defaults(worker, "WeftExampleGradient"), direction="down")
+    tinted = run(worker, "WeftExampleTint", image=made.outputs[0], colour="#ff0000", strength=1.0)
+    assert probe(worker, tinted.outputs[0])["tensor"] == [1, 256, 256, 3]
+    typed = Call("1", "WeftExampleTint", {"colour": "red"})
+    wired = Call("2", "WeftExampleTint", {}, {"colour": "STRING"})
+    assert [complaint.node for complaint in worker.validate([typed, wired])] == ["1"]
+
+
 # --- values at the border -------------------------------------------------------------------------------------------
 
 
@@ -243,7 +254,8 @@ def test_the_probe_pack_sees_the_fields_values_and_we_see_ours(worker: Worker):
 
 
 def defaults(worker: Worker, type: str) -> dict:
-    return {entry.name: entry.options["default"] for entry in worker.specs()[type].inputs}
+    inputs = worker.specs()[type].inputs
+    return {entry.name: entry.options["default"] for entry in inputs if "default" in entry.options}
 
 
 def test_a_value_survives_the_way_out_and_in():

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from nodes.spec import NodeError
-from server.api import wire
+from server.api import answers, wire
 from server.api.services import services
 from server.backends.base import BackendLost
 from server.graph.errors import Fault, PromptError
@@ -32,7 +32,7 @@ def json_response(value: object, status: int = 200) -> web.Response:
 
 def failure(fault: Fault, status: int) -> web.Response:
     """An error answer in JSON."""
-    return json_response(wire.error_json(fault), status)
+    return json_response(answers.error_json(fault), status)
 
 
 @web.middleware
@@ -47,7 +47,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except wire.BadRequest as error:
         return failure(error.fault, error.status)
     except PromptError as error:
-        return json_response(wire.error_json(error.fault, error.node_faults), 400)
+        return json_response(answers.error_json(error.fault, error.node_faults), 400)
     except NodeError as error:
         return failure(Fault("invalid_request", error.message, error.hint), 400)
     except StoreFull as error:

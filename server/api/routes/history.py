@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from server.api import wire
+from server.api import answers, wire
 from server.api.bodies import read_json
 from server.api.middleware import json_response
 from server.api.services import Services, services
@@ -16,14 +16,14 @@ async def history(request: web.Request) -> web.Response:
     """Finished jobs by id, oldest first."""
     count = wire.read_count(request.query, "max_items")
     offset = wire.read_count(request.query, "offset")
-    return json_response(wire.history_json(await services(request).history.last(count, offset)))
+    return json_response(answers.history_json(await services(request).history.last(count, offset)))
 
 
 @ROUTES.get("/history/{id}")
 async def entry(request: web.Request) -> web.Response:
     """One finished job by id; empty while it is not finished."""
     record = await services(request).history.get(request.match_info["id"])
-    return json_response(wire.history_json([record] if record else []))
+    return json_response(answers.history_json([record] if record else []))
 
 
 @ROUTES.post("/history")
@@ -46,7 +46,7 @@ async def jobs(request: web.Request) -> web.Response:
     except wire.BadRequest as error:
         return json_response({"error": error.fault.message}, 400)
     records, total = await services(request).history.search(search)
-    return json_response(wire.page_json(records, search, total))
+    return json_response(answers.page_json(records, search, total))
 
 
 @JOB_ROUTES.get("/jobs/{id}")
@@ -55,7 +55,7 @@ async def job(request: web.Request) -> web.Response:
     record = await services(request).history.find(request.match_info["id"])
     if record is None:
         return json_response({"error": "Job not found"}, 404)
-    return json_response(wire.whole_job_json(record))
+    return json_response(answers.whole_job_json(record))
 
 
 @JOB_ROUTES.post("/jobs/cancel")

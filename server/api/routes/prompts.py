@@ -6,7 +6,7 @@ from functools import cache
 
 from aiohttp import web
 
-from server.api import wire
+from server.api import answers, wire
 from server.api.bodies import read_json
 from server.api.middleware import json_response
 from server.api.services import Services, services
@@ -33,7 +33,7 @@ async def queue_prompt(request: web.Request) -> web.Response:
     behind = services(request)
     verdict = await judge(behind, wanted)
     if verdict.error:
-        return json_response(wire.error_json(verdict.error, verdict.node_faults), 400)
+        return json_response(answers.error_json(verdict.error, verdict.node_faults), 400)
     created = now_ms()
     wish = Wish(
         id=wanted.id,
@@ -48,11 +48,11 @@ async def queue_prompt(request: web.Request) -> web.Response:
         job = await behind.queue.put(wish, number=wanted.number, front=wanted.front)
     except DuplicateJob:
         fault = Fault("invalid_prompt_id", "prompt_id is that of another job", wanted.id)
-        return json_response(wire.error_json(fault), 400)
-    answer: wire.QueuedJson = {
+        return json_response(answers.error_json(fault), 400)
+    answer: answers.QueuedJson = {
         "prompt_id": job.id,
-        "number": wire.whole(job.number),
-        "node_errors": wire.node_errors_json(verdict.node_faults),
+        "number": answers.whole(job.number),
+        "node_errors": answers.node_errors_json(verdict.node_faults),
     }
     return json_response(answer)
 

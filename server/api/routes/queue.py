@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from server.api import wire
+from server.api import answers, wire
 from server.api.bodies import read_json
 from server.api.middleware import json_response
 from server.api.services import services
@@ -14,8 +14,8 @@ ROUTES = web.RouteTableDef()
 async def look(request: web.Request) -> web.Response:
     """All jobs that run and wait, the next one first."""
     queue = services(request).queue
-    running = [wire.queue_item(queue.running)] if queue.running else []
-    waiting = [wire.queue_item(job) for job in queue.waiting]
+    running = [answers.queue_item(queue.running)] if queue.running else []
+    waiting = [answers.queue_item(job) for job in queue.waiting]
     return json_response({"queue_running": running, "queue_pending": waiting})
 
 

@@ -7,10 +7,11 @@ from nodes.spec import Out, Socket
 
 ModelIn = Annotated[Model, Socket("MODEL")]
 ModelOut = Annotated[Model, Out("MODEL")]
-ClipIn = Annotated[Clip, Socket("CLIP")]
-ClipOut = Annotated[Clip, Out("CLIP")]
-VaeIn = Annotated[Vae, Socket("VAE")]
-VaeOut = Annotated[Vae, Out("VAE")]
+# A checkpoint may bring no text encoder and no VAE; the nodes that need one say so.
+ClipIn = Annotated[Clip | None, Socket("CLIP")]
+ClipOut = Annotated[Clip | None, Out("CLIP")]
+VaeIn = Annotated[Vae | None, Socket("VAE")]
+VaeOut = Annotated[Vae | None, Out("VAE")]
 ControlIn = Annotated[ControlNet, Socket("CONTROL_NET")]
 ControlOut = Annotated[ControlNet, Out("CONTROL_NET")]
 ConditioningIn = Annotated[Conditioning, Socket("CONDITIONING")]

@@ -7,7 +7,7 @@ import torch
 
 from nodes.builtin.kinds import ClipIn, ClipOut, ConditioningIn, ConditioningOut
 from nodes.builtin.models import models
-from nodes.diffusion.values import Cond
+from nodes.diffusion.values import Clip, Cond
 from nodes.spec import Context, Int, NodeError, String, node
 
 
@@ -31,7 +31,7 @@ def clip_set_last_layer(
     ctx: Context, clip: ClipIn, stop_at_clip_layer: Annotated[int, Int(minimum=-24, maximum=-1, step=1)] = -1
 ) -> ClipOut:
     """Read the text encoder at an earlier layer: -1 is the last, -2 the one before ("clip skip 2")."""
-    return replace(clip, last_layer=stop_at_clip_layer)
+    return replace(_there(clip), last_layer=stop_at_clip_layer)
 
 
 @node("ConditioningCombine", name="Conditioning (Combine)", category="conditioning")
@@ -51,6 +51,15 @@ def conditioning_concat(
         return conditioning_to
     added = conditioning_from[0].context
     return tuple(replace(cond, context=torch.cat((cond.context, added), 1)) for cond in conditioning_to)
+
+
+def _there(clip: Clip | None) -> Clip:
+    if clip is None:
+        raise NodeError(
+            "The checkpoint brought no text encoder.",
+            "Load one that has it, or connect CLIP from another loader.",
+        )
+    return clip
 
 
 NODES = (clip_text_encode, clip_set_last_layer, conditioning_combine, conditioning_concat)

@@ -15,8 +15,10 @@ FILES = frozenset(
     {"ckpt_name", "vae_name", "lora_name", "control_net_name", "image"}
 )  # lists differ by machine
 OURS = frozenset({"tooltip", "placeholder", "advanced"})  # texts of our own are welcome
-IN_ISSUE = """CheckpointLoaderSimple VAELoader LoraLoader LoraLoaderModelOnly ControlNetLoader CLIPTextEncode CLIPSetLastLayer
-ConditioningCombine ConditioningConcat ControlNetApply ControlNetApplyAdvanced EmptyLatentImage KSampler KSamplerAdvanced
+IN_ISSUE = """CheckpointLoaderSimple VAELoader LoraLoader LoraLoaderModelOnly ControlNetLoader CLIPTextEncode
+CLIPSetLastLayer
+ConditioningCombine ConditioningConcat ControlNetApply ControlNetApplyAdvanced EmptyLatentImage KSampler
+KSamplerAdvanced
 VAEDecode VAEEncode VAEEncodeForInpaint SetLatentNoiseMask LatentUpscale LatentUpscaleBy ImageScale ImageScaleBy
 ImageInvert ImageBatch LoadImage LoadImageMask SaveImage PreviewImage Canny SolidMask InvertMask MaskComposite GrowMask
 MaskToImage ImageToMask PrimitiveInt PrimitiveFloat PrimitiveString PrimitiveStringMultiline PrimitiveBoolean""".split()

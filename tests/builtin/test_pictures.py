@@ -30,7 +30,11 @@ def test_a_saved_picture_carries_what_made_it_and_loads_as_it_was(ctx: Surroundi
     picture = torch.rand(1, 6, 5, 3)
     workflow = {"nodes": [], "text": "日本 \x7f"}
     result = save_image.run(
-        ctx, images=picture, filename_prefix="sub/cat_%width%", prompt={"1": {}}, extra_pnginfo={"workflow": workflow}
+        ctx,
+        images=picture,
+        filename_prefix="sub/cat_%width%",
+        prompt={"1": {}},
+        extra_pnginfo={"workflow": workflow},
     )
     assert isinstance(result, Result) and result.ui is not None
     shown = result.ui["images"][0]
@@ -86,7 +90,9 @@ def test_all_frames_of_a_moving_picture_are_loaded(ctx: Surroundings):
     assert load_image.run(ctx, image="a.webp")[0].shape == (3, 4, 4, 3)  # type: ignore[index]
 
 
-@pytest.mark.parametrize("content", [b"", b"GIF89a", b"not a picture at all", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
+@pytest.mark.parametrize(
+    "content", [b"", b"GIF89a", b"not a picture at all", b"\x89PNG\r\n\x1a\n" + b"\0" * 40]
+)
 def test_a_file_that_is_no_picture_is_named(ctx: Surroundings, content: bytes):
     (ctx.files.root / "input" / "odd.png").write_bytes(content)
     with pytest.raises(NodeError, match=r"odd\.png"):
@@ -94,7 +100,9 @@ def test_a_file_that_is_no_picture_is_named(ctx: Surroundings, content: bytes):
 
 
 def test_a_cut_off_picture_is_told_damaged(ctx: Surroundings):
-    path = put(ctx, "cut.png", Pillow.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)))
+    path = put(
+        ctx, "cut.png", Pillow.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    )
     path.write_bytes(path.read_bytes()[:4000])
     with pytest.raises(NodeError, match=r"cut\.png is damaged") as caught:
         load_image.run(ctx, image="cut.png")

@@ -33,6 +33,8 @@ export interface NodeError {
   readonly cause: string;
   /** The input that is at fault, where one is. */
   readonly input?: string;
+  /** The fault's type as the server names it ("value_not_in_list"); absent for exceptions. */
+  readonly kind?: string;
   readonly traceback: readonly string[];
 }
 
@@ -274,7 +276,7 @@ function faultsOf(errors: NodeErrors): Map<ExecutionId, readonly NodeError[]> {
 
 function errorOf(fault: Fault): NodeError {
   const input = fault.extra_info?.input_name;
-  return { message: fault.message, cause: fault.details, traceback: [], ...(typeof input === "string" && { input }) };
+  return { message: fault.message, cause: fault.details, kind: fault.type, traceback: [], ...(typeof input === "string" && { input }) };
 }
 
 function runOf(state: Runs, id: PromptId): Run {

@@ -189,6 +189,12 @@ export class GraphDocument {
     this.#tellAll("Refresh");
   }
 
+  /** The server's list of nodes was read again: the document and its history stay. */
+  redefine(defs: NodeDefs): void {
+    this.#defs = defs;
+    this.#revision += 1;
+  }
+
   /**
    * Change without an undo step, for what is not the user's own edit (seed control after a run).
    * Undoing an earlier step leaves it as it is unless that step changed the same thing.

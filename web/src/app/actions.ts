@@ -1,0 +1,139 @@
+/** Everything that can be done by a key, a menu or the field at the top; one table for all three. */
+import {
+  type ClipboardData, Mode, type NodeId, type Point, ROOT, arrange, copy, duplicate, groupNodes, isClipboardData, isObject, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
+  removeNodes, disconnect, setCollapsed, setMode, setPinned, stringifyJson, toPrompt,
+} from "../graph";
+import { zoomed } from "../canvas/camera";
+import type { App } from "./app.svelte";
+import type { Editor } from "./editor.svelte";
+import { download, saveHere } from "./files";
+
+export interface Action {
+  readonly id: string;
+  readonly label: string;
+  /** As shown; `Mod` is Ctrl, or Command on a Mac. Several are parted by a bar. */
+  readonly keys?: string;
+  readonly can?: () => boolean;
+  readonly run: () => void;
+}
+
+export function actionsOf(app: App): readonly Action[] {
+  const editor = (): Editor | undefined => app.active;
+  const chosen = (): readonly NodeId[] => [...(editor()?.view.selection.nodes ?? [])];
+  const some = (): boolean => chosen().length > 0;
+  const on = (work: (editor: Editor) => void) => () => {
+    const active = editor();
+    if (active) work(active);
+  };
+  return [
+    { id: "run", label: "Run", keys: "Mod+Enter", run: () => void app.run() },
+    { id: "run-first", label: "Run before what waits", keys: "Mod+Shift+Enter", run: () => void app.run({ front: true }) },
+    { id: "stop", label: "Stop", keys: "Mod+Alt+Enter", can: () => app.running, run: () => void app.stop() },
+    { id: "clear-queue", label: "Take back everything that waits", can: () => app.waiting > 0, run: () => void app.client.clearQueue().then(() => app.jobs.refresh(), (error: unknown) => app.fail(error)) },
+    { id: "undo", label: "Undo", keys: "Mod+Z", can: () => editor()?.document.canUndo === true, run: on(({ document }) => void document.undo()) },
+    { id: "redo", label: "Redo", keys: "Mod+Shift+Z|Mod+Y", can: () => editor()?.document.canRedo === true, run: on(({ document }) => void document.redo()) },
+    { id: "new", label: "New workflow", run: () => void app.newTab() },
+    { id: "open", label: "Open a file", keys: "Mod+O", run: () => document.querySelector<HTMLInputElement>("#open-file")?.click() },
+    { id: "save", label: "Save", keys: "Mod+S", run: on((active) => saveHere(app, active)) },
+    { id: "save-as", label: "Save under another name", keys: "Mod+Shift+S", run: on((active) => saveHere(app, active, true)) },
+    { id: "download", label: "Save to this computer", run: on((active) => download(`${active.name}.json`, app.serialized(active))) },
+    { id: "download-prompt", label: "Save the prompt to this computer", run: on(({ document, name }) => download(`${name} (prompt).json`, stringifyJson(toPrompt(document.state, document.defs).prompt, 2))) },
+    { id: "select-all", label: "Select all", keys: "Mod+A", run: on(({ view, stage }) => view.select(stage.graph.nodes.keys(), stage.graph.groups.keys())) },
+    { id: "copy", label: "Copy", can: some, run: on((active) => void copyChosen(active)) },
+    { id: "cut", label: "Cut", can: some, run: on((active) => (copyChosen(active), removeChosen(active))) },
+    { id: "duplicate", label: "Duplicate", keys: "Mod+D", can: some, run: on((active) => active.view.select(active.document.execute(duplicate(active.view.scope, chosen())).nodes)) },
+    { id: "delete", label: "Delete", keys: "Delete|Backspace", run: on(removeChosen) },
+    { id: "delete-heal", label: "Delete and reconnect", keys: "Mod+Backspace", can: some, run: on(({ document, view }) => document.execute(removeAndHeal(view.scope, chosen()))) },
+    { id: "mute", label: "Mute", keys: "Mod+M", can: some, run: on((active) => toggleMode(active, Mode.Never)) },
+    { id: "bypass", label: "Bypass", keys: "Mod+B", can: some, run: on((active) => toggleMode(active, Mode.Bypass)) },
+    { id: "collapse", label: "Collapse", keys: "Alt+C", can: some, run: on((active) => toggleFlag(active, "collapsed", setCollapsed)) },
+    { id: "pin", label: "Pin", keys: "P", can: some, run: on((active) => toggleFlag(active, "pinned", setPinned)) },
+    { id: "group", label: "Group", keys: "Mod+G", can: some, run: on(({ document, view }) => view.select([], [document.execute(groupNodes(view.scope, chosen()))])) },
+    { id: "arrange", label: "Arrange in columns", run: on(arrangeAll) },
+    { id: "fit", label: "Show all", keys: ".", run: on(({ stage, view }) => stage.fit(view.selection.nodes.size > 0 ? view.selection.nodes : undefined)) },
+    { id: "zoom-in", label: "Zoom in", keys: "Alt+=", run: on((active) => zoomBy(active, 1.25)) },
+    { id: "zoom-out", label: "Zoom out", keys: "Alt+-", run: on((active) => zoomBy(active, 0.8)) },
+    { id: "zoom-one", label: "Full size", keys: "Alt+0", run: on((active) => zoomBy(active, 1 / active.view.camera.scale)) },
+    { id: "refresh", label: "Read lists of files again", keys: "R", run: () => void app.refresh() },
+    { id: "drawer-nodes", label: "Nodes", keys: "N", run: () => app.preferences.toggleDrawer("nodes") },
+    { id: "drawer-models", label: "Models", keys: "M", run: () => app.preferences.toggleDrawer("models") },
+    { id: "drawer-workflows", label: "Workflows", keys: "W", run: () => app.preferences.toggleDrawer("workflows") },
+    { id: "side", label: "Queue and pictures", keys: "Q", run: () => app.preferences.toggleSide() },
+    { id: "minimap", label: "Map", run: () => app.preferences.toggleMinimap() },
+    { id: "theme", label: "Dark or light", run: () => app.preferences.setTheme(app.preferences.theme === "dark" ? "light" : "dark") },
+    { id: "keys", label: "Keys", keys: "?", run: () => app.popups.show({ kind: "keys" }) },
+  ];
+}
+
+export function clipboardOf({ document, view }: Editor): ClipboardData {
+  return copy(document.state, view.scope, view.selection.nodes, document.defs, view.selection.groups);
+}
+
+async function copyChosen(editor: Editor): Promise<void> {
+  await navigator.clipboard?.writeText(stringifyJson(clipboardOf(editor)));
+}
+
+export function removeChosen(editor: Editor): void {
+  const { document, view, stage } = editor;
+  const { nodes, groups } = view.selection;
+  if (stage.links.size > 0 && nodes.size === 0 && groups.size === 0) return document.execute(disconnect(view.scope, stage.links));
+  if (nodes.size === 0 && groups.size === 0) return;
+  document.transaction("Delete", () => {
+    document.execute(removeNodes(view.scope, nodes));
+    document.execute(removeGroups(view.scope, groups));
+  });
+}
+
+/** @returns false if the text is not of a clipboard of ours. */
+export function pasteText(editor: Editor, text: string, at: Point | undefined, keepIncoming: boolean): boolean {
+  if (!text.trimStart().startsWith("{")) return false;
+  try {
+    const data = parseJson(text);
+    if (!isClipboardData(data)) return false;
+    const pasted = editor.document.execute(paste(editor.view.scope, data, at, { keepIncoming }));
+    editor.view.select(pasted.nodes, pasted.groups);
+    return true;
+  } catch {
+    return false; // text that only looks like it
+  }
+}
+
+/** Whether a text is a whole workflow or prompt. */
+export function isWorkflowText(text: string): boolean {
+  try {
+    const data = parseJson(text);
+    return isObject(data) && !isClipboardData(data) && ("nodes" in data || Object.values(data).some((value) => isObject(value) && "class_type" in value));
+  } catch {
+    return false;
+  }
+}
+
+export function toggleMode({ document, view, stage }: Editor, mode: number): void {
+  const nodes = [...view.selection.nodes];
+  const all = nodes.every((id) => stage.graph.nodes.get(id)?.mode === mode);
+  document.execute(setMode(view.scope, nodes, all ? Mode.Always : mode));
+}
+
+function toggleFlag({ document, view, stage }: Editor, flag: "collapsed" | "pinned", command: typeof setCollapsed): void {
+  const nodes = [...view.selection.nodes];
+  const all = nodes.every((id) => stage.graph.nodes.get(id)?.flags[flag] === true);
+  document.execute(command(view.scope, nodes, !all));
+}
+
+function arrangeAll({ document, view, stage }: Editor): void {
+  const chosen = view.selection.nodes.size > 1 ? view.selection.nodes : stage.graph.nodes.keys();
+  const ids = [...chosen];
+  const bounds = stage.boundsOf(ids);
+  if (!bounds) return;
+  const grown = new Map([...stage.graph.nodes].map(([id, node]) => {
+    const rect = stage.layout.rect(id);
+    return [id, rect ? { ...node, size: [rect[2], rect[3] - 32] as const } : node] as const;
+  }));
+  document.execute(placeNodes(view.scope, arrange({ ...stage.graph, nodes: grown }, ids, [bounds[0], bounds[1]]), "Arrange"));
+  stage.rebuild();
+  if (view.scope === ROOT && ids.length === stage.graph.nodes.size) stage.fit();
+}
+
+function zoomBy({ view, stage }: Editor, factor: number): void {
+  view.setCamera(zoomed(view.camera, factor, [stage.size[0] / 2, stage.size[1] / 2]));
+}

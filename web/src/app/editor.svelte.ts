@@ -1,0 +1,231 @@
+/** One open workflow: its document, its canvas, and how its runs go. */
+import { SvelteMap } from "svelte/reactivity";
+import { Stage } from "../canvas/stage.svelte";
+import { type Extras, NO_EXTRAS } from "../canvas/node-box";
+import type { Mark } from "../canvas/paint";
+import { type FileRef, type NodeError, type NodeRun, type PromptId, type Run, visibleNode } from "../client";
+import { type Camera, type DocumentState, EditorView, GraphDocument, type JsonObject, Mode, type NodeDefs, type NodeId, type Point, placeNodes, stringifyJson, widgetsOf } from "../graph";
+import { type Problem, problemHeight, problemOf } from "../nodes/problems";
+import { chosenFile, picturesOf, seedBefore } from "./pictures";
+
+/** What a node shows of its last results. */
+export interface Shown {
+  readonly files: readonly FileRef[];
+  readonly seed: string | undefined;
+  /** Gets past the browser's cache. */
+  readonly run: PromptId;
+}
+
+export class Editor {
+  readonly document: GraphDocument;
+  readonly view = new EditorView();
+  readonly stage: Stage;
+  name = $state("");
+  /** Where it lies among the user's files; undefined until it is saved there. */
+  path = $state<string | undefined>();
+  dirty = $state(false);
+  /** Counts changes, for what is shown beside the canvas. */
+  revision = $state(0);
+  run = $state.raw<Run | undefined>();
+  /** What the server would not run, by node. */
+  faults = $state.raw<ReadonlyMap<string, readonly NodeError[]>>(new Map());
+  readonly shown = new SvelteMap<string, Shown>();
+  readonly previews = new SvelteMap<string, string>();
+  readonly ratios = new SvelteMap<string, number>();
+  /** Runs that were begun here, the newest last, with what was sent. */
+  readonly prompts = new Map<PromptId, JsonObject>();
+  #nodes = $state.raw<ReadonlyMap<string, NodeRun>>(new Map());
+  #saved: DocumentState | undefined;
+  readonly #unsubscribe: () => void;
+
+  constructor(
+    readonly id: string,
+    defs: NodeDefs,
+    begin: { readonly name: string; readonly state?: DocumentState; readonly path?: string | undefined; readonly clean?: boolean },
+  ) {
+    this.name = begin.name;
+    this.path = begin.path;
+    this.document = new GraphDocument(defs, begin.state);
+    this.#saved = begin.clean === false ? undefined : this.document.state;
+    this.dirty = begin.clean === false;
+    this.stage = new Stage({
+      document: this.document,
+      view: this.view,
+      extras: (node) => this.#extras(node),
+      mark: (node) => this.#mark(node),
+    });
+    this.#unsubscribe = this.document.subscribe((change) => {
+      this.revision += 1;
+      this.dirty = this.document.state !== this.#saved;
+      if (this.faults.size === 0 || change.origin === "load") return;
+      const touched = [...change.graphs.values()].flatMap((graph) => [...graph.nodes]).map(String);
+      if (!touched.some((id) => this.faults.has(id))) return;
+      this.faults = new Map([...this.faults].filter(([id]) => !touched.includes(id)));
+      this.stage.remeasure(touched.map((id) => this.nodeId(id)).filter((id) => id !== undefined));
+    });
+  }
+
+  get isEmpty(): boolean {
+    return this.stage.graph.nodes.size === 0 && this.stage.graph.groups.size === 0;
+  }
+
+  /** What is there now is what the file holds. */
+  markSaved(): void {
+    this.#saved = this.document.state;
+    this.dirty = false;
+  }
+
+  /** Place the camera: where the file says, else so that all is seen. */
+  look(camera: Camera | undefined): void {
+    if (camera) this.view.setCamera(camera);
+    else this.stage.fit();
+  }
+
+  end(): void {
+    this.#unsubscribe();
+    this.stage.end();
+    for (const url of this.previews.values()) URL.revokeObjectURL(url);
+  }
+
+  /** A node's part in the run that is shown. */
+  statusOf(id: NodeId): NodeRun | undefined {
+    return this.#nodes.get(String(id));
+  }
+
+  problemsOf(id: NodeId): readonly Problem[] {
+    const node = this.stage.graph.nodes.get(id);
+    if (!node) return [];
+    const known = this.document.def(node.type) !== undefined;
+    return problemOf(node.type, known, this.faults.get(String(id)), this.statusOf(id)?.error);
+  }
+
+  /** Files that the node shows: its results, or the picture that it loads. */
+  filesOf(id: NodeId): readonly FileRef[] {
+    const shown = this.shown.get(String(id));
+    if (shown) return shown.files;
+    const node = this.stage.graph.nodes.get(id);
+    const file = node && chosenFile(this.document.defs, this.document.state, this.view.scope, node);
+    return file ? [file] : [];
+  }
+
+  /** What is known of runs has changed. */
+  follow(run: Run | undefined): void {
+    if (run === this.run) return;
+    const before = this.#nodes;
+    this.run = run;
+    this.#nodes = this.#byVisibleNode(run);
+    const changed: NodeId[] = [];
+    for (const key of new Set([...before.keys(), ...this.#nodes.keys()])) {
+      const [old, now] = [before.get(key), this.#nodes.get(key)];
+      if (old === now) continue;
+      const id = this.nodeId(key);
+      if (id === undefined) continue;
+      const redrawn = this.#show(key, old, now);
+      if (redrawn || old?.error !== now?.error) changed.push(id);
+    }
+    if (changed.length > 0) this.stage.remeasure(changed);
+    this.stage.invalidate();
+  }
+
+  refuse(faults: ReadonlyMap<string, readonly NodeError[]>): void {
+    const touched = [...this.faults.keys(), ...faults.keys()];
+    this.faults = new Map([...faults].map(([id, errors]) => [visibleNode(id), errors]));
+    this.stage.remeasure(touched.map((id) => this.nodeId(visibleNode(id))).filter((id) => id !== undefined));
+  }
+
+  setRatio(id: NodeId, ratio: number): void {
+    if (this.ratios.get(String(id)) === ratio) return;
+    this.ratios.set(String(id), ratio);
+    this.stage.remeasure([id]);
+  }
+
+  /** Carry what is chosen a little; steps that follow each other are undone as one. */
+  nudge([dx, dy]: Point): void {
+    const { layout } = this.stage;
+    const chosen = [...this.view.selection.nodes].filter((id) => this.stage.graph.nodes.get(id)?.flags.pinned !== true);
+    const places = chosen.flatMap((id): [NodeId, Point][] => {
+      const box = layout.box(id);
+      return box ? [[id, [box.x + dx, box.y + box.header + dy]]] : [];
+    });
+    layout.release(chosen);
+    this.document.execute({ ...placeNodes(this.view.scope, places), coalesce: `nudge:${chosen.join()}` });
+  }
+
+  /** Whether files can be dropped on a node. */
+  takesFiles(id: NodeId): boolean {
+    const node = this.stage.graph.nodes.get(id);
+    return node !== undefined && widgetsOf(this.document.defs, this.document.state, this.view.scope, node).some(({ widget }) => widget.kind === "combo" && widget.upload !== undefined);
+  }
+
+  /** Ids come back from the server as texts. */
+  nodeId(text: string): NodeId | undefined {
+    const { nodes } = this.stage.graph;
+    if (nodes.has(text)) return text;
+    const number = Number(text);
+    return nodes.has(number) ? number : undefined;
+  }
+
+  /** Facts to keep beside the document. */
+  about(): JsonObject {
+    const last = [...this.prompts.keys()].at(-1);
+    return { name: this.name, dirty: this.dirty, ...(this.path !== undefined && { path: this.path }), ...(last !== undefined && { run: last }) };
+  }
+
+  /** Bring a picture of the last preview, or forget it. @returns whether the node's room may have changed. */
+  #show(key: string, old: NodeRun | undefined, now: NodeRun | undefined): boolean {
+    let redrawn = false;
+    if (old?.preview !== now?.preview) {
+      const before = this.previews.get(key);
+      if (before !== undefined) URL.revokeObjectURL(before);
+      if (now?.preview) this.previews.set(key, URL.createObjectURL(new Blob([now.preview.bytes], { type: now.preview.mime })));
+      else this.previews.delete(key);
+      redrawn = (before === undefined) !== (now?.preview === undefined);
+    }
+    if (now?.output && now.output !== old?.output && this.run) {
+      const files = picturesOf(now.output);
+      const before = this.shown.get(key);
+      if (files.length > 0) {
+        const same = before && stringifyJson(before.files as never) === stringifyJson(files as never);
+        const seed = seedBefore(this.prompts.get(this.run.id) ?? {}, key);
+        if (!same) this.shown.set(key, { files, seed, run: this.run.id });
+      }
+      redrawn ||= files.length !== (before?.files.length ?? 0);
+    }
+    return redrawn;
+  }
+
+  #byVisibleNode(run: Run | undefined): ReadonlyMap<string, NodeRun> {
+    const found = new Map<string, NodeRun>();
+    const rank = { error: 5, running: 4, stopped: 3, waiting: 2, done: 1, cached: 0 };
+    for (const [id, node] of run?.nodes ?? []) {
+      const key = visibleNode(id);
+      const other = found.get(key);
+      if (!other || rank[node.state] > rank[other.state]) found.set(key, node);
+    }
+    return found;
+  }
+
+  #extras(id: NodeId): Extras {
+    const key = String(id);
+    const node = this.stage?.graph.nodes.get(id) ?? this.document.graph(this.view.scope).nodes.get(id);
+    if (!node) return NO_EXTRAS;
+    const known = this.document.def(node.type) !== undefined;
+    const problems = problemOf(node.type, known, this.faults.get(key), this.#nodes.get(key)?.error);
+    const chosen = this.shown.has(key) ? undefined : chosenFile(this.document.defs, this.document.state, this.view.scope, node);
+    const files = this.shown.get(key)?.files.length ?? (chosen ? 1 : 0);
+    const pictures = Math.max(files, this.previews.has(key) ? 1 : 0);
+    return { pictures, ratio: this.ratios.get(key) ?? 1, error: problemHeight(problems, node.size[0]) };
+  }
+
+  #mark(id: NodeId): Mark {
+    const node = this.stage.graph.nodes.get(id);
+    const status = this.statusOf(id);
+    const off = node?.mode === Mode.Never || node?.mode === Mode.Bypass;
+    const wrong = this.faults.has(String(id)) || status?.error !== undefined || (node && this.document.def(node.type) === undefined);
+    return {
+      title: node?.title ?? this.document.def(node?.type ?? "")?.displayName ?? node?.type ?? "",
+      colour: node?.bgcolor ?? node?.color,
+      state: wrong ? "error" : status?.state === "running" ? "running" : off ? "off" : "plain",
+    };
+  }
+}

@@ -1,0 +1,75 @@
+/** What a press of the right button offers. */
+import { type NodeId, type Point, addGroup, disconnect, removeGroups, setColor, setGroup } from "../graph";
+import type { Hit } from "../canvas/hit";
+import { actionsOf } from "./actions";
+import type { App } from "./app.svelte";
+import type { Editor } from "./editor.svelte";
+import { shownKeys } from "./keys";
+import type { MenuItem } from "./popups.svelte";
+import { putReroute } from "./placing";
+
+const COLOURS = [
+  { name: "None", value: undefined },
+  { name: "Red", value: "#c2564a" },
+  { name: "Amber", value: "#c08a3a" },
+  { name: "Green", value: "#4f9a63" },
+  { name: "Teal", value: "#3f9a94" },
+  { name: "Blue", value: "#4a82c2" },
+  { name: "Violet", value: "#8468c4" },
+  { name: "Pink", value: "#bb5f9d" },
+];
+
+export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename: (node: NodeId) => void): (MenuItem | "line")[] {
+  const { document, view, stage } = editor;
+  const actions = actionsOf(app);
+  const item = (id: string, label?: string): MenuItem => {
+    const action = actions.find((one) => one.id === id);
+    if (!action) throw new Error(`There is no action ${id}.`);
+    return { label: label ?? action.label, pick: action.run, disabled: action.can?.() === false, ...(action.keys && { keys: shownKeys(action.keys) }) };
+  };
+  if (hit.kind === "link") {
+    return [
+      { label: "Add a knot", pick: () => putReroute(editor, hit.link, place) },
+      { label: "Cut", danger: true, pick: () => document.execute(disconnect(view.scope, [hit.link])) },
+    ];
+  }
+  if (hit.kind === "group") {
+    return [
+      { label: "Colour", colours: COLOURS, pick: (color) => document.execute(setGroup(view.scope, hit.group, { color })) },
+      "line",
+      { label: "Take the frame away", danger: true, pick: () => document.execute(removeGroups(view.scope, [hit.group])) },
+    ];
+  }
+  if (hit.kind === "node" || hit.kind === "corner" || hit.kind === "port") {
+    if (!view.selection.nodes.has(hit.node)) view.select([hit.node]);
+    const node = stage.graph.nodes.get(hit.node);
+    return [
+      { label: "Rename", pick: () => rename(hit.node) },
+      item("duplicate"),
+      item("copy"),
+      "line",
+      item("mute", node?.mode === 2 ? "Let it run" : "Mute"),
+      item("bypass", node?.mode === 4 ? "Let it run" : "Bypass"),
+      item("collapse", node?.flags.collapsed === true ? "Expand" : "Collapse"),
+      item("pin", node?.flags.pinned === true ? "Unpin" : "Pin"),
+      item("group"),
+      "line",
+      { label: "Colour", colours: COLOURS, pick: (value) => document.execute(setColor(view.scope, view.selection.nodes, value)) },
+      "line",
+      item("delete-heal"),
+      { ...item("delete"), danger: true },
+    ];
+  }
+  return [
+    { label: "Add a node", keys: "Space", pick: () => app.popups.show({ kind: "palette", at: undefined, place, wire: undefined, first: "" }) },
+    { label: "Add a frame", pick: () => void document.execute(addGroup(view.scope, [place[0], place[1], 360, 240])) },
+    { label: "Paste", keys: shownKeys("Mod+V"), pick: () => void app.pasteHere(place) },
+    "line",
+    item("select-all"),
+    item("arrange"),
+    item("fit"),
+    "line",
+    item("undo", document.undoLabel === undefined ? "Undo" : `Undo: ${document.undoLabel.toLowerCase()}`),
+    item("redo", document.redoLabel === undefined ? "Redo" : `Redo: ${document.redoLabel.toLowerCase()}`),
+  ];
+}

@@ -1,0 +1,69 @@
+/** How a person likes it: kept in the browser. */
+export type Drawer = "nodes" | "models" | "pictures" | "workflows" | "packs";
+export type Theme = "dark" | "light";
+
+const KEY = "weft.preferences";
+
+interface Kept {
+  readonly theme: Theme;
+  readonly side: boolean;
+  readonly minimap: boolean;
+}
+
+export class Preferences {
+  theme = $state<Theme>("dark");
+  /** The panel at the right: what runs, what waits, pictures. */
+  side = $state(true);
+  minimap = $state(true);
+  /** The panel at the left. */
+  drawer = $state<Drawer | undefined>();
+  readonly #storage: Pick<Storage, "getItem" | "setItem">;
+
+  constructor(storage: Pick<Storage, "getItem" | "setItem">) {
+    this.#storage = storage;
+    const light = matchMedia("(prefers-color-scheme: light)").matches;
+    const kept = read(storage.getItem(KEY));
+    this.theme = kept.theme ?? (light ? "light" : "dark");
+    this.side = kept.side ?? true;
+    this.minimap = kept.minimap ?? true;
+    this.#wear();
+  }
+
+  setTheme(theme: Theme): void {
+    this.theme = theme;
+    this.#wear();
+    this.#keep();
+  }
+
+  toggleSide(): void {
+    this.side = !this.side;
+    this.#keep();
+  }
+
+  toggleMinimap(): void {
+    this.minimap = !this.minimap;
+    this.#keep();
+  }
+
+  toggleDrawer(drawer: Drawer): void {
+    this.drawer = this.drawer === drawer ? undefined : drawer;
+  }
+
+  #wear(): void {
+    document.documentElement.dataset.theme = this.theme;
+  }
+
+  #keep(): void {
+    const kept: Kept = { theme: this.theme, side: this.side, minimap: this.minimap };
+    this.#storage.setItem(KEY, JSON.stringify(kept));
+  }
+}
+
+function read(text: string | null): Partial<Kept> {
+  try {
+    const kept: unknown = JSON.parse(text ?? "{}");
+    return typeof kept === "object" && kept !== null ? kept : {};
+  } catch {
+    return {};
+  }
+}

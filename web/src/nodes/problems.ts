@@ -1,0 +1,84 @@
+/** What is wrong with a node, said so that a person knows what to do. */
+import type { NodeError } from "../client";
+
+export interface Problem {
+  /** What is wrong, in one sentence. */
+  readonly what: string;
+  /** What to do. */
+  readonly hint: string;
+  readonly input?: string;
+  /** The one action that is offered. */
+  readonly action?: "choose" | "supply" | "packs" | "details";
+  readonly details?: string;
+}
+
+export function problemOf(type: string, known: boolean, faults: readonly NodeError[] = [], error?: NodeError): readonly Problem[] {
+  const missing: Problem = {
+    what: `There is no node of the type ${type} here.`,
+    hint: "The pack that brings it is not installed, or could not be loaded.",
+    action: "packs",
+  };
+  if (!known) return [missing];
+  return [...faults.map(ofFault), ...(error ? [ofError(error)] : [])];
+}
+
+function ofFault(fault: NodeError): Problem {
+  const name = fault.input ?? "";
+  const at = fault.input === undefined ? {} : { input: fault.input };
+  switch (fault.kind) {
+    case "required_input_missing":
+      return { ...at, what: `${name || fault.cause} needs a thread.`, hint: "Wire an output of the same kind to it.", action: "supply" };
+    case "value_not_in_list":
+      return { ...at, what: notInList(fault.cause, name), hint: `Choose another ${name}.`, action: "choose" };
+    case "value_smaller_than_min":
+    case "value_bigger_than_max":
+      return { ...at, what: `${name} is out of its range.`, hint: sentence(fault.cause) };
+    case "invalid_input_type":
+      return { ...at, what: `${name} cannot be read.`, hint: sentence(fault.cause) };
+    case "return_type_mismatch":
+      return { ...at, what: `The thread to ${name} does not fit.`, hint: sentence(fault.cause) };
+    case "dependency_cycle":
+      return { what: "The threads run in a circle.", hint: "Cut one of them: a node cannot wait for itself." };
+    case "custom_validation_failed":
+      return { ...at, what: sentence(fault.cause.replace(/^[\w.]+ - /, "") || fault.message), hint: name ? `Change ${name}.` : "" };
+    default:
+      return { ...at, what: sentence(fault.message), hint: fault.cause };
+  }
+}
+
+/** The field's form of it: `name: 'value' not in [...]`. */
+function notInList(details: string, name: string): string {
+  const told = /:\s*'?(.*?)'?\s+not in/.exec(details);
+  return told?.[1] ? `${told[1]} is not in the list.` : `${name} is not in the list.`;
+}
+
+/** The first sentence is what is wrong, the rest what to do. */
+function ofError(error: NodeError): Problem {
+  const [what = "", ...rest] = error.message.split(/(?<=[.!?])\s+(?=[A-Z"'(])|\n+/);
+  const hint = rest.join(" ");
+  const kind = /^[\w.]*?(\w+)$/.exec(error.cause)?.[1] ?? error.cause;
+  const trace = error.traceback.join("").trim();
+  return {
+    what: what === "" ? kind : sentence(what),
+    hint,
+    ...(trace !== "" && { action: "details" as const, details: `${kind}: ${error.message}\n\n${trace}` }),
+  };
+}
+
+function sentence(text: string): string {
+  const trimmed = text.trim();
+  if (trimmed === "") return "";
+  const begun = trimmed[0]?.toUpperCase() + trimmed.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}
+
+const LINE = 17.5;
+const LETTER = 6.3;
+
+/** Room for the problems at the foot of a node, by the length of their words. */
+export function problemHeight(problems: readonly Problem[], width: number): number {
+  if (problems.length === 0) return 0;
+  const letters = Math.max(12, (Math.max(140, width) - 44) / LETTER);
+  const lines = (text: string): number => (text === "" ? 0 : text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / letters)), 0));
+  return problems.reduce((sum, { what, hint, action }) => sum + 24 + LINE * (lines(what) + lines(hint) + (action ? 1 : 0)), 6);
+}

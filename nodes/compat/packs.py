@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from nodes.compat import names
 from nodes.compat.adapt import adapt
 from nodes.compat.importing import PackHangs, import_pack, run_prestartup, within
 from nodes.compat.install import install, share
@@ -225,16 +226,28 @@ def _hint(path: Path, error: BaseException) -> str:
         return (
             "It may be downloading something or waiting for an answer: look at the log, or remove the pack."
         )
+    asked = _asked_module(error)
+    root = asked.split(".")[0]
+    if root in (*HOST_MODULES, *HOST_MORE):
+        return (
+            f"It asks its host for {asked!r}, or for a part of it, which this version of Weft does not offer."
+        )
     if not isinstance(error, ImportError):
         return "Update the pack, or tell its author."
-    root = (error.name or "").split(".")[0]
-    if root in (*HOST_MODULES, *HOST_MORE):
-        return f"It asks its host for {error.name!r}, or for a part of it, which this version of Weft does not offer."
     if isinstance(error, ModuleNotFoundError) and root:
         listed = path / "requirements.txt"
         install_all = f", or all it wants: `pip install -r {listed}`" if listed.is_file() else ""
         return f"Install what it needs: `pip install {PACKAGES.get(root, root)}`{install_all}. Then start Weft again."
     return "Update the pack, or what it imports."
+
+
+def _asked_module(error: BaseException) -> str:
+    """The module that an import or a look-up in a module asked for, as packs call it."""
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        name = error.obj.__name__
+    else:
+        name = (error.name if isinstance(error, ImportError) else None) or ""
+    return name.removeprefix(f"{names.__name__}.")
 
 
 def _lines(error: BaseException) -> tuple[str, ...]:

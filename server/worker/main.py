@@ -3,9 +3,11 @@
 When the server is gone the pipe ends, and the process with it.
 """
 
+import ctypes
 import os
 import pickle
 import queue
+import signal
 import sys
 import threading
 import time
@@ -49,6 +51,7 @@ from server.worker.worker import Worker
 LOST_SERVER = 3  # exit status: nobody is left to work for
 CANNOT_START = 4
 BEATS_APART = 0.5  # seconds
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
 class Process:
@@ -182,6 +185,15 @@ def leave(status: int) -> None:
     os._exit(status)
 
 
+def die_with_server() -> None:
+    """Where the system can do it: end this process with the thread that started it, even inside native code."""
+    if sys.platform == "linux":
+        server = os.getppid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != server:
+            leave(LOST_SERVER)
+
+
 def connect(handle: int) -> Connection:
     """The pipe that the server handed down, kept from further children."""
     if os.name == "nt":
@@ -195,6 +207,10 @@ def connect(handle: int) -> Connection:
 
 def main(handle: int) -> None:
     """Begin with the first thing in the pipe: the factory, and the packs to skip."""
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole group; the server decides what it means
+    die_with_server()
     connection = connect(handle)
     factory, skip = pickle.loads(connection.recv_bytes())  # noqa: S301 - written by the server that started us
     Process(connection, factory, skip).serve()

@@ -213,23 +213,29 @@ import asyncio, sys
 from pathlib import Path
 from server.backends.process import ProcessBackend
 from server.worker.parts import Factory
+from tests.server.backends.asking import job, task
 
 async def main():
     backend = ProcessBackend(Factory("tests.server.backends.small_nodes:build", Path(sys.argv[1])))
     await backend.start()
     await backend.specs()
     heavy = [name for name in ("torch", "numpy", "PIL", "nodes.builtin") if name in sys.modules]
-    print(backend.pid, heavy, flush=True)
-    await asyncio.sleep(60)
+    await backend.begin(job())
+    said = lambda _: print(backend.pid, heavy, flush=True)
+    await backend.submit(task(sys.argv[2], seconds=60), said)
 
 asyncio.run(main())
 """
 
 
 @posix
-def test_the_worker_dies_with_a_killed_server_which_holds_no_torch(tmp_path: Path):
+@pytest.mark.parametrize(
+    "type",
+    ["Hang", pytest.param("HangHard", marks=pytest.mark.skipif(sys.platform != "linux", reason="of Linux"))],
+)
+def test_a_worker_at_work_dies_with_a_killed_server_which_holds_no_torch(tmp_path: Path, type: str):
     server = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(tmp_path)],
+        [sys.executable, "-c", SERVER, str(tmp_path), type],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

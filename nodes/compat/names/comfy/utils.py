@@ -5,8 +5,10 @@ import os
 import time
 
 import torch
+import torch.nn.functional as F
 
 from nodes.compat import current
+from nodes.diffusion.resize import Method, resize
 from nodes.spec import Preview, Stopped
 
 PROGRESS_BAR_ENABLED = True
@@ -70,6 +72,21 @@ class ProgressBar:
 
     def update(self, value):
         self.update_absolute(self.current + value)
+
+
+def common_upscale(samples, width, height, upscale_method, crop):
+    """Pictures [batch channel height width], or 5-D with frames, at another size."""
+    if upscale_method in {method.value for method in Method}:
+        return resize(samples, width, height, upscale_method, "center" if crop == "center" else "disabled")
+    return F.interpolate(samples, size=(height, width), mode=upscale_method)
+
+
+def lanczos(samples, width, height):
+    return resize(samples, width, height, Method.LANCZOS.value)
+
+
+def bislerp(samples, width, height):
+    return resize(samples, width, height, Method.BISLERP.value)
 
 
 def load_torch_file(ckpt, safe_load=False, device=None, return_metadata=False):

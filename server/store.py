@@ -46,6 +46,10 @@ MIGRATIONS = (
 )
 
 OVER = tuple(state for state in State if state.over)
+BRIEFLY = """
+    sequence, id, number, state, attempts, client, workflow, targets, created, started, ended, outputs, messages, meta,
+    error, timings, '{}' AS prompt,
+    json_object('extra_pnginfo', json_object('workflow', json_object('id', workflow))) AS extra"""
 COUNT = """
     SELECT COUNT(*) AS total FROM jobs
     WHERE state IN (SELECT value FROM json_each(?)) AND (? IS NULL OR workflow = ?)"""
@@ -54,6 +58,7 @@ FIND = """
     ORDER BY CASE ? WHEN 'created_at' THEN created ELSE COALESCE(ended, started, 0) - COALESCE(started, 0) END * ?,
         sequence * ?
     LIMIT ? OFFSET ?"""
+FIND_BRIEFLY = FIND.replace("*", BRIEFLY, 1)
 DROP = "DELETE FROM jobs WHERE id = ? AND state IN (SELECT value FROM json_each(?))"
 DROP_ALL = "DELETE FROM jobs WHERE state IN (SELECT value FROM json_each(?))"
 DROP_OLDEST = """
@@ -121,6 +126,10 @@ class Store:
     async def _rows(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
         return await self._do(lambda connection: connection.execute(sql, values).fetchall())
 
+    async def _records(self, sql: str, values: Sequence[object]) -> list[Record]:
+        """Rows as records; their JSON is read on the store's thread too."""
+        return await self._do(lambda connection: [_record(row) for row in connection.execute(sql, values)])
+
     # --- jobs -----------------------------------------------------------------------------------------------------
 
     async def next_sequence(self) -> int:
@@ -174,23 +183,23 @@ class Store:
         )
 
     async def unfinished(self) -> Sequence[Record]:
-        rows = await self._rows(
+        return await self._records(
             "SELECT * FROM jobs WHERE state IN (?, ?) ORDER BY state = ? DESC, number, sequence",
             (State.PENDING, State.RUNNING, State.RUNNING),
         )
-        return [_record(row) for row in rows]
 
     async def get(self, id: str) -> Record | None:
-        rows = await self._rows("SELECT * FROM jobs WHERE id = ?", (id,))
-        return _record(rows[0]) if rows else None
+        found = await self._records("SELECT * FROM jobs WHERE id = ?", (id,))
+        return found[0] if found else None
 
     async def search(self, search: Search) -> tuple[Sequence[Record], int]:
         limit = -1 if search.limit is None else search.limit
         filters = (_dump(search.states), search.workflow, search.workflow)
         way = 1 if search.ascending else -1
-        found = await self._rows(FIND, (*filters, search.order, way, way, limit, search.offset))
+        sql = FIND_BRIEFLY if search.brief else FIND
+        found = await self._records(sql, (*filters, search.order, way, way, limit, search.offset))
         counted = await self._rows(COUNT, filters)
-        return [_record(row) for row in found], int(counted[0]["total"])
+        return found, int(counted[0]["total"])
 
     # --- settings -------------------------------------------------------------------------------------------------
 

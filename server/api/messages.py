@@ -151,6 +151,11 @@ def status(remaining: int, sid: str | None = None) -> Words:
     return Words("status", {"status": info} if sid is None else {"status": info, "sid": sid}, everyone=True)
 
 
+def hello(server: str, number: int) -> Words:
+    """To clients that want Weft's own messages: which server this is (its events are numbered from 1), and how far."""
+    return Words("weft.hello", {"server": server, "seq": number}, own=True)
+
+
 def executing(job: str, place: Place) -> Words:
     """A node begins."""
     return Words("executing", {"node": place.node, "display_node": place.display, "prompt_id": job})

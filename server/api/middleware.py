@@ -27,7 +27,10 @@ FRESH_SUFFIXES = (".js", ".mjs", ".css", ".html", "/", "/index.json")
 
 def json_response(value: object, status: int = 200) -> web.Response:
     """An answer in JSON."""
-    return web.Response(text=wire.dumps(value), status=status, content_type="application/json")
+    headers = {"Cache-Control": "no-cache"}
+    return web.Response(
+        text=wire.dumps(value), status=status, content_type="application/json", headers=headers
+    )
 
 
 def failure(fault: Fault, status: int) -> web.Response:

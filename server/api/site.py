@@ -9,7 +9,6 @@ from server.api.routes import catalogue, files, history, nodes, people, prompts,
 from server.api.services import SERVICES, Services
 
 BOTH = (prompts, queue, history, nodes, files, people, catalogue, system)  # bare and under /api
-CHUNKS = 1024 * 1024
 
 
 class PortTaken(Exception):
@@ -38,7 +37,7 @@ def build_application(services: Services) -> web.Application:
 def _add(app: web.Application, prefix: str, routes: Iterable[web.AbstractRouteDef]) -> None:
     for route in routes:
         if isinstance(route, web.RouteDef):
-            app.router.add_route(route.method, prefix + route.path, route.handler, **route.kwargs)
+            web.RouteDef(route.method, prefix + route.path, route.handler, route.kwargs).register(app.router)
 
 
 class Site:

@@ -6,6 +6,7 @@ wait, newer progress and previews take the place of older ones.
 
 import asyncio
 import logging
+import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from server.api.messages import (
     Picture,
     Words,
     executing,
+    hello,
     messages,
     own,
     preview_frame,
@@ -109,6 +111,7 @@ class Hub:
         self._features = features
         self._clients: dict[str, Client] = {}
         self._board = Board()
+        self._id = uuid.uuid4().hex
         self._owner: str | None = None  # client of the running job
         self._current: NodeStarted | None = None
 
@@ -146,8 +149,11 @@ class Hub:
 
     def _greet(self, client: Client, after: int | None) -> None:
         client.outbox.put(status(self._remaining(), client.sid))
+        if client.wants_own:
+            client.outbox.put(hello(self._id, client.seen))
         if after is not None:
-            self._replay(client, after)
+            # A number from before a restart is above ours: all that we know is news then.
+            self._replay(client, after if after <= client.seen else 0)
         elif self._current is not None and self._owner == client.sid:
             client.outbox.put(executing(self._current.job, self._current.place))
             if client.wants_own:

@@ -254,6 +254,7 @@ def read_search(query: Mapping[str, str]) -> Search:
         ascending=way == "asc",
         limit=read_count(query, "limit", minimum=1),
         offset=read_count(query, "offset") or 0,
+        brief=True,
     )
 
 

@@ -117,7 +117,7 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Which jobs to list, and how."""
+    """Which jobs to list, and how. `brief` records come without prompts and extra data, which may be large."""
 
     states: Collection[State] = tuple(State)
     workflow: str | None = None
@@ -125,6 +125,7 @@ class Search:
     ascending: bool = False
     limit: int | None = None
     offset: int = 0
+    brief: bool = False
 
 
 class StoreFull(Exception):

@@ -152,7 +152,7 @@ class Runner:
                 if isinstance(event, JobFailed | JobStopped) and isinstance(message[1], Mapping):
                     kept.error = message[1]
         self._with.publish(event, job.client)
-        if self._stopping == job.id and not isinstance(event, JobSucceeded | JobFailed | JobStopped):
+        if self._stopping == job.id and isinstance(event, NodesCached):
             self._with.nodes.stop()  # asked before the run had begun, and then forgotten by `begin`
 
     def _fail(self, job: Job, kept: _Log, message: str, kind: str, lines: tuple[str, ...] = ()) -> Ending:

@@ -112,6 +112,20 @@ def test_a_second_server_on_the_same_workspace_is_refused(tmp_path: Path):
         pass
 
 
+def test_a_worker_that_cannot_start_is_said_and_the_server_lives(tmp_path: Path):
+    with serving(tmp_path, "--factory", "tests.server.small_nodes:nothing") as server:
+        for ask in (
+            lambda: server.get("/object_info"),
+            lambda: server.post("/prompt", {"prompt": shown("x")}),
+        ):
+            with pytest.raises(HTTPError) as refused:
+                ask()
+            with refused.value as answer:
+                assert answer.code == 503
+                assert json.load(answer)["error"]["type"] == "worker_lost"
+        assert server.get("/api/weft/status")["ready"] is False
+
+
 def test_a_refused_prompt_says_so_to_plain_clients(tmp_path: Path):
     with serving(tmp_path, "--factory", FACTORY) as server, pytest.raises(HTTPError) as refused:
         server.post("/prompt", {"prompt": {"a": {"class_type": "Nobody", "inputs": {}}}})

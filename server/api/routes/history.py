@@ -1,5 +1,7 @@
 """What is done, and the list of all jobs."""
 
+import asyncio
+
 from aiohttp import web
 
 from server.api import answers, wire
@@ -16,7 +18,8 @@ async def history(request: web.Request) -> web.Response:
     """Finished jobs by id, oldest first."""
     count = wire.read_count(request.query, "max_items")
     offset = wire.read_count(request.query, "offset")
-    return json_response(answers.history_json(await services(request).history.last(count, offset)))
+    found = answers.history_json(await services(request).history.last(count, offset))
+    return await asyncio.to_thread(json_response, found)  # it may be long
 
 
 @ROUTES.get("/history/{id}")

@@ -49,6 +49,12 @@ async def test_a_wrong_method_is_a_405_in_json(http):
         assert (await answer.json())["error"]["type"] == "http_405"
 
 
+async def test_a_head_is_answered_like_a_get(http):
+    for route in ("/", "/api/prompt", "/object_info"):
+        async with http.head(route) as answer:
+            assert answer.status == 200
+
+
 POSTS = [
     "/prompt",
     "/queue",

@@ -240,6 +240,16 @@ async def test_own_messages_say_how_each_node_fared_and_can_be_heard_again(http,
     assert again == told[1:]
 
 
+async def test_a_number_of_another_life_replays_all(http, sid):
+    async with listening(http, sid, "&weft=1") as ear:
+        hello = await ear.until("weft.hello")
+        await ear.job(http, shown(sid), client_id=sid)
+    async with listening(http, sid, f"&after={hello['seq'] + 1_000_000}") as ear:
+        assert (await ear.until("weft.hello"))["server"] == hello["server"]
+        await ear.until("executing", node=None)
+    assert "executed" in ear.types
+
+
 @pytest.mark.parametrize(
     "first", ["", "{", "[]", "null", '{"type":"feature_flags"}', '{"type":1,"data":2}', "[" * 9999]
 )

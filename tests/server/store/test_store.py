@@ -120,6 +120,15 @@ async def test_a_search_filters_sorts_and_pages(store):
     assert (await store.search(Search(states=[State.FAILED])))[1] == 0
 
 
+async def test_a_brief_search_leaves_out_what_is_large(store):
+    await store.add(job(0, size=1000, workflow="w"))
+    (record,), _ = await store.search(Search(brief=True))
+    assert (record.job.wish.prompt, record.job.workflow_id) == ({}, "w")
+    await store.add(job(1))
+    (record, _), _ = await store.search(Search(brief=True))
+    assert record.job.workflow_id is None
+
+
 async def test_a_full_disk_is_said_and_what_was_there_stays(tmp_path):
     store = await Store.open(tmp_path / "weft.db", max_pages=20)
     await store.add(job(0))

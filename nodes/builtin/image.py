@@ -143,7 +143,7 @@ def image_blend(
     image2: ImageIn,
     blend_factor: Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.01)] = 0.5,
     blend_mode: Annotated[
-        str, Combo(("normal", "multiply", "screen", "overlay", "soft_light", "difference"))
+        str, Combo(("normal", "multiply", "screen", "overlay", "soft_light", "difference"), bare=False)
     ] = "normal",
 ) -> ImageOut:
     """Lay the second picture over the first."""

@@ -16,13 +16,8 @@ def clip_text_encode(
     ctx: Context, text: Annotated[str, String(multiline=True, dynamic=True)], clip: ClipIn
 ) -> ConditioningOut:
     """What the picture should show, or, as negative, should not. `(word:1.2)` weighs a word; long prompts are fine."""
-    if clip is None:
-        raise NodeError(
-            "The checkpoint brought no text encoder.",
-            "Load one that has it, or connect CLIP from another loader.",
-        )
     with models(ctx) as loaded:
-        encoded = loaded.text(clip).encode(text, clip.last_layer)
+        encoded = loaded.encode(_there(clip), text)
     return (Cond(encoded.context, encoded.pooled),)
 
 

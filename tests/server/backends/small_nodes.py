@@ -88,7 +88,7 @@ def show(ctx: Context, value=None, me=None, prompt=None):
 def countdown(ctx: Context, n=0):
     """Expands into itself until n is 0."""
     if n <= 0:
-        return Result((f"lift-off in {ctx.node_id}",))
+        return Result(("lift-off",))
     inner = f"{ctx.node_id}.{n}"
     return Result(([inner, 0],), expand={inner: {"class_type": "Countdown", "inputs": {"n": n - 1}}})
 

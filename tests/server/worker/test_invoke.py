@@ -130,7 +130,7 @@ def test_a_node_may_become_a_graph(bench: Bench):
     joined = bench.worker.submit(
         Collect("job", "9", "Countdown", ((bench.several(["a", "b"]), token),)), bench.said.append
     ).result(10)
-    assert bench.values(joined) == ["a", "b", "lift-off in 9"]
+    assert bench.values(joined) == ["a", "b", "lift-off"]
     prompt = bench.worker._job.prompt
     assert prompt.get_parent_node_id("9.2") == prompt.get_real_node_id("9.2") == "9"
     assert prompt.all_node_ids() == {"1", "2", "9.2"}

@@ -133,7 +133,7 @@ def _ramp(made: Tensor, width: int) -> Tensor:
     for axis in (-2, -1):
         size = made.shape[axis]
         places = torch.arange(size, dtype=made.dtype)
-        rise = torch.minimum(places + 1, size - places).clamp(max=width) / width
+        rise = (places + 1).clamp(max=width) * (size - places).clamp(max=width) / width**2
         ramp = ramp * (rise[:, None] if axis == -2 else rise)
     return ramp
 

@@ -113,6 +113,11 @@ def find_part(path: Path, part: Part) -> Found:
     raise CheckpointUnknown(path, f"a file with a {part.value}", _described(open_weights(path), parts))
 
 
+def is_model_folder(path: Path) -> bool:
+    """Whether a folder is one model in diffusers' form, to be listed as one entry."""
+    return (path / "model_index.json").is_file() or (path / "unet" / "config.json").is_file()
+
+
 def contents(path: Path) -> frozenset[Part]:
     """The parts that a checkpoint's file or folder can lend.
 

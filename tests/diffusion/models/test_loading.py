@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from nodes.diffusion.denoiser import ControlNetwork, Network, Parametrisation, Residuals
 from nodes.diffusion.errors import CheckpointUnknown, CheckpointUnreadable, DiffusionError, PartMissing
-from nodes.diffusion.models.detect import Part, contents
+from nodes.diffusion.models.detect import Part, contents, is_model_folder
 from nodes.diffusion.models.load import load_control, load_network, load_text, load_vae
 from tests.diffusion.models import tiny
 
@@ -94,6 +94,7 @@ def test_contents_are_told_without_loading(model_file, model_folder, control_fil
     whole = {Part.NETWORK, Part.TEXT, Part.VAE}
     assert contents(model_file) == whole and contents(model_folder) == whole
     assert contents(control_file) == {Part.CONTROL}
+    assert is_model_folder(model_folder) and not is_model_folder(model_folder.parent)
 
 
 def test_a_vae_of_its_own_loads_from_either_layout(tmp_path, placement):
@@ -105,7 +106,9 @@ def test_a_vae_of_its_own_loads_from_either_layout(tmp_path, placement):
 
 def test_a_vae_is_no_checkpoint(tmp_path, placement):
     save_file(tiny.original_vae(""), tmp_path / "original.safetensors")
-    with pytest.raises(CheckpointUnknown, match=r"original\.safetensors is not .*holds a VAE.*Choose another"):
+    with pytest.raises(
+        CheckpointUnknown, match=r"original\.safetensors is not .*holds a VAE.*Choose another"
+    ):
         load_network(tmp_path / "original.safetensors", placement)
 
 

@@ -21,7 +21,7 @@ UNET = {
 }
 VAE = {
     "block_out_channels": (32, 32, 64, 64),
-    "layers_per_block": 2,
+    "layers_per_block": 1,
     "latent_channels": 4,
     "down_block_types": ("DownEncoderBlock2D",) * 4,
     "up_block_types": ("UpDecoderBlock2D",) * 4,
@@ -97,7 +97,7 @@ def original_file(path: Path) -> Path:
 
 def original_vae(prefix: str) -> dict[str, Tensor]:
     module = vae()
-    shape = vae_shape.VaeShape((32, 32, 64, 64), 2, 4)
+    shape = vae_shape.VaeShape((32, 32, 64, 64), 1, 4)
     back = {ours: theirs for theirs, ours in vae_shape.original_names(shape).items()}
     state: dict[str, Tensor] = {}
     for name, tensor in module.state_dict().items():

@@ -1,0 +1,64 @@
+"""The VAE at the edges: odd sizes, batches, tiles, ranges."""
+
+import pytest
+import torch
+
+from nodes.diffusion.models.load import load_vae
+
+CHANCE = torch.Generator().manual_seed(1)
+
+
+@pytest.fixture(scope="module")
+def vae(model_file, placement):
+    return load_vae(model_file, placement)
+
+
+def test_what_fills_no_latent_is_cut_off_evenly(vae):
+    picture = torch.rand(1, 45, 59, 3, generator=CHANCE)
+    assert torch.equal(vae.fitted(picture), picture[:, 2:42, 1:57])
+    assert torch.equal(vae.encode(picture), vae.encode(picture[:, 2:42, 1:57]))
+    assert vae.encode(picture).shape == (1, 4, 5, 7)
+
+
+def test_a_fourth_channel_is_left_out(vae):
+    picture = torch.rand(1, 16, 16, 4, generator=CHANCE)
+    assert torch.equal(vae.encode(picture), vae.encode(picture[..., :3]))
+
+
+def test_an_item_does_not_depend_on_its_batch(vae):
+    latents = torch.randn(3, 4, 4, 4, generator=CHANCE)
+    assert torch.equal(vae.decode(latents)[1:2], vae.decode(latents[1:2]))
+
+
+def test_a_decoded_picture_lies_between_0_and_1(vae):
+    made = vae.decode(torch.randn(1, 4, 4, 4, generator=CHANCE) * 50)
+    assert made.shape == (1, 32, 32, 3) and made.dtype == torch.float32
+    assert made.min() >= 0 and made.max() <= 1
+
+
+def test_tiles_that_hold_the_whole_picture_change_nothing(vae):
+    latents = torch.randn(1, 4, 6, 5, generator=CHANCE)
+    assert torch.allclose(vae.decode_tiled(latents, 64, 16), vae.decode(latents), atol=1e-6)
+    picture = torch.rand(1, 24, 32, 3, generator=CHANCE)
+    assert torch.allclose(vae.encode_tiled(picture, 512, 64), vae.encode(picture), atol=1e-6)
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 20), (9, 33), (8, 17)])
+def test_tiles_cover_every_pixel(vae, height, width):
+    made = vae.decode_tiled(torch.randn(1, 4, height, width, generator=CHANCE), 8, 2)
+    assert made.shape == (1, height * 8, width * 8, 3) and made.isfinite().all()
+
+
+def test_too_little_memory_means_tiles_and_a_word_about_it(vae, monkeypatch, caplog):
+    latents = torch.randn(1, 4, 140, 5, generator=CHANCE)
+    decode, asked = vae.module.decode, []
+
+    def narrow(planes, **options):
+        asked.append(planes.shape)
+        if planes.shape[-2] > 130:
+            raise torch.OutOfMemoryError("too large")
+        return decode(planes, **options)
+
+    monkeypatch.setattr(vae.module, "decode", narrow)
+    assert vae.decode(latents).shape == (1, 1120, 40, 3)
+    assert len(asked) > 3 and "tiles" in caplog.text

@@ -110,6 +110,7 @@ class Hub:
         self._remaining = remaining
         self._features = features
         self._clients: dict[str, Client] = {}
+        self._open: set[Client] = set()  # the replaced ones too
         self._board = Board()
         self._id = uuid.uuid4().hex
         self._owner: str | None = None  # client of the running job
@@ -133,19 +134,21 @@ class Hub:
         # The old connection of the same client stays open but silent: closing it would make two tabs that share an
         # id throw each other out for ever.
         self._clients[sid] = client
+        self._open.add(client)
         self._greet(client, after)
         sender = asyncio.create_task(self._send(client))
         try:
             await self._receive(client)
         finally:
             sender.cancel()
+            self._open.discard(client)
             if self._clients.get(sid) is client:
                 del self._clients[sid]
 
     async def close(self) -> None:
         """End all connections: the server goes."""
-        for client in list(self._clients.values()):
-            await client.socket.close(code=1001, message=b"Weft is closing.")
+        closing = (client.socket.close(code=1001, message=b"Weft is closing.") for client in self._open)
+        await asyncio.gather(*closing)
 
     def _greet(self, client: Client, after: int | None) -> None:
         client.outbox.put(status(self._remaining(), client.sid))

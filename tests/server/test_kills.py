@@ -67,6 +67,22 @@ def test_a_closing_server_puts_back_what_runs(tmp_path: Path):
         assert list(until_done(server, 2)) == [slow, last]
 
 
+async def test_open_connections_do_not_hold_a_closing_server(tmp_path: Path):
+    server = Server(Config(workspace=tmp_path, port=0, factory=FACTORY))
+    url = await server.start()
+    async with (
+        aiohttp.ClientSession(url) as http,
+        http.ws_connect("/ws?clientId=a") as old,
+        http.ws_connect("/ws?clientId=a") as new,
+    ):
+        assert [(await socket.receive_json())["type"] for socket in (old, new)] == ["status", "status"]
+        started = time.monotonic()
+        closing = asyncio.create_task(server.close())
+        assert [(await socket.receive()).data for socket in (old, new)] == [1001, 1001]
+        await closing
+    assert time.monotonic() - started < 4
+
+
 async def test_a_full_disk_is_a_507_and_the_server_lives(tmp_path: Path):
     server = Server(Config(workspace=tmp_path, port=0, factory=FACTORY, database_pages=40))
     url = await server.start()

@@ -9,6 +9,7 @@ from server.api.services import services
 from server.api.websocket import HEARTBEAT
 
 ROUTES = web.RouteTableDef()
+MAX_MESSAGE = 1 << 20  # bytes; clients have little to say
 
 
 @ROUTES.get("/ws")
@@ -21,7 +22,7 @@ async def listen(request: web.Request) -> web.WebSocketResponse:
     after = wire.read_count(request.query, "after")
     wants_own = after is not None or request.query.get("weft") == "1"
     sid = request.query.get("clientId") or uuid.uuid4().hex
-    socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=services(request).limits.body)
+    socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE)
     await socket.prepare(request)
     await services(request).hub.connect(socket, sid, after, wants_own=wants_own)
     return socket

@@ -6,6 +6,7 @@ import struct
 import uuid
 
 import pytest
+from yarl import URL
 
 from tests.server.api.asking import get, history, prompt, queue, shown
 
@@ -285,3 +286,45 @@ async def test_without_a_built_editor_the_first_page_says_what_to_do(http):
     async with http.get("/") as answer:
         assert (answer.status, answer.content_type) == (200, "text/html")
         assert "Weft" in await answer.text()
+
+
+ODD = [
+    "%ff",
+    "%ED%A0%80",
+    "%00",
+    "%F0%9F%8E%A8",
+    "'%20OR%201=1",
+    "..%2f..",
+    "a" * 3000,
+    "%2e%2e",
+    "%0d%0aX:1",
+    "{}",
+    "%25",
+    "-1",
+]
+TAKING = ["/history/{}", "/object_info/{}", "/models/{}", "/experiment/models/{}",
+          "/view_metadata/{}?filename=x.safetensors",
+          "/view_metadata/loras?filename={}.safetensors", "/view?filename={}", "/view?filename=x&subfolder={}",
+          "/view?filename=x&type={}", "/userdata/{}", "/userdata?dir={}", "/v2/userdata?path={}", "/settings/{}",
+          "/api/jobs/{}", "/api/jobs?workflow_id={}", "/api/jobs?limit={}", "/history?max_items={}", "/internal/files/{}",
+          "/extensions/{}/x.js", "/extensions/weft/{}", "/{}", "/assets/{}"]  # fmt: skip
+
+
+@pytest.mark.parametrize("route", TAKING)
+async def test_no_odd_name_is_a_server_error(http, route):
+    for name in ODD:
+        url = URL(str(http._base_url).rstrip("/") + route.format(name), encoded=True)
+        async with http.get(url) as answer:
+            assert answer.status in (200, 400, 404), (name, await answer.text())
+            assert "X" not in answer.headers
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_no_odd_name_is_a_server_error_when_written(http, name):
+    base = str(http._base_url).rstrip("/")
+    for route, body in ((f"/settings/{name}", b"1"), (f"/api/jobs/{name}/cancel", b""), (f"/userdata/odd-{name}", b"x"),
+                        (f"/userdata/odd-{name}/move/other-{name}", b"")):  # fmt: skip
+        async with http.post(URL(base + route, encoded=True), data=body) as answer:
+            assert answer.status in (200, 400, 404, 405, 409), (route, await answer.text())
+    async with http.ws_connect(URL(f"{base}/ws?clientId={name}", encoded=True)) as socket:
+        assert (await socket.receive_json())["data"]["sid"]

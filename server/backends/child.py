@@ -159,7 +159,12 @@ class Child:
                 message = self._outbox.get()
                 if message is None:
                     return
-                send(self._connection, message)
+                try:
+                    send(self._connection, message)
+                except Untold as error:
+                    if not isinstance(message, Ask):
+                        raise
+                    self._post(self._take, Refused(message.number, str(error)))
         except OSError:
             return  # the reading thread sees the end too, and tells
 

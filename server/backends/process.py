@@ -93,10 +93,14 @@ class ProcessBackend:
     async def begin(self, context: JobContext) -> None:
         """A job starts. A Stop that comes while the worker is still being started holds for this job."""
         self._stop_asked = False
-        child = self._at_work = await self._ready_child()
-        await child.ask(Begin(context))
+        self._at_work = await self._ready_child()
+        try:
+            await self._at_work.ask(Begin(context))
+        except BackendLost:  # it died before the job could begin: that is not the job's fault
+            self._at_work = await self._ready_child()
+            await self._at_work.ask(Begin(context))
         if self._stop_asked:
-            child.stop()
+            self._at_work.stop()
 
     async def recall(self, keys: Collection[str]) -> Mapping[str, Remembered]:
         """Which of these results the worker remembers."""

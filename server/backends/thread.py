@@ -56,7 +56,7 @@ class ThreadBackend:
 
     async def change_tokens(self, calls: Sequence[Call]) -> Mapping[NodeId, str | None]:
         """Texts that are equal while what nodes read is unchanged."""
-        return await asyncio.to_thread((await self._worker()).change_tokens, calls)
+        return await asyncio.wrap_future((await self._worker()).change_tokens(calls))
 
     async def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> Outcome:
         """Run one node in the worker's thread; reports come on this loop, before the outcome."""

@@ -18,8 +18,8 @@ def failure(error: BaseException, inputs: Mapping[str, Sequence[object]] | None 
     """The report of a node that raised `error` with these inputs."""
     message, hint = _words(error)
     return Failure(
-        message,
-        hint,
+        str(plain(message)),
+        str(plain(hint)),
         f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins."),
         _lines(error),
         {name: [short(value) for value in values] for name, values in (inputs or {}).items()},

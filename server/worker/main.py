@@ -13,13 +13,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
 from server.graph.host import Report
-from server.graph.outcome import Outcome
+from server.graph.outcome import Failed
+from server.worker.failures import failure
 from server.worker.messages import (
     Answered,
     Ask,
@@ -110,26 +110,30 @@ class Process:
             self._worker.stop()
 
     def _take(self, ask: Ask) -> None:
-        """Tasks go to their lane at once, what needs no pack's code is answered here, the rest waits its turn."""
+        """A job's work goes to its lane at once, what needs no pack's code is answered here, the rest waits its turn."""
         worker = self._worker
         if worker is None:
             self._questions.put(ask)
         elif isinstance(ask.question, Run):
-            future = worker.submit(ask.question.task, lambda report: self._report(ask.number, report))
-            future.add_done_callback(lambda done: self._finish(ask, done))
+            outcome = worker.submit(ask.question.task, lambda report: self._report(ask.number, report))
+            outcome.add_done_callback(lambda done: self._answer(ask, done.result))
+        elif isinstance(ask.question, ChangeTokens):
+            tokens = worker.change_tokens(ask.question.calls)
+            tokens.add_done_callback(lambda done: self._answer(ask, done.result))
         elif isinstance(ask.question, Begin | End | Recall) or ask.question == Specs(refresh=False):
             self._answer(ask, lambda: self._ask(ask.question))
         else:
             self._questions.put(ask)
 
-    def _finish(self, ask: Ask, done: "Future[Outcome]") -> None:
-        self._answer(ask, done.result)
-
     def _answer(self, ask: Ask, find: Callable[[], object]) -> None:
+        """Every question gets an answer, also where finding or sending it fails."""
         try:
             self._send(Answered(ask.number, find()))
-        except BaseException as error:  # noqa: BLE001 - every question gets an answer
-            self._send(Refused(ask.number, f"{type(error).__name__}: {error}"))
+        except BaseException as error:  # noqa: BLE001 - a pack's code may raise anything
+            if isinstance(ask.question, Run):
+                self._send(Answered(ask.number, Failed(failure(error))))
+            else:
+                self._send(Refused(ask.number, f"{type(error).__name__}: {error}"))
 
     def _ask(self, question: Question) -> object:
         worker = self._worker
@@ -143,8 +147,6 @@ class Process:
                 return None
             case Recall(keys=keys):
                 return worker.recall(keys)
-            case ChangeTokens(calls=calls):
-                return worker.change_tokens(calls)
             case Validate(calls=calls):
                 return tuple(worker.validate(calls))
             case Specs(refresh=refresh):
@@ -156,8 +158,8 @@ class Process:
                 return None
             case Devices():
                 return worker.devices()
-            case Run():
-                raise Untold("Tasks are run, not answered.")
+            case Run() | ChangeTokens():
+                raise Untold("This is a job's work, which has a lane of its own.")
 
     def _beat(self) -> None:
         if time.monotonic() - self._last_beat > BEATS_APART:

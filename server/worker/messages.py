@@ -163,7 +163,7 @@ class _Writer(pickle.Pickler):
         """Called for everything that is no plain builtin."""
         kind = obj if isinstance(obj, type) else type(obj)
         if not _allowed(kind.__module__, kind.__qualname__):
-            raise Untold(f"{kind.__module__}.{kind.__qualname__} cannot leave the worker.")
+            raise Untold(f"{kind.__module__}.{kind.__qualname__} cannot cross between worker and server.")
         return NotImplemented
 
 
@@ -171,7 +171,7 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str) -> Any:
         """Only what both sides know."""
         if not _allowed(module_name, global_name):
-            raise Untold(f"{module_name}.{global_name} cannot enter the server.")
+            raise Untold(f"{module_name}.{global_name} cannot cross between worker and server.")
         return super().find_class(module_name, global_name)
 
 

@@ -65,6 +65,13 @@ class Worker:
             return self._lanes.wait(lambda: self._run(task, report))
         return self._lanes.compute(lambda: self._run(task, report))
 
+    def change_tokens(self, calls: Sequence[Call]) -> "Future[Mapping[NodeId, str | None]]":
+        """For each node a text that is equal while what it reads is unchanged, or None.
+
+        Takes its turn among the nodes that compute: reading large files must not delay other questions.
+        """
+        return self._lanes.compute(lambda: self._change_tokens(calls))
+
     def stop(self) -> None:
         """Press Stop."""
         self._switch.press()
@@ -93,10 +100,6 @@ class Worker:
     def validate(self, calls: Sequence[Call]) -> Sequence[Complaint]:
         """What nodes say of their inputs. Runs in the caller's thread: a node that computes does not delay it."""
         return asyncio.run(self._validate(calls))
-
-    def change_tokens(self, calls: Sequence[Call]) -> Mapping[NodeId, str | None]:
-        """For each node a text that is equal while what it reads is unchanged, or None."""
-        return asyncio.run(self._change_tokens(calls))
 
     def free(self, *, models: bool, results: bool) -> None:
         """Let go of loaded models, of kept results."""

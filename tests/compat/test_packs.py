@@ -203,7 +203,7 @@ def test_checks_change_tokens_progress_files_and_waiting(worker: Worker):
         "not b"
     ]
     tokens = worker.change_tokens([Call("1", "Steps", {"mode": "a"}), Call("2", "Steps", {"mode": "b"})])
-    assert tokens == {"1": "'a'", "2": None}
+    assert tokens.result(10) == {"1": "'a'", "2": None}
     shown = run(worker, "Files", lora="one.safetensors")
     assert isinstance(shown, Done) and shown.ui is not None
     assert Path(str(shown.ui["text"][0])).name == "one.safetensors"

@@ -176,6 +176,13 @@ async def test_what_no_server_can_read_becomes_text(backend: ProcessBackend):
     assert "Strange" in str(shown[0]) and shown[1:] == [{"1": [2]}, 2.5]
 
 
+async def test_what_cannot_enter_the_worker_is_refused_and_all_goes_on(backend: ProcessBackend):
+    with pytest.raises(RuntimeError, match="cannot cross"):
+        await backend.validate([Call("1", "Even", {"value": Path("no JSON, and worse: a lock").open})])
+    await backend.begin(job())
+    assert isinstance(await run(backend, "Add", a=1), Done)
+
+
 async def test_a_node_that_ends_the_program_only_fails(backend: ProcessBackend):
     await backend.begin(job())
     outcome = await run(backend, "Leave")

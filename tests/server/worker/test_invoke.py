@@ -20,6 +20,7 @@ from server.graph.outcome import (
     Outcome,
     Token,
 )
+from server.worker.failures import failure
 from server.worker.outputs import Outputs, size
 from server.worker.parts import Factory
 from server.worker.stopping import StopSwitch
@@ -190,11 +191,21 @@ def test_a_change_token_follows_the_file(bench: Bench, tmp_path: Path):
     file = tmp_path / "file"
     calls = [Call("1", "FileSize", {"name": str(file)}), Call("2", "FileSize", {"name": "no such"})]
     file.write_bytes(b"1")
-    first = bench.worker.change_tokens(calls)
-    assert first == bench.worker.change_tokens(calls)
+    first = bench.worker.change_tokens(calls).result(10)
+    assert first == bench.worker.change_tokens(calls).result(10)
     assert first["2"] is None, "a node that cannot tell always runs"
     file.write_bytes(b"12")
-    assert bench.worker.change_tokens(calls)["1"] != first["1"]
+    assert bench.worker.change_tokens(calls).result(10)["1"] != first["1"]
+
+
+def test_memory_that_ran_out_comes_with_advice():
+    class OutOfMemoryError(RuntimeError):
+        """Called like torch's own."""
+
+    for error in (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."), MemoryError()):
+        told = failure(error)
+        assert told.message.startswith("Out of memory") and "smaller" in told.hint
+    assert "pip install scipy" in failure(ModuleNotFoundError("No module named 'scipy'", name="scipy")).hint
 
 
 # --- values ---------------------------------------------------------------------------------------------------------

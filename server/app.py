@@ -16,7 +16,7 @@ from server.api.site import Site, build_application
 from server.api.websocket import Hub
 from server.backends.base import Backend
 from server.backends.process import ProcessBackend
-from server.config import ROOT, Config, web_folder
+from server.config import ROOT, Config
 from server.events import Bus, QueueChanged
 from server.graph.outcome import Failure, now_ms
 from server.jobs.history import History
@@ -217,7 +217,7 @@ class Server:
             settings=store,
             limits=Limits(upload=config.max_upload, body=config.max_body),
             features=features,
-            web=web_folder(),
+            web=config.web,
             default_workflow=DEFAULT_WORKFLOW,
             hosts=frozenset(name.lower() for name in (config.host, *config.allow_hosts)),
             versions=versions(),

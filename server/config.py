@@ -2,38 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MEGABYTE = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """How to serve.
-
-    Attributes:
-        host, port: where to listen; port 0 takes a free one.
-        workspace: the folder of models, pictures and settings.
-        packs: further folders of community packs, beside the workspace's own `custom_nodes/`.
-        allow_hosts: names by which others may reach this server, beside its address and the loopback names.
-        backend: where nodes run: "process" or "thread".
-        max_upload: bytes of one uploaded file. max_body: bytes of any other request.
-        database_pages: how large the database may grow, in pages of 4096 bytes; None for as large as the disk.
-        factory: names the function that furnishes a worker, as "module:function".
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8188
-    workspace: Path
-    packs: tuple[Path, ...] = ()
-    allow_hosts: tuple[str, ...] = ()
-    backend: str = "process"
-    max_upload: int = 100 * MEGABYTE
-    max_body: int = 32 * MEGABYTE
-    database_pages: int | None = None
-    factory: str = "server.app:build_worker"
 
 
 def default_workspace(environment: Mapping[str, str] = os.environ) -> Path:
@@ -54,3 +27,32 @@ def web_folder(root: Path = ROOT) -> Path | None:
         if (folder / "index.html").is_file():
             return folder
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """How to serve.
+
+    Attributes:
+        host, port: where to listen; port 0 takes a free one.
+        workspace: the folder of models, pictures and settings.
+        packs: further folders of community packs, beside the workspace's own `custom_nodes/`.
+        allow_hosts: names by which others may reach this server, beside its address and the loopback names.
+        backend: where nodes run: "process" or "thread".
+        max_upload: bytes of one uploaded file. max_body: bytes of any other request.
+        database_pages: how large the database may grow, in pages of 4096 bytes; None for as large as the disk.
+        factory: names the function that furnishes a worker, as "module:function".
+        web: the built editor; None if there is none.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8188
+    workspace: Path
+    packs: tuple[Path, ...] = ()
+    allow_hosts: tuple[str, ...] = ()
+    backend: str = "process"
+    max_upload: int = 100 * MEGABYTE
+    max_body: int = 32 * MEGABYTE
+    database_pages: int | None = None
+    factory: str = "server.app:build_worker"
+    web: Path | None = field(default_factory=web_folder)

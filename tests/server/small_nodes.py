@@ -137,3 +137,18 @@ def build(settings: object, services: Services) -> WorkerParts:
     assert isinstance(settings, WorkerSettings)
     del services
     return WorkerParts(registry=Registry(NODES), files=build_workspace(settings.workspace))
+
+
+def build_with_packs(settings: object, services: Services) -> WorkerParts:
+    """Furnish a worker with community packs too, which brings torch in."""
+    from nodes.compat import Packs
+    from server.app import WorkerSettings, _pack_report, _places, build_workspace
+
+    assert isinstance(settings, WorkerSettings)
+    workspace, registry = build_workspace(settings.workspace), Registry(NODES)
+    packs = Packs(registry, _places(workspace), services.announce, services.skip)
+    return WorkerParts(
+        registry=registry,
+        files=workspace,
+        load_packs=lambda: [_pack_report(loaded) for loaded in packs.load()],
+    )

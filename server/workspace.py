@@ -50,6 +50,7 @@ MAY_BE_FOLDERS = frozenset({"checkpoints", "diffusers"})
 
 _ANNOTATED = re.compile(r"^(?P<name>.*?)\s*\[(?P<place>input|output|temp)\]$", re.DOTALL)
 _DRIVE = re.compile(r"^[A-Za-z]:")
+_DEVICE = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
 class NameRefused(NodeError):
@@ -83,7 +84,13 @@ def inside(root: Path, name: str, *, follow_links: bool = False) -> Path:
         NameRefused: the name leads out of the root, or no file can be called so.
     """
     path = root.joinpath(*_parts(name))
-    if not follow_links and not path.resolve().is_relative_to(root.resolve()):
+    if follow_links:
+        return path
+    try:
+        stays = path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError) as error:  # links that lead to each other
+        raise NameRefused(name, "a link in it leads nowhere") from error
+    if not stays:
         raise NameRefused(name, "a link leads out of its folder")
     return path
 
@@ -253,8 +260,8 @@ def _parts(name: str) -> tuple[str, ...]:
     for part in parts:
         if part == ".." or (os.name == "nt" and part.strip(". ") == ""):
             raise NameRefused(name, "it leads out of its folder")
-        if os.name == "nt" and ":" in part:
-            raise NameRefused(name, "a colon cannot stand in a file's name")
+        if os.name == "nt" and (":" in part or _DEVICE.match(part)):
+            raise NameRefused(name, "Windows gives it a meaning of its own")
         try:
             size = len(os.fsencode(part))
         except UnicodeEncodeError as error:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodes.spec import Files, NodeError, Place
+from nodes.spec import Files, NodeError, Place, SaveSlot
 from server.workspace import FileMissing, NameRefused, Workspace, inside, split_annotation
 
 PIECES = ["..", ".", "a", "b.png", "", "/", "\\", "C:", "c:\\", "\0", "~", "..\\", " ", "%2e%2e", "\ud800"]
@@ -65,6 +65,15 @@ def test_links_lead_out_of_model_folders_only(workspace: Workspace, tmp_path: Pa
     assert workspace.find("checkpoints", "far/m.safetensors").is_file()
     with pytest.raises(NameRefused):
         workspace.picture("far/p.png [output]")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_links_that_lead_to_each_other_are_refused(workspace: Workspace):
+    output = workspace.place(Place.OUTPUT)
+    (output / "one").symlink_to(output / "two")
+    (output / "two").symlink_to(output / "one")
+    with pytest.raises(NodeError):
+        workspace.picture("one [output]")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
@@ -128,8 +137,11 @@ def test_counters_continue_as_the_field_does(workspace: Workspace):
 
 
 def test_nobody_gets_a_name_twice(workspace: Workspace):
+    def reserve(_: int) -> SaveSlot:
+        return workspace.reserve(Place.TEMP, "x", ".png")
+
     with ThreadPoolExecutor(8) as pool:
-        slots = list(pool.map(lambda _: workspace.reserve(Place.TEMP, "x", ".png"), range(40)))
+        slots = list(pool.map(reserve, range(40)))
     assert len({slot.path for slot in slots}) == 40
 
 

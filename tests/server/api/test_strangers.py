@@ -3,7 +3,10 @@
 import aiohttp
 import pytest
 
+from server.app import Server
+from server.config import Config
 from tests.server.api.asking import shown
+from tests.server.small_nodes import FACTORY
 
 
 def port(http: aiohttp.ClientSession) -> str:
@@ -78,3 +81,20 @@ async def test_no_answer_may_be_guessed_or_framed(http):
         async with http.get(route) as answer:
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
             assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+
+
+async def test_a_server_for_the_whole_network_is_called_by_address_not_by_name(tmp_path):
+    server = Server(
+        Config(workspace=tmp_path, host="0.0.0.0", port=0, factory=FACTORY, allow_hosts=("Studio",))
+    )
+    url = await server.start()
+    async with aiohttp.ClientSession(url) as http:
+        for name, status in (
+            ("192.168.0.5", 200),
+            ("studio", 200),
+            ("[2001:db8::1]", 200),
+            ("evil.example", 403),
+        ):
+            async with http.get("/prompt", headers={"Host": f"{name}:{port(http)}"}) as answer:
+                assert answer.status == status, name
+    await server.close()

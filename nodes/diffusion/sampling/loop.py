@@ -89,8 +89,10 @@ def sample(guided: Guided, latent: Latent, run: Run) -> Iterator[Step]:
         kept_noise = start_noise(clean.shape, run.seed + 1).to(clean) if sampler.redraws_start else noise
         mask = fitted_mask(latent.noise_mask, clean).to(clean)
         denoiser = Inpainting(guided, mixing, scaled, kept_noise, mask)
-    for step in sampler.steps(denoiser, latents, sigmas, SamplerSetting(run.seed, mixing, levels)):
-        reached = mixing.finished(step.latents, sigmas[step.index + 1])
+    setting = SamplerSetting(run.seed, mixing, levels)
+    visited = sampler.visited(sigmas, setting)
+    for step in sampler.steps(denoiser, latents, sigmas, setting):
+        reached = mixing.finished(step.latents, visited[step.index + 1])
         yield Step(step.index, form.from_model(reached).cpu(), form.from_model(step.denoised).cpu())
 
 

@@ -3,6 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.values import Latents, Sigma, Sigmas
@@ -58,7 +63,7 @@ def ancestral_split(
         down = following * (1.0 + (following / sigma - 1.0) * eta)
         keep = (1.0 - following) / (1.0 - down)
         return AncestralSplit(down, (following**2 - (down * keep) ** 2) ** 0.5, keep)
-    up = (eta * (following**2 * (sigma**2 - following**2) / sigma**2) ** 0.5).minimum(following)
+    up = (eta * following * (1 - (following / sigma) ** 2) ** 0.5).minimum(following)  # sigma may be infinite
     return AncestralSplit((following**2 - up**2) ** 0.5, up, one)
 
 
@@ -69,3 +74,8 @@ def carried(latents: Latents, denoised: Latents, sigma: Sigma, following: Sigma,
     """
     ratio = following / sigma
     return ratio * latents + (mixing.alpha(following) - mixing.alpha(sigma) * ratio) * denoised
+
+
+def solved(rows: Float[Tensor, "n n"], wanted: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """What the rows must be weighed by to give what is wanted."""
+    return cast("Tensor", cast("Any", torch.linalg).solve(rows, wanted))

@@ -52,6 +52,16 @@ def test_steps_count_up_and_hold_the_batch(sampler: str):
     assert all(step.latents.shape == step.denoised.shape == (2, 4, 8, 8) for step in steps)
 
 
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_short_runs_and_runs_with_leftover_noise_come_out_finite(sampler: str, steps: int):
+    sigmas = schedule(sampler, steps)
+    assert torch.isfinite(last(EMPTY, Run(sampler, sigmas, 4))).all()
+    if steps > 1:
+        part = window(sigmas, 0, steps - 1, leftover_noise=True)
+        assert torch.isfinite(last(EMPTY, Run(sampler, part, 4))).all()
+
+
 def test_a_run_cut_in_two_ends_where_the_whole_one_does():
     sigmas = schedule(steps=8)
     whole = last(EMPTY, Run("euler", sigmas, 4), scale=0.18)

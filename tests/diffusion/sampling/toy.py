@@ -31,16 +31,18 @@ class Toy:
         assert self.sigma is not None
         mean = context.mean(dim=(1, 2)).view(-1, 1, 1, 1)
         sigma = self.sigma
-        if self.parametrisation is Parametrisation.FLOW:
-            alpha = 1 - sigma
-            first = mean + alpha / (alpha**2 + sigma**2) * (latents - alpha * mean)
-            return (latents - self.bent(first)) / sigma
-        noisy = latents * (sigma**2 + 1) ** 0.5
-        denoised = self.bent((noisy + sigma**2 * mean) / (1 + sigma**2))
-        if self.parametrisation is Parametrisation.EPS:
+        flow = self.parametrisation is Parametrisation.FLOW
+        noisy = latents if flow else latents * (sigma**2 + 1) ** 0.5
+        denoised = self.denoised(noisy, sigma, mean)
+        if self.parametrisation is not Parametrisation.V:
             return (noisy - denoised) / sigma
         spread = sigma**2 + 1
         return (noisy / spread - denoised) * spread**0.5 / sigma
 
-    def bent(self, denoised: Tensor) -> Tensor:
-        return denoised + self.bend * torch.sin(3 * denoised)
+    def denoised(self, noisy: Tensor, sigma: Tensor, mean: Tensor) -> Tensor:
+        if self.parametrisation is Parametrisation.FLOW:
+            alpha = 1 - sigma
+            first = mean + alpha / (alpha**2 + sigma**2) * (noisy - alpha * mean)
+        else:
+            first = (noisy + sigma**2 * mean) / (1 + sigma**2)
+        return first + self.bend * torch.sin(3 * first)

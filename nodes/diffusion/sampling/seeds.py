@@ -1,0 +1,169 @@
+"""SEEDS: exponential integrators for the reverse SDE with several stages, whose noises belong to one path.
+
+Source of all: Gonzalez et al. 2023 (arXiv:2305.14267), algorithms 3 and 4, on denoised predictions; without noise the
+two-stage one is Hochbruck and Ostermann's exponential Heun (Acta Numerica 2010, section 2.3).
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import Enum, auto
+from itertools import pairwise
+
+import torch
+
+from nodes.diffusion.denoiser import Denoiser
+from nodes.diffusion.mixing import Mixing
+from nodes.diffusion.noise import NoiseSource
+from nodes.diffusion.sampling.steps import Step, levels
+from nodes.diffusion.values import Latents, Sigma, Sigmas
+
+
+class Joining(Enum):
+    """How the two stages' predictions are joined."""
+
+    EXTRAPOLATED = auto()  # a line through both, taken halfway, held for the step (phi_1)
+    INTEGRATED = auto()  # a line through both, integrated exactly (phi_2)
+
+
+def seeds_2(
+    denoiser: Denoiser,
+    latents: Latents,
+    sigmas: Sigmas,
+    noise: NoiseSource | None,
+    mixing: Mixing,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+    r: float = 0.5,
+    joining: Joining = Joining.EXTRAPOLATED,
+) -> Iterator[Step]:
+    """Two stages.
+
+    Args:
+        noise: None where eta is 0.
+        r: where the second stage lies, in shares of the clock. Others as for `dpmpp_2m_sde`.
+    """
+    for index, sigma, following in levels(sigmas):
+        denoised = denoiser(latents, sigma)
+        if following == 0:
+            latents = denoised
+        else:
+            span = _Span(latents, sigma, following, eta, mixing)
+            drawn: list[Latents] = []
+            middle = span.sigma(r)
+            reached = span.carried(latents, denoised, r)
+            reached = reached + span.noise(r, [0.0, r], drawn, noise) * s_noise
+            later = denoiser(reached, middle)
+            weight = span.first(1.0) / (2 * r) if joining is Joining.EXTRAPOLATED else span.second(1.0) / r
+            latents = span.carried(latents, denoised, 1.0) + span.alpha(1.0) * weight * (later - denoised)
+            latents = latents + span.noise(1.0, [0.0, r, 1.0], drawn, noise) * s_noise
+        yield Step(index, latents, denoised)
+
+
+def exp_heun_2_x0(denoiser: Denoiser, latents: Latents, sigmas: Sigmas, mixing: Mixing) -> Iterator[Step]:
+    """Exponential Heun: the second stage at the end of the step, no noise.
+
+    Args: as for `euler`.
+    """
+    return seeds_2(denoiser, latents, sigmas, None, mixing, eta=0.0, r=1.0, joining=Joining.INTEGRATED)
+
+
+def exp_heun_2_x0_sde(
+    denoiser: Denoiser,
+    latents: Latents,
+    sigmas: Sigmas,
+    noise: NoiseSource,
+    mixing: Mixing,
+    *,
+    eta: float = 1.0,
+) -> Iterator[Step]:
+    """Exponential Heun for the SDE.
+
+    Args: as for `dpmpp_2m_sde`.
+    """
+    return seeds_2(denoiser, latents, sigmas, noise, mixing, eta=eta, r=1.0, joining=Joining.INTEGRATED)
+
+
+def seeds_3(
+    denoiser: Denoiser,
+    latents: Latents,
+    sigmas: Sigmas,
+    noise: NoiseSource,
+    mixing: Mixing,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+    r_1: float = 1 / 3,
+    r_2: float = 2 / 3,
+) -> Iterator[Step]:
+    """Three stages.
+
+    Args:
+        r_1, r_2: where the later stages lie, in shares of the clock. Others as for `dpmpp_2m_sde`.
+    """
+    for index, sigma, following in levels(sigmas):
+        denoised = denoiser(latents, sigma)
+        if following == 0:
+            latents = denoised
+        else:
+            span = _Span(latents, sigma, following, eta, mixing)
+            drawn: list[Latents] = []
+            reached = (
+                span.carried(latents, denoised, r_1) + span.noise(r_1, [0.0, r_1], drawn, noise) * s_noise
+            )
+            second = denoiser(reached, span.sigma(r_1))
+            bent = span.alpha(r_2) * span.second(r_2) * (r_2 / r_1) * (second - denoised)
+            reached = span.carried(latents, denoised, r_2) + bent
+            reached = reached + span.noise(r_2, [0.0, r_1, r_2], drawn, noise) * s_noise
+            third = denoiser(reached, span.sigma(r_2))
+            bent = span.alpha(1.0) * span.second(1.0) / r_2 * (third - denoised)
+            latents = span.carried(latents, denoised, 1.0) + bent
+            latents = latents + span.noise(1.0, [0.0, r_1, r_2, 1.0], drawn, noise) * s_noise
+        yield Step(index, latents, denoised)
+
+
+class _Span:
+    """One step on the clock: places in it are shares of its length."""
+
+    def __init__(self, latents: Latents, sigma: Sigma, following: Sigma, eta: float, mixing: Mixing) -> None:
+        self._like = latents
+        self._start, self._mixing, self._eta = sigma, mixing, eta
+        self._from, self._following = mixing.clock(sigma), following
+        self._length = mixing.clock(following) - self._from
+
+    def sigma(self, place: float) -> Sigma:
+        return self._following if place == 1.0 else self._mixing.sigma(self._from + place * self._length)
+
+    def alpha(self, place: float) -> Sigma:
+        return self._mixing.alpha(self.sigma(place))
+
+    def first(self, place: float) -> Sigma:
+        """The function z phi_1(-z) for the damped way to a place."""
+        return -torch.expm1(-self._damped(place))
+
+    def second(self, place: float) -> Sigma:
+        """The function z phi_2(-z) for the damped way to a place."""
+        way = self._damped(place)
+        return (torch.expm1(-way) + way) / way
+
+    def carried(self, latents: Latents, denoised: Latents, place: float) -> Latents:
+        """The latents at a place if the prediction stays as it is, without noise."""
+        kept = self.sigma(place) / self._start * (-place * self._length * self._eta).exp()
+        return kept * latents + self.alpha(place) * self.first(place) * denoised
+
+    def noise(
+        self, place: float, stops: Sequence[float], drawn: list[Latents], source: NoiseSource | None
+    ) -> Latents | float:
+        """The noise at a place: what each stretch between stops brought, damped since. Draws for stretches not seen yet."""
+        if source is None or self._eta == 0.0:
+            return 0.0
+        total: Latents | float = 0.0
+        rate = 2 * self._length * self._eta
+        for number, (start, stop) in enumerate(pairwise(stops)):
+            if number == len(drawn):
+                drawn.append(source(self._like, float(self.sigma(start)), float(self.sigma(stop))))
+            strength = (-torch.expm1(-rate * (stop - start))).sqrt() * (-rate * (place - stop) / 2).exp()
+            total = drawn[number] * strength + total
+        return total * self.sigma(place)
+
+    def _damped(self, place: float) -> Sigma:
+        return place * self._length * (self._eta + 1)

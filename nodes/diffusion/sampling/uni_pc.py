@@ -1,0 +1,120 @@
+"""UniPC: a predictor and a corrector of any order from the same past predictions.
+
+Source of all: Zhao et al. 2023 (arXiv:2302.04867), algorithms 1 and 2, on denoised predictions, in variance-preserving
+latents x / sqrt(1 + sigma^2).
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from nodes.diffusion.denoiser import Denoiser
+from nodes.diffusion.sampling.steps import Step, solved
+from nodes.diffusion.values import Latents, Sigma, Sigmas
+
+MOST = 3
+LAST_SIGMA = 0.001  # stands for 0, whose clock is infinite; the table puts it in
+
+Scale = Callable[[Tensor], Tensor]
+"""The paper's B(h), of -h."""
+
+
+def uni_pc(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
+    """With B(h) = h.
+
+    Args:
+        sigmas: strictly falling, the last above 0. Others as for `euler`.
+    """
+    return _uni_pc(denoiser, latents, sigmas, lambda backward: backward)
+
+
+def uni_pc_bh2(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
+    """With B(h) = exp(h) - 1.
+
+    Args: as for `uni_pc`.
+    """
+    return _uni_pc(denoiser, latents, sigmas, torch.expm1)
+
+
+def _uni_pc(denoiser: Denoiser, latents: Latents, sigmas: Sigmas, scale: Scale) -> Iterator[Step]:
+    steps = len(sigmas) - 1
+    most = min(MOST, len(sigmas) - 2)
+    held = latents / _spread(sigmas[0])
+    past = [(sigmas[0], denoiser(latents, sigmas[0]))]  # newest first
+    for number in range(1, steps + 1):
+        following = sigmas[number]
+        order = max(1, min(most, number, steps + 1 - number))
+        step = _Update(held, past[:order], following, scale)
+        held = step.predicted()
+        denoised = past[0][1]
+        if number < steps:
+            denoised = denoiser(held * _spread(following), following)
+            held = step.corrected(denoised)
+            past = [(following, denoised), *past[: MOST - 1]]
+        yield Step(number - 1, held * _spread(following), denoised)
+
+
+class _Update:
+    """One step from the newest of the past predictions to a following sigma."""
+
+    def __init__(
+        self, held: Latents, past: list[tuple[Sigma, Latents]], following: Sigma, scale: Scale
+    ) -> None:
+        sigma, self._newest = past[0]
+        length = _clock(following) - _clock(sigma)
+        self._backward = -length
+        self._scale, self._alpha = scale(self._backward), _log_alpha(following).exp()
+        ratios = [(_clock(older) - _clock(sigma)) / length for older, _ in past[1:]]
+        self._ratios = torch.stack([*ratios, torch.ones_like(length)])
+        self._differences = [
+            (denoised - self._newest) / ratio for (_, denoised), ratio in zip(past[1:], ratios, strict=True)
+        ]
+        shrunk = _deviation(following) / _deviation(sigma)
+        self._base = shrunk * held - self._alpha * torch.expm1(self._backward) * self._newest
+
+    def predicted(self) -> Latents:
+        count = len(self._differences)
+        if count == 0:
+            return self._base
+        weights = [self._ratios.new_tensor(0.5)] if count == 1 else list(self._weights(count))
+        return self._moved(weights, self._differences)
+
+    def corrected(self, denoised: Latents) -> Latents:
+        differences = [*self._differences, denoised - self._newest]
+        first = len(differences) == 1
+        weights = [self._ratios.new_tensor(0.5)] if first else list(self._weights(len(differences)))
+        return self._moved(weights, differences)
+
+    def _moved(self, weights: list[Tensor], differences: list[Latents]) -> Latents:
+        total = torch.stack([weight * part for weight, part in zip(weights, differences, strict=True)]).sum(0)
+        return self._base - self._alpha * self._scale * total
+
+    def _weights(self, count: int) -> Tensor:
+        """Solve for the weights that make the rule exact for polynomials of its order (the paper's eq. 9)."""
+        rows: list[Tensor] = []
+        wanted: list[Tensor] = []
+        phi, factorial = torch.expm1(self._backward) / self._backward - 1, 1
+        for power in range(1, count + 1):
+            rows.append(self._ratios[:count] ** (power - 1))
+            wanted.append(phi * factorial / self._scale)
+            factorial *= power + 1
+            phi = phi / self._backward - 1 / factorial
+        return solved(torch.stack(rows), torch.stack(wanted))
+
+
+def _spread(sigma: Sigma) -> Sigma:
+    return (1 + sigma**2) ** 0.5
+
+
+# At LAST_SIGMA the next three lose digits in single precision. The field computes so too: its results are repeated.
+def _log_alpha(sigma: Sigma) -> Sigma:
+    return 0.5 * torch.log(1 / (sigma * sigma + 1))
+
+
+def _deviation(sigma: Sigma) -> Sigma:
+    return (1 - torch.exp(2 * _log_alpha(sigma))).sqrt()
+
+
+def _clock(sigma: Sigma) -> Sigma:
+    return _log_alpha(sigma) - 0.5 * torch.log(1 - torch.exp(2 * _log_alpha(sigma)))

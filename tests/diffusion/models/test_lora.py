@@ -26,14 +26,20 @@ def patcher():
     return module, Patcher(module, NETWORK_PREFIXES, network_aliases(module))
 
 
+def weight(module, place=QUERY) -> torch.Tensor:
+    found = module.get_submodule(place).weight
+    assert isinstance(found, torch.Tensor)
+    return found
+
+
 def put_on(tmp_path, tensors, strength=1.0, place=QUERY):
     """The change of one weight."""
     save_file(tensors, tmp_path / "lora.safetensors")
     module, patches = patcher()
-    before = module.get_submodule(place).weight.clone()
+    before = weight(module, place).clone()
     patches.put_on([Strong(read_lora(tmp_path / "lora.safetensors"), strength)])
     assert patches.unmatched == ()
-    return module.get_submodule(place).weight - before
+    return weight(module, place) - before
 
 
 LAYOUTS = {
@@ -121,14 +127,12 @@ def test_given_lengths_of_rows_are_kept(tmp_path):
         f"unet.{QUERY}.dora_scale": lengths,
     }
     change = put_on(tmp_path, tensors)
-    assert torch.allclose(
-        (tiny.unet().get_submodule(QUERY).weight + change).norm(dim=1), lengths[:, 0], atol=1e-5
-    )
+    assert torch.allclose((weight(tiny.unet()) + change).norm(dim=1), lengths[:, 0], atol=1e-5)
 
 
 def test_differences_change_weight_and_bias(tmp_path):
-    weight, bias = drawn(32, 32, 3, 3), drawn(32)
-    save_file({f"unet.{CONV}.diff": weight, f"unet.{CONV}.diff_b": bias}, tmp_path / "a.safetensors")
+    kernel, bias = drawn(32, 32, 3, 3), drawn(32)
+    save_file({f"unet.{CONV}.diff": kernel, f"unet.{CONV}.diff_b": bias}, tmp_path / "a.safetensors")
     module, patches = patcher()
     had = module.get_submodule(CONV).bias.clone()
     patches.put_on([Strong(read_lora(tmp_path / "a.safetensors"), 2.0)])
@@ -144,7 +148,7 @@ def test_taken_off_the_weights_are_the_very_same(dtype, tmp_path):
     module.to(dtype)
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     patches.put_on([Strong(read_lora(tmp_path / "a.safetensors"), 0.7)] * 2)
-    assert not torch.equal(module.get_submodule(QUERY).weight, before[f"{QUERY}.weight"])
+    assert not torch.equal(weight(module), before[f"{QUERY}.weight"])
     patches.take_off()
     after = module.state_dict()
     assert list(after) == list(before) and all(torch.equal(after[name], before[name]) for name in before)
@@ -156,11 +160,11 @@ def test_several_are_summed_in_single_precision_and_rounded_once(tmp_path):
     save_file(tensors, tmp_path / "a.safetensors")
     module, patches = patcher()
     module.half()
-    before = module.get_submodule(QUERY).weight.float()
+    before = weight(module).float()
     lora = read_lora(tmp_path / "a.safetensors")
     patches.put_on([Strong(lora, 0.3), Strong(lora, 0.001)])
     expected = before + 0.3 * (UP @ DOWN) + 0.001 * (UP @ DOWN)
-    assert torch.equal(module.get_submodule(QUERY).weight, expected.half())
+    assert torch.equal(weight(module), expected.half())
 
 
 def test_a_text_encoder_takes_its_own_part(tmp_path):
@@ -171,9 +175,9 @@ def test_a_text_encoder_takes_its_own_part(tmp_path):
     tensors = {f"{name}.lora_up.weight": up, f"{name}.lora_down.weight": down}
     tensors |= {"lora_unet_mid_block.lora_up.weight": UP, "lora_unet_mid_block.lora_down.weight": DOWN}
     save_file(tensors, tmp_path / "a.safetensors")
-    weights = {name: weight.clone() for name, weight in module.state_dict().items()}
+    weights = {name: had.clone() for name, had in module.state_dict().items()}
     patches.put_on([Strong(read_lora(tmp_path / "a.safetensors"), 1.0)])
-    changed = [name for name, weight in module.state_dict().items() if not torch.equal(weight, weights[name])]
+    changed = [name for name, has in module.state_dict().items() if not torch.equal(has, weights[name])]
     assert [name.removeprefix("text_model.") for name in changed] == [
         "encoder.layers.1.self_attn.q_proj.weight"
     ]
@@ -196,10 +200,10 @@ def test_a_lora_of_another_size_is_refused_and_nothing_is_left_on(tmp_path):
     tensors |= {f"unet.{QUERY}.lora_A.weight": drawn(RANK, 5), f"unet.{QUERY}.lora_B.weight": UP.clone()}
     save_file(tensors, tmp_path / "a.safetensors")
     module, patches = patcher()
-    before = module.get_submodule(OUT).weight.clone()
+    before = weight(module, OUT).clone()
     with pytest.raises(CheckpointUnknown, match=r"a\.safetensors is not a LoRA for this model"):
         patches.put_on([Strong(read_lora(tmp_path / "a.safetensors"), 1.0)])
-    assert torch.equal(module.get_submodule(OUT).weight, before)
+    assert torch.equal(weight(module, OUT), before)
 
 
 def test_a_checkpoint_is_no_lora(model_file):

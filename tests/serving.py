@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from queue import Queue
+from threading import Thread
+from typing import IO, Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -34,6 +36,7 @@ class Server:
 
     url: str
     process: subprocess.Popen[str]
+    said: "Queue[str | None]"  # lines of its standard output; None: it ended
 
     def get(self, path: str, timeout: float = 120) -> Any:
         """The JSON at the path."""
@@ -64,10 +67,9 @@ class Server:
     def imported(self) -> frozenset[str]:
         """Names of the top-level modules that the serving process has loaded by now."""
         assert self.process.stdin is not None
-        assert self.process.stdout is not None
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        for line in self.process.stdout:
+        while (line := self.said.get(timeout=60)) is not None:
             if line.startswith("IMPORTED "):
                 return frozenset(line.split()[1:])
         raise URLError("the server ended")
@@ -99,8 +101,13 @@ def serving(workspace: Path, *arguments: str) -> Iterator[Server]:
         encoding="utf-8",
         cwd=Path(__file__).resolve().parent.parent,
     )
+    assert process.stdout is not None
+    said: Queue[str | None] = Queue()
+    # Somebody must read on: a full pipe would hold up the server.
+    reader = Thread(target=_read, args=(process.stdout, said), daemon=True)
+    reader.start()
     try:
-        yield Server(_announced(process), process)
+        yield Server(_announced(process, said), process, said)
     finally:
         process.terminate()
         try:
@@ -108,14 +115,20 @@ def serving(workspace: Path, *arguments: str) -> Iterator[Server]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        reader.join(10)
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 stream.close()
 
 
-def _announced(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    for line in process.stdout:
+def _read(stream: IO[str], said: "Queue[str | None]") -> None:
+    for line in stream:
+        said.put(line)
+    said.put(None)
+
+
+def _announced(process: subprocess.Popen[str], said: "Queue[str | None]") -> str:
+    while (line := said.get(timeout=60)) is not None:
         found = ADDRESS.search(line)
         if found:
             return found.group()

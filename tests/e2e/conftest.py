@@ -1,0 +1,71 @@
+"""A real server, a real browser, and the canvas that was built from these sources."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.e2e.canvas import Canvas
+from tests.serving import Server, serving
+from web.build import build
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the server keeps files."""
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="session")
+def weft_server(chromium: Path, workspace: Path) -> Iterator[Server]:
+    """A server as a person starts it."""
+    build()
+    with serving(workspace) as server:
+        yield server
+
+
+# Playwright's loop must not outlive the module: other tests have loops of their own.
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    """The machine's Chromium, without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(chromium), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh window, which remembers nothing. An error in the page fails the test."""
+    context = browser.new_context(
+        viewport={"width": 1600, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
+    )
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def canvas(page: Page, weft_server: Server) -> Canvas:
+    """The canvas as a new person sees it: with the default workflow."""
+    page.goto(weft_server.url)
+    canvas = Canvas(page)
+    page.wait_for_function("() => window.__weft?.app.ready")
+    page.wait_for_function("() => document.querySelectorAll('section.node').length >= 7")
+    page.wait_for_timeout(300)  # the camera finds its place after the first frame
+    return canvas
+
+
+@pytest.fixture
+def empty_canvas(canvas: Canvas) -> Canvas:
+    """A workflow with nothing in it."""
+    canvas.page.get_by_role("button", name="New workflow").click()
+    canvas.page.get_by_text("A node", exact=True).wait_for()
+    return canvas

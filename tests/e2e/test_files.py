@@ -1,0 +1,110 @@
+"""Work that is kept: pictures that carry their workflow, files, tabs, reloads."""
+
+import base64
+import json
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.e2e.canvas import Canvas
+
+DROP = """async ([name, type, data]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], name, { type }));
+  const target = document.querySelector("[data-testid=canvas]");
+  for (const kind of ["dragenter", "dragover", "drop"]) {
+    target.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: transfer }));
+  }
+}"""
+
+
+def drop(canvas: Canvas, file: Path, kind: str) -> None:
+    canvas.page.evaluate(DROP, [file.name, kind, base64.b64encode(file.read_bytes()).decode()])
+
+
+def kinds(canvas: Canvas) -> list[str]:
+    return sorted(node["type"] for node in canvas.nodes())
+
+
+def test_a_picture_dropped_on_an_empty_canvas_gives_its_graph_back(canvas: Canvas, workspace: Path):
+    sampler = canvas.node_of("KSampler")["id"]
+    canvas.type_number(sampler, "steps", "3")
+    canvas.choose(sampler, "seed:control", "fixed")
+    canvas.type_number(sampler, "seed", "4711")
+    canvas.blur()
+    canvas.run()
+    links, wanted = canvas.links(), kinds(canvas)
+    picture = max((workspace / "output").rglob("*.png"), key=lambda path: path.stat().st_mtime_ns)
+    canvas.page.get_by_role("button", name="New workflow").click()
+    canvas.page.wait_for_function("() => window.__weft.state().workflow.nodes.length === 0")
+    drop(canvas, picture, "image/png")
+    canvas.page.wait_for_function("() => window.__weft.state().workflow.nodes.length === 7")
+    assert kinds(canvas) == wanted
+    assert canvas.links() == links
+    expect(canvas.field(canvas.node_of("KSampler")["id"], "seed")).to_contain_text("4711")
+    canvas.run()
+
+
+def test_a_json_file_is_opened_and_a_broken_one_says_so(canvas: Canvas, tmp_path: Path):
+    file = tmp_path / "two notes.json"
+    nodes = [
+        {
+            "id": number,
+            "type": "Note",
+            "pos": [100, 200 * number],
+            "size": [280, 140],
+            "widgets_values": ["hello"],
+        }
+        for number in (1, 2)
+    ]
+    file.write_text(json.dumps({"nodes": nodes, "links": [], "version": 0.4}))
+    drop(canvas, file, "application/json")
+    canvas.page.wait_for_function("() => window.__weft.state().workflow.nodes.length === 2")
+    assert canvas.state()["name"] == "two notes"
+    broken = tmp_path / "broken.json"
+    broken.write_text('{"nodes": [')
+    drop(canvas, broken, "application/json")
+    expect(canvas.page.get_by_test_id("notice").filter(has_text="not JSON")).to_be_visible()
+
+
+def test_work_and_its_picture_are_kept_across_a_reload(canvas: Canvas):
+    sampler, save = canvas.node_of("KSampler")["id"], canvas.node_of("SaveImage")["id"]
+    canvas.type_number(sampler, "steps", "3")
+    canvas.blur()
+    canvas.run()
+    canvas.drag(canvas.title(sampler), (canvas.title(sampler)[0], canvas.title(sampler)[1] + 60))
+    before = canvas.state()
+    canvas.page.wait_for_timeout(800)
+    canvas.page.reload()
+    canvas.page.wait_for_function("() => window.__weft?.app.ready")
+    after = canvas.state()
+    assert after["workflow"]["nodes"] == before["workflow"]["nodes"]
+    assert after["camera"] == before["camera"]
+    assert after["dirty"]
+    expect(canvas.page.get_by_test_id(f"picture-{save}").first).to_be_visible()
+
+
+def test_saving_takes_the_dot_away_and_the_workflow_can_be_opened_again(canvas: Canvas, workspace: Path):
+    node = canvas.node_of("EmptyLatentImage")["id"]
+    canvas.type_number(node, "batch_size", "2")
+    canvas.blur()
+    expect(canvas.page.get_by_test_id("unsaved")).to_be_visible()
+    canvas.page.keyboard.press("Control+s")
+    canvas.page.get_by_label("Save as").fill("apple study")
+    canvas.page.keyboard.press("Enter")
+    expect(canvas.page.get_by_test_id("unsaved")).to_have_count(0)
+    saved = list(workspace.rglob("apple study.json"))
+    assert len(saved) == 1
+    assert len(json.loads(saved[0].read_text())["nodes"]) == 7
+    canvas.page.get_by_role("button", name="Close apple study").click()
+    canvas.page.get_by_role("button", name="Workflows", exact=True).click()
+    canvas.page.get_by_role("button", name="apple study", exact=True).click()
+    canvas.page.wait_for_function("() => window.__weft.state().name === 'apple study'")
+    assert canvas.node_of("EmptyLatentImage")["widgets_values"][2] == 2
+
+
+def test_untouched_nodes_keep_their_places_when_saved(canvas: Canvas):
+    default = canvas.page.evaluate("() => fetch('api/weft/default_workflow').then((answer) => answer.json())")
+    places = {node["id"]: (node["pos"], node["size"]) for node in default["nodes"]}
+    assert {node["id"]: (node["pos"], node["size"]) for node in canvas.nodes()} == places

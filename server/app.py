@@ -155,8 +155,8 @@ class Server:
         """
         config = self._config
         workspace = build_workspace(config.workspace, config.packs)
-        workspace.clear_temp()
         self._store = await Store.open(workspace.root / "user" / "weft.db", max_pages=config.database_pages)
+        workspace.clear_temp()  # only now: until the store is ours, another server may be using it
         self._backend = build_backend(config)
         services = self._join(workspace, self._store, self._backend)
         await services.runner.resume()

@@ -13,7 +13,7 @@ from typing import Protocol, TextIO, cast
 
 from nodes.spec import Json, NodeError, NodeSpec, Place
 from server.api.messages import Board, Words, messages
-from server.api.wire import dumps
+from server.api.wire import BadRequest, dumps, loads
 from server.app import DEFAULT_WORKFLOW, build_backend, build_workspace
 from server.backends.base import Backend, BackendLost
 from server.config import Config
@@ -189,19 +189,17 @@ async def _stop_when(ending: asyncio.Event, backend: Backend) -> None:
 
 
 def _read(name: str) -> Json:
-    if name == "default":
-        text = DEFAULT_WORKFLOW.read_text(encoding="utf-8")
-    elif name == "-":
-        text = sys.stdin.read()
+    if name == "-":
+        body = sys.stdin.read().encode(errors="replace")
     else:
         try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Unusable(f"Cannot read {name}: {error}") from error
+            body = (DEFAULT_WORKFLOW if name == "default" else Path(name)).read_bytes()
+        except OSError as error:
+            raise Unusable(f"Cannot read {name}: {error.strerror or error}") from error
     try:
-        return cast("Json", json.loads(text))
-    except (ValueError, RecursionError) as error:
-        raise Unusable(f"{name} is not JSON: {error}") from error
+        return loads(body)
+    except BadRequest as error:
+        raise Unusable(f"{name} is not JSON that can be read: {error.fault.details or error}") from error
 
 
 def _prompt(raw: Json, specs: Mapping[str, NodeSpec]) -> tuple[dict[str, Json], dict[str, Json]]:

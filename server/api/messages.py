@@ -286,7 +286,7 @@ def preview_metadata(picture: Picture) -> Data:
 
 def text_frame(line: Line, *, names_job: bool) -> bytes:
     """Event 3: the node's id, then the text; before them the job's id where both sides agreed on it."""
-    node, job = line.place.node.encode(), line.job.encode()
+    node, job = line.place.node.encode(errors="replace"), line.job.encode()
     head = struct.pack(">I", 3)
     if names_job:
         head += struct.pack(">I", len(job)) + job

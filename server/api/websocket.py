@@ -123,7 +123,6 @@ class Hub:
                 try:
                     self._hand_on(envelope)
                 except (TypeError, ValueError, KeyError):
-                    # A node can put anything into what it shows; one message is lost, not the connection.
                     log.exception("An event could not be told: %s", type(envelope.event).__name__)
 
     async def connect(
@@ -204,6 +203,9 @@ class Hub:
                     await client.socket.send_bytes(_frame(client, message))
             except (ConnectionError, RuntimeError):
                 return  # it went away; the receiving side ends the connection
+            except (TypeError, ValueError):
+                # A node can put anything into what it shows; one message is lost, not the connection.
+                log.exception("A message could not be written.")
         await client.socket.close(code=1013, message=b"Too slow: connect again.")
 
     async def _receive(self, client: Client) -> None:

@@ -5,8 +5,9 @@ What is answered is in `answers.py`.
 
 import json
 import math
+import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -16,6 +17,9 @@ from server.graph.model import NodeId
 from server.jobs.job import Order, Search, State
 
 Object = Mapping[str, Json]
+HALF_A_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")  # or a whole one in two halves, which stays
+MAX_DEPTH = 200  # of objects and lists in each other
+TOO_DEEP = "The body's JSON is nested too deeply."
 SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 
 
@@ -37,11 +41,33 @@ def loads(body: bytes) -> Json:
         BadRequest: it is not JSON, or no machine should have to read it.
     """
     try:
-        return cast("Json", json.loads(body))
+        value = cast("Json", json.loads(body))
     except RecursionError as error:
-        raise BadRequest("The body's JSON is nested too deeply.", type="invalid_json") from error
+        raise BadRequest(TOO_DEEP, type="invalid_json") from error
     except ValueError as error:
         raise BadRequest("The body is not valid JSON.", str(error), type="invalid_json") from error
+    if _is_deep(value):
+        # What can just be read could not be written any more inside an answer.
+        raise BadRequest(TOO_DEEP, type="invalid_json")
+    return _mended(value) if HALF_A_CHARACTER.search(body) else value
+
+
+def _mended(value: Json) -> Json:
+    """Half a character, which JSON can smuggle in and nothing can write down, becomes a question mark."""
+    return cast("Json", json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace")))
+
+
+def _is_deep(value: Json) -> bool:
+    level: list[Json] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level if isinstance(outer, dict | list) for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(outer: dict[str, Json] | list[Json]) -> Iterable[Json]:
+    return outer.values() if isinstance(outer, dict) else outer
 
 
 def dumps(value: object) -> str:
@@ -85,10 +111,6 @@ def _text(raw: Object, name: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise BadRequest(f"{name} must be text.", f"It is {_kind(value)}.")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise BadRequest(f"{name} holds half a character.", str(error)) from error
     return value
 
 

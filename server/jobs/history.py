@@ -64,4 +64,9 @@ class History:
                 await self._store.finish(id, record.result)
             except StoreFull:
                 return
+            except BaseException:
+                del self._unwritten[
+                    id
+                ]  # it would fail again each time, and keep the others from being written
+                raise
             self._unwritten.pop(id, None)

@@ -88,6 +88,9 @@ class Runner:
             except asyncio.CancelledError:
                 await self._with.store.requeue(job)  # the server is closing: the next one runs it
                 raise
+            except Exception:
+                # What is left to fail is writing the history: that job is lost to it, the queue goes on.
+                log.exception("How job %s went could not be written down.", job.id)
             finally:
                 self._stopping = None
                 self._with.queue.done()

@@ -97,7 +97,6 @@ MALFORMED = [
     (b'"prompt"', "invalid_request"),
     (b"{}", "no_prompt"),
     (b'{"prompt": {}, "client_id": 5}', "invalid_request"),
-    (b'{"prompt": {}, "client_id": "\\ud800"}', "invalid_request"),
     (b'{"prompt": {}, "extra_data": []}', "invalid_request"),
     (b'{"prompt": {}, "number": "1"}', "invalid_request"),
     (b'{"prompt": {}, "number": NaN}', "invalid_request"),
@@ -181,6 +180,36 @@ async def test_nan_beside_the_graph_does_no_harm(http):
     await history(http, id)
     async with http.get(f"/history/{id}") as answer:
         json.loads(await answer.text(), parse_constant=pytest.fail)
+
+
+async def test_half_a_character_does_no_harm(http):
+    body = json.dumps(
+        {"prompt": shown("\ud800"), "extra_data": {"extra_pnginfo": {"workflow": {"id": "\ud800"}}}}
+    )
+    async with http.post("/prompt", data=body.encode()) as answer:
+        assert answer.status == 200
+        id = (await answer.json())["prompt_id"]
+    assert (await history(http, id))["outputs"] == {"b": {"text": ["?"]}}
+    async with http.post("/prompt", data=json.dumps({"prompt": shown("\U0001f9f5")}).encode()) as answer:
+        id = (await answer.json())["prompt_id"]
+    assert (await history(http, id))["outputs"] == {"b": {"text": ["\U0001f9f5"]}}
+    for route, sent in (
+        ("/settings", {"\ud800": 1}),
+        ("/queue", {"delete": ["\ud800"]}),
+        ("/history", {"delete": ["\ud800"]}),
+    ):
+        async with http.post(route, data=json.dumps(sent).encode()) as answer:
+            assert answer.status in (200, 400)
+
+
+@pytest.mark.parametrize("depth", [50, 400, 900, 990, 5000])
+async def test_deep_nesting_does_no_harm(http, depth):
+    nested = b"[" * depth + b"]" * depth
+    body = b'{"prompt": {"a": {"class_type": "Show", "inputs": {"value": {"__value__": %s}}}}}' % nested
+    async with http.post("/prompt", data=body) as answer:
+        assert answer.status in (200, 400)
+        if answer.status == 200:
+            await history(http, (await answer.json())["prompt_id"])
 
 
 async def test_a_wrapped_list_is_a_constant(http):

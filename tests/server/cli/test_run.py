@@ -100,7 +100,7 @@ def test_an_input_is_set_by_id_title_or_class(weft, place: str):
 
 
 WRONG = [
-    ("not JSON", "{", (), "is not JSON"),
+    ("not JSON", "{", (), "is not JSON that can be read"),
     ("a list", "[]", (), "neither a workflow nor a prompt"),
     ("unknown node", '{"1": {"class_type": "Nobody", "inputs": {}}}', (), "'Nobody' not found"),
     (

@@ -205,6 +205,22 @@ async def test_a_job_that_always_kills_the_server_is_given_up(bench):
     assert "not tried again" in str(record.result.error)
 
 
+async def test_a_history_that_cannot_be_written_ends_nothing(tmp_path):
+    class Stubborn(Store):
+        async def finish(self, id: str, result: object) -> None:
+            if id == "bad":
+                raise TypeError("keys must be str")
+            await super().finish(id, result)
+
+    store = await Stubborn.open(tmp_path / "weft.db")
+    bench = Bench(store, Nodes())
+    async with serving(bench):
+        await bench.put("bad")
+        await bench.put("good")
+        assert await bench.ended("good") is State.COMPLETED
+    await store.close()
+
+
 class FullStore(Store):
     """A store whose disk fills up."""
 

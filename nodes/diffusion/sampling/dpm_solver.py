@@ -28,7 +28,7 @@ def dpm_fast(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[S
     rest = evaluations % 3
     orders = [3] * (count - 2) + [2, 1] if rest == 0 else [3] * (count - 1) + [rest]
     start, end = _ends(sigmas)
-    times = torch.linspace(float(start), float(end), count + 1).to(latents)
+    times = torch.linspace(float(start), float(end), count + 1, dtype=start.dtype)
     spent = 0
     for number, order in enumerate(orders):
         span = _Span(denoiser, latents, times[number], times[number + 1])

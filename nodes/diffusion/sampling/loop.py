@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from nodes.diffusion.guidance import Guided
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import start_noise
 from nodes.diffusion.noise_levels import NoiseLevels
+from nodes.diffusion.resize import mask_for
 from nodes.diffusion.sampling.steps import Step
 from nodes.diffusion.sampling.table import SAMPLERS, SamplerSetting
 from nodes.diffusion.values import Latent, Latents, Sigma, Sigmas
@@ -81,13 +81,14 @@ def sample(guided: Guided, latent: Latent, run: Run) -> Iterator[Step]:
     noise = (
         start_noise(clean.shape, run.seed, latent.batch_index) if run.adds_noise else torch.zeros_like(clean)
     )
-    clean, noise, sigmas = (part.to(network.device) for part in (clean, noise, run.sigmas))
+    clean, noise = clean.to(network.device), noise.to(network.device)
+    sigmas = run.sigmas.cpu()  # lone numbers mix with any device, and asking for their value waits for none
     scaled = form.to_model(clean) if bool(clean.any()) else clean
     latents = mixing.noised(scaled, noise, sigmas[0], from_the_top=_at_the_top(float(sigmas[0]), levels))
     denoiser: TwoSidedDenoiser = guided
     if latent.noise_mask is not None:
         kept_noise = start_noise(clean.shape, run.seed + 1).to(clean) if sampler.redraws_start else noise
-        mask = fitted_mask(latent.noise_mask, clean).to(clean)
+        mask = mask_for(latent.noise_mask, clean.shape).to(clean)
         denoiser = Inpainting(guided, mixing, scaled, kept_noise, mask)
     setting = SamplerSetting(run.seed, mixing, levels)
     visited = sampler.visited(sigmas, setting)
@@ -134,14 +135,6 @@ def fitted(samples: Tensor, form: LatentFormat) -> Tensor:
         return samples
     repeats = math.ceil(form.channels / samples.shape[1])
     return samples.repeat(1, repeats, *[1] * (samples.ndim - 2))[:, : form.channels]
-
-
-def fitted_mask(mask: Tensor, samples: Tensor) -> Tensor:
-    """A mask [batch 1 height width] at the latents' size, over all channels and the whole batch; not rounded."""
-    planes = mask.reshape(-1, 1, mask.shape[-2], mask.shape[-1]).float()
-    sized = F.interpolate(planes, samples.shape[-2:], mode="bilinear")
-    repeated = sized.repeat(math.ceil(len(samples) / len(sized)), 1, 1, 1)[: len(samples)]
-    return repeated.expand(samples.shape)
 
 
 def _at_the_top(sigma: float, levels: NoiseLevels) -> bool:

@@ -126,11 +126,12 @@ def _sde(function: Callable[..., Iterator[Step]], noise: Noise = Noise.BROWNIAN)
     return Sampler(function, noise, mixed=True, clocked=True)
 
 
+# In the order in which menus list them.
 SAMPLERS: Mapping[str, Sampler] = {
     "euler": Sampler(euler, order=1),
     "euler_cfg_pp": Sampler(euler_cfg_pp, mixed=True),
-    "euler_ancestral_cfg_pp": _ancestral(euler_ancestral_cfg_pp),
     "euler_ancestral": _ancestral(euler_ancestral),
+    "euler_ancestral_cfg_pp": _ancestral(euler_ancestral_cfg_pp),
     "heun": Sampler(heun, order=2),
     "heunpp2": Sampler(heunpp2),
     "exp_heun_2_x0": Sampler(exp_heun_2_x0, order=2, mixed=True, clocked=True),

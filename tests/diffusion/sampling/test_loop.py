@@ -6,8 +6,9 @@ import torch
 from nodes.diffusion.denoiser import LatentFormat
 from nodes.diffusion.guidance import Guided
 from nodes.diffusion.noise import start_noise
+from nodes.diffusion.resize import mask_for
 from nodes.diffusion.sampling import SAMPLERS, Run, Step, sample
-from nodes.diffusion.sampling.loop import fitted_mask, window
+from nodes.diffusion.sampling.loop import window
 from nodes.diffusion.schedules import for_sampler
 from nodes.diffusion.values import Latent
 from tests.diffusion.sampling.test_guidance import Echo, cond
@@ -53,7 +54,7 @@ def test_steps_count_up_and_hold_the_batch(sampler: str):
 
 
 @pytest.mark.parametrize("sampler", sorted(SAMPLERS))
-@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+@pytest.mark.parametrize("steps", [1, 2, 4])
 def test_short_runs_and_runs_with_leftover_noise_come_out_finite(sampler: str, steps: int):
     sigmas = schedule(sampler, steps)
     assert torch.isfinite(last(EMPTY, Run(sampler, sigmas, 4))).all()
@@ -75,7 +76,7 @@ def test_what_a_mask_keeps_comes_back_as_it_was():
     mask = torch.zeros(1, 8, 8)
     mask[:, 2:6, 2:6] = 1.0
     made = last(Latent(samples, noise_mask=mask), Run("dpmpp_2m", schedule("dpmpp_2m"), 4), scale=0.18)
-    kept = fitted_mask(mask, samples) == 0
+    kept = mask_for(mask, samples.shape) == 0
     assert torch.allclose(made[kept], samples[kept], atol=1e-5)
     assert not torch.allclose(made[~kept], samples[~kept], atol=0.1)
 

@@ -30,8 +30,11 @@ _MINIATURE = Recipe(
     text_plan=text.Plan(steps=2, batch=8, warm_up=1),
     whole_plan=replace(autoencoder.whole_plan(2), crop_steps=1, crop=16, batch=2, crop_batch=2),
     decoder_plan=replace(autoencoder.decoder_plan(2), batch=2),
-    unet_plan=unet.Plan(steps=2, level=1, batch=2),
-    phases=(Phase(1, plain=True, focus=1.0), Phase(2, plain=False, focus=2.0)),
+    unet_plan=unet.Plan(batch=2),
+    phases=(
+        Phase(1, plain=True, focus=1.0, knots=((1, 1.0), (2, 0.0))),
+        Phase(2, plain=False, focus=2.0, knots=((1, 1.0), (2, 0.0))),
+    ),
 )
 
 
@@ -155,7 +158,7 @@ def test_the_signal_falls_to_nothing_and_the_loss_counts_every_timestep():
 
 
 def test_the_rate_is_level_then_falls_to_zero():
-    plan = unet.Plan(steps=100, level=60, warm_up=10)
+    plan = unet.Plan(knots=((60, 1.0), (100, 0.0)), warm_up=10)
     rates = [unet.factor(step, plan) for step in range(100)]
     assert rates[10:60] == [1.0] * 50
     assert all(later < earlier for earlier, later in pairwise(rates[60:]))

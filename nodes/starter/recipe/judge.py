@@ -1,8 +1,7 @@
 """The blind naming test: shuffled, unlabelled contact sheets for a judge, a key kept apart, and the count.
 
-`python -m nodes.starter.recipe.judge sheets MODEL SHEETS KEY` draws; the judge sees the sheets alone and writes one line
-for each picture, such as `A7: blue fish` (test, number, main colour if it has one, object); then
-`python -m nodes.starter.recipe.judge score KEY ANSWERS` counts.
+`sheets.py` draws them. The judge sees the sheets alone and writes one line for each picture, such as `A7: blue fish`
+(test, number, main colour if it has one, object); then `python -m nodes.starter.recipe.judge KEY ANSWERS` counts.
 """
 
 import argparse
@@ -16,7 +15,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from nodes.starter.recipe.captions import with_article
 from nodes.starter.recipe.concepts import COLOURS, CONCEPTS
-from nodes.starter.recipe.sample import draw, load
 
 PROMPTS = (
     ("a red apple", "apple", "red"),
@@ -114,20 +112,19 @@ def entries(shuffle: int = 20) -> list[Entry]:
     return made
 
 
-def make_sheets(
-    model: Path, sheets: Path, key: Path, guidance_scale: float = 3.0, per_sheet: int = 24
-) -> None:
-    """Draw both tests; numbered sheets go to `sheets`, what they show to `key` / key.json."""
+def write_sheets(listed: list[Entry], pictures: list[np.ndarray], sheets: Path, per_sheet: int = 24) -> None:
+    """Write numbered sheets of `pictures`, one for each of `listed`, into `sheets`: what the judge sees."""
     sheets.mkdir(parents=True, exist_ok=True)
-    key.mkdir(parents=True, exist_ok=True)
-    listed = entries()
-    pictures = draw(load(model), [e.prompt for e in listed], [e.seed for e in listed], guidance_scale)
     for test in "AB":
         of_test = [(e.label, p) for e, p in zip(listed, pictures, strict=True) if e.label[0] == test]
         for start in range(0, len(of_test), per_sheet):
-            _numbered(of_test[start : start + per_sheet]).save(
-                sheets / f"{test}_{start // per_sheet + 1}.png"
-            )
+            page = _numbered(of_test[start : start + per_sheet])
+            page.save(sheets / f"{test}_{start // per_sheet + 1}.png")
+
+
+def write_key(listed: list[Entry], key: Path) -> None:
+    """Write what the pictures show to `key` / key.json: what the judge does not see."""
+    key.mkdir(parents=True, exist_ok=True)
     content = json.dumps([asdict(entry) for entry in listed], indent=1)
     (key / "key.json").write_text(content + "\n", encoding="utf-8")
 
@@ -186,25 +183,14 @@ def _numbered(pictures: list[tuple[str, np.ndarray]], columns: int = 6, scale: i
 
 
 def main() -> None:
-    """Draw the sheets or count the answers."""
+    """Count the answers."""
     parser = argparse.ArgumentParser(description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    drawing = commands.add_parser("sheets")
-    drawing.add_argument("model", type=Path)
-    drawing.add_argument("sheets", type=Path)
-    drawing.add_argument("key", type=Path)
-    drawing.add_argument("--guidance", type=float, default=3.0)
-    counting = commands.add_parser("score")
-    counting.add_argument("key", type=Path)
-    counting.add_argument("answers", type=Path)
+    parser.add_argument("key", type=Path)
+    parser.add_argument("answers", type=Path)
     given = parser.parse_args()
-    if given.command == "sheets":
-        make_sheets(given.model, given.sheets, given.key, given.guidance)
-        return
     for test, count in score(given.key, given.answers.read_text(encoding="utf-8")).items():
-        print(
-            f"test {test}: {count.right} of {count.of} named right; not: {', '.join(count.wrong) or 'none'}"
-        )
+        wrong = ", ".join(count.wrong) or "none"
+        print(f"test {test}: {count.right} of {count.of} named right; not: {wrong}")
 
 
 if __name__ == "__main__":

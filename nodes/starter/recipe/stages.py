@@ -1,6 +1,6 @@
 """The recipe's stages, each reading what earlier ones left in the work folder; a finished stage is not done again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -13,16 +13,17 @@ from nodes.starter.recipe.scenes import Scenes
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """Which scenes the U-Net sees up to step `until`; see `Scenes` for `plain` and `focus`."""
+    """Which scenes the U-Net sees up to step `until` (see `Scenes`), and its rates (see `unet.Plan`)."""
 
     until: int
     plain: bool
     focus: float
+    knots: tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All numbers of a training; the last of `phases` ends where `unet_plan` does."""
+    """All numbers of a training; the U-Net is done at the end of the last of `phases`."""
 
     channels: tuple[int, ...]
     text_plan: text.Plan
@@ -34,16 +35,18 @@ class Recipe:
 
 def shipped() -> Recipe:
     """The numbers that the shipped model was trained with."""
+    slow = ((1200, 1.0), (2600, 0.0))  # the machine was busier than planned, so the end came sooner than this
     return Recipe(
         channels=(24, 48, 96, 128),
         text_plan=text.Plan(steps=500),
         whole_plan=autoencoder.whole_plan(900),
         decoder_plan=autoencoder.decoder_plan(1000),
-        unet_plan=unet.Plan(steps=3000, level=1600),
+        unet_plan=unet.Plan(),
         phases=(
-            Phase(450, plain=True, focus=1.0),
-            Phase(500, plain=False, focus=1.0),
-            Phase(3000, plain=False, focus=2.0),
+            Phase(450, plain=True, focus=1.0, knots=slow),
+            Phase(500, plain=False, focus=1.0, knots=slow),
+            Phase(1500, plain=False, focus=2.0, knots=slow),
+            Phase(2150, plain=False, focus=2.0, knots=((1500, 11 / 14), (2150, 0.0))),
         ),
     )
 
@@ -109,13 +112,13 @@ def train_unet(recipe: Recipe, work: Work, stop_at: int | None = None) -> None:
     words = tokenizer.read(work.folder / "tokenizer")
     drawn = drawings.load(work.folder / "drawings")
     model = unet.new(recipe.text_plan.width)
-    last = recipe.unet_plan.steps if stop_at is None else stop_at
+    last = recipe.phases[-1].until if stop_at is None else stop_at
     for phase in recipe.phases:
         run = Run(work.folder / "unet", stop_at=min(phase.until, last))
         scenes = Scenes(drawn, plain=phase.plain, focus=phase.focus)
         encoded = latents.load(work.latents(phase.plain))
-        unet.train(model, encoder, words, scenes, encoded, recipe.unet_plan, run)
-    if last == recipe.unet_plan.steps:
+        unet.train(model, encoder, words, scenes, encoded, replace(recipe.unet_plan, knots=phase.knots), run)
+    if last == recipe.phases[-1].until:
         model.save_pretrained(work.model("unet"))
 
 

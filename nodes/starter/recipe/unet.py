@@ -1,4 +1,4 @@
-"""Train the U-Net: v prediction, zero terminal SNR, Muon; the learning rate is level, then falls to zero."""
+"""Train the U-Net: v prediction, zero terminal SNR, Muon; the learning rate falls to zero."""
 
 import time
 from dataclasses import dataclass
@@ -22,10 +22,12 @@ _ADAM_NAMES = ("conv_in", "conv_out", "time_emb")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and how fast. The rate is level up to step `level`, then goes straight to zero at `steps`."""
+    """How long and how fast.
 
-    steps: int
-    level: int
+    `knots` are (step, share of the rate), straight lines between them; the last is (steps, 0).
+    """
+
+    knots: tuple[tuple[int, float], ...] = ()
     batch: int = 32
     rate: float = 3.5e-3
     adam_rate: float = 2e-3
@@ -33,6 +35,11 @@ class Plan:
     dropout: float = 0.1  # share of captions left out, for guidance
     unknown_words: float = 0.05
     seed: int = 5
+
+    @property
+    def steps(self) -> int:
+        """The number of steps in all."""
+        return self.knots[-1][0]
 
 
 def new(width: int, seed: int = 0) -> UNet2DConditionModel:
@@ -114,7 +121,8 @@ def train(
 
 def factor(step: int, plan: Plan) -> float:
     """Share of the learning rate at `step`."""
-    return min(1.0, (step + 1) / plan.warm_up, (plan.steps - step) / (plan.steps - plan.level))
+    share = float(np.interp(step, *zip(*plan.knots, strict=True)))
+    return share * min(1.0, (step + 1) / plan.warm_up)
 
 
 def _batch(

@@ -204,7 +204,9 @@ class Server:
                 message=history_message,
                 choices=workspace.choices,
                 clock=now_ms,
-                wants_previews=lambda job: job.client is not None,
+                wants_previews=lambda job: (
+                    job.client is not None and job.wish.extra.get("preview_method") != "none"
+                ),
             )
         )
         return Services(

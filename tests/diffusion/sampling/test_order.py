@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise_levels import FlowLevels
 from nodes.diffusion.sampling import SAMPLERS
+from nodes.diffusion.sampling.dpm_solver import dpm_adaptive
 from nodes.diffusion.sampling.dpmpp import dpmpp_2m, dpmpp_2s_ancestral
 from nodes.diffusion.sampling.dpmpp_sde import dpmpp_2m_sde
 from nodes.diffusion.sampling.euler import euler, euler_ancestral
@@ -34,6 +35,23 @@ def error(sampler: str, steps: int) -> float:
 @pytest.mark.parametrize(("sampler", "order"), ORDERS.items())
 def test_halving_the_step_divides_the_error_by_two_to_the_order(sampler: str, order: int):
     assert math.log2(error(sampler, 64) / error(sampler, 128)) == pytest.approx(order, abs=0.25)
+
+
+@pytest.mark.parametrize("sampler", ["lms", "ipndm_v", "deis"])
+def test_where_first_steps_hide_the_order_it_is_above_the_second(sampler: str):
+    assert math.log2(error(sampler, 64) / error(sampler, 128)) > 2.5
+
+
+def test_a_narrower_bound_makes_the_adaptive_solver_more_exact():
+    gaussian, sigmas = Gaussian(), falling(10.0, 0.1, 4)
+    noise = torch.tensor([[[[-1.5, 0.4]]]], dtype=torch.float64)
+    off = []
+    for bound in (0.05, 5e-4, 5e-6):
+        *_, last = dpm_adaptive(
+            gaussian, gaussian.noisy(noise, sigmas[0]), sigmas, relative=bound, absolute=bound / 6
+        )
+        off.append(float((last.latents - gaussian.noisy(noise, sigmas[-1])).abs().max()))
+    assert off[0] > 3 * off[1] > 9 * off[2]
 
 
 def no_noise(latents: torch.Tensor, _sigma: float, _following: float) -> torch.Tensor:

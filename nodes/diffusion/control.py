@@ -23,7 +23,7 @@ class LoadedControl:
     dtype: torch.dtype
     pools: bool = False
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def __call__(self, latents: Tensor, timestep: Tensor, context: Tensor, hint: Tensor) -> Residuals:
         """Residuals for these latents; `hint` is Float[batch 3 height width] in 0..1, at the picture's size."""
         placed = [part.to(self.device, self.dtype) for part in (latents, context, hint)]

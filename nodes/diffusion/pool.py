@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from nodes.diffusion.control import LoadedControl
+from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.models.build import Check, Gate, size_of
 from nodes.diffusion.models.detect import Part
@@ -231,7 +232,8 @@ class Session:
             lambda loaded: Patcher(module_of(loaded), NETWORK_PREFIXES, network_aliases(module_of(loaded))),
         )
         kept = self._take(Part.NETWORK, model.checkpoint, model.patches, build)
-        return cast("UnetNetwork", kept.loaded)
+        network, said = cast("UnetNetwork", kept.loaded), model.settings.parametrisation
+        return replace(network, parametrisation=Parametrisation(said)) if said else network
 
     def text(self, clip: Clip) -> TextEncoder:
         """The text encoder of a recipe; its layer is for `encode` to choose. Errors as `network`."""

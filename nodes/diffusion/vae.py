@@ -30,7 +30,7 @@ class VaeCoder:
     device: torch.device
     dtype: torch.dtype
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode(self, image: Tensor) -> Tensor:
         """The most likely latents of a picture [batch height width 3..4] in 0..1; nothing is drawn at random.
 
@@ -43,7 +43,7 @@ class VaeCoder:
             _report("encoded")
             return self._in_tilings(self._encoded, planes, TILE * self.pixels, OVERLAP * self.pixels)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """The picture of latents, Float32[batch height width 3] in 0..1.
 
@@ -56,12 +56,12 @@ class VaeCoder:
             planes = self._in_tilings(self._decoded, latents, TILE, OVERLAP)
         return _picture(planes)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def decode_tiled(self, latents: Tensor, tile: int = TILE, overlap: int = OVERLAP) -> Tensor:
         """As `decode`, tile by tile: the mean of three tilings, so that no seam shows. Sizes in latents."""
         return _picture(self._in_tilings(self._decoded, latents, tile, overlap))
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode_tiled(self, image: Tensor, tile: int = 512, overlap: int = 64) -> Tensor:
         """As `encode`, tile by tile. Sizes in pixels."""
         return self._in_tilings(self._encoded, self._planes(image), tile, overlap)

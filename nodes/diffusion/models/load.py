@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -25,6 +26,11 @@ Sized = TypeVar("Sized")
 
 SD1_SCALE = 0.18215
 SD1_WIDTHS = (128, 256, 512, 512)
+CLASSES = (
+    "diffusers.models.autoencoders.autoencoder_kl",
+    "diffusers.models.unets.unet_2d_condition",
+    "nodes.diffusion.models.clip",
+)
 LOADERS = {
     Part.NETWORK: "CheckpointLoaderSimple",
     Part.TEXT: "CheckpointLoaderSimple",
@@ -54,6 +60,12 @@ def best_placement() -> Placement:
         wide = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
         return Placement(torch.device("cuda"), torch.float16, wide)
     return Placement(torch.device("cpu"), torch.float32, torch.float32)
+
+
+def warm_up() -> None:
+    """Import the classes of networks: seconds that a worker may spend, in a thread, before its first prompt."""
+    for name in CLASSES:
+        import_module(name)
 
 
 def load_network(path: Path, placement: Placement) -> UnetNetwork:

@@ -26,7 +26,7 @@ class UnetNetwork:
     device: torch.device
     dtype: torch.dtype
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def __call__(
         self, latents: Tensor, timestep: Tensor, context: Tensor, *, residuals: Residuals | None = None
     ) -> Tensor:

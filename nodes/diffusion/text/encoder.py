@@ -49,7 +49,7 @@ class TextEncoder:
     kind: EncoderKind = EncoderKind()
     projection: nn.Module | None = None
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode(self, prompt: str, layer: int | None = None, find: FindEmbedding | None = None) -> Encoding:
         """Encode a prompt of any length; chunks are joined along tokens.
 

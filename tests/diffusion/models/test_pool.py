@@ -9,11 +9,22 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.guidance import Guided
 from nodes.diffusion.pool import Pool
 from nodes.diffusion.sampling import Run, sample
 from nodes.diffusion.schedules import for_sampler
-from nodes.diffusion.values import Clip, Cond, ControlNet, ControlUse, Latent, LoraPatch, Model, Vae
+from nodes.diffusion.values import (
+    Clip,
+    Cond,
+    ControlNet,
+    ControlUse,
+    Latent,
+    LoraPatch,
+    Model,
+    ModelSettings,
+    Vae,
+)
 from tests.diffusion.models import tiny
 
 LATENTS = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -99,6 +110,22 @@ def test_the_layer_of_a_recipe_is_read(pool, ref):
         last, earlier = (models.encode(Clip(ref, last_layer=layer), "a cat").context for layer in (None, -2))
         beyond = models.encode(Clip(ref, last_layer=-24), "a cat").context
     assert not torch.allclose(last, earlier) and torch.equal(last, beyond)
+
+
+def test_what_a_node_says_of_the_prediction_is_honoured(pool, ref):
+    said = replace(Model(ref), settings=ModelSettings(parametrisation="v"))
+    with pool.session() as models:
+        assert models.network(Model(ref)).parametrisation is Parametrisation.EPS
+        assert models.network(said).parametrisation is Parametrisation.V
+
+
+def test_what_networks_give_may_be_changed_in_place_by_who_gets_it(pool, ref):
+    with pool.session() as models:
+        made = [predicted(models, Model(ref)), models.vae(Vae(ref)).decode(LATENTS)]
+        made += [models.encode(Clip(ref), "a (cat:1.2)").context, models.vae(Vae(ref)).encode(made[1])]
+    for tensor in made:
+        tensor.mul_(2.0)
+        assert not tensor.requires_grad and not tensor.is_inference()
 
 
 def test_what_rested_longest_goes_first(placement, ref, control_file, hashes):

@@ -54,7 +54,8 @@ class BrownianPath:
     """A Brownian motion over sigma, sampled lazily: any two visits agree, whatever was asked before.
 
     Between two known ends the middle is drawn from a Brownian bridge, in halves, each with a seed of its own place in
-    the tree (Levy's construction; Li et al. 2020, arXiv:2001.01328, section 4), so no state need be kept.
+    the tree (Levy's construction; Li et al. 2020, arXiv:2001.01328, section 4), so nothing need be kept; the last
+    places are, to save drawing them again.
 
     Args:
         latents: gives shape, dtype and device of the noise.
@@ -64,11 +65,13 @@ class BrownianPath:
 
     TOLERANCE = 1e-6
     POOL = 24
+    REMEMBERED = 32
 
     def __init__(self, latents: Tensor, low: float, high: float, seed: int) -> None:
         self._like = latents
         self._low, self._high = _rounded(low), _rounded(high)
         self._seed = seed
+        self._known: dict[tuple[int, int], Tensor] = {}  # the longest unused first
         first = int(np.random.SeedSequence(seed, pool_size=self.POOL).generate_state(3)[0])
         self._total = self._randn(first) * (self._high - self._low) ** 0.5
 
@@ -88,7 +91,7 @@ class BrownianPath:
         middle = _rounded((low + high) / 2)
         if high - low <= self.TOLERANCE or middle in (low, high):
             return total * ((min(end, high) - max(start, low)) / (high - low))
-        left = self._bridge(low, middle, high, total, key, depth)
+        left = self._remembered(low, middle, high, total, key, depth)
         parts: list[Tensor] = []
         if start < middle:
             parts.append(self._over(low, middle, left, 2 * key, depth + 1, start, min(end, middle)))
@@ -97,6 +100,17 @@ class BrownianPath:
                 self._over(middle, high, total - left, 2 * key + 1, depth + 1, max(start, middle), end)
             )
         return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+    def _remembered(
+        self, low: float, middle: float, high: float, total: Tensor, key: int, depth: int
+    ) -> Tensor:
+        """The bridge at a place of the tree; neighbouring steps share most of the way down to theirs."""
+        known = self._known.pop((key, depth), None)
+        left = self._bridge(low, middle, high, total, key, depth) if known is None else known
+        self._known[(key, depth)] = left
+        if len(self._known) > self.REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return left
 
     def _bridge(self, low: float, middle: float, high: float, total: Tensor, key: int, depth: int) -> Tensor:
         sequence = np.random.SeedSequence(self._seed, spawn_key=(key, depth), pool_size=self.POOL)

@@ -55,11 +55,14 @@ class Envelope:
     client: str | None = None  # who queued the job; None: for everyone
 
 
+FAR_BEHIND = 1024  # envelopes
+
+
 @dataclass(slots=True)
 class Subscription:
-    """One listener's queue. `lost` counts envelopes dropped because it fell too far behind."""
+    """One listener's queue. While it is far behind, progress is left out, and `lost` counts it; nothing else ever is."""
 
-    queue: asyncio.Queue[Envelope] = field(default_factory=lambda: asyncio.Queue[Envelope](maxsize=4096))
+    queue: asyncio.Queue[Envelope] = field(default_factory=asyncio.Queue[Envelope])
     lost: int = 0
 
     async def __aiter__(self) -> AsyncIterator[Envelope]:
@@ -87,10 +90,10 @@ class Bus:
         if not (isinstance(event, NodeProgressed) and event.preview):
             self._recent.append(envelope)
         for subscription in self._subscriptions:
-            try:
-                subscription.queue.put_nowait(envelope)
-            except asyncio.QueueFull:
+            if isinstance(event, NodeProgressed) and subscription.queue.qsize() >= FAR_BEHIND:
                 subscription.lost += 1
+            else:
+                subscription.queue.put_nowait(envelope)
 
     def replay(self, after: int) -> Sequence[Envelope]:
         """The kept events with numbers above `after`."""

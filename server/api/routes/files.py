@@ -70,7 +70,7 @@ async def upload_mask(request: web.Request) -> web.Response:
         try:
             await asyncio.to_thread(pictures.put_alpha, original, upload.path, masked)
             async with services(request).writing:
-                sent = Upload(upload.filename, masked, pictures.digest(masked))
+                sent = Upload(upload.filename, masked, await asyncio.to_thread(pictures.digest, masked))
                 saved = await asyncio.to_thread(_keep, workspace, sent, form.fields)
         except (UnidentifiedImageError, Image.DecompressionBombError) as error:
             raise wire.BadRequest("The mask or its picture cannot be read.", str(error)) from error

@@ -26,7 +26,7 @@ def test_run_puts_the_picture_on_the_node_and_into_the_output_folder(canvas: Can
         "(id) => document.querySelector(`[data-testid=picture-${id}]`)?.naturalWidth === 128", arg=save
     )
     assert len(outputs(workspace) - before) == 1
-    expect(canvas.node(save)).to_contain_text("128 × 128")
+    expect(canvas.node(save)).to_contain_text("128 \N{MULTIPLICATION SIGN} 128")
 
 
 def test_a_changed_seed_runs_the_sampler_again_and_nothing_before_it(canvas: Canvas):
@@ -109,7 +109,10 @@ def test_the_batch_count_queues_as_many_runs_with_seeds_of_their_own(canvas: Can
     canvas.blur()
     canvas.page.keyboard.press("Control+Enter")
     canvas.page.wait_for_function(
-        "() => window.__weft.app.active.prompts.size === 3 && !window.__weft.state().running && window.__weft.state().run?.phase === 'done'",
+        """() => {
+          const { running, run } = window.__weft.state();
+          return window.__weft.app.active.prompts.size === 3 && !running && run?.phase === "done";
+        }""",
         timeout=60_000,
     )
     ids = canvas.page.evaluate("() => [...window.__weft.app.active.prompts.keys()]")

@@ -6,6 +6,7 @@ import type { Mark } from "../canvas/paint";
 import { type FileRef, type NodeError, type NodeRun, type PromptId, type Run, visibleNode } from "../client";
 import { type Camera, type DocumentState, EditorView, GraphDocument, type JsonObject, Mode, type NodeDefs, type NodeId, type Point, placeNodes, stringifyJson, widgetsOf } from "../graph";
 import { type Problem, problemHeight, problemOf } from "../nodes/problems";
+import { tintOf } from "../canvas/tint";
 import { chosenFile, picturesOf, seedBefore } from "./pictures";
 
 /** What a node shows of its last results. */
@@ -124,7 +125,7 @@ export class Editor {
       if (redrawn || old?.error !== now?.error) changed.push(id);
     }
     if (changed.length > 0) this.stage.remeasure(changed);
-    this.stage.invalidate();
+    this.stage.redraw();
   }
 
   refuse(faults: ReadonlyMap<string, readonly NodeError[]>): void {
@@ -224,7 +225,7 @@ export class Editor {
     const wrong = this.faults.has(String(id)) || status?.error !== undefined || (node && this.document.def(node.type) === undefined);
     return {
       title: node?.title ?? this.document.def(node?.type ?? "")?.displayName ?? node?.type ?? "",
-      colour: node?.bgcolor ?? node?.color,
+      colour: tintOf(node?.bgcolor) ?? tintOf(node?.color),
       state: wrong ? "error" : status?.state === "running" ? "running" : off ? "off" : "plain",
     };
   }

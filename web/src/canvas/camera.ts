@@ -30,12 +30,16 @@ export function seen({ offset, scale }: Camera, [width, height]: Point): Rect {
   return [-offset[0], -offset[1], width / scale, height / scale];
 }
 
-/** Shows all of `bounds` with a margin of screen pixels, never larger than life. */
-export function fitting(bounds: Rect, [width, height]: Point, margin = 60): Camera {
+/** Screen pixels that stay free at the sides, and at the foot, where the map lies. */
+const SIDES = 48;
+const FOOT = 110;
+
+/** Shows all of `bounds`, never larger than life. */
+export function fitting(bounds: Rect, [width, height]: Point): Camera {
   const [x, y, w, h] = bounds;
-  const wanted = Math.min((width - 2 * margin) / Math.max(1, w), (height - 2 * margin) / Math.max(1, h), 1);
+  const wanted = Math.min((width - 2 * SIDES) / Math.max(1, w), (height - SIDES - FOOT) / Math.max(1, h), 1);
   const scale = Math.max(LEAST_SCALE, wanted);
-  return { scale, offset: [width / scale / 2 - x - w / 2, height / scale / 2 - y - h / 2] };
+  return { scale, offset: [width / scale / 2 - x - w / 2, (height - FOOT + SIDES) / scale / 2 - y - h / 2] };
 }
 
 export function overlaps([ax, ay, aw, ah]: Rect, [bx, by, bw, bh]: Rect): boolean {

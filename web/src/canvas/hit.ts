@@ -78,8 +78,8 @@ export class Hits {
     let least = reach;
     for (const link of this.graph().links.values()) {
       const route = this.routes.of(link);
-      if (!route || !holds(grown(route.bounds, reach), point)) continue;
-      const away = distanceTo(route, point);
+      if (!route || !holds(grown(route.way.bounds, reach), point)) continue;
+      const away = distanceTo(route.way, point);
       if (away >= least) continue;
       least = away;
       best = link.id;

@@ -140,7 +140,7 @@ export class Layout {
         const other = boundsOf(above);
         const gap = file[1] - (other[1] + other[3]);
         if (gap < -4 || overlaps(file, other)) continue;
-        next = Math.max(next, rect[1] + rect[3] + Math.min(GAP, Math.max(4, gap)) - top);
+        next = Math.max(next, rect[1] + rect[3] + GAP - top);
       }
       if (next === drop) return drop;
       drop = next;

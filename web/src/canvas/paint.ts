@@ -2,6 +2,8 @@
 import type { Camera, Graph, Group, GroupId, LinkId, NodeId, Point, Rect } from "../graph";
 import { overlaps, seen } from "./camera";
 import type { Layout } from "./layout";
+import type { NodeBox } from "./node-box";
+import { tintOf } from "./tint";
 import { type Palette, colourOf } from "./palette";
 import type { Route, Routes } from "./routes";
 
@@ -34,11 +36,15 @@ export interface Scene {
 const DOTS = 24;
 /** Beyond so many threads crossings are not told apart. */
 const MOST_EDGED = 500;
+/** Under this, a name cannot be read. */
+const BARE_SCALE = 0.09;
+/** From afar, so many threads are enough to see how things hang together. */
+const MOST_STRAIGHT = 3000;
 
 export class Painter {
   #dots: { readonly key: string; readonly pattern: CanvasPattern } | undefined;
-  /** Texts cut to a width: the same few are asked for every frame. */
-  readonly #widths = new Map<string, string>();
+  /** Ends of the letters of texts: the same few are asked for every frame. */
+  readonly #widths = new Map<string, readonly number[]>();
 
   paint(context: CanvasRenderingContext2D, scene: Scene): void {
     const { camera, ratio, size, palette } = scene;
@@ -91,7 +97,7 @@ export class Painter {
     context.beginPath();
     context.roundRect(x, y, width, height, 14);
     context.globalAlpha = 0.07;
-    context.fillStyle = group.color ?? palette.kinds.model;
+    context.fillStyle = tintOf(group.color) ?? palette.kinds.model;
     context.fill();
     context.globalAlpha = 1;
     context.strokeStyle = selected ? palette.accent : palette.lineStrong;
@@ -104,7 +110,7 @@ export class Painter {
     context.font = `600 ${size}px ${palette.font}`;
     context.fillStyle = palette.soft;
     context.textBaseline = "top";
-    context.fillText(this.#fitted(context, group.title, width - 28), x + 14, y + 9);
+    context.fillText(this.#fitted(context, group.title, width - 28, size), x + 14, y + 9);
   }
 
   #paintThreads(context: CanvasRenderingContext2D, scene: Scene): void {
@@ -112,7 +118,7 @@ export class Painter {
     const shown: Route[] = [];
     for (const link of scene.graph.links.values()) {
       const route = scene.routes.of(link);
-      if (route && overlaps(route.bounds, area)) shown.push(route);
+      if (route && overlaps(route.way.bounds, area)) shown.push(route);
     }
     context.lineCap = "butt";
     if (scene.far) this.#paintStraight(context, scene, shown);
@@ -129,18 +135,20 @@ export class Painter {
       if (edged) {
         context.strokeStyle = palette.canvas;
         context.lineWidth = width * (strong ? 3.5 : 2.5);
-        context.stroke(route.path);
+        context.stroke(route.way.path);
       }
       context.strokeStyle = scene.selectedLinks.has(route.id) ? palette.accent : colourOf(palette, route.type);
       context.lineWidth = width * (strong ? 1.6 : 1);
-      context.stroke(route.path);
+      context.stroke(route.way.path);
     }
   }
 
   /** From afar: straight lines, all of one colour at once. */
   #paintStraight(context: CanvasRenderingContext2D, scene: Scene, shown: readonly Route[]): void {
     const byColour = new Map<string, Path2D>();
-    for (const { type, from, to } of shown) {
+    const every = Math.ceil(shown.length / MOST_STRAIGHT);
+    for (const [index, { type, from, to }] of shown.entries()) {
+      if (index % every > 0) continue;
       const colour = colourOf(scene.palette, type);
       let path = byColour.get(colour);
       if (!path) byColour.set(colour, (path = new Path2D()));
@@ -156,11 +164,10 @@ export class Painter {
     context.globalAlpha = 1;
   }
 
-  /** Nodes as named blocks. */
+  /** Nodes as named blocks; from very far, as bare ones. */
   #paintBlocks(context: CanvasRenderingContext2D, scene: Scene): void {
     const { palette, camera, layout, selected } = scene;
-    const named = camera.scale >= 0.09;
-    const radius = camera.scale > 0.12 ? 10 : 0;
+    if (camera.scale < BARE_SCALE) return this.#paintBare(context, scene);
     const font = Math.max(13, Math.min(44, 11.5 / camera.scale));
     context.textBaseline = "middle";
     context.font = `600 ${font}px ${palette.font}`;
@@ -168,42 +175,61 @@ export class Painter {
       const box = layout.box(id);
       if (!box) continue;
       const mark = scene.mark(id);
-      const path = new Path2D();
-      if (radius > 0) path.roundRect(box.x, box.y, box.width, box.height, radius);
-      else path.rect(box.x, box.y, box.width, box.height);
+      context.beginPath();
+      context.roundRect(box.x, box.y, box.width, box.height, 10);
       context.globalAlpha = mark.state === "off" ? 0.5 : 1;
       context.fillStyle = palette.raised;
-      context.fill(path);
+      context.fill();
       if (mark.colour) {
         context.globalAlpha = 0.25;
         context.fillStyle = mark.colour;
-        context.fill(path);
+        context.fill();
         context.globalAlpha = 1;
       }
       const edge = mark.state === "error" ? palette.bad : mark.state === "running" || selected.has(id) ? palette.accent : palette.lineStrong;
       context.strokeStyle = edge;
       context.lineWidth = (edge === palette.lineStrong ? 1 : 2) / camera.scale;
-      context.stroke(path);
-      if (named && box.header > 0) this.#paintName(context, mark.title, box.x, box.y, box.width, box.height, font, palette.text);
+      context.stroke();
+      if (box.header > 0) this.#paintName(context, mark.title, box.x, box.y, box.width, box.height, font, palette.text);
       context.globalAlpha = 1;
+    }
+  }
+
+  #paintBare(context: CanvasRenderingContext2D, { blocks, layout, selected, mark, palette }: Scene): void {
+    context.fillStyle = palette.lineStrong;
+    const loud: [string, NodeBox][] = [];
+    for (const id of blocks) {
+      const box = layout.box(id);
+      if (!box) continue;
+      const { state } = mark(id);
+      if (state === "error" || state === "running" || selected.has(id)) loud.push([state === "error" ? palette.bad : palette.accent, box]);
+      else context.fillRect(box.x, box.y, box.width, box.height);
+    }
+    for (const [colour, box] of loud) {
+      context.fillStyle = colour;
+      context.fillRect(box.x, box.y, box.width, box.height);
     }
   }
 
   #paintName(context: CanvasRenderingContext2D, title: string, x: number, y: number, width: number, height: number, font: number, colour: string): void {
     context.fillStyle = colour;
-    context.fillText(this.#fitted(context, title, width - font), x + font * 0.5, y + Math.min(height / 2, font * 1.1));
+    context.fillText(this.#fitted(context, title, width - font, font), x + font * 0.5, y + Math.min(height / 2, font * 1.1));
   }
 
-  /** A text cut to a width. Answers are remembered: the same few are asked for every frame. */
-  #fitted(context: CanvasRenderingContext2D, text: string, width: number): string {
-    const key = `${context.font} ${Math.round(width)} ${text}`;
-    const known = this.#widths.get(key);
-    if (known !== undefined) return known;
-    let cut = text;
-    while (cut.length > 1 && context.measureText(cut.length < text.length ? `${cut}…` : cut).width > width) cut = cut.slice(0, -1);
-    const answer = cut.length < text.length ? `${cut}…` : cut;
+  /** A text cut to a width. The context's font is of `size`, with the weight that all names have. */
+  #fitted(context: CanvasRenderingContext2D, text: string, width: number, size: number): string {
+    const ends = this.#widths.get(text) ?? this.#measured(context, text, size);
+    if ((ends.at(-1) ?? 0) * size <= width) return text;
+    let letters = ends.length;
+    while (letters > 1 && ((ends[letters - 1] ?? 0) + 0.8) * size > width) letters -= 1;
+    return `${text.slice(0, letters)}…`;
+  }
+
+  /** Where each letter ends, for a font of one unit: measured once a text, whatever the zoom. */
+  #measured(context: CanvasRenderingContext2D, text: string, size: number): readonly number[] {
+    const ends = Array.from(text, (_, index) => context.measureText(text.slice(0, index + 1)).width / size);
     if (this.#widths.size > 5000) this.#widths.clear();
-    this.#widths.set(key, answer);
-    return answer;
+    this.#widths.set(text, ends);
+    return ends;
   }
 }

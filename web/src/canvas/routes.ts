@@ -3,19 +3,24 @@ import type { Graph, Link, LinkId, NodeId, Point, Rect } from "../graph";
 import type { Layout } from "./layout";
 import { portAt } from "./layout";
 
+/** A thread's way. What the painter and the pointer need of it is made when it is asked for. */
+export interface Way {
+  readonly bounds: Rect;
+  readonly path: Path2D;
+  /** Points along it, for the pointer. */
+  readonly points: readonly Point[];
+}
+
 export interface Route {
   readonly id: LinkId;
   readonly type: string;
   readonly from: Point;
   readonly to: Point;
-  readonly path: Path2D;
-  readonly bounds: Rect;
-  /** Points along it, for the pointer. */
-  readonly points: readonly Point[];
+  readonly way: Way;
 }
 
 const AROUND = 26;
-const CORNER = 14;
+const CORNER = 22;
 /** A thread that goes less than this to the right goes round. */
 const BACK = 24;
 
@@ -53,24 +58,48 @@ export class Routes {
     if (!source || !target || !output || !input) return undefined;
     const [from, to] = [portAt(source, output), portAt(target, input)];
     const rects: [Rect, Rect] = [[source.x, source.y, source.width, source.height], [target.x, target.y, target.width, target.height]];
-    return { id: link.id, type: link.type, from, to, ...wayBetween(from, to, rects) };
+    return { id: link.id, type: link.type, from, to, way: wayBetween(from, to, rects) };
   }
 }
 
 /** A curve to the right; to the left, round the nodes. `around`: what both ends belong to. */
-export function wayBetween(from: Point, to: Point, around?: readonly [Rect, Rect]): { path: Path2D; bounds: Rect; points: readonly Point[] } {
-  if (to[0] >= from[0] + BACK || !around) return curve(from, to);
-  return roundabout(from, to, detour(from, to, around));
+export function wayBetween(from: Point, to: Point, around?: readonly [Rect, Rect]): Way {
+  if (to[0] >= from[0] + BACK || !around) return new Curve(from, to);
+  return new Roundabout(from, to, detour(from, to, around));
 }
 
-function curve([x1, y1]: Point, [x2, y2]: Point): { path: Path2D; bounds: Rect; points: Point[] } {
-  const bend = Math.min(180, Math.max(Math.min(30, Math.hypot(x2 - x1, y2 - y1) / 2), Math.abs(x2 - x1) * 0.42));
-  const path = new Path2D();
-  path.moveTo(x1, y1);
-  path.bezierCurveTo(x1 + bend, y1, x2 - bend, y2, x2, y2);
-  const points: Point[] = [];
-  for (let step = 0; step <= 16; step += 1) points.push(bezier(step / 16, x1, y1, x1 + bend, y1, x2 - bend, y2, x2, y2));
-  return { path, bounds: boundsOfPoints(points), points };
+class Curve implements Way {
+  readonly bounds: Rect;
+  readonly #bend: number;
+  #path: Path2D | undefined;
+  #points: Point[] | undefined;
+
+  constructor(
+    readonly from: Point,
+    readonly to: Point,
+  ) {
+    const [x1, y1] = from;
+    const [x2, y2] = to;
+    const bend = Math.min(180, Math.max(Math.min(30, Math.hypot(x2 - x1, y2 - y1) / 2), Math.abs(x2 - x1) * 0.42));
+    this.#bend = bend;
+    this.bounds = boundsOfPoints([from, to, [x1 + bend, y1], [x2 - bend, y2]]);
+  }
+
+  get path(): Path2D {
+    if (!this.#path) {
+      const [[x1, y1], [x2, y2], bend] = [this.from, this.to, this.#bend];
+      this.#path = new Path2D();
+      this.#path.moveTo(x1, y1);
+      this.#path.bezierCurveTo(x1 + bend, y1, x2 - bend, y2, x2, y2);
+    }
+    return this.#path;
+  }
+
+  get points(): readonly Point[] {
+    const [[x1, y1], [x2, y2], bend] = [this.from, this.to, this.#bend];
+    this.#points ??= Array.from({ length: 17 }, (_, step) => bezier(step / 16, x1, y1, x1 + bend, y1, x2 - bend, y2, x2, y2));
+    return this.#points;
+  }
 }
 
 function bezier(t: number, x1: number, y1: number, ax: number, ay: number, bx: number, by: number, x2: number, y2: number): Point {
@@ -81,7 +110,7 @@ function bezier(t: number, x1: number, y1: number, ax: number, ay: number, bx: n
 
 /** Height at which a thread goes back: between the nodes where there is room, else beneath both. */
 function detour(from: Point, to: Point, [source, target]: readonly [Rect, Rect]): number {
-  const room = 12;
+  const room = 3;
   const [sourceEnd, targetEnd] = [source[1] + source[3], target[1] + target[3]];
   if (target[1] - sourceEnd >= room) return (sourceEnd + target[1]) / 2;
   if (source[1] - targetEnd >= room) return (targetEnd + source[1]) / 2;
@@ -90,18 +119,35 @@ function detour(from: Point, to: Point, [source, target]: readonly [Rect, Rect])
   return from[1] + to[1] - 2 * above < 2 * below - from[1] - to[1] ? above : below;
 }
 
-function roundabout([x1, y1]: Point, [x2, y2]: Point, mid: number): { path: Path2D; bounds: Rect; points: Point[] } {
-  const points: Point[] = [[x1, y1], [x1 + AROUND, y1], [x1 + AROUND, mid], [x2 - AROUND, mid], [x2 - AROUND, y2], [x2, y2]];
+class Roundabout implements Way {
+  readonly bounds: Rect;
+  readonly points: readonly Point[];
+  #path: Path2D | undefined;
+
+  constructor([x1, y1]: Point, [x2, y2]: Point, mid: number) {
+    this.points = [[x1, y1], [x1 + AROUND, y1], [x1 + AROUND, mid], [x2 - AROUND, mid], [x2 - AROUND, y2], [x2, y2]];
+    this.bounds = boundsOfPoints(this.points);
+  }
+
+  get path(): Path2D {
+    this.#path ??= rounded(this.points);
+    return this.#path;
+  }
+}
+
+function rounded(points: readonly Point[]): Path2D {
   const path = new Path2D();
-  path.moveTo(x1, y1);
+  const [start, end] = [points[0], points.at(-1)];
+  if (!start || !end) return path;
+  path.moveTo(...start);
   for (let index = 1; index < points.length - 1; index += 1) {
     const [before, corner, after] = [points[index - 1], points[index], points[index + 1]];
     if (!before || !corner || !after) continue;
-    const radius = Math.min(CORNER * 1.6, distance(before, corner) / 2, distance(corner, after) / 2);
+    const radius = Math.min(CORNER, distance(before, corner) / 2, distance(corner, after) / 2);
     path.arcTo(corner[0], corner[1], after[0], after[1], radius);
   }
-  path.lineTo(x2, y2);
-  return { path, bounds: boundsOfPoints(points), points };
+  path.lineTo(...end);
+  return path;
 }
 
 export function distance([ax, ay]: Point, [bx, by]: Point): number {
@@ -109,14 +155,18 @@ export function distance([ax, ay]: Point, [bx, by]: Point): number {
 }
 
 function boundsOfPoints(points: readonly Point[]): Rect {
-  const xs = points.map(([x]) => x);
-  const ys = points.map(([, y]) => y);
-  const [left, top] = [Math.min(...xs), Math.min(...ys)];
-  return [left - 4, top - 4, Math.max(...xs) - left + 8, Math.max(...ys) - top + 8];
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const [x, y] of points) {
+    left = Math.min(left, x);
+    top = Math.min(top, y);
+    right = Math.max(right, x);
+    bottom = Math.max(bottom, y);
+  }
+  return [left - 4, top - 4, right - left + 8, bottom - top + 8];
 }
 
 /** How far a point is from a way, in the way's own units. */
-export function distanceTo({ points }: Pick<Route, "points">, at: Point): number {
+export function distanceTo({ points }: Pick<Way, "points">, at: Point): number {
   let least = Infinity;
   for (let index = 1; index < points.length; index += 1) {
     const [a, b] = [points[index - 1], points[index]];

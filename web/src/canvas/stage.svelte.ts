@@ -57,6 +57,8 @@ export class Stage {
   readonly routes: Routes;
   readonly hits: Hits;
   size: Point = [1, 1];
+  /** Counts changes of what is drawn, the camera's aside. */
+  drawn = 0;
   /** Told after every painted frame. */
   readonly painted = new Set<() => void>();
   readonly #painter = new Painter();
@@ -65,6 +67,7 @@ export class Stage {
   #surface: Surface | undefined;
   #palette: Palette | undefined;
   #frame = 0;
+  #extent: { readonly at: number; readonly rect: Rect | undefined } | undefined;
 
   constructor(readonly parts: StageParts) {
     const { document, view } = parts;
@@ -119,6 +122,12 @@ export class Stage {
     return boundsAround([...ids].map((id) => this.layout.rect(id)).filter((rect) => rect !== undefined));
   }
 
+  /** Bounds of all nodes; asked every frame, so it is remembered. */
+  get extent(): Rect | undefined {
+    if (this.#extent?.at !== this.drawn) this.#extent = { at: this.drawn, rect: this.boundsOf() };
+    return this.#extent.rect;
+  }
+
   fit(ids?: Iterable<NodeId>): void {
     const bounds = this.boundsOf(ids);
     if (bounds) this.parts.view.setCamera(fitting(bounds, this.size));
@@ -164,7 +173,7 @@ export class Stage {
     this.links = new Set();
     for (const id of [...this.cards.keys()]) if (!this.layout.boxes.has(id)) this.cards.delete(id);
     this.#refresh(this.layout.boxes.keys());
-    this.invalidate();
+    this.redraw();
   }
 
   /** Pictures or errors came or went. */
@@ -172,7 +181,7 @@ export class Stage {
     const changed = this.layout.remeasure(ids);
     this.routes.forget(changed, this.graph);
     this.#refresh(changed);
-    this.invalidate();
+    this.redraw();
   }
 
   #follow(change: Change): void {
@@ -183,7 +192,7 @@ export class Stage {
     this.routes.forget(changed, this.graph, touched?.links);
     this.#refresh(changed);
     if (touched) this.links = new Set([...this.links].filter((id) => this.graph.links.has(id)));
-    this.invalidate();
+    this.redraw();
   }
 
   #refresh(ids: Iterable<NodeId>): void {
@@ -203,7 +212,7 @@ export class Stage {
     this.layout.dragBy(by);
     this.routes.forget(drag.nodes, this.graph);
     for (const id of drag.nodes) this.#move(id);
-    this.invalidate();
+    this.redraw();
   }
 
   endDrag(): void {
@@ -212,13 +221,19 @@ export class Stage {
     if (!drag) return;
     this.routes.forget(drag.nodes, this.graph);
     for (const id of drag.nodes) this.#move(id);
-    this.invalidate();
+    this.redraw();
   }
 
   #move(id: NodeId): void {
     const box = this.layout.box(id);
     const element = this.#elements.get(id);
     if (box && element) element.style.transform = `translate(${box.x}px, ${box.y}px)`;
+  }
+
+  /** Something other than the camera changed. */
+  redraw(): void {
+    this.drawn += 1;
+    this.invalidate();
   }
 
   invalidate = (): void => {

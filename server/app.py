@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import importlib.metadata
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,12 +55,13 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     from nodes.builtin import all_nodes
     from nodes.compat import Packs
     from nodes.diffusion.models.files import ContentHashes
-    from nodes.diffusion.models.load import best_placement
+    from nodes.diffusion.models.load import best_placement, warm_up
     from nodes.diffusion.pool import Pool
     from server.worker.machine import devices
 
     assert isinstance(settings, WorkerSettings)
     workspace = build_workspace(settings.workspace, settings.packs)
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     placement = best_placement()
     pool = Pool(placement, _weights_budget(placement.device))
     registry = Registry(all_nodes())

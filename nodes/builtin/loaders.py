@@ -6,9 +6,10 @@ from typing import Annotated
 from nodes.builtin.kinds import ClipOut, ControlOut, ModelOut, VaeOut
 from nodes.builtin.models import reference, told
 from nodes.diffusion.models.detect import Part, contents
-from nodes.diffusion.values import Clip, ControlNet, Model, Vae
+from nodes.diffusion.values import PIXEL_SPACE, Clip, ControlNet, Model, Vae
 from nodes.spec import Combo, Context, Json, NodeError, node
 
+PIXELS = PIXEL_SPACE.checkpoint.content
 SHUFFLED = ("_shuffle", "_shuffle_fp16")  # nets whose residuals are averaged over the picture
 
 
@@ -16,7 +17,8 @@ def content_of(folder: str, input: str) -> Callable[..., str]:
     """A change token: the content of the file an input names, so that a replaced file is noticed."""
 
     def token(ctx: Context, **inputs: Json) -> str:
-        return reference(ctx, folder, str(inputs[input])).content
+        name = str(inputs[input])
+        return name if name == PIXELS else reference(ctx, folder, name).content
 
     return token
 
@@ -44,9 +46,9 @@ def checkpoint_loader_simple(
 
 
 @node("VAELoader", name="Load VAE", category="loaders", change_token=content_of("vae", "vae_name"))
-def vae_loader(ctx: Context, vae_name: Annotated[str, Combo(folder="vae")]) -> VaeOut:
-    """A VAE from a file of its own."""
-    return Vae(reference(ctx, "vae", vae_name))
+def vae_loader(ctx: Context, vae_name: Annotated[str, Combo((PIXELS,), folder="vae")]) -> VaeOut:
+    """A VAE from a file of its own; `pixel_space` for models that need none."""
+    return PIXEL_SPACE if vae_name == PIXELS else Vae(reference(ctx, "vae", vae_name))
 
 
 @node(

@@ -108,6 +108,8 @@ def _sampled(
     cfg: float,
 ) -> Latent:
     network = loaded.network(model)
+    for warning in loaded.warnings:
+        ctx.say(warning)
     guided = Guided(network, positive, negative, cfg, loaded.control)
     total = len(run.sigmas) - 1
     result = latent.samples

@@ -18,6 +18,8 @@ def clip_text_encode(
     """What the picture should show, or, as negative, should not. `(word:1.2)` weighs a word; long prompts are fine."""
     with models(ctx) as loaded:
         encoded = loaded.encode(_there(clip), text)
+        for warning in loaded.warnings:
+            ctx.say(warning)
     return (Cond(encoded.context, encoded.pooled),)
 
 

@@ -45,8 +45,8 @@ from nodes.diffusion.patches import (
     read_lora,
 )
 from nodes.diffusion.text import Encoding, FindEmbedding, TextEncoder
-from nodes.diffusion.vae import VaeCoder
-from nodes.diffusion.values import CheckpointRef, Clip, ControlNet, LoraPatch, Model, Vae
+from nodes.diffusion.vae import PixelCoder, VaeCoder
+from nodes.diffusion.values import PIXEL_SPACE, CheckpointRef, Clip, ControlNet, LoraPatch, Model, Vae
 
 Loaded = UnetNetwork | TextEncoder | VaeCoder | LoadedControl
 
@@ -248,8 +248,10 @@ class Session:
         """A prompt as a recipe's text encoder reads it, with learned vectors that `find` knows. Errors as `network`."""
         return self.text(clip).encode(prompt, clip.last_layer, find)
 
-    def vae(self, vae: Vae) -> VaeCoder:
+    def vae(self, vae: Vae) -> VaeCoder | PixelCoder:
         """The autoencoder of a recipe. Errors as `network`."""
+        if vae == PIXEL_SPACE:
+            return PixelCoder()
         path = vae.checkpoint.path
         kept = self._take(Part.VAE, vae.checkpoint, (), _Build(lambda placement: load_vae(path, placement)))
         return cast("VaeCoder", kept.loaded)

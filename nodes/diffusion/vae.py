@@ -15,6 +15,21 @@ TILINGS = ((1.0, 1.0), (0.5, 2.0), (2.0, 0.5))  # height and width of a tile, ti
 Coder: TypeAlias = Callable[[Tensor], Tensor]
 
 
+@dataclass(frozen=True, slots=True)
+class PixelCoder:
+    """No autoencoder: for models that work on pixels, latents are the picture itself in -1..1."""
+
+    pixels: int = 1
+
+    def encode(self, image: Tensor) -> Tensor:
+        """A picture [batch height width channel] in 0..1 as Float32[batch channel height width] in -1..1."""
+        return image.movedim(-1, 1).float() * 2.0 - 1.0
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """The picture of such latents."""
+        return ((latents.float() + 1.0) / 2.0).clamp(0.0, 1.0).movedim(1, -1)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class VaeCoder:
     """A loaded autoencoder. Latents are Float32[batch channel height width] on the CPU, as it gives them.

@@ -102,6 +102,10 @@ class Vae:
     checkpoint: CheckpointRef
 
 
+PIXEL_SPACE = Vae(CheckpointRef(Path("pixel_space"), "pixel_space"))
+"""No file: pictures are the latents of models that work on pixels."""
+
+
 @dataclass(frozen=True, slots=True)
 class ControlNet:
     """Recipe of a control network. `pools_residuals`: its residuals are averaged over the picture (shuffle nets)."""

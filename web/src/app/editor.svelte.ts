@@ -172,20 +172,20 @@ export class Editor {
     return { name: this.name, dirty: this.dirty, ...(this.path !== undefined && { path: this.path }), ...(last !== undefined && { run: last }) };
   }
 
-  /** Bring a picture of the last preview, or forget it. @returns whether the node's room may have changed. */
+  /** Show the newest preview. It stays when the run is over, so that nothing moves. @returns whether the node needs another room. */
   #show(key: string, old: NodeRun | undefined, now: NodeRun | undefined): boolean {
     let redrawn = false;
-    if (old?.preview !== now?.preview) {
+    if (now?.preview && old?.preview !== now.preview) {
       const before = this.previews.get(key);
       if (before !== undefined) URL.revokeObjectURL(before);
-      if (now?.preview) this.previews.set(key, URL.createObjectURL(new Blob([now.preview.bytes], { type: now.preview.mime })));
-      else this.previews.delete(key);
-      redrawn = (before === undefined) !== (now?.preview === undefined);
+      this.previews.set(key, URL.createObjectURL(new Blob([now.preview.bytes], { type: now.preview.mime })));
+      redrawn = before === undefined;
     }
     if (now?.output && now.output !== old?.output && this.run) {
       const files = picturesOf(now.output);
       const before = this.shown.get(key);
       if (files.length > 0) {
+        this.#dropPreview(key);
         const same = before && stringifyJson(before.files as never) === stringifyJson(files as never);
         const seed = seedBefore(this.prompts.get(this.run.id) ?? {}, key);
         if (!same) this.shown.set(key, { files, seed, run: this.run.id });
@@ -193,6 +193,13 @@ export class Editor {
       redrawn ||= files.length !== (before?.files.length ?? 0);
     }
     return redrawn;
+  }
+
+  /** Results take the place of a preview. */
+  #dropPreview(key: string): void {
+    const url = this.previews.get(key);
+    if (url !== undefined) URL.revokeObjectURL(url);
+    this.previews.delete(key);
   }
 
   #byVisibleNode(run: Run | undefined): ReadonlyMap<string, NodeRun> {

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import importlib.metadata
 import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +60,6 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
 
     assert isinstance(settings, WorkerSettings)
     workspace = build_workspace(settings.workspace, settings.packs)
-    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     placement = best_placement()
     pool = Pool(placement, _weights_budget(placement.device))
     registry = Registry(all_nodes())
@@ -71,6 +69,7 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
         files=workspace,
         resources={Pool: pool, ContentHashes: ContentHashes(workspace.root / "user" / "hashes.json")},
         load_packs=lambda: [_pack_report(pack) for pack in packs.load()],
+        warm_up=warm_up,
         around=torch.inference_mode,
         refresh=packs.refresh,
         free_models=pool.empty,

@@ -61,6 +61,8 @@ class WorkerParts:
         files: the workspace.
         resources: objects that nodes ask their `Context` for, by type.
         load_packs: called once, after all else is there.
+        warm_up: called in the thread that computes, before its first node: imports that would else delay a prompt.
+            Not beside a node: two threads that import the same packages can each find the other's half done.
         around: entered in every thread that runs nodes (`torch.inference_mode`).
         refresh: asks packs again for descriptions that depend on the day.
         free_models: lets go of loaded models.
@@ -72,6 +74,7 @@ class WorkerParts:
     files: Files
     resources: Mapping[type, object] = field(default_factory=dict[type, object])
     load_packs: Callable[[], Sequence[PackReport]] = _no_packs
+    warm_up: Callable[[], None] = _nothing
     around: Callable[[], AbstractContextManager[object]] = nullcontext
     refresh: Callable[[], None] = _nothing
     free_models: Callable[[], None] = _nothing

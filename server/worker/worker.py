@@ -48,6 +48,7 @@ class Worker:
         self._outputs = Outputs(self._parts.results_budget, secrets.token_hex(4))
         self._job = RunningJob(NOWHERE)
         self._lanes = Lanes(self._parts.around)
+        self._lanes.compute(self._warm_up)
 
     # --- a job ------------------------------------------------------------------------------------------------------
 
@@ -119,6 +120,9 @@ class Worker:
         self._lanes.close()
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    async def _warm_up(self) -> None:
+        self._parts.warm_up()
 
     async def _run(self, task: Task, report: Callable[[Report], None]) -> Outcome:
         """Run a node; whatever it raises becomes an outcome."""

@@ -63,7 +63,7 @@ def best_placement() -> Placement:
 
 
 def warm_up() -> None:
-    """Import the classes of networks: seconds that a worker may spend, in a thread, before its first prompt."""
+    """Import the classes of networks: seconds that a worker may spend before its first prompt."""
     for name in CLASSES:
         import_module(name)
 

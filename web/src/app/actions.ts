@@ -28,8 +28,8 @@ export function actionsOf(app: App): readonly Action[] {
   return [
     { id: "run", label: "Run", keys: "Mod+Enter", run: () => void app.run() },
     { id: "run-first", label: "Run before what waits", keys: "Mod+Shift+Enter", run: () => void app.run({ front: true }) },
-    { id: "stop", label: "Stop", keys: "Mod+Alt+Enter", can: () => app.running, run: () => void app.stop() },
-    { id: "clear-queue", label: "Take back everything that waits", can: () => app.waiting > 0, run: () => void app.client.clearQueue().then(() => app.jobs.refresh(), (error: unknown) => app.fail(error)) },
+    { id: "stop", label: "Stop", keys: "Mod+Alt+Enter", can: () => app.runner.running, run: () => void app.runner.stop() },
+    { id: "clear-queue", label: "Take back everything that waits", can: () => app.runner.waiting > 0, run: () => void app.client.clearQueue().then(() => app.jobs.refresh(), (error: unknown) => app.fail(error)) },
     { id: "undo", label: "Undo", keys: "Mod+Z", can: () => editor()?.document.canUndo === true, run: on(({ document }) => void document.undo()) },
     { id: "redo", label: "Redo", keys: "Mod+Shift+Z|Mod+Y", can: () => editor()?.document.canRedo === true, run: on(({ document }) => void document.redo()) },
     { id: "new", label: "New workflow", run: () => void app.newTab() },

@@ -1,12 +1,14 @@
 /** The app: the server, the open workflows, what runs. */
-import { type Connection, Client, Events, HttpError, NO_RUNS, type PromptId, type RunEvent, type Runs, reduce, resync } from "../client";
-import { Autosave, type DocumentState, type JsonObject, type JsonValue, NodeDefs, type NodeId, type Point, type TextStorage, applyControls, indexedDbStorage, isArray, isObject, openFile, openJson, parseJson, restoreSaved, serialize, setWidget, stringifyJson, toPrompt, widgetsOf } from "../graph";
+import { Client, Events, type PromptId } from "../client";
+import { Autosave, type DocumentState, type JsonValue, NodeDefs, type NodeId, type Point, type TextStorage, indexedDbStorage, isArray, isObject, openFile, openJson, parseJson, restoreSaved, serialize, setWidget, stringifyJson, widgetsOf } from "../graph";
 import { beginWire } from "../canvas/wire";
 import { isWorkflowText, pasteText } from "./actions";
 import { Editor } from "./editor.svelte";
 import { Jobs } from "./jobs.svelte";
 import { Popups } from "./popups.svelte";
 import { Preferences } from "./preferences.svelte";
+import { Runner } from "./runner.svelte";
+import { messageOf } from "./words";
 
 /** A pack as the server loaded it, or could not. */
 export interface PackReport {
@@ -20,40 +22,40 @@ const TABS = "tabs";
 
 export class App {
   readonly client: Client;
-  readonly events: Events;
   readonly popups = new Popups();
   readonly preferences: Preferences;
   readonly jobs: Jobs;
+  readonly runner: Runner;
   defs = $state.raw<NodeDefs>(new NodeDefs([]));
   packs = $state.raw<readonly PackReport[]>([]);
   editors = $state.raw<readonly Editor[]>([]);
   active = $state.raw<Editor | undefined>();
-  runs = $state.raw<Runs>(NO_RUNS);
-  connection = $state<Connection>("connecting");
   /** Why there is nothing to show yet. */
   trouble = $state<string | undefined>();
   ready = $state(false);
-  /** Runs that one press of Run asks for. */
-  batch = $state(1);
-  sending = $state(false);
   /** The space bar is down: the pointer carries the canvas. */
   spaceHeld = false;
   pointer: { cancel(): boolean } | undefined;
   readonly #storage: TextStorage;
   readonly #autosaves = new Map<string, Autosave>();
-  readonly #owners = new Map<PromptId, Editor>();
 
   constructor(base: string) {
     this.client = new Client({ base });
-    this.events = new Events({ base, storage: sessionStorage });
     this.preferences = new Preferences(localStorage);
     this.jobs = new Jobs(this.client);
+    this.runner = new Runner({
+      client: this.client,
+      events: new Events({ base, storage: sessionStorage }),
+      popups: this.popups,
+      jobs: this.jobs,
+      editors: () => this.editors,
+      back: () => this.trouble !== undefined && void this.load(),
+    });
     this.#storage = indexedDbStorage(indexedDB, `weft ${new URL(base).pathname}`);
   }
 
   async start(): Promise<void> {
-    this.#listen();
-    this.events.open();
+    this.runner.listen();
     await this.load();
   }
 
@@ -201,7 +203,7 @@ export class App {
       if (saved.camera) editor.view.setCamera(saved.camera);
       this.#adopt(editor);
       if (isObject(tabs) && tabs.active === id) this.active = editor;
-      if (typeof run === "string") void this.#recall(editor, run);
+      if (typeof run === "string") void this.runner.recall(editor, run);
     }
     this.active ??= this.editors[0];
     if (!this.active) await this.#openDefault();
@@ -215,19 +217,6 @@ export class App {
       this.jobs.later(() => editor.look(undefined));
     } catch {
       this.newTab(); // an older server: an empty canvas says how to begin
-    }
-  }
-
-  /** Results of the last run before the page was loaded again. */
-  async #recall(editor: Editor, run: PromptId): Promise<void> {
-    try {
-      const entry = (await this.client.historyOf(run))[run];
-      const prompt = entry?.prompt[2] ?? {};
-      editor.prompts.set(run, prompt);
-      this.#owners.set(run, editor);
-      this.#reduce(entry ? { type: "history", data: { prompt_id: run, entry } } : { type: "queued", data: { prompt_id: run, node_errors: {} } });
-    } catch {
-      // Its pictures are in the history still: only the canvas does not show them.
     }
   }
 
@@ -282,103 +271,13 @@ export class App {
     if (isWorkflowText(text)) this.openText(text, "Pasted");
   }
 
-  // Runs
-
-  get running(): boolean {
-    return [...this.runs.runs.values()].some((run) => run.phase === "running") || this.jobs.running.length > 0;
-  }
-
-  /** How many wait behind what runs. */
-  get waiting(): number {
-    return Math.max(0, this.runs.queueRemaining - (this.running ? 1 : 0));
-  }
-
+  /** Run what is on the canvas. */
   async run(options: { readonly front?: boolean } = {}): Promise<void> {
-    const editor = this.active;
-    if (!editor || this.sending) return;
-    this.sending = true;
-    try {
-      for (let round = 0; round < this.batch; round += 1) if (!(await this.#queue(editor, options.front === true))) break;
-    } catch (error) {
-      this.fail(error);
-    } finally {
-      this.sending = false;
-    }
-  }
-
-  async #queue(editor: Editor, front: boolean): Promise<boolean> {
-    const { document } = editor;
-    const { prompt, workflow } = toPrompt(document.state, document.defs);
-    if (Object.keys(prompt).length === 0) {
-      this.popups.tell("There is nothing to run yet: add a node that saves or shows a picture.", { bad: true });
-      return false;
-    }
-    const answer = await this.client.queuePrompt({
-      client_id: this.events.clientId,
-      prompt,
-      extra_data: { extra_pnginfo: { workflow: workflow as JsonObject }, weft_name: editor.name },
-      ...(front && { front }),
-    });
-    if (!answer.accepted) {
-      this.#reduce({ type: "refused", data: answer });
-      editor.refuse(this.runs.faults);
-      this.#tellRefusal(editor, answer.error.message, answer.error.details);
-      return false;
-    }
-    editor.prompts.set(answer.prompt_id, prompt);
-    this.#owners.set(answer.prompt_id, editor);
-    this.jobs.note(answer.prompt_id, editor.name, prompt);
-    this.#reduce({ type: "queued", data: { prompt_id: answer.prompt_id, node_errors: answer.node_errors } });
-    editor.refuse(this.runs.faults);
-    document.executeQuietly(applyControls(Math.random));
-    return true;
-  }
-
-  #tellRefusal(editor: Editor, message: string, details: string): void {
-    const [first] = editor.faults.keys();
-    const id = first === undefined ? undefined : editor.nodeId(first);
-    const count = editor.faults.size;
-    if (id === undefined) return this.popups.tell(`${message}. ${count === 0 ? details : ""}`.trim(), { bad: true });
-    const words = count === 1 ? "One node cannot run as it is." : `${count} nodes cannot run as they are.`;
-    this.popups.tell(words, { bad: true, action: { label: "Show it", run: () => (editor.view.select([id]), editor.stage.fit([id])) } });
-  }
-
-  async stop(): Promise<void> {
-    await this.client.interrupt().catch((error: unknown) => this.fail(error));
+    if (this.active) await this.runner.run(this.active, options);
   }
 
   fail(error: unknown): void {
     this.popups.tell(messageOf(error), { bad: true });
-  }
-
-  #listen(): void {
-    const { events } = this;
-    events.on("connection", (connection) => (this.connection = connection));
-    events.on("reconnected", () => void this.#resync());
-    events.on("preview", (data) => this.#reduce({ type: "preview", data }));
-    events.on("status", (data) => {
-      this.#reduce({ type: "status", data });
-      this.jobs.soon();
-    });
-    for (const type of ["execution_start", "execution_cached", "executing", "progress", "progress_state", "executed", "execution_success", "execution_error", "execution_interrupted"] as const) {
-      events.on(type, (data) => this.#reduce({ type, data } as RunEvent));
-    }
-  }
-
-  async #resync(): Promise<void> {
-    for (const event of await resync(this.client, this.runs).catch(() => [])) this.#reduce(event);
-    this.jobs.soon();
-    if (this.trouble !== undefined) await this.load();
-  }
-
-  #reduce(event: RunEvent): void {
-    this.runs = reduce(this.runs, event, performance.now());
-    for (const editor of this.editors) {
-      const last = [...editor.prompts.keys()].reverse().map((id) => this.runs.runs.get(id));
-      editor.follow(last.find((run) => run !== undefined && run.phase !== "waiting") ?? editor.run);
-    }
-    if (event.type === "execution_success" || event.type === "execution_error" || event.type === "execution_interrupted") this.jobs.soon();
-    if (event.type === "execution_error" && !event.data.node_id) this.popups.tell(event.data.exception_message, { bad: true });
   }
 
   async #readPacks(): Promise<void> {
@@ -391,9 +290,4 @@ export class App {
       this.packs = []; // an older server
     }
   }
-}
-
-export function messageOf(error: unknown): string {
-  if (error instanceof HttpError || error instanceof Error) return error.message;
-  return String(error);
 }

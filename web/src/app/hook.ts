@@ -53,8 +53,8 @@ export function installHook(app: App): () => void {
         canRedo: graph.canRedo,
         dirty: active.dirty,
         name: active.name,
-        waiting: app.waiting,
-        running: app.running,
+        waiting: app.runner.waiting,
+        running: app.runner.running,
         run: active.run && { id: active.run.id, phase: active.run.phase },
       };
     },

@@ -20,8 +20,10 @@ export class Layout {
   readonly #boxes = new Map<NodeId, NodeBox>();
   readonly #groups = new Map<GroupId, Rect>();
   readonly #drops = new Map<NodeId, number>();
-  /** Nodes that a person has placed here: nothing pushes them. */
+  /** Nodes that a person has placed here: they were placed by what is seen, not by the file's sizes. */
   readonly #free = new Set<NodeId>();
+  /** Heights without pictures and errors, which come and go. */
+  readonly #plain = new Map<NodeId, number>();
   #drag: Drag | undefined;
 
   constructor(
@@ -62,6 +64,7 @@ export class Layout {
     const { nodes } = this.document.graph(this.scope());
     this.#boxes.clear();
     this.#drops.clear();
+    this.#plain.clear();
     this.#free.clear();
     this.grid.clear();
     for (const node of nodes.values()) this.#measure(node);
@@ -112,7 +115,7 @@ export class Layout {
     const placed = new Grid<NodeId>();
     const moved: NodeId[] = [];
     for (const node of [...nodes.values()].sort((a, b) => a.pos[1] - b.pos[1])) {
-      const drop = this.#free.has(node.id) ? 0 : this.#dropOf(node, nodes, placed);
+      const drop = this.#dropOf(node, nodes, placed);
       if (drop !== (this.#drops.get(node.id) ?? 0)) {
         this.#drops.set(node.id, drop);
         this.#measure(node);
@@ -126,7 +129,6 @@ export class Layout {
   }
 
   #dropOf(node: Node, nodes: ReadonlyMap<NodeId, Node>, placed: Grid<NodeId>): number {
-    const file = boundsOf(node);
     const box = this.#boxes.get(node.id);
     if (!box) return 0;
     const top = box.y - (this.#drops.get(node.id) ?? 0);
@@ -137,9 +139,7 @@ export class Layout {
         const above = nodes.get(id);
         const rect = placed.rect(id);
         if (!above || !rect) continue;
-        const other = boundsOf(above);
-        const gap = file[1] - (other[1] + other[3]);
-        if (gap < -4 || overlaps(file, other)) continue;
+        if (!this.#apart(above, node)) continue;
         next = Math.max(next, rect[1] + rect[3] + GAP - top);
       }
       if (next === drop) return drop;
@@ -148,12 +148,18 @@ export class Layout {
     return drop;
   }
 
-  /** Where a node's `pos` must be for it to be drawn where it is now. */
-  drop(id: NodeId): number {
-    return this.#drops.get(id) ?? 0;
+  /** Whether one node was meant to lie above the other: so it is in the file, or so a person has put it. */
+  #apart(above: Node, node: Node): boolean {
+    const seen = this.#free.has(above.id) || this.#free.has(node.id);
+    const meant = (each: Node): Rect => {
+      const file = boundsOf(each);
+      return seen ? [file[0], file[1], file[2], this.#plain.get(each.id) ?? file[3]] : file;
+    };
+    const [upper, lower] = [meant(above), meant(node)];
+    return lower[1] - (upper[1] + upper[3]) >= -4 && !overlaps(upper, lower);
   }
 
-  /** From now on these stay where they are put. */
+  /** A person has put these where they are seen now. */
   release(ids: Iterable<NodeId>): void {
     for (const id of ids) {
       this.#free.add(id);
@@ -190,8 +196,11 @@ export class Layout {
   /** @returns whether its height changed. */
   #measure(node: Node): boolean {
     const before = this.#boxes.get(node.id);
-    const box = boxOf(node, this.document.defs, this.document.state, this.scope(), this.extras(node.id), this.#drops.get(node.id) ?? 0);
+    const extra = this.extras(node.id);
+    const box = boxOf(node, this.document.defs, this.document.state, this.scope(), extra, this.#drops.get(node.id) ?? 0);
     this.#boxes.set(node.id, box);
+    const bare = extra.pictures === 0 && extra.error === 0;
+    this.#plain.set(node.id, bare ? box.height : boxOf(node, this.document.defs, this.document.state, this.scope(), NO_EXTRAS, 0).height);
     this.grid.put(node.id, [box.x, box.y, box.width, box.height]);
     return before !== undefined && before.height !== box.height;
   }
@@ -199,6 +208,7 @@ export class Layout {
   #forget(id: NodeId): void {
     this.#boxes.delete(id);
     this.#drops.delete(id);
+    this.#plain.delete(id);
     this.grid.remove(id);
   }
 

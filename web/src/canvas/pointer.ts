@@ -1,9 +1,11 @@
 /** Pointer events of the canvas: which gesture begins where. */
 import { type GroupId, type NodeId, type Point, REROUTE, disconnect } from "../graph";
 import { panned, zoomed } from "./camera";
-import { Box, type Gesture, Move, Pan, Pinch, Resize, ResizeGroup, Weave, insideGroups } from "./gestures";
+import { Move, Resize, ResizeGroup, insideGroups } from "./carrying";
+import { Box, type Gesture, Pan, Pinch } from "./gestures";
 import type { Hit } from "./hit";
 import type { Stage } from "./stage.svelte";
+import { Weave } from "./weaving";
 import type { Wire } from "./wire";
 
 /** What the canvas asks of the app around it. */

@@ -93,6 +93,18 @@ describe("layout", () => {
     expect(layout.box(2)?.y).toBe(150 - HEADER);
   });
 
+  test("a node below one that gets a picture makes room, wherever it was put", () => {
+    const document = documentOf(["KSampler", 0, 0, 300, 320], ["VAEDecode", 0, 400, 300, 60]);
+    let pictures = 0;
+    const layout = new Layout(document, () => ROOT, (id) => ({ pictures: id === 1 ? pictures : 0, ratio: 1, error: 0 }));
+    layout.rebuild();
+    layout.release([1, 2]);
+    pictures = 1;
+    layout.remeasure([1]);
+    const [above, below] = [layout.box(1), layout.box(2)];
+    expect(below?.y).toBeGreaterThanOrEqual((above?.y ?? 0) + (above?.height ?? 0));
+  });
+
   test("a collapsed node is its title, and its threads end there", () => {
     const document = documentOf(["KSampler", 0, 0, 300, 100]);
     document.execute(setCollapsed(ROOT, [1], true));

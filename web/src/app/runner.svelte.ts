@@ -1,0 +1,141 @@
+/** Asking for runs, and telling each workflow how its own go. */
+import { type Client, type Connection, type Events, NO_RUNS, type PromptId, type RunEvent, type Runs, reduce, resync } from "../client";
+import { type JsonObject, applyControls, toPrompt } from "../graph";
+import type { Editor } from "./editor.svelte";
+import type { Jobs } from "./jobs.svelte";
+import type { Popups } from "./popups.svelte";
+import { messageOf } from "./words";
+
+export interface RunnerParts {
+  readonly client: Client;
+  readonly events: Events;
+  readonly popups: Popups;
+  readonly jobs: Jobs;
+  readonly editors: () => readonly Editor[];
+  /** The server is back after it did not answer. */
+  readonly back: () => void;
+}
+
+const OF_RUNS = ["execution_start", "execution_cached", "executing", "progress", "progress_state", "executed", "execution_success", "execution_error", "execution_interrupted"] as const;
+
+export class Runner {
+  runs = $state.raw<Runs>(NO_RUNS);
+  connection = $state<Connection>("connecting");
+  /** Runs that one press of Run asks for. */
+  batch = $state(1);
+  sending = $state(false);
+
+  constructor(readonly parts: RunnerParts) {}
+
+  get running(): boolean {
+    return [...this.runs.runs.values()].some((run) => run.phase === "running") || this.parts.jobs.running.length > 0;
+  }
+
+  /** How many wait behind what runs. */
+  get waiting(): number {
+    return Math.max(0, this.runs.queueRemaining - (this.running ? 1 : 0));
+  }
+
+  listen(): void {
+    const { events, jobs } = this.parts;
+    events.on("connection", (connection) => (this.connection = connection));
+    events.on("reconnected", () => void this.#resync());
+    events.on("preview", (data) => this.#reduce({ type: "preview", data }));
+    events.on("status", (data) => {
+      this.#reduce({ type: "status", data });
+      jobs.soon();
+    });
+    for (const type of OF_RUNS) events.on(type, (data) => this.#reduce({ type, data } as RunEvent));
+    events.open();
+  }
+
+  /** As many runs as the batch says; the first that is refused ends it. */
+  async run(editor: Editor, options: { readonly front?: boolean } = {}): Promise<void> {
+    if (this.sending) return;
+    this.sending = true;
+    try {
+      for (let round = 0; round < this.batch; round += 1) if (!(await this.#queue(editor, options.front === true))) break;
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.sending = false;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.parts.client.interrupt().catch((error: unknown) => this.#fail(error));
+  }
+
+  /** Results of a run that began before the page was loaded again. */
+  async recall(editor: Editor, run: PromptId): Promise<void> {
+    try {
+      const entry = (await this.parts.client.historyOf(run))[run];
+      editor.prompts.set(run, entry?.prompt[2] ?? {});
+      this.#reduce(entry ? { type: "history", data: { prompt_id: run, entry } } : { type: "queued", data: { prompt_id: run, node_errors: {} } });
+    } catch {
+      // Its pictures are in the history still: only the canvas does not show them.
+    }
+  }
+
+  async #queue(editor: Editor, front: boolean): Promise<boolean> {
+    const { document } = editor;
+    const { client, events, popups, jobs } = this.parts;
+    const { prompt, workflow } = toPrompt(document.state, document.defs);
+    if (Object.keys(prompt).length === 0) {
+      popups.tell("There is nothing to run yet: add a node that saves or shows a picture.", { bad: true });
+      return false;
+    }
+    const answer = await client.queuePrompt({
+      client_id: events.clientId,
+      prompt,
+      extra_data: { extra_pnginfo: { workflow: workflow as JsonObject }, weft_name: editor.name },
+      ...(front && { front }),
+    });
+    if (!answer.accepted) {
+      this.#reduce({ type: "refused", data: answer });
+      editor.refuse(this.runs.faults);
+      this.#tellRefusal(editor, answer.error.message, answer.error.details);
+      return false;
+    }
+    editor.prompts.set(answer.prompt_id, prompt);
+    jobs.note(answer.prompt_id, editor.name, prompt);
+    this.#reduce({ type: "queued", data: { prompt_id: answer.prompt_id, node_errors: answer.node_errors } });
+    editor.refuse(this.runs.faults);
+    document.executeQuietly(applyControls(Math.random));
+    return true;
+  }
+
+  #tellRefusal(editor: Editor, message: string, details: string): void {
+    const { popups } = this.parts;
+    const count = editor.faults.size;
+    const [first] = editor.faults.keys();
+    const id = first === undefined ? undefined : editor.nodeId(first);
+    if (id === undefined) return popups.tell(`${message}. ${count === 0 ? details : ""}`.trim(), { bad: true });
+    const words = count === 1 ? "One node cannot run as it is." : `${count} nodes cannot run as they are.`;
+    const run = (): void => {
+      editor.view.select([id]);
+      editor.stage.fit([id]);
+    };
+    popups.tell(words, { bad: true, action: { label: "Show it", run } });
+  }
+
+  async #resync(): Promise<void> {
+    for (const event of await resync(this.parts.client, this.runs).catch(() => [])) this.#reduce(event);
+    this.parts.jobs.soon();
+    this.parts.back();
+  }
+
+  #reduce(event: RunEvent): void {
+    this.runs = reduce(this.runs, event, performance.now());
+    for (const editor of this.parts.editors()) {
+      const last = [...editor.prompts.keys()].reverse().map((id) => this.runs.runs.get(id));
+      editor.follow(last.find((run) => run !== undefined && run.phase !== "waiting") ?? editor.run);
+    }
+    if (event.type === "execution_success" || event.type === "execution_error" || event.type === "execution_interrupted") this.parts.jobs.soon();
+    if (event.type === "execution_error" && !event.data.node_id) this.parts.popups.tell(event.data.exception_message, { bad: true });
+  }
+
+  #fail(error: unknown): void {
+    this.parts.popups.tell(messageOf(error), { bad: true });
+  }
+}

@@ -153,7 +153,7 @@ def _on_path(program: str) -> str:
 def _environment() -> Mapping[str, str]:
     # npm reads NODE_ENV: with `production` it would leave out Vite itself. Scripts look for Node on the path.
     path = os.pathsep.join([str(Path(node()[0]).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "NODE_ENV": "", "PATH": path, "CI": os.environ.get("CI", "true")}
+    return {**os.environ, "NODE_ENV": "", "NO_COLOR": "1", "PATH": path, "CI": os.environ.get("CI", "true")}
 
 
 def _run(web: Path, purpose: str, command: Sequence[str]) -> None:

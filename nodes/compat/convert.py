@@ -1,6 +1,7 @@
 """Values at the border: inside they are `nodes.diffusion` values, packs see `{"samples": ...}` and `[[tensor, {...}]]`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from torch import Tensor
@@ -10,7 +11,13 @@ from nodes.spec import ANY, Blocker
 
 PERCENTAGE = "percentage"
 COND_NUMBERS = ("strength", "mask_strength", "start_percent", "end_percent")
-ControlUses = tuple[ControlUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlNet:
+    """What packs find under `control` in a conditioning: the nets at work there, carried through as they are."""
+
+    uses: tuple[ControlUse, ...]
 
 
 class BlockerFace:
@@ -107,7 +114,7 @@ def _cond_pair(cond: Cond) -> list[object]:
     if cond.mask is not None:
         options["mask"] = cond.mask
     if cond.controls:
-        options["control"] = cond.controls
+        options["control"] = ControlNet(cond.controls)
         options["control_apply_to_uncond"] = any(control.also_negative for control in cond.controls)
     changed = (name for name in COND_NUMBERS if getattr(cond, name) != getattr(plain, name))
     return [cond.context, options | {name: getattr(cond, name) for name in changed}]
@@ -126,7 +133,7 @@ def _cond(context: Tensor, options: Mapping[str, Any]) -> Cond:
     numbers = {name: float(rest.pop(name)) for name in COND_NUMBERS if name in rest}
     area = rest.pop("area", None)
     controls = rest.get("control")
-    if isinstance(controls, tuple):  # our own, carried through the pack
+    if isinstance(controls, ControlNet):  # our own, carried through the pack
         del rest["control"]
         rest.pop("control_apply_to_uncond", None)
     return Cond(
@@ -134,7 +141,7 @@ def _cond(context: Tensor, options: Mapping[str, Any]) -> Cond:
         pooled=rest.pop("pooled_output", None),
         area=_area(area) if area is not None else None,
         mask=rest.pop("mask", None),
-        controls=cast("ControlUses", controls) if isinstance(controls, tuple) else (),
+        controls=controls.uses if isinstance(controls, ControlNet) else (),
         extra=rest,
         **numbers,
     )

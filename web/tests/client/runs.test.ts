@@ -177,7 +177,7 @@ test("a refused prompt marks nodes and inputs until one is accepted", () => {
     },
   ]);
   expect(refused.faults.get("4")).toEqual([
-    { message: "Value not in list", cause: "ckpt_name", input: "ckpt_name", traceback: [] },
+    { kind: "value_not_in_list", message: "Value not in list", cause: "ckpt_name", input: "ckpt_name", traceback: [] },
   ]);
   expect(refused.refused?.message).toBe("Prompt outputs failed validation");
   const accepted = play([{ type: "queued", data: { prompt_id: id, node_errors: {} } }], refused);

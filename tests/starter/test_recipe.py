@@ -29,7 +29,7 @@ _MINIATURE = Recipe(
     channels=(12, 12, 12, 12),
     text_plan=text.Plan(steps=2, batch=8, warm_up=1),
     whole_plan=replace(autoencoder.whole_plan(2), crop_steps=1, crop=16, batch=2, crop_batch=2),
-    decoder_plan=replace(autoencoder.decoder_plan(2), batch=2),
+    decoder_plans=((2, replace(autoencoder.decoder_plan(2), batch=2)),),
     unet_plan=unet.Plan(batch=2),
     phases=(
         Phase(1, plain=True, focus=1.0, knots=((1, 1.0), (2, 0.0))),
@@ -119,7 +119,7 @@ def test_an_untrained_autoencoder_already_gives_back_a_blurred_picture():
 def test_training_the_decoder_leaves_the_encoder_as_it_was(tmp_path):
     model = autoencoder.new(_MINIATURE.channels)
     before = {name: weight.clone() for name, weight in model.encoder.state_dict().items()}
-    autoencoder.train(model, made_up_drawings(), _MINIATURE.decoder_plan, autoencoder.Run(tmp_path))
+    autoencoder.train(model, made_up_drawings(), _MINIATURE.decoder_plans[0][1], autoencoder.Run(tmp_path))
     assert all(torch.equal(before[name], weight) for name, weight in model.encoder.state_dict().items())
 
 

@@ -36,14 +36,14 @@ class Plan:
     seed: int
 
 
-def whole_plan(steps: int = 900) -> Plan:
+def whole_plan(steps: int) -> Plan:
     """Encoder and decoder together, mostly on crops."""
     return Plan(steps, steps * 2 // 3, 64, 8, 16, 1.2e-3, 0.6, 0.4, train_encoder=True, seed=1)
 
 
-def decoder_plan(steps: int = 4000) -> Plan:
+def decoder_plan(steps: int, decay: float = 0.7) -> Plan:
     """The decoder alone on full pictures, for sharper edges and faces."""
-    return Plan(steps, 0, 64, 8, 16, 8e-4, 0.7, 0.35, train_encoder=False, seed=2)
+    return Plan(steps, 0, 64, 8, 16, 8e-4, decay, 0.35, train_encoder=False, seed=2)
 
 
 def new(channels: tuple[int, ...], seed: int = 0) -> AutoencoderKL:

@@ -23,12 +23,15 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All numbers of a training; the U-Net is done at the end of the last of `phases`."""
+    """All numbers of a training; the U-Net is done at the end of the last of `phases`.
+
+    `decoder_plans` are followed one after the other, each up to the step before it.
+    """
 
     channels: tuple[int, ...]
     text_plan: text.Plan
     whole_plan: autoencoder.Plan
-    decoder_plan: autoencoder.Plan
+    decoder_plans: tuple[tuple[int, autoencoder.Plan], ...]
     unet_plan: unet.Plan
     phases: tuple[Phase, ...]
 
@@ -40,7 +43,7 @@ def shipped() -> Recipe:
         channels=(24, 48, 96, 128),
         text_plan=text.Plan(steps=500),
         whole_plan=autoencoder.whole_plan(900),
-        decoder_plan=autoencoder.decoder_plan(1000),
+        decoder_plans=((400, autoencoder.decoder_plan(1000)), (540, autoencoder.decoder_plan(540, 0.3))),
         unet_plan=unet.Plan(),
         phases=(
             Phase(450, plain=True, focus=1.0, knots=slow),
@@ -127,9 +130,9 @@ def train_decoder(recipe: Recipe, work: Work) -> None:
     if work.model("decoder").exists():
         return
     model = AutoencoderKL.from_pretrained(work.model("autoencoder"))
-    autoencoder.train(
-        model, drawings.load(work.folder / "drawings"), recipe.decoder_plan, Run(work.folder / "decoder")
-    )
+    drawn = drawings.load(work.folder / "drawings")
+    for until, plan in recipe.decoder_plans:
+        autoencoder.train(model, drawn, plan, Run(work.folder / "decoder", stop_at=until))
     model.save_pretrained(work.model("decoder"))
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 Point = tuple[float, float]
 RUN_SECONDS = 120
@@ -100,18 +100,29 @@ class Canvas:
         self.page.keyboard.press("Enter")
 
     def run(self, phase: str = "done") -> str:
-        """Press Run and wait until that run is over. Returns its id."""
+        """Press Run and wait until that run is over. Returns its id.
+
+        Raises:
+            AssertionError: it ended in another way than `phase`, or not in time.
+        """
         before = (self.state()["run"] or {}).get("id")
         self.page.keyboard.press("Control+Enter")
-        self.page.wait_for_function(
-            """([before, phase]) => {
-              const run = window.__weft.state().run;
-              return run && run.id !== before && run.phase === phase;
-            }""",
-            arg=[before, phase],
-            timeout=RUN_SECONDS * 1000,
-        )
-        return self.state()["run"]["id"]
+        try:
+            self.page.wait_for_function(
+                """(before) => {
+                  const run = window.__weft.state().run;
+                  return run && run.id !== before && ["done", "failed", "stopped"].includes(run.phase);
+                }""",
+                arg=before,
+                timeout=RUN_SECONDS * 1000,
+            )
+        except TimeoutError as late:
+            notices = self.page.get_by_test_id("notice").all_inner_texts()
+            state = {key: value for key, value in self.state().items() if key not in ("workflow", "boxes")}
+            raise AssertionError(f"The run did not end: {state}, {notices}") from late
+        run = self.state()["run"]
+        assert run["phase"] == phase, self.page.get_by_role("alert").all_inner_texts()
+        return run["id"]
 
     def status(self, node: int) -> str:
         """What a node's title says at its right."""

@@ -13,6 +13,8 @@ export interface Action {
   readonly label: string;
   /** As shown; `Mod` is Ctrl, or Command on a Mac. Several are parted by a bar. */
   readonly keys?: string;
+  /** Keys to show where the browser's own event does the work. */
+  readonly hint?: string;
   readonly can?: () => boolean;
   readonly run: () => void;
 }
@@ -39,8 +41,8 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "download", label: "Save to this computer", run: on((active) => download(`${active.name}.json`, app.serialized(active))) },
     { id: "download-prompt", label: "Save the prompt to this computer", run: on(({ document, name }) => download(`${name} (prompt).json`, stringifyJson(toPrompt(document.state, document.defs).prompt, 2))) },
     { id: "select-all", label: "Select all", keys: "Mod+A", run: on(({ view, stage }) => view.select(stage.graph.nodes.keys(), stage.graph.groups.keys())) },
-    { id: "copy", label: "Copy", can: some, run: on((active) => void copyChosen(active)) },
-    { id: "cut", label: "Cut", can: some, run: on((active) => (copyChosen(active), removeChosen(active))) },
+    { id: "copy", label: "Copy", hint: "Mod+C", can: some, run: on((active) => void copyChosen(active)) },
+    { id: "cut", label: "Cut", hint: "Mod+X", can: some, run: on((active) => (copyChosen(active), removeChosen(active))) },
     { id: "duplicate", label: "Duplicate", keys: "Mod+D", can: some, run: on((active) => active.view.select(active.document.execute(duplicate(active.view.scope, chosen())).nodes)) },
     { id: "delete", label: "Delete", keys: "Delete|Backspace", run: on(removeChosen) },
     { id: "delete-heal", label: "Delete and reconnect", keys: "Mod+Backspace", can: some, run: on(({ document, view }) => document.execute(removeAndHeal(view.scope, chosen()))) },

@@ -25,7 +25,8 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
   const item = (id: string, label?: string): MenuItem => {
     const action = actions.find((one) => one.id === id);
     if (!action) throw new Error(`There is no action ${id}.`);
-    return { label: label ?? action.label, pick: action.run, disabled: action.can?.() === false, ...(action.keys && { keys: shownKeys(action.keys) }) };
+    const keys = action.keys ?? action.hint;
+    return { label: label ?? action.label, pick: action.run, disabled: action.can?.() === false, ...(keys && { keys: shownKeys(keys) }) };
   };
   if (hit.kind === "link") {
     return [

@@ -1,0 +1,25 @@
+"""A pack that cannot be imported says so on the canvas."""
+
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.canvas import Canvas
+from tests.serving import serving
+from web.build import build
+
+
+def test_a_broken_pack_is_told_of_and_its_cause_stands_in_the_panel(page: Page, tmp_path: Path):
+    pack = tmp_path / "custom_nodes" / "broken_pack"
+    pack.mkdir(parents=True)
+    (pack / "__init__.py").write_text("import a_module_that_nobody_has\n")
+    build()
+    with serving(tmp_path) as server:
+        page.goto(server.url)
+        page.wait_for_function("() => window.__weft?.app.ready")
+        notice = page.get_by_test_id("notice").filter(has_text="broken_pack could not be loaded")
+        expect(notice).to_be_visible()
+        notice.get_by_role("button", name="Show packs").click()
+        report = page.get_by_test_id("pack-broken_pack")
+        expect(report).to_contain_text("a_module_that_nobody_has")
+        assert len(Canvas(page).nodes()) == 7

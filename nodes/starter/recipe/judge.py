@@ -52,6 +52,7 @@ _ALSO_RIGHT = {
     "fries": "chips",
     "gift": "present",
     "hat": "tophat",
+    "ice cream": "icecream",
     "ladybug": "ladybird",
     "lamp": "bulb lightbulb",
     "leaf": "maple",

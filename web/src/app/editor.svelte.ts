@@ -7,7 +7,7 @@ import { type FileRef, type NodeError, type NodeRun, type PromptId, type Run, vi
 import { type Camera, type DocumentState, EditorView, GraphDocument, type JsonObject, Mode, type NodeDefs, type NodeId, type Point, placeNodes, stringifyJson, widgetsOf } from "../graph";
 import { type Problem, problemHeight, problemOf } from "../nodes/problems";
 import { tintOf } from "../canvas/tint";
-import { chosenFile, picturesOf, seedBefore } from "./pictures";
+import { chosenFile, picturesOf, sameBefore, seedBefore } from "./pictures";
 
 /** What a node shows of its last results. */
 export interface Shown {
@@ -36,6 +36,8 @@ export class Editor {
   /** Runs that were begun here, the newest last, with what was sent. */
   readonly prompts = new Map<PromptId, JsonObject>();
   #nodes = $state.raw<ReadonlyMap<string, NodeRun>>(new Map());
+  /** Which run a preview is of. */
+  readonly #previewed = new Map<string, PromptId>();
   #saved: DocumentState | undefined;
   readonly #unsubscribe: () => void;
 
@@ -180,6 +182,11 @@ export class Editor {
       if (before !== undefined) URL.revokeObjectURL(before);
       this.previews.set(key, URL.createObjectURL(new Blob([now.preview.bytes], { type: now.preview.mime })));
       redrawn = before === undefined;
+      if (this.run) this.#previewed.set(key, this.run.id);
+    }
+    if (now?.state === "cached" && this.previews.has(key) && !this.#isPreviewOfNow(key)) {
+      this.#dropPreview(key);
+      redrawn = true;
     }
     if (now?.output && now.output !== old?.output && this.run) {
       const files = picturesOf(now.output);
@@ -195,7 +202,14 @@ export class Editor {
     return redrawn;
   }
 
-  /** Results take the place of a preview. */
+  /** Whether a preview shows what the run of now found in the cache: nothing before the node has changed since. */
+  #isPreviewOfNow(key: string): boolean {
+    const made = this.prompts.get(this.#previewed.get(key) ?? "");
+    const now = this.run && this.prompts.get(this.run.id);
+    return made !== undefined && now !== undefined && sameBefore(made, now, key);
+  }
+
+  /** Results take the place of a preview, or it is of other settings. */
   #dropPreview(key: string): void {
     const url = this.previews.get(key);
     if (url !== undefined) URL.revokeObjectURL(url);

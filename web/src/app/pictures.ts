@@ -1,6 +1,6 @@
 /** Pictures that nodes show: which, and which seed made them. */
 import type { FileRef, Folder, NodeOutput } from "../client";
-import { type DocumentState, type GraphId, type JsonObject, type JsonValue, type Node, type NodeDefs, isArray, isObject, valueOf, widgetsOf } from "../graph";
+import { type DocumentState, type GraphId, type JsonObject, type JsonValue, type Node, type NodeDefs, isArray, isObject, stringifyJson, valueOf, widgetsOf } from "../graph";
 
 /** Files that a node gave out: pictures, and what browsers play as one. */
 export function picturesOf(output: NodeOutput | undefined): FileRef[] {
@@ -32,21 +32,34 @@ export function chosenFile(defs: NodeDefs, state: DocumentState, graph: GraphId,
 
 /** The seed nearest before a node in a prompt. */
 export function seedBefore(prompt: JsonObject, id: string): string | undefined {
-  const seen = new Set<string>();
-  let open = [id];
-  while (open.length > 0) {
-    const next: string[] = [];
-    for (const at of open) {
-      if (seen.has(at)) continue;
-      seen.add(at);
-      const node = prompt[at];
-      const inputs = isObject(node) && isObject(node.inputs) ? node.inputs : {};
-      for (const [name, value] of Object.entries(inputs)) {
-        if (/^(noise_)?seed$/.test(name) && (typeof value === "number" || typeof value === "bigint")) return String(value);
-        if (isArray(value) && typeof value[0] === "string") next.push(value[0]);
-      }
+  for (const at of upstream(prompt, id)) {
+    for (const [name, value] of Object.entries(inputsOf(prompt, at))) {
+      if (/^(noise_)?seed$/.test(name) && (typeof value === "number" || typeof value === "bigint")) return String(value);
     }
-    open = next;
   }
   return undefined;
+}
+
+/** Whether two prompts say the same of a node and of all that it depends on. */
+export function sameBefore(one: JsonObject, other: JsonObject, id: string): boolean {
+  for (const at of upstream(one, id)) {
+    const [left, right] = [one[at], other[at]];
+    if (!isObject(left) || !isObject(right) || left.class_type !== right.class_type) return false;
+    if (stringifyJson(inputsOf(one, at)) !== stringifyJson(inputsOf(other, at))) return false;
+  }
+  return true;
+}
+
+/** A node and all that it depends on, the nearest first. */
+function upstream(prompt: JsonObject, id: string): ReadonlySet<string> {
+  const found = new Set([id]);
+  for (const at of found) {
+    for (const value of Object.values(inputsOf(prompt, at))) if (isArray(value) && typeof value[0] === "string") found.add(value[0]);
+  }
+  return found;
+}
+
+function inputsOf(prompt: JsonObject, id: string): JsonObject {
+  const node = prompt[id];
+  return isObject(node) && isObject(node.inputs) ? node.inputs : {};
 }

@@ -175,6 +175,10 @@ def read_prompt(raw: Json, new_id: str) -> PromptRequest:
         raise BadRequest("No prompt provided", "No prompt provided", type="no_prompt")
     client = _text(body, "client_id")
     given = _mapping(body, "extra_data")
+    if given.get("on_error") not in (None, "continue", "stop"):
+        raise BadRequest(
+            'extra_data.on_error must be "stop" or "continue".', f"It is {given['on_error']!r:.100}."
+        )
     extra = {name: value for name, value in given.items() if name not in SECRETS}
     targets = body.get("partial_execution_targets")
     return PromptRequest(

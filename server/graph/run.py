@@ -63,7 +63,10 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to run: a validated graph and the output nodes asked for; the prompt as sent, and what came beside it."""
+    """What to run: a validated graph and the output nodes asked for; the prompt as sent, and what came beside it.
+
+    `stop_at_failure`: nothing more starts once a node failed; else what does not depend on it goes on.
+    """
 
     job: str
     graph: Graph
@@ -71,6 +74,7 @@ class Order:
     prompt: Mapping[str, Json]
     extra: Mapping[str, Json] = field(default_factory=dict[str, Json])
     previews: bool = True
+    stop_at_failure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,8 @@ async def run(order: Order, specs: Specs, host: Host, emit: Callable[[Event], No
     """Run a job to its end.
 
     Emits JobStarted, NodesCached, then for each node its events, then JobSucceeded, JobFailed or JobStopped. After a
-    failure, nodes that do not depend on the failed one still run; the job then ends as failed.
+    failure, nodes that do not depend on the failed one still run, unless the order says otherwise; the job then ends
+    as failed.
     """
     return await _Run(order, specs, host, emit).drive()
 
@@ -216,7 +221,8 @@ class _Run:
             case Failed(failure=failure):
                 self._fail(id, failure)
             case Interrupted():
-                self._stopped_at = id
+                if self._first is None or not self._order.stop_at_failure:
+                    self._stopped_at = id
             case _:
                 pass
 
@@ -250,6 +256,8 @@ class _Run:
             self._order.job, self._place(id), node.type, failure, tuple(self._execution.executed)
         )
         self._first = self._first or event
+        if self._order.stop_at_failure:
+            self._execution.stopped = True
         self._emit(event)
 
     def _blocked(self, id: NodeId, message: str) -> NodeBlocked:

@@ -49,6 +49,11 @@ class Wish:
     created: int = 0
     secrets: Mapping[str, Json] = field(default_factory=dict[str, Json], repr=False, compare=False)
 
+    @property
+    def stops_at_failure(self) -> bool:
+        """Whether one failed node ends the job; else the other branches go on."""
+        return self.extra.get("on_error") == "stop"
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

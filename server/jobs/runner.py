@@ -9,7 +9,16 @@ from functools import cache
 from typing import Protocol
 
 from nodes.spec import Json, NodeSpec
-from server.events import Event, JobEnded, JobFailed, JobStarted, JobStopped, JobSucceeded, NodesCached
+from server.events import (
+    Event,
+    JobEnded,
+    JobFailed,
+    JobStarted,
+    JobStopped,
+    JobSucceeded,
+    NodeFailed,
+    NodesCached,
+)
 from server.graph.errors import PromptError
 from server.graph.host import BackendLost, Host
 from server.graph.outcome import Failure
@@ -135,6 +144,7 @@ class Runner:
                 job.wish.prompt,
                 {**job.wish.extra, **job.wish.secrets},
                 self._with.wants_previews(job),
+                job.wish.stops_at_failure,
             )
             return await run(order, specs, self._with.nodes, lambda event: self._tell(job, kept, event))
         except (PromptError, BackendLost) as error:
@@ -157,6 +167,8 @@ class Runner:
         self._with.publish(event, job.client)
         if self._stopping == job.id and isinstance(event, NodesCached):
             self._with.nodes.stop()  # asked before the run had begun, and then forgotten by `begin`
+        if job.wish.stops_at_failure and isinstance(event, NodeFailed):
+            self._with.nodes.stop()  # what still runs beside it
 
     def _fail(self, job: Job, kept: _Log, message: str, kind: str, lines: tuple[str, ...] = ()) -> Ending:
         now = self._with.clock()

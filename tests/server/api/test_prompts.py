@@ -216,3 +216,23 @@ async def test_a_wrapped_list_is_a_constant(http):
     nodes = prompt(b=("Show", {"value": {"__value__": ["a", 0]}}))
     said = await queue(http, nodes)
     assert (await history(http, said["prompt_id"]))["outputs"]["b"]["text"] == ["['a', 0]"]
+
+
+@pytest.mark.parametrize("wanted", ["never", True, ["stop"]])
+async def test_what_an_error_should_do_is_one_of_two_words(http, wanted):
+    body = {"prompt": shown("x"), "extra_data": {"on_error": wanted}}
+    said = await refused(http, json.dumps(body).encode())
+    assert "on_error" in said["error"]["message"]
+
+
+async def test_a_failure_stops_the_whole_prompt_that_asked_for_it(http):
+    nodes = prompt(
+        a=("Boom", {"text": ""}),
+        b=("Show", {"value": ["a", 0]}),
+        c=("Say", {"text": "on"}),
+        d=("Show", {"value": ["c", 0]}),
+    )
+    for wanted, shows in (({"on_error": "stop"}, False), ({}, True)):
+        entry = await history(http, (await queue(http, nodes, extra_data=wanted))["prompt_id"])
+        assert entry["status"]["status_str"] == "error"
+        assert ("d" in entry["outputs"]) is shows

@@ -1,7 +1,7 @@
 """A run through its one door: what is emitted, what is cached, how it ends."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -18,7 +18,9 @@ from server.events import (
     NodesCached,
     NodeStarted,
 )
+from server.graph.host import Report
 from server.graph.model import Graph
+from server.graph.outcome import Interrupted, Outcome, Task
 from server.graph.run import Ending, Order, Status, run
 from tests.server.graph.small import SPECS, PlainHost, graph
 
@@ -94,6 +96,42 @@ def test_a_failure_leaves_other_branches_alone_and_names_the_node():
         and last.place.node == "x"
         and last.failure.hint == "mend it"
     )
+
+
+def test_a_failure_stops_all_of_a_run_that_asked_for_it():
+    built = graph(
+        x=("Boom", {}),
+        s1=("Show", {"in0": ("x", 0)}),
+        a=("Add", {"value": 4}),
+        s2=("Show", {"in0": ("a", 0)}),
+    )
+    events: list[Event] = []
+    host = PlainHost()
+    order = Order("job", built, ("s1", "s2"), {}, stop_at_failure=True)
+    ending = asyncio.run(run(order, SPECS, host, events.append))
+    assert (ending.status, host.ran) == (Status.FAILED, ["x"])
+    assert isinstance(events[-1], JobFailed) and events[-1].place and events[-1].place.node == "x"
+
+
+def test_what_a_failure_stopped_is_not_what_the_person_stopped():
+    built = graph(
+        w=("Waits", {}), x=("Boom", {}), s=("Show", {"in0": ("x", 0)}), t=("Show", {"in0": ("w", 0)})
+    )
+
+    class Stopped(PlainHost):
+        """Stop reaches the node that waits, as the runner sends it at the first failure."""
+
+        async def _compute(self, task: Task, report: Callable[[Report], None]) -> Outcome:
+            return await super()._compute(task, report) if task.node != "w" else await self._stopped()
+
+        async def _stopped(self) -> Outcome:
+            await asyncio.sleep(0.01)
+            return Interrupted()
+
+    host = Stopped()
+    order = Order("job", built, ("s", "t"), {}, stop_at_failure=True)
+    ending = asyncio.run(run(order, SPECS, host, lambda _: None))
+    assert (sorted(host.ran), ending.status) == (["w", "x"], Status.FAILED)
 
 
 def test_stop_ends_the_whole_run_where_it_stands():

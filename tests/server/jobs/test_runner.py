@@ -171,6 +171,23 @@ async def test_stop_is_for_the_job_that_runs(bench):
     assert not any(isinstance(event, NodeProgressed) and event.job != "a" for event, _ in bench.told)
 
 
+@pytest.mark.parametrize(("on_error", "ran"), [("stop", ["x"]), ("continue", ["x", "a", "t"])])
+async def test_the_job_says_whether_a_failure_stops_its_other_branches(bench, on_error, ran):
+    prompt = {
+        "x": {"class_type": "Boom", "inputs": {}},
+        "s": {"class_type": "Show", "inputs": {"in0": ["x", 0]}},
+        "a": {"class_type": "Add", "inputs": {"value": 1}},
+        "t": {"class_type": "Show", "inputs": {"in0": ["a", 0]}},
+    }
+    async with serving(bench):
+        await bench.queue.put(Wish(id="a", prompt=prompt, targets=("s", "t"), extra={"on_error": on_error}))
+        assert await bench.ended("a") is State.FAILED
+    assert bench.nodes.ran == ran
+    assert bench.nodes.stopped == (on_error == "stop")
+    record = await bench.history.get("a")
+    assert record.result.error["node_id"] == "x"
+
+
 async def test_a_stopped_job_is_cancelled(bench):
     async with serving(bench):
         await bench.put("a", "Stopper")

@@ -22,9 +22,10 @@ from server.graph.outcome import Failure, now_ms
 from server.jobs.history import History
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner, Surroundings
-from server.memory import memory
+from server.memory import GIGABYTE, memory
 from server.store import Store
-from server.worker.parts import GIGABYTE, Factory, PackReport, WorkerParts
+from server.worker.keeping import Keeping
+from server.worker.parts import Factory, PackReport, WorkerParts
 from server.worker.parts import Services as WorkerServices
 from server.workspace import MODEL_SUFFIXES, SUFFIXES, Workspace
 
@@ -45,6 +46,7 @@ class WorkerSettings:
 
     workspace: Path
     packs: tuple[Path, ...] = ()
+    keeping: Keeping = Keeping()
 
 
 def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
@@ -74,7 +76,7 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
         refresh=packs.refresh,
         free_models=pool.empty,
         devices=devices,
-        results_budget=max(GIGABYTE, memory()[0] // 4),
+        keeping=settings.keeping,
     )
 
 
@@ -119,7 +121,7 @@ def build_workspace(root: Path, packs: tuple[Path, ...] = ()) -> Workspace:
 
 def build_backend(config: Config) -> Backend:
     """Where nodes run."""
-    factory = Factory(config.factory, WorkerSettings(config.workspace, config.packs))
+    factory = Factory(config.factory, WorkerSettings(config.workspace, config.packs, config.keeping))
     if config.backend == "thread":
         from server.backends.thread import ThreadBackend
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from server.config import Config, checkout_packs, default_workspace
+from server.memory import GIGABYTE
+from server.worker.keeping import Keeping, Policy
 
 SUCCESS, FAILURE, USAGE, STOPPED = 0, 1, 2, 130
 
@@ -57,8 +59,45 @@ def _add_workspace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--factory", default="server.app:build_worker", help=argparse.SUPPRESS)
 
 
+def _add_cache(parser: argparse.ArgumentParser) -> None:
+    """Which results of finished nodes are kept, spelled as in the field."""
+    memory = parser.add_argument_group(
+        "results of finished nodes",
+        "By default those that cost most for their size stay in a quarter of the memory.",
+    ).add_mutually_exclusive_group()
+    memory.add_argument(
+        "--cache-classic", action="store_true", help="in memory: those that the last workflow used"
+    )
+    memory.add_argument(
+        "--cache-lru", type=_count, metavar="N", help="in memory: N of them, those of the last workflows"
+    )
+    memory.add_argument("--cache-none", action="store_true", help="none")
+    memory.add_argument(
+        "--cache-ram",
+        type=_gigabytes,
+        nargs="*",
+        metavar="GB",
+        help="in memory: as many as leave so much of it free, while workflows run and (second number) between them",
+    )
+
+
+def keeping(options: argparse.Namespace) -> Keeping:
+    """What the flags say of kept results."""
+    if options.cache_classic:
+        return Keeping(policy=Policy.CLASSIC)
+    if options.cache_lru is not None and options.cache_lru > 0:
+        return Keeping(policy=Policy.LRU, most=options.cache_lru)
+    if options.cache_none:
+        return Keeping(policy=Policy.NONE)
+    if options.cache_ram is not None:
+        headroom, idle = (*options.cache_ram[:2], None, None)[:2]
+        return Keeping(policy=Policy.RAM, headroom=headroom, idle_headroom=idle)
+    return Keeping()
+
+
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     _add_workspace(parser)
+    _add_cache(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8188, help="port to listen on (default: %(default)s)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
@@ -90,6 +129,22 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="one JSON line per event, instead of a progress bar"
     )
     _add_workspace(parser)
+    _add_cache(parser)
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError("a number of results is at least 0")
+    return count
+
+
+def _gigabytes(text: str) -> int:
+    """Bytes in so many gigabytes."""
+    size = float(text)
+    if not 0 <= size < 1 << 20:
+        raise argparse.ArgumentTypeError("a size in GB is a number that is at least 0")
+    return int(size * GIGABYTE)
 
 
 def _port(text: str) -> int:
@@ -122,7 +177,13 @@ async def serve(options: argparse.Namespace) -> int:
     from server.app import Server
     from server.store import WorkspaceInUse
 
-    config = _config(options, host=options.host, port=options.port, allow_hosts=tuple(options.allow_host))
+    config = _config(
+        options,
+        host=options.host,
+        port=options.port,
+        allow_hosts=tuple(options.allow_host),
+        keeping=keeping(options),
+    )
     ending = _ending_event()
     server = Server(config)
     try:
@@ -147,7 +208,7 @@ async def run(options: argparse.Namespace) -> int:
     """Run a workflow once."""
     from server.headless import run_file
 
-    return await run_file(_config(options), options, _ending_event())
+    return await run_file(_config(options, keeping=keeping(options)), options, _ending_event())
 
 
 async def packs(options: argparse.Namespace) -> int:

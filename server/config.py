@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from server.worker.keeping import Keeping
+
 ROOT = Path(__file__).resolve().parents[1]
 MEGABYTE = 1024 * 1024
 
@@ -42,6 +44,7 @@ class Config:
         max_upload: bytes of one uploaded file. max_body: bytes of any other request.
         database_pages: how large the database may grow, in pages of 4096 bytes; None for as large as the disk.
         factory: names the function that furnishes a worker, as "module:function".
+        keeping: which results of finished nodes are kept, in memory and on disk.
         web: the built editor; None if there is none.
     """
 
@@ -55,4 +58,5 @@ class Config:
     max_body: int = 32 * MEGABYTE
     database_pages: int | None = None
     factory: str = "server.app:build_worker"
+    keeping: Keeping = Keeping()
     web: Path | None = field(default_factory=web_folder)

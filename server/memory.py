@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+GIGABYTE = 1 << 30
+
 
 def memory() -> tuple[int, int]:
     """Bytes of memory in all, and those that are free; 0 where the system does not say."""

@@ -53,8 +53,8 @@ class Invocation:
         if any(one.expand is not None for one in returned):
             return self._expand(returned)
         ui = join_ui(returned)
-        tokens = self.outputs.put(join(self.node.spec, returned), self.task.key, ui)
-        return Done(tokens, ui, time.perf_counter() - started)
+        slots, seconds = join(self.node.spec, returned), time.perf_counter() - started
+        return Done(self.outputs.put(slots, self.task.key, ui, seconds), ui, seconds)
 
     # --- calls ------------------------------------------------------------------------------------------------------
 

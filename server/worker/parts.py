@@ -8,8 +8,7 @@ from typing import TypeAlias, cast
 
 from nodes.spec import Files, Json, Registry
 from server.graph.outcome import Failure
-
-GIGABYTE = 1 << 30
+from server.worker.keeping import Keeping
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class WorkerParts:
         refresh: asks packs again for descriptions that depend on the day.
         free_models: lets go of loaded models.
         devices: in the shape of `/system_stats`.
-        results_budget: bytes of results that are kept between jobs.
+        keeping: which results are kept between jobs.
     """
 
     registry: Registry
@@ -79,7 +78,7 @@ class WorkerParts:
     refresh: Callable[[], None] = _nothing
     free_models: Callable[[], None] = _nothing
     devices: Callable[[], Sequence[Mapping[str, Json]]] = _no_devices
-    results_budget: int = 4 * GIGABYTE
+    keeping: Keeping = Keeping()
 
 
 Build: TypeAlias = Callable[[object, Services], WorkerParts]

@@ -12,6 +12,7 @@ from nodes.spec import Json, NodeError, NodeSpec, Stopped
 from server.graph.host import Call, Complaint, JobContext, Remembered, Report
 from server.graph.model import NodeId
 from server.graph.outcome import Blocked, Collect, Done, Expanded, Failed, Interrupted, Outcome, Task
+from server.memory import memory
 from server.worker.arguments import Lists, gather
 from server.worker.failures import failure, is_out_of_memory
 from server.worker.invoke import Invocation
@@ -45,7 +46,8 @@ class Worker:
         self._switch = switch
         self._parts: WorkerParts = factory.build(Services(switch.check, announce, skip))
         self._packs: tuple[PackReport, ...] = tuple(self._parts.load_packs())
-        self._outputs = Outputs(self._parts.results_budget, secrets.token_hex(4))
+        keeping = self._parts.keeping.resolved(memory()[0])
+        self._outputs = Outputs(keeping, secrets.token_hex(4))
         self._job = RunningJob(NOWHERE)
         self._lanes = Lanes(self._parts.around)
         self._lanes.compute(self._warm_up)
@@ -56,6 +58,7 @@ class Worker:
         """A job starts."""
         self._switch.clear()
         self._job = RunningJob(context)
+        self._outputs.begin()
 
     def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> "Future[Outcome]":
         """Run one node; `report` is called from the thread in which it runs."""
@@ -82,9 +85,9 @@ class Worker:
         """Which results of these keys are known; they stay known until `end`."""
         return self._outputs.recall(keys)
 
-    def end(self, _job: str, _keys: Collection[str]) -> None:
+    def end(self, _job: str, keys: Collection[str]) -> None:
         """The job is over."""
-        self._outputs.end()
+        self._outputs.end(keys)
 
     # --- questions --------------------------------------------------------------------------------------------------
 

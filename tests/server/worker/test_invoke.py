@@ -21,8 +21,10 @@ from server.graph.outcome import (
     Token,
 )
 from server.worker.failures import failure
-from server.worker.outputs import Outputs, size
+from server.worker.keeping import Keeping
+from server.worker.outputs import Outputs
 from server.worker.parts import Factory
+from server.worker.sizes import size
 from server.worker.stopping import StopSwitch
 from server.worker.worker import Worker
 from tests.server.backends.asking import job, task
@@ -212,7 +214,7 @@ def test_memory_that_ran_out_comes_with_advice():
 
 
 def test_results_are_kept_by_key_within_the_budget_and_the_running_job_keeps_all():
-    outputs = Outputs(1000, "test")
+    outputs = Outputs(Keeping(budget=1000), "test")
     tokens = {key: outputs.put([[bytes(300)]], key) for key in "abcd"}
     nameless = outputs.put([[bytes(10)]])
     assert outputs.get(nameless[0])
@@ -229,7 +231,7 @@ def test_results_are_kept_by_key_within_the_budget_and_the_running_job_keeps_all
 
 
 def test_a_newer_result_takes_the_key():
-    outputs = Outputs(1000, "test")
+    outputs = Outputs(Keeping(budget=1000), "test")
     outputs.put([[1]], "key")
     newer = outputs.put([[2]], "key")
     outputs.end()

@@ -1,0 +1,35 @@
+"""The flags that say which results are kept."""
+
+import pytest
+
+from server.cli import _parser, keeping
+from server.memory import GIGABYTE
+from server.worker.keeping import Keeping, Policy
+
+
+@pytest.mark.parametrize("command", ["serve", "run file.json"])
+@pytest.mark.parametrize(
+    ("flags", "kept"),
+    [
+        ("", Keeping()),
+        ("--cache-classic", Keeping(policy=Policy.CLASSIC)),
+        ("--cache-lru 7", Keeping(policy=Policy.LRU, most=7)),
+        ("--cache-lru 0", Keeping()),
+        ("--cache-none", Keeping(policy=Policy.NONE)),
+        ("--cache-ram", Keeping(policy=Policy.RAM)),
+        ("--cache-ram 4", Keeping(policy=Policy.RAM, headroom=4 * GIGABYTE)),
+        (
+            "--cache-ram 4 .5",
+            Keeping(policy=Policy.RAM, headroom=4 * GIGABYTE, idle_headroom=GIGABYTE // 2),
+        ),
+    ],
+)
+def test_a_flag_means_what_it_says(command: str, flags: str, kept: Keeping):
+    assert keeping(_parser().parse_args([*command.split(), *flags.split()])) == kept
+
+
+@pytest.mark.parametrize("flags", ["--cache-lru -1", "--cache-ram x", "--cache-classic --cache-none"])
+def test_nonsense_is_refused(flags: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        _parser().parse_args(["serve", *flags.split()])
+    assert "--cache-" in capsys.readouterr().err

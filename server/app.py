@@ -5,7 +5,7 @@ import contextlib
 import importlib.metadata
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,7 @@ class WorkerSettings:
 
     workspace: Path
     packs: tuple[Path, ...] = ()
-    keeping: Keeping = Keeping()
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 def build_worker(settings: object, services: WorkerServices) -> WorkerParts:

@@ -58,5 +58,5 @@ class Config:
     max_body: int = 32 * MEGABYTE
     database_pages: int | None = None
     factory: str = "server.app:build_worker"
-    keeping: Keeping = Keeping()
+    keeping: Keeping = field(default_factory=Keeping)
     web: Path | None = field(default_factory=web_folder)

@@ -78,7 +78,7 @@ class WorkerParts:
     refresh: Callable[[], None] = _nothing
     free_models: Callable[[], None] = _nothing
     devices: Callable[[], Sequence[Mapping[str, Json]]] = _no_devices
-    keeping: Keeping = Keeping()
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 Build: TypeAlias = Callable[[object, Services], WorkerParts]

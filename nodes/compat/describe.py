@@ -8,7 +8,16 @@ from typing import Any, cast
 from nodes.spec import ANY, Choices, InputSpec, Json, NodeSpec, OutputSpec, Section, SpecError, plain
 
 HIDDEN_TYPES = frozenset(
-    {"PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG"}
+    {
+        "PROMPT",
+        "DYNPROMPT",
+        "EXTRA_PNGINFO",
+        "UNIQUE_ID",
+        "AUTH_TOKEN_COMFY_ORG",
+        "API_KEY_COMFY_ORG",
+        "EXECUTION_LIST",
+        "COMFY_USAGE_SOURCE",
+    }
 )
 NOBODY = "weft: no input is called this"
 

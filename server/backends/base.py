@@ -17,6 +17,7 @@ from server.graph.host import (
     Remembered,
     Report,
     Said,
+    SwitchedOff,
 )
 from server.worker.parts import PackReport
 
@@ -31,6 +32,7 @@ __all__ = [
     "Remembered",
     "Report",
     "Said",
+    "SwitchedOff",
 ]
 
 

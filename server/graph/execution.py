@@ -30,6 +30,8 @@ from server.graph.outcome import (
 )
 from server.graph.plan import strong_links
 
+NOT_LINKED = "graph.NodeInputError"  # the field's name for it
+
 
 class State(Enum):
     """Where a scheduled node stands."""
@@ -74,7 +76,8 @@ class Execution:
         self._awaits: dict[NodeId, set[NodeId]] = {}
         self._dependents: dict[NodeId, list[NodeId]] = {}
         self._results: dict[NodeId, tuple[Token, ...]] = {id: tuple(tokens) for id, tokens in known.items()}
-        self._parts: dict[NodeId, tuple[tuple[Link | Token, ...], ...]] = {}
+        self._made: dict[NodeId, Expanded] = {}  # of nodes whose graph is not done yet
+        self._repeated: set[NodeId] = set()  # nodes that must expand again in every run
         self._order: dict[NodeId, int] = {}
         self._ready: list[tuple[int, int, NodeId]] = []
         self._consumers = _consumers(graph)
@@ -96,8 +99,9 @@ class Execution:
         self._leave_ready(id)
         self._states[id] = State.RUNNING
         node = self._nodes[id]
-        if id in self._parts:
-            return Collect(self.job, id, node.type, self._joined(id))
+        if id in self._made:
+            key = None if id in self._repeated else self._keys.get(id)
+            return Collect(self.job, id, node.type, self._joined(id), key, self._made[id].ui)
         origin = self._origins.get(id)
         return Task(
             job=self.job,
@@ -217,7 +221,7 @@ class Execution:
     def _finish(self, id: NodeId, outputs: Sequence[Token]) -> None:
         self._results[id] = tuple(outputs)
         self._states[id] = State.FINISHED
-        self._parts.pop(id, None)
+        self._made.pop(id, None)
         self.executed.append(id)
         for dependent in self._dependents.pop(id, ()):
             self._awaits[dependent].discard(id)
@@ -241,7 +245,7 @@ class Execution:
         for name in names:
             wanted = self._nodes[id].inputs.get(name)
             if not isinstance(wanted, Link):
-                return self._refuse(id, f"asked for input {name!r}, which nothing is linked to")
+                return self._refuse(id, f"asked for input {name!r}, which nothing is linked to", NOT_LINKED)
             sources.append(wanted.node)
         self._attempts[id] = self._attempts.get(id, 0) + 1
         self._states[id] = State.WAITING
@@ -264,7 +268,9 @@ class Execution:
             for _, link in new.links():
                 self._consumers.setdefault(link.node, []).append(new.id)
         self._results |= {new: tuple(tokens) for new, tokens in known.items() if new in made.nodes}
-        self._parts[id] = made.parts
+        self._made[id] = made
+        if any(self._is_output(new) or self._keys.get(new.id) is None for new in made.nodes.values()):
+            self._repeat(id)
         self._states[id] = State.WAITING
         sources = dict.fromkeys(part.node for slot in made.parts for part in slot if isinstance(part, Link))
         outputs = [new.id for new in made.nodes.values() if self._is_output(new)]
@@ -272,6 +278,14 @@ class Execution:
         self._wait_for(id, sources)
         self._settle(id)
         return None
+
+    def _repeat(self, id: NodeId) -> None:
+        """What it made shows something, or may differ next time: a remembered result would hide that."""
+        maker: NodeId | None = id
+        while maker is not None and maker not in self._repeated:
+            self._repeated.add(maker)
+            origin = self._origins.get(maker)
+            maker = origin.parent if origin else None
 
     def _expansion_fault(self, made: Expanded) -> str:
         twice = [id for id in made.nodes if id in self._nodes]
@@ -292,17 +306,15 @@ class Execution:
         unknown = [new for new in made.nodes.values() if new.type not in self._specs]
         return f"expanded into a node of the unknown class {unknown[0].type!r}" if unknown else ""
 
-    def _refuse(self, id: NodeId, what: str) -> Failed:
+    def _refuse(self, id: NodeId, what: str, kind: str = "server.graph.NodeFault") -> Failed:
         self._fail(id)
         message = f"{self._nodes[id].type} {what}."
-        return Failed(
-            Failure(message, "This is a fault of the node's code: tell its author.", "server.graph.NodeFault")
-        )
+        return Failed(Failure(message, "This is a fault of the node's code: tell its author.", kind))
 
     def _joined(self, id: NodeId) -> tuple[tuple[Token, ...], ...]:
         return tuple(
             tuple(self._results[part.node][part.slot] if isinstance(part, Link) else part for part in slot)
-            for slot in self._parts[id]
+            for slot in self._made[id].parts
         )
 
     def _arguments(self, node: GraphNode) -> dict[str, Argument]:

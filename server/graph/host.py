@@ -37,7 +37,15 @@ class Said:
     text: str
 
 
-Report: TypeAlias = Progressed | Said
+@dataclass(frozen=True, slots=True)
+class SwitchedOff:
+    """Some calls of a running node, not all, are switched off by a blocked input that says why."""
+
+    node: NodeId
+    message: str
+
+
+Report: TypeAlias = Progressed | Said | SwitchedOff
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,17 +73,22 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Collect:
-    """Join parts into slots: for a node that expanded in several calls, each slot gets the parts of all calls."""
+    """Join parts into slots: for a node that expanded in several calls, each slot gets the parts of all calls.
+
+    `key`: content key of the joined result; None if it must not be kept. `ui`: what the node shows.
+    """
 
     job: str
     node: NodeId
     type: str
     parts: tuple[tuple[Token, ...], ...]
+    key: str | None = None
+    ui: Mapping[str, Sequence[Json]] | None = None
 
     def trivial(self) -> Done | None:
-        """One part a slot: nothing to join, so no worker need be asked."""
-        if all(len(slot) == 1 for slot in self.parts):
-            return Done(tuple(slot[0] for slot in self.parts))
+        """One part a slot and nothing to remember: no worker need be asked."""
+        if self.key is None and all(len(slot) == 1 for slot in self.parts):
+            return Done(tuple(slot[0] for slot in self.parts), self.ui)
         return None
 
 

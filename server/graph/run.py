@@ -26,7 +26,7 @@ from server.graph.happenings import (
     NodeStarted,
     Place,
 )
-from server.graph.host import BackendLost, Host, JobContext, Progressed, Remembered, Report
+from server.graph.host import BackendLost, Host, JobContext, Progressed, Remembered, Report, SwitchedOff
 from server.graph.model import Graph, GraphNode, NodeId
 from server.graph.outcome import (
     Blocked,
@@ -117,7 +117,6 @@ class _Run:
         self._keys: dict[NodeId, str | None] = {}
         self._outputs: dict[NodeId, Ui] = {}
         self._timings: dict[NodeId, float] = {}
-        self._postponed: dict[NodeId, Ui | None] = {}  # what an expanding node shows once its graph is done
         self._first: NodeFailed | None = None
         self._lost: JobFailed | None = None
         self._stopped_at: NodeId | None = None
@@ -201,6 +200,8 @@ class _Run:
         place = self._place(id)
         if isinstance(report, Progressed):
             self._emit(NodeProgressed(self._order.job, place, report.value, report.total, report.preview))
+        elif isinstance(report, SwitchedOff):
+            self._emit(self._blocked(id, report.message))
         else:
             self._emit(NodeSaid(self._order.job, place, report.text))
 
@@ -212,8 +213,7 @@ class _Run:
         match outcome:
             case Done(ui=ui, seconds=seconds):
                 self._timings[id] = self._timings.get(id, 0.0) + seconds
-                shown = self._postponed.pop(id, None) if ui is None else ui
-                self._show(id, shown, seconds=self._timings[id])
+                self._show(id, ui, seconds=self._timings[id])
             case Blocked(message=message):
                 if message is not None:
                     self._emit(self._blocked(id, message))
@@ -233,8 +233,6 @@ class _Run:
         signature.extend(new, self._specs, fresh, added)
         self._keys = added
         known = await self._recall(made.nodes)
-        if made.ui is not None:
-            self._postponed[id] = made.ui
         tokens: dict[NodeId, tuple[Token, ...]] = {new_id: entry.outputs for new_id, entry in known.items()}
         outcome = self._execution.apply(id, made, {new_id: added[new_id] for new_id in made.nodes}, tokens)
         if outcome is made:

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 
-from nodes.spec import Json, NodeSpec
+from nodes.spec import InputSpec, Json, NodeSpec
 from server.graph.model import BareList, Graph, GraphNode, Input, Link, NodeId
 
 Key = str
@@ -68,7 +68,7 @@ def node_key(
             return None
     inputs: list[Json] = []
     for name in sorted(node.inputs):
-        part = _input_part(node.inputs[name], key_of)
+        part = _input_part(node.inputs[name], spec.input(name) if spec else None, key_of)
         if part is None:
             return None
         inputs.append([name, part])
@@ -79,10 +79,16 @@ def node_key(
     return hashlib.blake2b(_canonical(content), digest_size=20).hexdigest()
 
 
-def _input_part(value: Input, key_of: Callable[[NodeId], Key | None]) -> list[Json] | None:
+def _input_part(
+    value: Input, declared: InputSpec | None, key_of: Callable[[NodeId], Key | None]
+) -> list[Json] | None:
     if isinstance(value, Link):
         source = key_of(value.node)
-        return None if source is None else ["link", source, value.slot]
+        if source is None:
+            return None
+        if declared is not None and declared.raw_link:  # the node may use the id that it gets
+            return ["link", source, value.slot, value.node]
+        return ["link", source, value.slot]
     if isinstance(value, BareList):
         return ["constant", list(value.value)]
     return ["constant", value]

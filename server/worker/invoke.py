@@ -3,13 +3,13 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from nodes.spec import Blocker, Json, Node, NodeError, is_plain
 from server.graph.errors import PromptError
-from server.graph.host import Said
+from server.graph.host import SwitchedOff
 from server.graph.model import GraphNode, Link, NodeId
 from server.graph.outcome import Blocked, Done, Expanded, Missing, Needs, Outcome, Task, Token
 from server.graph.parse import parse_input, parse_prompt
@@ -41,14 +41,20 @@ class Invocation:
             Exception: whatever the node raises.
         """
         started = time.perf_counter()
-        every = list(calls(self.node.spec, lists))
-        wanted = await self._needs(every)
-        if wanted:
-            return Needs(wanted)
+        asked = await self._ask(lists)
+        if isinstance(asked, Needs):
+            return asked
+        every = list(calls(self.node.spec, asked))
         blockers = [blocker_among(self.node.spec, keywords) for keywords in every]
-        if every and all(blockers):
-            message = next((found.message for found in blockers if found and found.message is not None), None)
-            return Blocked(self._keep(join(self.node.spec, [self._off()] * len(every))), message)
+        reasons = list(
+            dict.fromkeys(found.message for found in blockers if found and found.message is not None)
+        )
+        blocked = bool(every) and all(blockers)
+        for reason in reasons[1:] if blocked else reasons:
+            self.context.report(SwitchedOff(self.task.node, reason))
+        if blocked:
+            slots = join(self.node.spec, [self._off()] * len(every))
+            return Blocked(self._keep(slots), reasons[0] if reasons else None)
         returned = await self._call_all(every, blockers)
         if any(one.expand is not None for one in returned):
             return self._expand(returned)
@@ -58,40 +64,55 @@ class Invocation:
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
-    async def _needs(self, every: Sequence[Keywords]) -> tuple[str, ...]:
-        """Which inputs the node asks for that are not there."""
-        if self.node.needs is None:
-            return ()
+    async def _ask(self, lists: Lists) -> Lists | Needs:
+        """The values to call the node with: of lazy links, those it asks for alone.
+
+        What a lazy link brings may be there already, since others needed it too. Were it handed over unasked, what
+        the node gives (and how often it is called) would depend on who ran first.
+        """
+        arguments = self.task.arguments
+        lazy = {
+            entry.name
+            for entry in self.node.spec.inputs
+            if entry.lazy and isinstance(arguments.get(entry.name), Token)
+        }
+        while True:
+            shown = {name: [None] if name in lazy else values for name, values in lists.items()}
+            if self.node.needs is None:
+                return shown
+            wanted = await self._named(self.node.needs, list(calls(self.node.spec, shown)))
+            missing = [
+                name for name in wanted if name not in lists or isinstance(arguments.get(name), Missing)
+            ]
+            if missing:
+                return Needs(tuple(missing))
+            if lazy.isdisjoint(wanted):
+                return shown
+            lazy.difference_update(wanted)
+
+    async def _named(self, needs: Callable[..., object], every: Sequence[Keywords]) -> Sequence[str]:
+        """The inputs that the node names when asked what it needs, each once."""
         wanted: dict[str, None] = {}
         for index, keywords in enumerate(every):
             if blocker_among(self.node.spec, keywords):
                 continue
             self.context.check_stop()
-            named: object = self.node.needs(self.context.at(index), **keywords)
+            named = needs(self.context.at(index), **keywords)
             if inspect.isawaitable(named):
                 named = await named
             wanted |= dict.fromkeys(cast("Sequence[str]", named or ()))
-        arguments = self.task.arguments
-        return tuple(name for name in wanted if isinstance(arguments.get(name, Missing()), Missing))
+        return list(wanted)
 
     async def _call_all(
         self, every: Sequence[Keywords], blockers: Sequence[Blocker | None]
     ) -> Sequence[Returned]:
+        asked = enumerate(zip(every, blockers, strict=True))
         if self.node.spec.is_async:
-            pending = [
-                self._call(index, keywords, blocker)
-                for index, (keywords, blocker) in enumerate(zip(every, blockers, strict=True))
-            ]
-            return await asyncio.gather(*pending)
-        return [
-            await self._call(index, keywords, blocker)
-            for index, (keywords, blocker) in enumerate(zip(every, blockers, strict=True))
-        ]
+            return await _together([self._call(index, *one) for index, one in asked])
+        return [await self._call(index, *one) for index, one in asked]
 
     async def _call(self, index: int, keywords: Keywords, blocker: Blocker | None) -> Returned:
         if blocker is not None:
-            if blocker.message is not None:
-                self.context.report(Said(self.task.node, f"Switched off: {blocker.message}"))
             return self._off()
         self.context.check_stop()
         value: object = self.node.run(self.context.at(index), **keywords)
@@ -157,3 +178,13 @@ class Invocation:
                 return found
         (token,) = self.outputs.put([spread(self.node.spec, slot, cast("object", value))])
         return token
+
+
+async def _together(calls: Sequence[Coroutine[object, object, Returned]]) -> Sequence[Returned]:
+    """Wait for all; once one fails, the others are ended."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()

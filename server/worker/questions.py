@@ -87,4 +87,12 @@ def _text(token: object) -> str | None:
 
 def _inner_text(token: object) -> str | None:
     shown: Json = plain(token)
-    return None if "nan" in repr(shown) else repr(shown)
+    return None if _has_nan(shown) else repr(shown)
+
+
+def _has_nan(shown: Json) -> bool:
+    if isinstance(shown, Mapping):
+        return any(_has_nan(entry) for entry in shown.values())
+    if isinstance(shown, list):
+        return any(_has_nan(entry) for entry in cast("list[Json]", shown))
+    return isinstance(shown, float) and math.isnan(shown)

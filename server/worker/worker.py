@@ -158,7 +158,7 @@ class Worker:
             slots = [[value for token in slot for value in self._outputs.get(token)] for slot in task.parts]
         except NodeError as error:
             return Failed(failure(error))
-        return Done(self._outputs.put(slots))
+        return Done(self._outputs.put(slots, task.key, task.ui), task.ui)
 
     async def _validate(self, calls: Sequence[Call]) -> Sequence[Complaint]:
         found: list[Complaint] = []

@@ -94,14 +94,17 @@ class PlainHost:
 
     async def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> Outcome:
         if isinstance(task, Collect):
-            joined = [[self.values[part] for part in slot] for slot in task.parts]
-            return Done(tuple(self._keep(task.node, slot, value) for slot, value in enumerate(joined)))
+            (part,) = (slot[0] for slot in task.parts)  # its nodes have one output and are called once
+            done = Done((part,), task.ui)
+            return self._remembered(task.key, done)
         self.ran.append(task.node)
         if self.on_run:
             self.on_run(task)
-        outcome = await self._compute(task, report)
-        if isinstance(outcome, Done) and task.key:
-            self.kept[task.key] = Remembered(outcome.outputs, outcome.ui)
+        return self._remembered(task.key, await self._compute(task, report))
+
+    def _remembered(self, key: str | None, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Done) and key:
+            self.kept[key] = Remembered(outcome.outputs, outcome.ui)
         return outcome
 
     async def _compute(self, task: Task, report: Callable[[Report], None]) -> Outcome:

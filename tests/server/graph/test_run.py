@@ -189,6 +189,14 @@ def test_expanding_again_reuses_the_unchanged_part():
     assert host.ran == ["u", "u.2", "s"]
 
 
+def test_an_expanded_node_is_remembered_like_any_other():
+    host = PlainHost()
+    for _ in range(2):
+        ending, _, _ = go(graph(u=("Unroll", {"times": 3}), s=("Show", {"in0": ("u", 0)})), host=host)
+        assert ending.outputs == {"s": {"text": [3]}}
+    assert host.ran == ["u", "u.0", "u.1", "u.2", "s"]
+
+
 def test_nodes_that_wait_overlap_with_one_that_computes():
     built = graph(
         w1=("Waits", {"in0": 1}), w2=("Waits", {"in0": 2}), s=("Show", {"in0": ("w1", 0), "in1": ("w2", 0)})

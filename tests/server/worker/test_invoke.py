@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.graph.host import Call, Complaint, Said
+from server.graph.host import Call, Complaint, SwitchedOff
 from server.graph.model import GraphNode, Link
 from server.graph.outcome import (
     Blocked,
@@ -121,7 +121,7 @@ def test_only_blocked_elements_are_switched_off(bench: Bench):
     gate = bench.done("Gate", value=bench.several([1, 5, 2]), limit=3, message="too large")
     made = bench.done("Add", a=gate.outputs[0], b=10)
     assert [value for value in bench.values(made) if isinstance(value, int)] == [11, 12]
-    assert [said.text for said in bench.said if isinstance(said, Said)] == ["Switched off: too large"]
+    assert [said.message for said in bench.said if isinstance(said, SwitchedOff)] == ["too large"]
 
 
 def test_a_node_may_become_a_graph(bench: Bench):

@@ -227,6 +227,7 @@ class Server:
             hosts=frozenset(name.lower() for name in (config.host, *config.allow_hosts)),
             versions=versions(),
             argv=tuple(sys.argv),
+            multi_user=config.multi_user,
         )
 
 

@@ -108,6 +108,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a name by which this server may be called, beside its address (repeat for more)",
     )
+    parser.add_argument(
+        "--multi-user", action="store_true", help="several people, each with their own files and settings"
+    )
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -183,6 +186,7 @@ async def serve(options: argparse.Namespace) -> int:
         port=options.port,
         allow_hosts=tuple(options.allow_host),
         keeping=keeping(options),
+        multi_user=options.multi_user,
     )
     ending = _ending_event()
     server = Server(config)

@@ -46,6 +46,7 @@ class Config:
         factory: names the function that furnishes a worker, as "module:function".
         keeping: which results of finished nodes are kept, in memory and on disk.
         web: the built editor; None if there is none.
+        multi_user: several people work here, each with their own files and settings.
     """
 
     host: str = "127.0.0.1"
@@ -60,3 +61,4 @@ class Config:
     factory: str = "server.app:build_worker"
     keeping: Keeping = field(default_factory=Keeping)
     web: Path | None = field(default_factory=web_folder)
+    multi_user: bool = False

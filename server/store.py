@@ -43,6 +43,15 @@ MIGRATIONS = (
     CREATE INDEX jobs_by_state ON jobs (state, created);
     CREATE TABLE settings (id TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE users (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    ALTER TABLE settings RENAME TO settings_of_one;
+    CREATE TABLE settings (
+        user TEXT NOT NULL, id TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (user, id)
+    ) WITHOUT ROWID;
+    INSERT INTO settings (user, id, value) SELECT 'default', id, value FROM settings_of_one;
+    DROP TABLE settings_of_one;
+    """,
 )
 
 OVER = tuple(state for state in State if state.over)
@@ -201,19 +210,30 @@ class Store:
         counted = await self._rows(COUNT, filters)
         return found, int(counted[0]["total"])
 
-    # --- settings -------------------------------------------------------------------------------------------------
+    # --- people ---------------------------------------------------------------------------------------------------
 
-    async def settings(self) -> dict[str, Json]:
-        """All settings by id."""
-        return {
-            row["id"]: json.loads(row["value"]) for row in await self._rows("SELECT id, value FROM settings")
-        }
+    async def users(self) -> dict[str, str]:
+        """Names of people by id, in the order in which they came."""
+        rows = await self._rows("SELECT id, name FROM users ORDER BY rowid")
+        return {row["id"]: row["name"] for row in rows}
 
-    async def change_settings(self, changes: Mapping[str, Json]) -> None:
-        """Set some settings; the others stay."""
-        sql = "INSERT INTO settings (id, value) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET value = excluded.value"
+    async def add_user(self, id: str, name: str) -> bool:
+        """Take in a person; False if somebody is called so already."""
+        sql = "INSERT INTO users (id, name) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        return await self._change((sql, (id, name))) == 1
+
+    async def settings(self, user: str) -> dict[str, Json]:
+        """All settings of a person by id."""
+        rows = await self._rows("SELECT id, value FROM settings WHERE user = ?", (user,))
+        return {row["id"]: json.loads(row["value"]) for row in rows}
+
+    async def change_settings(self, user: str, changes: Mapping[str, Json]) -> None:
+        """Set some settings of a person; the others stay."""
+        sql = """
+            INSERT INTO settings (user, id, value) VALUES (?, ?, ?)
+            ON CONFLICT (user, id) DO UPDATE SET value = excluded.value"""
         if changes:
-            await self._change(*((sql, (id, _dump(value))) for id, value in changes.items()))
+            await self._change(*((sql, (user, id, _dump(value))) for id, value in changes.items()))
 
 
 def _connect(path: Path, max_pages: int | None) -> sqlite3.Connection:

@@ -65,6 +65,33 @@ def node_errors_json(node_faults: Mapping[NodeId, NodeFaults]) -> dict[NodeId, N
     }
 
 
+class RemainingJson(TypedDict):
+    """How many jobs wait or run, as `{"queue_remaining": number}`."""
+
+    exec_info: dict[str, int]
+
+
+class QueueJson(TypedDict):
+    """What runs and what waits; each job is its number, id, prompt, extra data and targets."""
+
+    queue_running: list[list[Json]]
+    queue_pending: list[list[Json]]
+
+
+class CancelledJson(TypedDict):
+    """Whether there was anything to cancel."""
+
+    cancelled: bool
+
+
+class StoredJson(TypedDict):
+    """Where an upload lies."""
+
+    name: str
+    subfolder: str
+    type: str
+
+
 class QueuedJson(TypedDict):
     """The answer to a prompt that was taken."""
 
@@ -211,7 +238,29 @@ def _previewable(item: Object) -> bool:
     return str(item["filename"]).lower().endswith(SOLID)
 
 
-def page_json(records: Sequence[Record], search: Search, total: int) -> dict[str, object]:
+class JobErrorJson(TypedDict):
+    """What `/api/jobs` answers to what cannot be done."""
+
+    error: str
+
+
+class PaginationJson(TypedDict):
+    """Which part of a list a page is; `limit` null: all that follows."""
+
+    offset: int
+    limit: int | None
+    total: int
+    has_more: bool
+
+
+class PageJson(TypedDict):
+    """A page of `/api/jobs`."""
+
+    jobs: list[JobJson]
+    pagination: PaginationJson
+
+
+def page_json(records: Sequence[Record], search: Search, total: int) -> PageJson:
     """A page of `/api/jobs`."""
     return {
         "jobs": [job_json(record) for record in records],

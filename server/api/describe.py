@@ -31,15 +31,14 @@ def describe(spec: NodeSpec, choices: Lister) -> dict[str, Json]:
         "python_module": spec.module,
         "category": spec.category or "sd",
         "output_node": spec.is_output,
-        "has_intermediate_output": False,
+        "has_intermediate_output": bool(spec.extra.get("has_intermediate_output", False)),
+        "search_aliases": list(spec.search_aliases),
     }
     if any(output.tooltip for output in spec.outputs):
         described["output_tooltips"] = [output.tooltip for output in spec.outputs]
     described |= {word: True for attribute, word in FLAGS if getattr(spec, attribute)}
     if spec.calls_paid_service:
         described["api_node"] = True
-    if spec.search_aliases:
-        described["search_aliases"] = list(spec.search_aliases)
     return described | dict(spec.extra)
 
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from nodes.spec import NodeError
 from server.api import answers, wire
 from server.api.services import services
+from server.api.versions import OutOfDate
 from server.backends.base import BackendLost
 from server.graph.errors import Fault, PromptError
 from server.jobs.job import StoreFull
@@ -49,6 +50,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return failure(Fault(f"http_{error.status}", error.reason, request.path), error.status)
     except wire.BadRequest as error:
         return failure(error.fault, error.status)
+    except OutOfDate as error:
+        return json_response(error.answer, 409)
     except PromptError as error:
         return json_response(answers.error_json(error.fault, error.node_faults), 400)
     except NodeError as error:

@@ -18,14 +18,22 @@ from server.workspace import Workspace
 
 
 class Settings(Protocol):
-    """Keeps people's settings."""
+    """Keeps people and their settings."""
 
-    async def settings(self) -> Mapping[str, Json]:
-        """All of them by id."""
+    async def users(self) -> Mapping[str, str]:
+        """Names by id."""
         ...
 
-    async def change_settings(self, changes: Mapping[str, Json]) -> None:
-        """Set some."""
+    async def add_user(self, id: str, name: str) -> bool:
+        """Take in a person; False if somebody is called so."""
+        ...
+
+    async def settings(self, user: str) -> Mapping[str, Json]:
+        """All of a person's by id."""
+        ...
+
+    async def change_settings(self, user: str, changes: Mapping[str, Json]) -> None:
+        """Set some of a person's."""
         ...
 
 
@@ -47,6 +55,7 @@ class Services:
         hosts: names by which this server may be called, beside loopback ones.
         versions: of Weft and what it stands on.
         argv: the command line, for `/system_stats`.
+        multi_user: several people work here, each with their own files and settings.
     """
 
     workspace: Workspace
@@ -63,6 +72,7 @@ class Services:
     hosts: frozenset[str]
     versions: Mapping[str, str]
     argv: tuple[str, ...] = ()
+    multi_user: bool = False
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

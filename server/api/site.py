@@ -1,43 +1,75 @@
 """The web application: routes, middleware, the sockets it listens on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from aiohttp import web
 
 from server.api import middleware
-from server.api.routes import catalogue, files, history, nodes, people, prompts, queue, socket, static, system
-from server.api.services import SERVICES, Services
+from server.api.answers import Object
+from server.api.openapi import Entry, document
+from server.api.routes import (
+    catalogue,
+    files,
+    history,
+    nodes,
+    people,
+    prompts,
+    queue,
+    socket,
+    static,
+    system,
+    userdata,
+)
+from server.api.services import SERVICES, Services, services
+from server.api.shape import Shape
 
-BOTH = (prompts, queue, history, nodes, files, people, catalogue, system)  # bare and under /api
+BOTH = (prompts, queue, history, nodes, files, people, userdata, catalogue, system)  # bare and under /api
 
 
 class PortTaken(Exception):
     """Somebody else listens there."""
 
 
-def build_application(services: Services) -> web.Application:
+def build_application(behind: Services) -> web.Application:
     """The application with all routes. It starts nothing."""
     app = web.Application(
         middlewares=[middleware.headers, middleware.errors, middleware.strangers],
-        client_max_size=services.limits.body,
+        client_max_size=behind.limits.body,
     )
-    app[SERVICES] = services
-    _add(app, "/api/weft", system.OWN)
-    _add(app, "/api", history.JOB_ROUTES)
-    _add(app, "/internal", catalogue.INTERNAL)
-    for module in BOTH:
-        _add(app, "/api", module.ROUTES)
-        _add(app, "", module.ROUTES)
-    app.add_routes(socket.ROUTES)
-    _add(app, "/api", socket.ROUTES)
-    app.add_routes(static.ROUTES)
+    app[SERVICES] = behind
+    for entry in entries():
+        route = entry.route
+        kwargs = {name: value for name, value in route.kwargs.items() if name != "shape"}
+        for prefix in entry.prefixes:
+            web.RouteDef(route.method, prefix + route.path, route.handler, kwargs).register(app.router)
     return app
 
 
-def _add(app: web.Application, prefix: str, routes: Iterable[web.AbstractRouteDef]) -> None:
+def entries() -> Iterator[Entry]:
+    """All routes, in the order in which they are tried."""
+    yield from _entries(("/api/weft",), system.OWN)
+    yield from _entries(("/api",), history.JOB_ROUTES)
+    yield from _entries(("/internal",), catalogue.INTERNAL)
+    for module in BOTH:
+        yield from _entries(("", "/api"), module.ROUTES)
+    yield from _entries(("", "/api"), socket.ROUTES)
+    yield from _entries(("", "/api"), OPENAPI)
+    yield from _entries(("",), static.ROUTES)
+
+
+def _entries(prefixes: tuple[str, ...], routes: Iterable[web.AbstractRouteDef]) -> Iterator[Entry]:
     for route in routes:
         if isinstance(route, web.RouteDef):
-            web.RouteDef(route.method, prefix + route.path, route.handler, route.kwargs).register(app.router)
+            yield Entry(prefixes, route, route.kwargs.get("shape"))
+
+
+OPENAPI = web.RouteTableDef()
+
+
+@OPENAPI.get("/openapi.json", shape=Shape(answer=Object))
+async def describe_routes(request: web.Request) -> web.Response:
+    """This description."""
+    return middleware.json_response(document(entries(), services(request).versions["weft"]))
 
 
 class Site:

@@ -18,6 +18,7 @@ from server.jobs.job import Order, Search, State
 
 Object = Mapping[str, Json]
 HALF_A_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")  # or a whole one in two halves, which stays
+LONGEST_NAME = 100  # characters
 MAX_DEPTH = 200  # of objects and lists in each other
 TOO_DEEP = "The body's JSON is nested too deeply."
 SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
@@ -244,6 +245,18 @@ def read_interrupt(raw: Json) -> str | None:
 def read_job_ids(raw: Json) -> tuple[str, ...]:
     """Read `{"job_ids": [...]}`."""
     return _texts(read_object(raw), "job_ids")
+
+
+def read_username(raw: Json) -> str:
+    """Read `{"username"}`.
+
+    Raises:
+        BadRequest: it is missing, empty or longer than anybody's name.
+    """
+    name = (_text(read_object(raw), "username") or "").strip()
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise BadRequest(f"username must be a name of 1 to {LONGEST_NAME} characters.")
+    return name
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,12 @@ from pathlib import Path
 from aiohttp import web
 
 from nodes.spec import Json, Place
-from server.api import wire
+from server.api import listings, wire
+from server.api.answers import Object
 from server.api.middleware import json_response
+from server.api.requests import FileQuery, PlaceName, SubscribeBody
 from server.api.services import Services, services
+from server.api.shape import Shape
 from server.backends.base import BackendLost
 
 ROUTES = web.RouteTableDef()
@@ -18,13 +21,13 @@ INTERNAL = web.RouteTableDef()  # these are under /internal alone
 MAX_HEADER = 100 * 1024 * 1024  # bytes of a safetensors header
 
 
-@ROUTES.get("/models")
+@ROUTES.get("/models", shape=Shape(answer=list[str]))
 async def folders(request: web.Request) -> web.Response:
     """Folder keys of models."""
     return json_response(list(services(request).workspace.folders()))
 
 
-@ROUTES.get("/models/{folder}")
+@ROUTES.get("/models/{folder}", shape=Shape(answer=list[str]))
 async def models(request: web.Request) -> web.Response:
     """Files of one folder key."""
     workspace, folder = services(request).workspace, request.match_info["folder"]
@@ -33,14 +36,14 @@ async def models(request: web.Request) -> web.Response:
     return json_response(await asyncio.to_thread(workspace.choices, folder))
 
 
-@ROUTES.get("/embeddings")
+@ROUTES.get("/embeddings", shape=Shape(answer=list[str]))
 async def embeddings(request: web.Request) -> web.Response:
     """Names of embeddings, without suffixes."""
     names = await asyncio.to_thread(services(request).workspace.choices, "embeddings")
     return json_response([str(Path(name).with_suffix("").as_posix()) for name in names])
 
 
-@ROUTES.get("/view_metadata/{folder}")
+@ROUTES.get("/view_metadata/{folder}", shape=Shape(answer=Json, query=FileQuery))
 async def metadata(request: web.Request) -> web.Response:
     """What a safetensors file says of itself."""
     name = request.query.get("filename", "")
@@ -53,23 +56,23 @@ async def metadata(request: web.Request) -> web.Response:
     return json_response(found)
 
 
-@ROUTES.get("/extensions")
+@ROUTES.get("/extensions", shape=Shape(answer=list[str]))
 async def extensions(request: web.Request) -> web.Response:
     """Scripts of packs that the canvas loads."""
     return json_response(await scripts(services(request)))
 
 
-@ROUTES.get("/i18n")
-@ROUTES.get("/workflow_templates")
-@ROUTES.get("/global_subgraphs")
-@ROUTES.get("/node_replacements")
+@ROUTES.get("/i18n", shape=Shape(answer=Object))
+@ROUTES.get("/workflow_templates", shape=Shape(answer=Object))
+@ROUTES.get("/global_subgraphs", shape=Shape(answer=Object))
+@ROUTES.get("/node_replacements", shape=Shape(answer=Object))
 async def nothing(request: web.Request) -> web.Response:
     """There are none."""
     del request
     return json_response({})
 
 
-@ROUTES.get("/experiment/models")
+@ROUTES.get("/experiment/models", shape=Shape(answer=list[listings.ModelFolderJson]))
 async def model_folders(request: web.Request) -> web.Response:
     """Folder keys of models, with their folders."""
     folders = services(request).workspace.folders()
@@ -78,7 +81,7 @@ async def model_folders(request: web.Request) -> web.Response:
     )
 
 
-@ROUTES.get("/experiment/models/{folder}")
+@ROUTES.get("/experiment/models/{folder}", shape=Shape(answer=list[listings.ModelJson]))
 async def model_files(request: web.Request) -> web.Response:
     """Files of a folder key, with sizes and times."""
     workspace, key = services(request).workspace, request.match_info["folder"]
@@ -87,14 +90,14 @@ async def model_files(request: web.Request) -> web.Response:
     return json_response(await asyncio.to_thread(_model_files, services(request), key))
 
 
-@INTERNAL.get("/folder_paths")
+@INTERNAL.get("/folder_paths", shape=Shape(answer=dict[str, list[str]]))
 async def folder_paths(request: web.Request) -> web.Response:
     """Folder keys of models, with their folders."""
     folders = services(request).workspace.folders()
     return json_response({key: [str(path) for path in paths] for key, paths in folders.items()})
 
 
-@INTERNAL.get("/files/{place}")
+@INTERNAL.get("/files/{place}", shape=Shape(answer=list[str], paths=(("place", PlaceName),)))
 async def newest_files(request: web.Request) -> web.Response:
     """Files of input, output or temp, the newest first; not those in folders."""
     name = request.match_info["place"]
@@ -104,21 +107,21 @@ async def newest_files(request: web.Request) -> web.Response:
     return json_response(await asyncio.to_thread(_newest, folder))
 
 
-@INTERNAL.get("/logs")
+@INTERNAL.get("/logs", shape=Shape(answer=str))
 async def logs(request: web.Request) -> web.Response:
     """The log as text; this server's log is on its own terminal."""
     del request
     return json_response("")
 
 
-@INTERNAL.get("/logs/raw")
+@INTERNAL.get("/logs/raw", shape=Shape(answer=listings.LogJson))
 async def raw_logs(request: web.Request) -> web.Response:
     """The log in entries."""
     del request
     return json_response({"entries": [], "size": {"cols": 80, "rows": 24}})
 
 
-@INTERNAL.patch("/logs/subscribe")
+@INTERNAL.patch("/logs/subscribe", shape=Shape(answer=Object, body=SubscribeBody))
 async def subscribe_to_logs(request: web.Request) -> web.Response:
     """Accepted; nothing will come."""
     del request

@@ -10,10 +10,12 @@ from aiohttp import web
 from PIL import Image, UnidentifiedImageError
 
 from nodes.spec import Place
-from server.api import pictures, wire
+from server.api import answers, pictures, wire
 from server.api.bodies import Form, Upload, read_form
 from server.api.middleware import json_response
+from server.api.requests import MaskForm, UploadForm, ViewQuery
 from server.api.services import services
+from server.api.shape import ANYTHING, FORM, Shape
 from server.workspace import Workspace, split_annotation
 
 ROUTES = web.RouteTableDef()
@@ -25,7 +27,7 @@ MORE_TYPES = {".webp": "image/webp", ".avif": "image/avif", ".flac": "audio/flac
               ".mkv": "video/x-matroska", ".m4a": "audio/mp4", ".glb": "model/gltf-binary"}  # fmt: skip
 
 
-@ROUTES.get("/view")
+@ROUTES.get("/view", shape=Shape(answer=bytes, media=ANYTHING, query=ViewQuery))
 async def view(request: web.Request) -> web.StreamResponse:
     """A file of input, output or temp; a picture also smaller (`preview`) or in part (`channel`)."""
     query = request.query
@@ -48,7 +50,7 @@ async def view(request: web.Request) -> web.StreamResponse:
     return response
 
 
-@ROUTES.post("/upload/image")
+@ROUTES.post("/upload/image", shape=Shape(answer=answers.StoredJson, body=UploadForm, body_media=FORM))
 async def upload_image(request: web.Request) -> web.Response:
     """Take a file of any kind into input, temp or output."""
     workspace = services(request).workspace
@@ -59,7 +61,7 @@ async def upload_image(request: web.Request) -> web.Response:
     return json_response(saved)
 
 
-@ROUTES.post("/upload/mask")
+@ROUTES.post("/upload/mask", shape=Shape(answer=answers.StoredJson, body=MaskForm, body_media=FORM))
 async def upload_mask(request: web.Request) -> web.Response:
     """Take a mask: the alpha of the upload is put on the picture that `original_ref` names; its texts are kept."""
     workspace = services(request).workspace

@@ -7,13 +7,15 @@ from aiohttp import web
 from server.api import answers, wire
 from server.api.bodies import read_json
 from server.api.middleware import json_response
+from server.api.requests import HistoryQuery, JobIdsBody, JobsQuery, RemovalBody
 from server.api.services import Services, services
+from server.api.shape import Shape
 
 ROUTES = web.RouteTableDef()
 JOB_ROUTES = web.RouteTableDef()  # these are under /api alone
 
 
-@ROUTES.get("/history")
+@ROUTES.get("/history", shape=Shape(answer=dict[str, answers.HistoryJson], query=HistoryQuery))
 async def history(request: web.Request) -> web.Response:
     """Finished jobs by id, oldest first."""
     count = wire.read_count(request.query, "max_items")
@@ -22,14 +24,14 @@ async def history(request: web.Request) -> web.Response:
     return await asyncio.to_thread(json_response, found)  # it may be long
 
 
-@ROUTES.get("/history/{id}")
+@ROUTES.get("/history/{id}", shape=Shape(answer=dict[str, answers.HistoryJson]))
 async def entry(request: web.Request) -> web.Response:
     """One finished job by id; empty while it is not finished."""
     record = await services(request).history.get(request.match_info["id"])
     return json_response(answers.history_json([record] if record else []))
 
 
-@ROUTES.post("/history")
+@ROUTES.post("/history", shape=Shape(body=RemovalBody))
 async def forget(request: web.Request) -> web.Response:
     """Forget finished jobs, all or some."""
     wanted = wire.read_removal(await read_json(request))
@@ -41,7 +43,7 @@ async def forget(request: web.Request) -> web.Response:
     return web.Response()
 
 
-@JOB_ROUTES.get("/jobs")
+@JOB_ROUTES.get("/jobs", shape=Shape(answer=answers.PageJson, query=JobsQuery, error=answers.JobErrorJson))
 async def jobs(request: web.Request) -> web.Response:
     """A page of all jobs, waiting, running and done."""
     try:
@@ -52,7 +54,7 @@ async def jobs(request: web.Request) -> web.Response:
     return json_response(answers.page_json(records, search, total))
 
 
-@JOB_ROUTES.get("/jobs/{id}")
+@JOB_ROUTES.get("/jobs/{id}", shape=Shape(answer=answers.WholeJobJson, error=answers.JobErrorJson))
 async def job(request: web.Request) -> web.Response:
     """All that is known of one job."""
     record = await services(request).history.find(request.match_info["id"])
@@ -61,7 +63,7 @@ async def job(request: web.Request) -> web.Response:
     return json_response(answers.whole_job_json(record))
 
 
-@JOB_ROUTES.post("/jobs/cancel")
+@JOB_ROUTES.post("/jobs/cancel", shape=Shape(answer=answers.CancelledJson, body=JobIdsBody))
 async def cancel_some(request: web.Request) -> web.Response:
     """Cancel several jobs; whether any was there to cancel."""
     ids = wire.read_job_ids(await read_json(request))
@@ -69,7 +71,7 @@ async def cancel_some(request: web.Request) -> web.Response:
     return json_response({"cancelled": any(done)})
 
 
-@JOB_ROUTES.post("/jobs/{id}/cancel")
+@JOB_ROUTES.post("/jobs/{id}/cancel", shape=Shape(answer=answers.CancelledJson))
 async def cancel(request: web.Request) -> web.Response:
     """Cancel one job, waiting or running."""
     return json_response({"cancelled": await _cancel(services(request), request.match_info["id"])})

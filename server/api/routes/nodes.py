@@ -5,13 +5,15 @@ import asyncio
 from aiohttp import web
 
 from server.api.describe import describe, describe_all
+from server.api.listings import NodeJson
 from server.api.middleware import json_response
 from server.api.services import services
+from server.api.shape import Shape
 
 ROUTES = web.RouteTableDef()
 
 
-@ROUTES.get("/object_info")
+@ROUTES.get("/object_info", shape=Shape(answer=dict[str, NodeJson]))
 async def all_nodes(request: web.Request) -> web.Response:
     """Every node's description; packs are asked anew for lists that depend on the day."""
     behind = services(request)
@@ -21,7 +23,7 @@ async def all_nodes(request: web.Request) -> web.Response:
     return response
 
 
-@ROUTES.get("/object_info/{name:.+}")
+@ROUTES.get("/object_info/{name:.+}", shape=Shape(answer=dict[str, NodeJson]))
 async def one_node(request: web.Request) -> web.Response:
     """One node's description by class type; empty if nobody brought it."""
     behind = services(request)

@@ -9,7 +9,9 @@ from aiohttp import web
 from server.api import answers, wire
 from server.api.bodies import read_json
 from server.api.middleware import json_response
+from server.api.requests import PromptBody
 from server.api.services import Services, services
+from server.api.shape import Shape
 from server.graph.errors import Fault
 from server.graph.outcome import now_ms
 from server.graph.parse import parse_prompt
@@ -20,13 +22,13 @@ from server.jobs.queue import DuplicateJob
 ROUTES = web.RouteTableDef()
 
 
-@ROUTES.get("/prompt")
+@ROUTES.get("/prompt", shape=Shape(answer=answers.RemainingJson))
 async def remaining(request: web.Request) -> web.Response:
     """How many jobs wait or run."""
     return json_response({"exec_info": {"queue_remaining": services(request).queue.remaining}})
 
 
-@ROUTES.post("/prompt")
+@ROUTES.post("/prompt", shape=Shape(answer=answers.QueuedJson, body=PromptBody))
 async def queue_prompt(request: web.Request) -> web.Response:
     """Validate a prompt and let it wait. It is durable before this answers."""
     wanted = wire.read_prompt(await read_json(request), str(uuid.uuid4()))

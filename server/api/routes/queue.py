@@ -5,12 +5,14 @@ from aiohttp import web
 from server.api import answers, wire
 from server.api.bodies import read_json
 from server.api.middleware import json_response
+from server.api.requests import FreeBody, InterruptBody, RemovalBody
 from server.api.services import services
+from server.api.shape import Shape
 
 ROUTES = web.RouteTableDef()
 
 
-@ROUTES.get("/queue")
+@ROUTES.get("/queue", shape=Shape(answer=answers.QueueJson))
 async def look(request: web.Request) -> web.Response:
     """All jobs that run and wait, the next one first."""
     queue = services(request).queue
@@ -19,7 +21,7 @@ async def look(request: web.Request) -> web.Response:
     return json_response({"queue_running": running, "queue_pending": waiting})
 
 
-@ROUTES.post("/queue")
+@ROUTES.post("/queue", shape=Shape(body=RemovalBody))
 async def remove(request: web.Request) -> web.Response:
     """Forget waiting jobs, all or some."""
     wanted = wire.read_removal(await read_json(request))
@@ -30,14 +32,14 @@ async def remove(request: web.Request) -> web.Response:
     return web.Response()
 
 
-@ROUTES.post("/interrupt")
+@ROUTES.post("/interrupt", shape=Shape(body=InterruptBody, body_optional=True))
 async def interrupt(request: web.Request) -> web.Response:
     """Stop what runs, or only if it is the job that is named."""
     services(request).runner.stop(wire.read_interrupt(await read_json(request, empty={})))
     return web.Response()
 
 
-@ROUTES.post("/free")
+@ROUTES.post("/free", shape=Shape(body=FreeBody, body_optional=True))
 async def free(request: web.Request) -> web.Response:
     """Let go of loaded models and kept results."""
     wanted = wire.read_free(await read_json(request, empty={}))

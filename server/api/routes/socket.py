@@ -5,14 +5,16 @@ import uuid
 from aiohttp import web
 
 from server.api import wire
+from server.api.requests import SocketQuery
 from server.api.services import services
+from server.api.shape import Shape
 from server.api.websocket import HEARTBEAT
 
 ROUTES = web.RouteTableDef()
 MAX_MESSAGE = 1 << 20  # bytes; clients have little to say
 
 
-@ROUTES.get("/ws")
+@ROUTES.get("/ws", shape=Shape(status=101, query=SocketQuery))
 async def listen(request: web.Request) -> web.WebSocketResponse:
     """Tell a client what happens, until it goes.
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from server.api.routes.catalogue import web_folders
 from server.api.routes.files import content_type
 from server.api.services import services
+from server.api.shape import ANYTHING, Shape
 from server.workspace import inside
 
 ROUTES = web.RouteTableDef()
@@ -17,7 +18,7 @@ NOT_BUILT = """<!doctype html><meta charset="utf-8"><title>Weft</title>
 in Weft's folder, and start it again. Without the editor, <code>weft run default</code> makes a picture.</p>"""
 
 
-@ROUTES.get("/")
+@ROUTES.get("/", shape=Shape(answer=bytes, media=ANYTHING))
 async def index(request: web.Request) -> web.StreamResponse:
     """The editor."""
     folder = services(request).web
@@ -26,7 +27,7 @@ async def index(request: web.Request) -> web.StreamResponse:
     return _file(folder, "index.html")
 
 
-@ROUTES.get("/extensions/{pack}/{file:.+}")
+@ROUTES.get("/extensions/{pack}/{file:.+}", shape=Shape(answer=bytes, media=ANYTHING))
 async def extension(request: web.Request) -> web.StreamResponse:
     """A file that a pack brought for the browser."""
     folder = (await web_folders(services(request))).get(request.match_info["pack"])
@@ -35,7 +36,7 @@ async def extension(request: web.Request) -> web.StreamResponse:
     return _file(folder, request.match_info["file"])
 
 
-@ROUTES.get("/{file:.+}")
+@ROUTES.get("/{file:.+}", shape=Shape(answer=bytes, media=ANYTHING))
 async def asset(request: web.Request) -> web.StreamResponse:
     """A file of the editor."""
     folder = services(request).web

@@ -7,9 +7,11 @@ import sys
 from aiohttp import web
 
 from nodes.spec import Json
+from server.api import answers, listings
 from server.api.messages import failure_json
 from server.api.middleware import json_response
 from server.api.services import services
+from server.api.shape import Shape
 from server.backends.base import PackReport
 from server.memory import memory
 
@@ -17,7 +19,7 @@ ROUTES = web.RouteTableDef()
 OWN = web.RouteTableDef()  # these are under /api/weft alone
 
 
-@ROUTES.get("/system_stats")
+@ROUTES.get("/system_stats", shape=Shape(answer=listings.SystemJson))
 async def system_stats(request: web.Request) -> web.Response:
     """The machine. While the worker starts, nothing is said of devices."""
     behind = services(request)
@@ -41,25 +43,25 @@ async def system_stats(request: web.Request) -> web.Response:
     return json_response({"system": system, "devices": shown})
 
 
-@ROUTES.get("/features")
+@ROUTES.get("/features", shape=Shape(answer=answers.Object))
 async def features(request: web.Request) -> web.Response:
     """What this server understands."""
     return json_response(services(request).features)
 
 
-@OWN.get("/packs")
+@OWN.get("/packs", shape=Shape(answer=list[listings.PackJson]))
 async def packs(request: web.Request) -> web.Response:
     """How each community pack fared at load."""
     return json_response([pack_json(report) for report in await services(request).backend.packs()])
 
 
-@OWN.get("/default_workflow")
+@OWN.get("/default_workflow", shape=Shape(answer=answers.Object))
 async def default_workflow(request: web.Request) -> web.Response:
     """The workflow a new person sees."""
     return json_response(json.loads(services(request).default_workflow.read_text(encoding="utf-8")))
 
 
-@OWN.get("/status")
+@OWN.get("/status", shape=Shape(answer=listings.ServerJson))
 async def status(request: web.Request) -> web.Response:
     """Whether nodes can run yet, and what waits."""
     behind = services(request)

@@ -55,11 +55,11 @@ async def test_every_change_is_there_for_the_next_who_opens(tmp_path):
     path = tmp_path / "weft.db"
     first = await Store.open(path)
     await first.add(job(0))
-    await first.change_settings({"a": [1, None]})
+    await first.change_settings("default", {"a": [1, None]})
     await first.close()
     second = await Store.open(path)
     assert [record.job for record in await second.unfinished()] == [job(0)]
-    assert await second.settings() == {"a": [1, None]}
+    assert await second.settings("default") == {"a": [1, None]}
     await second.close()
 
 
@@ -146,3 +146,23 @@ async def test_a_database_of_a_newer_weft_is_left_alone(tmp_path):
     db.close()
     with pytest.raises(RuntimeError, match="newer"):
         await Store.open(tmp_path / "weft.db")
+
+
+async def test_settings_from_before_there_were_people_are_the_default_ones(tmp_path):
+    path = tmp_path / "weft.db"
+    with sqlite3.connect(path) as old:
+        old.executescript(f"{MIGRATIONS[0]} PRAGMA user_version = 1;")
+        old.execute("INSERT INTO settings (id, value) VALUES ('Weft.Theme', '\"dark\"')")
+    old.close()
+    store = await Store.open(path)
+    assert await store.settings("default") == {"Weft.Theme": "dark"}
+    assert await store.settings("ada_1") == {}
+    await store.close()
+
+
+async def test_people_have_settings_of_their_own_and_no_name_is_taken_twice(store):
+    assert await store.add_user("ada_1", "Ada")
+    assert not await store.add_user("ada_2", "Ada")
+    await store.change_settings("ada_1", {"a": 1})
+    await store.change_settings("default", {"a": 2})
+    assert (await store.settings("ada_1"), await store.users()) == ({"a": 1}, {"ada_1": "Ada"})

@@ -1,0 +1,242 @@
+"""The shapes of lists: the machine, people and their files, models, what packs bring, assets."""
+
+from collections.abc import Mapping
+from typing import Literal, NotRequired, TypedDict
+
+from nodes.spec import Json
+from server.api.answers import FaultJson, NodeFaultsJson, Object
+
+
+class NodeJson(TypedDict):
+    """A node: its inputs by section, each `[type, options]`, and its outputs; more by the node's own word."""
+
+    input: Mapping[str, Mapping[str, Json]]
+    input_order: dict[str, list[str]]
+    is_input_list: bool
+    output: list[Json]
+    output_is_list: list[bool]
+    output_name: list[str]
+    output_tooltips: NotRequired[list[str]]
+    name: str
+    display_name: str
+    description: str
+    python_module: str
+    category: str
+    output_node: bool
+    has_intermediate_output: bool
+    search_aliases: list[str]
+    essentials_category: NotRequired[str]
+    deprecated: NotRequired[bool]
+    experimental: NotRequired[bool]
+    dev_only: NotRequired[bool]
+    api_node: NotRequired[bool]
+
+
+class DeviceJson(TypedDict):
+    """A device and its memory in bytes."""
+
+    name: str
+    type: str
+    index: int | None
+    vram_total: int
+    vram_free: int
+    torch_vram_total: int
+    torch_vram_free: int
+
+
+class MachineJson(TypedDict):
+    """The machine (memory in bytes) and what the server stands on."""
+
+    os: str
+    ram_total: int
+    ram_free: int
+    comfyui_version: str
+    weft_version: str
+    python_version: str
+    pytorch_version: Json
+    embedded_python: bool
+    argv: list[str]
+    machine: str
+
+
+class SystemJson(TypedDict):
+    """The machine and its devices; none are named while the worker starts."""
+
+    system: MachineJson
+    devices: list[DeviceJson]
+
+
+class PackJson(TypedDict):
+    """How a pack fared at load."""
+
+    name: str
+    path: str
+    ok: bool
+    seconds: float
+    nodes: list[str]
+    error: Object | None
+
+
+class ServerJson(TypedDict):
+    """Whether nodes can run yet, and what waits."""
+
+    version: str
+    ready: bool
+    queue_remaining: int
+    running: str | None
+    workspace: str
+
+
+class UsersJson(TypedDict):
+    """Where people's data lies; with several people, their names by id."""
+
+    storage: Literal["server"]
+    migrated: NotRequired[bool]
+    users: NotRequired[dict[str, str]]
+
+
+class UserFileJson(TypedDict):
+    """A file of a person; times in seconds since 1970."""
+
+    path: str
+    size: int
+    modified: float
+    created: float
+
+
+class EntryJson(TypedDict):
+    """A file or folder of a person."""
+
+    name: str
+    path: str
+    type: Literal["file", "directory"]
+    size: NotRequired[int]
+    modified: NotRequired[float]
+
+
+class VersionJson(TypedDict):
+    """One version of a file; `content` is null where it is no text or a long one."""
+
+    etag: str
+    size: int
+    content: str | None
+
+
+class ConflictJson(TypedDict):
+    """The file is not the one that the client read: here are both, the kept one and the sent one."""
+
+    error: FaultJson
+    node_errors: dict[str, NodeFaultsJson]
+    current: VersionJson | None
+    sent: VersionJson | None
+
+
+class ModelFolderJson(TypedDict):
+    """A kind of models and the folders they lie in."""
+
+    name: str
+    folders: list[str]
+
+
+class ModelJson(TypedDict):
+    """A model file; `pathIndex` counts the folders of its kind; times in seconds since 1970, size in bytes."""
+
+    name: str
+    pathIndex: int
+    modified: float
+    created: float
+    size: int
+
+
+class LogLineJson(TypedDict):
+    """A line of the log, and when it was written (ISO 8601)."""
+
+    t: str
+    m: str
+
+
+class LogJson(TypedDict):
+    """The last lines of the log, and the size of a terminal for them."""
+
+    entries: list[LogLineJson]
+    size: dict[str, int]
+
+
+class SubgraphJson(TypedDict):
+    """A graph that can be used as one node; `data` is its workflow JSON as text."""
+
+    source: str
+    name: str
+    info: Mapping[str, Json]
+    data: NotRequired[str]
+
+
+class ReplacementJson(TypedDict):
+    """Which node stands in for one that is gone, and what becomes of its inputs and outputs."""
+
+    new_node_id: str
+    old_node_id: str
+    old_widget_ids: list[str] | None
+    input_mapping: list[Object] | None
+    output_mapping: list[Object] | None
+
+
+class AssetJson(TypedDict):
+    """A file of the workspace; times in ISO 8601, size in bytes."""
+
+    id: str
+    name: str
+    hash: str | None
+    size: int
+    mime_type: str
+    tags: list[str]
+    preview_url: str | None
+    created_at: str
+    updated_at: str
+
+
+class AssetsJson(TypedDict):
+    """A page of assets."""
+
+    assets: list[AssetJson]
+    total: int
+    has_more: bool
+
+
+class TagJson(TypedDict):
+    """A tag, and how many assets have it."""
+
+    name: str
+    type: str
+    count: int
+
+
+class TagsJson(TypedDict):
+    """A page of tags."""
+
+    tags: list[TagJson]
+    total: int
+    has_more: bool
+
+
+class JobAssetJson(TypedDict):
+    """A file that a job made: where on which node, beside what an asset says."""
+
+    id: str
+    name: str
+    hash: str | None
+    size: int
+    mime_type: str
+    preview_url: str | None
+    created_at: str
+    node_id: str
+    output_key: str
+    output_index: int
+
+
+class JobAssetsJson(TypedDict):
+    """The files that a job made."""
+
+    job_id: str
+    assets: list[JobAssetJson]
+    pagination: Object

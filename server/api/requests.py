@@ -1,0 +1,170 @@
+"""The shapes of what clients send, as `/openapi.json` tells them; `wire.py` reads them.
+
+Numbers and flags of a query are text on the way; `Yes` is what counts as set.
+"""
+
+from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+from nodes.spec import Json
+from server.api.answers import Object
+
+Yes: TypeAlias = Literal["true", "false", "1", "0", "yes", "no", ""]
+PlaceName: TypeAlias = Literal["input", "output", "temp"]
+
+
+class PromptBody(TypedDict):
+    """A prompt to run: nodes by id, each `{class_type, inputs}`."""
+
+    prompt: dict[str, Json]
+    prompt_id: NotRequired[str]
+    client_id: NotRequired[str | None]
+    extra_data: NotRequired[Object | None]
+    number: NotRequired[float | None]
+    front: NotRequired[bool | None]
+    partial_execution_targets: NotRequired[list[str | int] | None]
+
+
+class RemovalBody(TypedDict, total=False):
+    """What to forget: all, or some by id."""
+
+    clear: bool | None
+    delete: list[str | int] | None
+
+
+class InterruptBody(TypedDict, total=False):
+    """The only job to stop; any that runs if it is not named."""
+
+    prompt_id: str | None
+
+
+class FreeBody(TypedDict, total=False):
+    """What to let go of: loaded models, or these and all kept results."""
+
+    unload_models: bool | None
+    free_memory: bool | None
+
+
+class JobIdsBody(TypedDict, total=False):
+    """Jobs by id."""
+
+    job_ids: list[str | int] | None
+
+
+class HistoryQuery(TypedDict, total=False):
+    """Which finished jobs: the last `max_items`, or so many from `offset` on."""
+
+    max_items: int
+    offset: int
+
+
+class JobsQuery(TypedDict, total=False):
+    """Which jobs; `status` names states, by comma."""
+
+    status: str
+    workflow_id: str
+    sort_by: Literal["created_at", "execution_duration"]
+    sort_order: Literal["asc", "desc"]
+    limit: int
+    offset: int
+
+
+class PageQuery(TypedDict, total=False):
+    """A page of a list."""
+
+    limit: int
+    offset: int
+
+
+class SocketQuery(TypedDict, total=False):
+    """Who listens, and from which event on."""
+
+    clientId: str
+    weft: Literal["1"]
+    after: int
+
+
+class ViewQuery(TypedDict):
+    """Which file; a picture also smaller (`webp;90`, `jpeg;80`) or in part."""
+
+    filename: str
+    subfolder: NotRequired[str]
+    type: NotRequired[PlaceName]
+    preview: NotRequired[str]
+    channel: NotRequired[Literal["rgb", "rgba", "a"]]
+    rand: NotRequired[str]
+
+
+class UploadForm(TypedDict):
+    """A file for a place; without `overwrite`, one of the same name stays and the new one gets a number."""
+
+    image: bytes
+    type: NotRequired[PlaceName]
+    subfolder: NotRequired[str]
+    overwrite: NotRequired[Yes]
+
+
+class MaskForm(UploadForm):
+    """A mask; `original_ref` names its picture in JSON: filename, subfolder, type."""
+
+    original_ref: str
+
+
+class FileQuery(TypedDict):
+    """Which file of a folder."""
+
+    filename: str
+
+
+class UserBody(TypedDict):
+    """A person to know."""
+
+    username: str
+
+
+class FolderQuery(TypedDict):
+    """Which folder of the person's files, and how much to say of each."""
+
+    dir: str
+    recurse: NotRequired[Yes]
+    full_info: NotRequired[Yes]
+    split: NotRequired[Yes]
+
+
+class PathQuery(TypedDict, total=False):
+    """Which folder; the top one if it is missing."""
+
+    path: str
+
+
+class WriteQuery(TypedDict, total=False):
+    """Whether to take another file's place, and how much to say of the new one."""
+
+    overwrite: Yes
+    full_info: Yes
+
+
+class SubscribeBody(TypedDict, total=False):
+    """Whether the websocket of this client hears the log."""
+
+    enabled: bool | None
+    clientId: str | None
+
+
+class AssetsQuery(TypedDict, total=False):
+    """Which files: with all of `include_tags` and none of `exclude_tags` (by comma), with a text in the name."""
+
+    include_tags: str
+    exclude_tags: str
+    name_contains: str
+    sort: Literal["name", "created_at", "updated_at", "size"]
+    order: Literal["asc", "desc"]
+    limit: int
+    offset: int
+
+
+class TagsQuery(TypedDict, total=False):
+    """Which tags: those that begin so."""
+
+    prefix: str
+    limit: int
+    offset: int

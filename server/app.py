@@ -58,7 +58,7 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     from nodes.diffusion.models.files import ContentHashes
     from nodes.diffusion.models.load import best_placement, warm_up
     from nodes.diffusion.pool import Pool
-    from server.worker.machine import devices
+    from server.worker.machine import device_peak, devices
 
     assert isinstance(settings, WorkerSettings)
     workspace = build_workspace(settings.workspace, settings.packs)
@@ -76,6 +76,7 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
         refresh=packs.refresh,
         free_models=pool.empty,
         devices=devices,
+        device_peak=device_peak,
         keeping=settings.keeping,
     )
 

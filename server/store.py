@@ -52,12 +52,13 @@ MIGRATIONS = (
     INSERT INTO settings (user, id, value) SELECT 'default', id, value FROM settings_of_one;
     DROP TABLE settings_of_one;
     """,
+    "ALTER TABLE jobs ADD COLUMN failures TEXT NOT NULL DEFAULT '[]';",
 )
 
 OVER = tuple(state for state in State if state.over)
 BRIEFLY = """
     sequence, id, number, state, attempts, client, workflow, targets, created, started, ended, outputs, messages, meta,
-    error, timings, '{}' AS prompt,
+    error, timings, failures, '{}' AS prompt,
     json_object('extra_pnginfo', json_object('workflow', json_object('id', workflow))) AS extra"""
 COUNT = """
     SELECT COUNT(*) AS total FROM jobs
@@ -176,10 +177,11 @@ class Store:
     async def finish(self, id: str, result: Result) -> None:
         values = (
             result.state, result.started, result.ended, _dump(result.outputs), _dump(result.messages),
-            _dump(result.meta), _dump(result.error), _dump(result.timings), id,
+            _dump(result.meta), _dump(result.error), _dump(result.timings), _dump(result.failures), id,
         )  # fmt: skip
         update = """
-            UPDATE jobs SET state = ?, started = ?, ended = ?, outputs = ?, messages = ?, meta = ?, error = ?, timings = ?
+            UPDATE jobs SET state = ?, started = ?, ended = ?, outputs = ?, messages = ?, meta = ?, error = ?, timings = ?,
+                failures = ?
             WHERE id = ?"""
         await self._change((update, values), (DROP_OLDEST, (_dump(OVER), self._limit)))
 
@@ -290,6 +292,7 @@ def _result(row: sqlite3.Row, state: State) -> Result:
         meta=json.loads(row["meta"]),
         error=json.loads(row["error"]),
         timings=json.loads(row["timings"]),
+        failures=json.loads(row["failures"]),
     )
 
 

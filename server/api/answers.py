@@ -119,12 +119,13 @@ class StatusJson(TypedDict):
 
 
 class HistoryJson(TypedDict):
-    """One finished job in `/history`."""
+    """One finished job in `/history`. `failures` (ours): every node that failed, the first one first, if any did."""
 
     prompt: list[Json]
     outputs: Mapping[NodeId, Mapping[str, Sequence[Json]]]
     status: StatusJson
     meta: Mapping[NodeId, Object]
+    failures: NotRequired[Sequence[Object]]
 
 
 def history_json(records: Iterable[Record]) -> dict[str, HistoryJson]:
@@ -136,12 +137,15 @@ def _history_entry(record: Record) -> HistoryJson | None:
     result = record.result
     if result is None:
         return None
-    return {
+    entry: HistoryJson = {
         "prompt": queue_item(record.job),
         "outputs": result.outputs,
         "status": _status(record) or {"status_str": "error", "completed": False, "messages": []},
         "meta": result.meta,
     }
+    if result.failures:
+        entry["failures"] = result.failures
+    return entry
 
 
 def _status(record: Record) -> StatusJson | None:

@@ -24,7 +24,7 @@ from server.events import (
     QueueChanged,
 )
 from server.graph.model import NodeId
-from server.graph.outcome import Failure, now_ms
+from server.graph.outcome import Failure
 
 Data: TypeAlias = Mapping[str, Json]
 IMAGE_KINDS = {"jpeg": 1, "png": 2}
@@ -138,7 +138,9 @@ def said(event: NodesCached | JobStarted | JobSucceeded | JobFailed | JobStopped
 
 
 def history_message(event: Event) -> Sequence[Json] | None:
-    """An event as the field's history writes it; None if it does not."""
+    """An event as history writes it (a node's failure among the failures); None if it does not."""
+    if isinstance(event, NodeFailed):
+        return ["node_failed", node_failed(event)]
     if isinstance(event, NodesCached | JobStarted | JobSucceeded | JobFailed | JobStopped):
         message = said(event)
         return [message.type, message.data]
@@ -186,6 +188,19 @@ def own(event: Event, number: int) -> Words | None:
     return Words("weft.node", data, own=True)
 
 
+def node_failed(event: NodeFailed) -> Data:
+    """What clients are told of a node that failed: its place, then the fields of `execution_error`."""
+    place = event.place
+    return {
+        "prompt_id": event.job,
+        "node": place.node,
+        "display_node": place.display,
+        "node_id": place.real,
+        "node_type": event.type,
+        **failure_data(event.failure),
+    }
+
+
 def failure_json(failure: Failure) -> Json:
     """A failure in words and detail."""
     return {
@@ -193,6 +208,16 @@ def failure_json(failure: Failure) -> Json:
         "hint": failure.hint,
         "type": failure.kind,
         "traceback": list(failure.traceback),
+    }
+
+
+def failure_data(failure: Failure) -> dict[str, Json]:
+    """A failure in the fields of `execution_error`."""
+    return {
+        "exception_message": f"{failure.message}\n{failure.hint}" if failure.hint else f"{failure.message}\n",
+        "exception_type": failure.kind,
+        "traceback": list(failure.traceback),
+        "current_inputs": {name: list(values) for name, values in failure.inputs.items()},
     }
 
 
@@ -219,17 +244,12 @@ def _done(event: NodeDone, board: Board) -> Iterator[Outgoing]:
 
 
 def _failed(event: JobFailed) -> Data:
-    failure = event.failure
-    message = f"{failure.message}\n{failure.hint}" if failure.hint else f"{failure.message}\n"
     return {
         "prompt_id": event.job,
         "node_id": event.place.real if event.place else None,
         "node_type": event.type,
         "executed": list(event.executed),
-        "exception_message": message,
-        "exception_type": failure.kind,
-        "traceback": list(failure.traceback),
-        "current_inputs": {name: list(values) for name, values in failure.inputs.items()},
+        **failure_data(event.failure),
         "current_outputs": list(event.executed),
         "timestamp": event.timestamp,
     }
@@ -256,7 +276,6 @@ def _blocked(job: str, place: Place, type: str, message: str, executed: Sequence
         "traceback": [],
         "current_inputs": {},
         "current_outputs": [],
-        "timestamp": now_ms(),
     }
 
 

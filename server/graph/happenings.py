@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nodes.spec import Json, Preview
 from server.graph.model import NodeId
-from server.graph.outcome import Failure
+from server.graph.outcome import Failure, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +72,22 @@ class NodeSaid:
 
 @dataclass(frozen=True, slots=True)
 class NodeDone:
-    """A node is finished. `ui` is what it shows; `cached`: it did not run, its result was known."""
+    """A node is finished. `ui` is what it shows; `cached`: it did not run, its result was known.
+
+    `seconds` and `usage` are what it took in the worker.
+    """
 
     job: str
     place: Place
     ui: Mapping[str, Sequence[Json]] | None
     cached: bool = False
     seconds: float = 0.0
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NodeBlocked:
-    """A node was switched off, and the person should know why."""
+    """A node, or one of its calls, was switched off, and the person should know why. The run goes on."""
 
     job: str
     place: Place
@@ -100,7 +104,6 @@ class NodeFailed:
     place: Place
     type: str
     failure: Failure
-    executed: tuple[NodeId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

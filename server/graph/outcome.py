@@ -63,12 +63,28 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Memory of the worker while a node ran, in bytes. With nodes that run beside it, theirs is in it.
+
+    Attributes:
+        host: the most that the process held of the machine's memory, as far as the system says.
+        growth: how much more it held after the node than before; below 0 where the node let go of some.
+        device: the most that tensors held on graphics cards; 0 without one.
+    """
+
+    host: int
+    growth: int
+    device: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The node ran. `outputs`: a token per slot; `ui`: what the canvas shows; `seconds`: it took in the worker."""
 
     outputs: tuple[Token, ...]
     ui: Mapping[str, Sequence[Json]] | None = None
     seconds: float = 0.0
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)

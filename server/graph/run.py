@@ -39,6 +39,7 @@ from server.graph.outcome import (
     Outcome,
     Task,
     Token,
+    Usage,
     now_ms,
 )
 from server.graph.plan import concerned, needed
@@ -211,9 +212,9 @@ class _Run:
         else:
             outcome = self._execution.apply(id, outcome)
         match outcome:
-            case Done(ui=ui, seconds=seconds):
+            case Done(ui=ui, seconds=seconds, usage=usage):
                 self._timings[id] = self._timings.get(id, 0.0) + seconds
-                self._show(id, ui, seconds=self._timings[id])
+                self._show(id, ui, seconds=self._timings[id], usage=usage)
             case Blocked(message=message):
                 if message is not None:
                     self._emit(self._blocked(id, message))
@@ -241,18 +242,23 @@ class _Run:
         return outcome
 
     def _show(
-        self, id: NodeId, ui: Ui | None, *, cached: bool = False, seconds: float = 0.0, speak: bool = True
+        self,
+        id: NodeId,
+        ui: Ui | None,
+        *,
+        cached: bool = False,
+        seconds: float = 0.0,
+        usage: Usage | None = None,
+        speak: bool = True,
     ) -> None:
         if ui is not None:
             self._outputs[id] = ui
         if speak:
-            self._emit(NodeDone(self._order.job, self._place(id), ui, cached, seconds))
+            self._emit(NodeDone(self._order.job, self._place(id), ui, cached, seconds, usage))
 
     def _fail(self, id: NodeId, failure: Failure) -> None:
         node = self._execution.node(id)
-        event = NodeFailed(
-            self._order.job, self._place(id), node.type, failure, tuple(self._execution.executed)
-        )
+        event = NodeFailed(self._order.job, self._place(id), node.type, failure)
         self._first = self._first or event
         if self._order.stop_at_failure:
             self._execution.stopped = True
@@ -274,7 +280,7 @@ class _Run:
         type = self._execution.node(culprit).type if culprit is not None else ""
         executed = tuple(self._execution.executed)
         if place is not None:
-            self._emit(NodeFailed(self._order.job, place, type, failure, executed))
+            self._emit(NodeFailed(self._order.job, place, type, failure))
         self._lost = JobFailed(self._order.job, place, type, failure, executed, now_ms())
 
     def _end(self) -> Ending:

@@ -90,6 +90,7 @@ class Result:
         messages: the run's beginning, cached nodes and end.
         meta: how clients name the nodes of `outputs`.
         error: data of the message that says what failed or was stopped.
+        failures: every node that failed, the first one first, in the words of such messages.
         timings: seconds by node.
     """
 
@@ -100,6 +101,7 @@ class Result:
     messages: Sequence[Message] = ()
     meta: Mapping[NodeId, Mapping[str, Json]] = field(default_factory=dict[NodeId, Mapping[str, Json]])
     error: Mapping[str, Json] | None = None
+    failures: Sequence[Mapping[str, Json]] = ()
     timings: Mapping[NodeId, float] = field(default_factory=dict[NodeId, float])
 
 

@@ -31,7 +31,8 @@ from server.jobs.queue import MAX_RETURNS, Queue
 
 log = logging.getLogger(__name__)
 STATES = {Status.SUCCEEDED: State.COMPLETED, Status.FAILED: State.FAILED, Status.STOPPED: State.CANCELLED}
-MARKS = (JobStarted, NodesCached, JobSucceeded, JobFailed, JobStopped)
+MOST_FAILURES = 100  # of a job, that are written down
+MARKS = (JobStarted, NodesCached, JobSucceeded, JobFailed, JobStopped, NodeFailed)
 
 
 class Nodes(Host, Protocol):
@@ -52,7 +53,7 @@ class Surroundings:
 
     Attributes:
         publish: tells an event to the client that queued the job.
-        message: an event as the field's history writes it; None if it does not.
+        message: an event as history writes it (a node's failure among the failures); None if it does not.
         choices: lists the files of a folder key.
         wants_previews: whether anyone would see the previews of this job.
     """
@@ -74,6 +75,18 @@ class _Log:
 
     messages: list[Message] = field(default_factory=list[Message])
     error: Mapping[str, Json] | None = None
+    failures: list[Mapping[str, Json]] = field(default_factory=list[Mapping[str, Json]])
+
+    def keep(self, event: Event, message: Message) -> None:
+        """Take in an event and the message that tells it."""
+        data = message[1]
+        if isinstance(event, NodeFailed):
+            if len(self.failures) < MOST_FAILURES and isinstance(data, Mapping):
+                self.failures.append(data)
+            return
+        self.messages.append(message)
+        if isinstance(event, JobFailed | JobStopped) and isinstance(data, Mapping):
+            self.error = data
 
 
 class Runner:
@@ -158,12 +171,8 @@ class Runner:
             )
 
     def _tell(self, job: Job, kept: _Log, event: Event) -> None:
-        if isinstance(event, MARKS):
-            message = self._with.message(event)
-            if message is not None:
-                kept.messages.append(message)
-                if isinstance(event, JobFailed | JobStopped) and isinstance(message[1], Mapping):
-                    kept.error = message[1]
+        if isinstance(event, MARKS) and (message := self._with.message(event)) is not None:
+            kept.keep(event, message)
         self._with.publish(event, job.client)
         if self._stopping == job.id and isinstance(event, NodesCached):
             self._with.nodes.stop()  # asked before the run had begun, and then forgotten by `begin`
@@ -187,6 +196,7 @@ class Runner:
             messages=kept.messages,
             meta=ending.meta,
             error=kept.error,
+            failures=kept.failures,
             timings=ending.timings,
         )
 

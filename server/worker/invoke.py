@@ -17,18 +17,20 @@ from server.worker.arguments import Keywords, Lists, blocker_among, calls, held
 from server.worker.outputs import Outputs
 from server.worker.running import Made, NodeContext
 from server.worker.shape import Returned, blocked, join, join_ui, read, spread
+from server.worker.usage import Meter
 
 AUTHOR = "This is a fault of the node's code: tell its author."
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One node, its task, its context, and where values go."""
+    """One node, its task, its context, where values go, and what it takes is measured with."""
 
     node: Node
     task: Task
     context: NodeContext
     outputs: Outputs
+    meter: Meter
 
     async def run(self, lists: Lists) -> Outcome:
         """Ask what is needed, call the node, keep what it gave.
@@ -40,7 +42,7 @@ class Invocation:
             Stopped: between calls, or inside the node.
             Exception: whatever the node raises.
         """
-        started = time.perf_counter()
+        started, before = time.perf_counter(), self.meter.read()
         asked = await self._ask(lists)
         if isinstance(asked, Needs):
             return asked
@@ -60,7 +62,8 @@ class Invocation:
             return self._expand(returned)
         ui = join_ui(returned)
         slots, seconds = join(self.node.spec, returned), time.perf_counter() - started
-        return Done(self.outputs.put(slots, self.task.key, ui, seconds), ui, seconds)
+        tokens = self.outputs.put(slots, self.task.key, ui, seconds)
+        return Done(tokens, ui, seconds, self.meter.since(before, seconds))
 
     # --- calls ------------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,19 @@ def devices() -> Sequence[Mapping[str, Json]]:
     return [found[0] | {"pytorch_version": str(torch.__version__)}, *found[1:]]
 
 
+def device_peak() -> int:
+    """The most bytes that tensors held on all CUDA devices since this was called last; 0 without one."""
+    import torch
+
+    if not torch.cuda.is_initialized():
+        return 0
+    devices = range(torch.cuda.device_count())
+    peak = sum(torch.cuda.max_memory_allocated(index) for index in devices)
+    for index in devices:
+        torch.cuda.reset_peak_memory_stats(index)
+    return peak
+
+
 def _cuda(torch: Any, index: int) -> dict[str, Json]:
     free, total = torch.cuda.mem_get_info(index)
     reserved = torch.cuda.memory_reserved(index)

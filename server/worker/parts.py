@@ -47,6 +47,10 @@ def _no_packs() -> Sequence[PackReport]:
     return ()
 
 
+def _no_bytes() -> int:
+    return 0
+
+
 def _no_devices() -> Sequence[Mapping[str, Json]]:
     return ()
 
@@ -66,6 +70,7 @@ class WorkerParts:
         refresh: asks packs again for descriptions that depend on the day.
         free_models: lets go of loaded models.
         devices: in the shape of `/system_stats`.
+        device_peak: the most bytes that tensors held on graphics cards since it was called last.
         keeping: which results are kept between jobs.
     """
 
@@ -78,6 +83,7 @@ class WorkerParts:
     refresh: Callable[[], None] = _nothing
     free_models: Callable[[], None] = _nothing
     devices: Callable[[], Sequence[Mapping[str, Json]]] = _no_devices
+    device_peak: Callable[[], int] = _no_bytes
     keeping: Keeping = field(default_factory=Keeping)
 
 

@@ -22,6 +22,7 @@ from server.worker.parts import Factory, PackReport, Services, WorkerParts
 from server.worker.questions import change_token, complaints
 from server.worker.running import NodeContext, RunningJob
 from server.worker.stopping import StopSwitch
+from server.worker.usage import Meter
 
 NOWHERE = JobContext("", {}, {}, previews=False)
 
@@ -49,6 +50,7 @@ class Worker:
         keeping = self._parts.keeping.resolved(memory()[0])
         self._outputs = Outputs(keeping, secrets.token_hex(4))
         self._job = RunningJob(NOWHERE)
+        self._meter = Meter(self._parts.device_peak)
         self._lanes = Lanes(self._parts.around)
         self._lanes.compute(self._warm_up)
 
@@ -121,6 +123,7 @@ class Worker:
         self._switch.press()
         self._lanes.cancel_waiting()
         self._lanes.close()
+        self._meter.close()
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -142,7 +145,7 @@ class Worker:
                 )
             lists = gather(node.spec, task, self._job, self._outputs)
             context = NodeContext(task, self._job, self._parts, self._switch, report)
-            outcome = await Invocation(node, task, context, self._outputs).run(lists)
+            outcome = await Invocation(node, task, context, self._outputs, self._meter).run(lists)
         except (Stopped, asyncio.CancelledError):
             return Interrupted()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a node may raise anything; the worker lives on

@@ -25,8 +25,9 @@ def job(sequence: int, *, number: float | None = None, size: int = 0, workflow: 
 
 def result(state: State = State.COMPLETED, ended: int = 5, started: int = 1) -> Result:
     return Result(
-        state=state, started=started, ended=ended, outputs={"a": {"text": ["x"]}}, messages=[["m", {}]]
-    )
+        state=state, started=started, ended=ended, outputs={"a": {"text": ["x"]}}, messages=[["m", {}]],
+        failures=[{"node": "a"}],
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -248,3 +248,18 @@ def test_shared_contents_count_once():
     ring: list[object] = []
     ring.append(ring)
     assert size(ring) < 1000
+
+
+def test_each_reason_for_which_calls_are_switched_off_is_said_once(bench):
+    values = bench.several([1, 9, 8, 2])
+    done = bench.done("Gate", value=values, limit=5, message="too large")
+    assert len(bench.values(done)) == 4
+    shown = bench.done("Add", a=done.outputs[0])
+    assert len(bench.values(shown)) == 4
+    assert [said for said in bench.said if isinstance(said, SwitchedOff)] == [SwitchedOff("1", "too large")]
+
+
+def test_a_node_that_ran_says_what_memory_it_took(bench):
+    usage = bench.done("Add", a=1, b=2).usage
+    assert usage is not None
+    assert usage.host > 1 << 20

@@ -42,11 +42,16 @@ SPEAKS = "0.8.0"
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What a worker must know; it crosses to another process."""
+    """What a worker must know; it crosses to another process.
+
+    Attributes:
+        metadata: whether saved files carry what made them.
+    """
 
     workspace: Path
     packs: tuple[Path, ...] = ()
     keeping: Keeping = field(default_factory=Keeping)
+    metadata: bool = True
 
 
 def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
@@ -54,6 +59,7 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     import torch
 
     from nodes.builtin import all_nodes
+    from nodes.builtin.record import Recorder
     from nodes.compat import Packs
     from nodes.diffusion.models.files import ContentHashes
     from nodes.diffusion.models.load import best_placement, warm_up
@@ -66,10 +72,13 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     pool = Pool(placement, _weights_budget(placement.device))
     registry = Registry(all_nodes())
     packs = Packs(registry, _places(workspace), services.announce, services.skip)
+    hashes = ContentHashes(workspace.root / "user" / "hashes.json")
+    recorder = Recorder(workspace, hashes, placement, tuple(workspace.folders()), wanted=settings.metadata)
     return WorkerParts(
         registry=registry,
         files=workspace,
-        resources={Pool: pool, ContentHashes: ContentHashes(workspace.root / "user" / "hashes.json")},
+        resources={Pool: pool, ContentHashes: hashes, Recorder: recorder},
+        records=recorder,
         load_packs=lambda: [_pack_report(pack) for pack in packs.load()],
         warm_up=warm_up,
         around=torch.inference_mode,
@@ -122,7 +131,8 @@ def build_workspace(root: Path, packs: tuple[Path, ...] = ()) -> Workspace:
 
 def build_backend(config: Config) -> Backend:
     """Where nodes run."""
-    factory = Factory(config.factory, WorkerSettings(config.workspace, config.packs, config.keeping))
+    settings = WorkerSettings(config.workspace, config.packs, config.keeping, config.metadata)
+    factory = Factory(config.factory, settings)
     if config.backend == "thread":
         from server.backends.thread import ThreadBackend
 

@@ -95,9 +95,19 @@ def keeping(options: argparse.Namespace) -> Keeping:
     return Keeping()
 
 
+def _add_metadata(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--disable-metadata",
+        action="store_false",
+        dest="metadata",
+        help="write neither prompt nor workflow nor what made it into saved pictures",
+    )
+
+
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     _add_workspace(parser)
     _add_cache(parser)
+    _add_metadata(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8188, help="port to listen on (default: %(default)s)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
@@ -133,6 +143,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     )
     _add_workspace(parser)
     _add_cache(parser)
+    _add_metadata(parser)
 
 
 def _count(text: str) -> int:
@@ -187,6 +198,7 @@ async def serve(options: argparse.Namespace) -> int:
         allow_hosts=tuple(options.allow_host),
         keeping=keeping(options),
         multi_user=options.multi_user,
+        metadata=options.metadata,
     )
     ending = _ending_event()
     server = Server(config)
@@ -212,7 +224,8 @@ async def run(options: argparse.Namespace) -> int:
     """Run a workflow once."""
     from server.headless import run_file
 
-    return await run_file(_config(options, keeping=keeping(options)), options, _ending_event())
+    config = _config(options, keeping=keeping(options), metadata=options.metadata)
+    return await run_file(config, options, _ending_event())
 
 
 async def packs(options: argparse.Namespace) -> int:

@@ -42,6 +42,7 @@ class Config:
         allow_hosts: names by which others may reach this server, beside its address and the loopback names.
         backend: where nodes run: "process" or "thread".
         max_upload: bytes of one uploaded file. max_body: bytes of any other request.
+        metadata: whether saved files carry what made them: the prompt, the workflow, the record.
         database_pages: how large the database may grow, in pages of 4096 bytes; None for as large as the disk.
         factory: names the function that furnishes a worker, as "module:function".
         keeping: which results of finished nodes are kept, in memory and on disk.
@@ -57,6 +58,7 @@ class Config:
     backend: str = "process"
     max_upload: int = 100 * MEGABYTE
     max_body: int = 32 * MEGABYTE
+    metadata: bool = True
     database_pages: int | None = None
     factory: str = "server.app:build_worker"
     keeping: Keeping = field(default_factory=Keeping)

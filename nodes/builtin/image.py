@@ -6,7 +6,7 @@ from typing import Annotated
 
 import torch
 
-from nodes.builtin import picture_files
+from nodes.builtin import picture_files, record
 from nodes.builtin.kinds import ImageIn, ImageOut, MaskOut
 from nodes.diffusion.resize import resize
 from nodes.diffusion.values import Image
@@ -191,10 +191,17 @@ def _written(
 ) -> Result:
     shown: list[Json] = []
     height, width = images.shape[1:3]
+    recorder = record.of(ctx)
+    made_by: Mapping[str, Json] | None = None
+    if recorder is not None and recorder.wanted:
+        made_by = recorder.record(ctx.lineage) | {"count": len(images)}
+    elif recorder is not None:
+        prompt = extra = None
     for index, picture in enumerate(images):
         numbered = prefix.replace("%batch_num%", str(index))
         slot = ctx.files.reserve(place, numbered, ".png", width=width, height=height)
-        picture_files.write_png(slot.path, picture, prompt, extra, effort=effort)
+        told = None if made_by is None else {**made_by, "index": index}
+        picture_files.write_png(slot.path, picture, prompt, extra, told, effort=effort)
         shown.append(slot.reference())
         ctx.check_stop()
     return Result(ui={"images": shown})

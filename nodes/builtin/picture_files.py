@@ -1,5 +1,6 @@
 """Pictures in files: reading what people bring, writing PNGs that carry what made them."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from io import BytesIO
@@ -12,7 +13,7 @@ from PIL import ImageOps, ImageSequence, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from nodes.diffusion.values import Image, Mask
-from nodes.spec import Json, NodeError
+from nodes.spec import RECORD, Json, NodeError, pixel_hash
 
 NO_MASK = 64  # side of the mask that stands for "none"
 
@@ -63,29 +64,34 @@ def write_png(
     picture: Image,
     prompt: Mapping[str, Json] | None,
     extra: Mapping[str, Json] | None,
+    record: Mapping[str, Json] | None = None,
     *,
     effort: int,
 ) -> None:
-    """Write one picture [H, W, C] of 0..1, with the prompt and each extra entry as text chunks.
+    """Write one picture [H, W, C] of 0..1, with the prompt, each extra entry and the record as text chunks.
 
     Values are cut, not rounded, to 8 bits, as the field does it.
 
     Args:
+        record: what made it; a hash of the prompt's text and one of the pixels are added, which tell later changes.
         effort: PNG compression, 0 to 9.
 
     Raises:
         NodeError: the disk refuses; the message says why.
     """
     pixels = (picture.cpu().float().numpy() * 255.0).clip(0, 255).astype(np.uint8)
+    opened = Pillow.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
     texts = PngInfo()
-    if prompt is not None:
-        texts.add_text("prompt", json.dumps(prompt))
+    said = None if prompt is None else json.dumps(prompt)
+    if said is not None:
+        texts.add_text("prompt", said)
     for name, value in (extra or {}).items():
-        texts.add_text(name, json.dumps(value))
+        if record is None or name != RECORD:  # one that a client sends along tells of another picture
+            texts.add_text(name, json.dumps(value))
+    if record is not None:
+        texts.add_text(RECORD, json.dumps({**record, **_seals(opened, said)}))
     try:
-        Pillow.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(
-            path, "PNG", pnginfo=texts, compress_level=effort
-        )
+        opened.save(path, "PNG", pnginfo=texts, compress_level=effort)
     except OSError as error:
         path.unlink(missing_ok=True)
         raise NodeError(
@@ -103,6 +109,18 @@ def jpeg(picture: Image, side: int) -> bytes:
     packed = BytesIO()
     opened.resize((wide, tall), Pillow.Resampling.BILINEAR).save(packed, "JPEG", quality=95)
     return packed.getvalue()
+
+
+def _seals(opened: Pillow.Image, prompt: str | None) -> dict[str, Json]:
+    pixels = pixel_hash(opened.width, opened.height, opened.convert("RGBA").tobytes())
+    return (
+        {"pixels": pixels}
+        if prompt is None
+        else {
+            "pixels": pixels,
+            "prompt": hashlib.sha256(prompt.encode()).hexdigest(),
+        }
+    )
 
 
 def _frames(opened: Pillow.Image) -> list[Pillow.Image]:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from nodes.compat.convert import BlockerFace, inward, outward
 from nodes.compat.current import entered
 from nodes.compat.describe import describe
+from nodes.compat.telling import told
 from nodes.spec import ANY, Blocker, Context, Json, Node, NodeSpec, Result, is_plain
 
 MOST_INSTANCES = 512  # of one class; each node of the canvas has its own
@@ -40,11 +41,13 @@ class _Face:
 
     def run(self, ctx: Context, **inputs: object) -> Result | Blocker:
         with entered(ctx):
-            return _result(self._spec, self._method(ctx, self._class.FUNCTION)(**self._outward(inputs)))
+            given = self._outward(told(ctx, self._spec, inputs))
+            return _result(self._spec, self._method(ctx, self._class.FUNCTION)(**given))
 
     async def run_async(self, ctx: Context, **inputs: object) -> Result | Blocker:
         with entered(ctx):
-            return _result(self._spec, await self._method(ctx, self._class.FUNCTION)(**self._outward(inputs)))
+            given = self._outward(told(ctx, self._spec, inputs))
+            return _result(self._spec, await self._method(ctx, self._class.FUNCTION)(**given))
 
     def needs(self, ctx: Context, **inputs: object) -> Sequence[str] | None:
         with entered(ctx):

@@ -3,6 +3,7 @@
 from nodes.spec.context import Context, Preview
 from nodes.spec.errors import NodeError, SpecError, Stopped
 from nodes.spec.files import Files, Place, SaveSlot
+from nodes.spec.lineage import RECORD, RECORD_VERSION, Lineage, Maker, pixel_hash
 from nodes.spec.node import Blocker, Node, NodeSpec, Result, node
 from nodes.spec.plain import is_plain, plain
 from nodes.spec.registry import Registry
@@ -27,6 +28,8 @@ from nodes.spec.sockets import (
 
 __all__ = [
     "ANY",
+    "RECORD",
+    "RECORD_VERSION",
     "Blocker",
     "Boolean",
     "Choices",
@@ -38,6 +41,8 @@ __all__ = [
     "InputSpec",
     "Int",
     "Json",
+    "Lineage",
+    "Maker",
     "Marker",
     "Node",
     "NodeError",
@@ -57,5 +62,6 @@ __all__ = [
     "compatible",
     "is_plain",
     "node",
+    "pixel_hash",
     "plain",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
 from nodes.spec.files import Files
+from nodes.spec.lineage import Lineage
 from nodes.spec.sockets import Json
 
 T = TypeVar("T")
@@ -35,6 +36,11 @@ class Context(Protocol):
     @property
     def extra(self) -> Mapping[str, Json]:
         """What the client sent beside the prompt: `extra_pnginfo` (with the workflow) and the like."""
+        ...
+
+    @property
+    def lineage(self) -> Lineage:
+        """Where what this node is given comes from, for writing into files."""
         ...
 
     @property

@@ -4,9 +4,9 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
-from nodes.spec import Files, Json, Registry
+from nodes.spec import Files, Json, Lineage, Registry
 from server.graph.outcome import Failure
 from server.worker.keeping import Keeping
 
@@ -37,6 +37,18 @@ class Services:
     check_stop: Callable[[], None]
     announce: Callable[[str], None]
     skip: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class Records(Protocol):
+    """Knows what files record of the results in them."""
+
+    def record(self, lineage: Lineage) -> Mapping[str, Json]:
+        """What a file would say that is saved here from results of this lineage."""
+        ...
+
+    def alike(self, folder: str, size: int, sha256: str) -> Sequence[str]:
+        """The names in a folder under which this content is found."""
+        ...
 
 
 def _nothing() -> None:
@@ -72,6 +84,7 @@ class WorkerParts:
         devices: in the shape of `/system_stats`.
         device_peak: the most bytes that tensors held on graphics cards since it was called last.
         keeping: which results are kept between jobs.
+        records: what saved files say of their making; None: nothing.
     """
 
     registry: Registry
@@ -85,6 +98,7 @@ class WorkerParts:
     devices: Callable[[], Sequence[Mapping[str, Json]]] = _no_devices
     device_peak: Callable[[], int] = _no_bytes
     keeping: Keeping = field(default_factory=Keeping)
+    records: Records | None = None
 
 
 Build: TypeAlias = Callable[[object, Services], WorkerParts]

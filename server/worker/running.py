@@ -1,13 +1,14 @@
 """The job that runs, as its nodes may see it: the prompt, the nodes made on the way, and the `Context` of each."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from nodes.spec import Files, Json, Preview
+from nodes.spec import Files, Json, Lineage, Preview
 from server.graph.host import JobContext, Progressed, Report, Said
 from server.graph.model import NodeId
 from server.graph.outcome import Task
+from server.worker.lineage import lineage
 from server.worker.parts import WorkerParts
 from server.worker.stopping import StopSwitch
 
@@ -62,6 +63,13 @@ class RunningPrompt:
     def all_node_ids(self) -> set[NodeId]:
         """Ids of all nodes, made ones too."""
         return {*self._original, *self._made}
+
+    def made_by(self) -> Mapping[NodeId, Sequence[NodeId]]:
+        """The nodes that each running node made, by their maker."""
+        found: dict[NodeId, list[NodeId]] = {}
+        for id, made in self._made.items():
+            found.setdefault(made.parent, []).append(id)
+        return found
 
     def get_original_prompt(self) -> Mapping[str, Json]:
         """The prompt as it was sent."""
@@ -123,6 +131,12 @@ class NodeContext:
     def extra(self) -> Mapping[str, Json]:
         """What the client sent beside the prompt."""
         return self.job.context.extra
+
+    @property
+    def lineage(self) -> Lineage:
+        """Where what this node is given comes from."""
+        job = self.job
+        return lineage(job.context.job, job.prompt, self.parts.registry, self.task.node, self.call)
 
     @property
     def files(self) -> Files:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from nodes.spec import Json, Preview
+from nodes.spec import Json, Lineage, Preview
 from server.workspace import Workspace
 
 T = TypeVar("T")
@@ -19,6 +19,7 @@ class Surroundings:
     node_id: str = "1"
     prompt: Mapping[str, Json] = field(default_factory=dict[str, Json])
     extra: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    lineage: Lineage = field(default=Lineage("", "1", 0, ()))
     previews: bool = True
     steps: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     pictures: list[Preview] = field(default_factory=list[Preview])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,7 +112,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 class ContentHashes:
-    """Hashes of files' bytes, remembered by path, size and time of change.
+    """SHA-256 of files' bytes, read once and remembered by path, size, times of change and file id.
 
     Args:
         store: a JSON file to remember them in between runs; None: only as long as this object lives.
@@ -129,43 +130,65 @@ class ContentHashes:
                 self._known = {}  # a damaged memory costs one more hashing, no more
 
     def reference(self, path: Path) -> CheckpointRef:
-        """A file or a model's folder, with the hash of its content.
+        """A file or a model's folder, with the hash of its content: of a folder, that of its files' names and hashes.
 
         Raises:
             CheckpointMissing: there is neither.
         """
         if path.is_dir():
-            parts = sorted(
-                part for part in path.rglob("*") if part.is_file() and part.suffix.lower() in FOLDER_SUFFIXES
-            )
-            lines = [f"{part.relative_to(path).as_posix()} {self._hash(part)}" for part in parts]
-            content = hashlib.blake2b("\n".join(lines).encode(), digest_size=20).hexdigest()
-            return CheckpointRef(path, content)
+            lines = [f"{part.relative_to(path).as_posix()} {self._hash(part)}" for part in _parts(path)]
+            return CheckpointRef(path, hashlib.sha256("\n".join(lines).encode()).hexdigest())
         if not path.is_file():
             raise CheckpointMissing(path)
         return CheckpointRef(path, self._hash(path))
 
     def _hash(self, path: Path) -> str:
         state = path.stat()
-        key = f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}"
+        # The time of the last change of any kind (on Windows: of creation) is there for copies that keep their times.
+        stamp = (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+        key = "|".join((str(path.resolve()), *map(str, stamp)))
         with self._lock:
             if key in self._known:
                 return self._known[key]
         with path.open("rb") as file:
-            content = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).hexdigest()
+            content = hashlib.file_digest(file, "sha256").hexdigest()
         with self._lock:
             self._known[key] = content
-            if self._store is not None:
-                self._store.parent.mkdir(parents=True, exist_ok=True)
-                fresh = self._store.with_suffix(".part")
-                fresh.write_text(json.dumps(self._known), "utf-8")
-                fresh.replace(self._store)
+            self._keep()
         return content
+
+    def _keep(self) -> None:
+        """Write them down; where that is refused (a full disk), they are hashed again another day."""
+        if self._store is None:
+            return
+        fresh = self._store.with_suffix(f".{os.getpid()}.part")
+        try:
+            self._store.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(json.dumps(self._known), "utf-8")
+            fresh.replace(self._store)
+        except OSError:
+            fresh.unlink(missing_ok=True)
 
 
 def cast_tensor(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
     """On a device, in a type; whole numbers keep theirs."""
     return tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype)
+
+
+def weight_on_disk(path: Path) -> int:
+    """Bytes of a file, or of the files of a model's folder that its hash covers.
+
+    Raises:
+        OSError: it is not there.
+    """
+    return sum(part.stat().st_size for part in _parts(path)) if path.is_dir() else path.stat().st_size
+
+
+def _parts(folder: Path) -> list[Path]:
+    """The files that make up a model's folder."""
+    return sorted(
+        part for part in folder.rglob("*") if part.is_file() and part.suffix.lower() in FOLDER_SUFFIXES
+    )
 
 
 def _opened(path: Path) -> Any:

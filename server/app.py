@@ -17,8 +17,9 @@ from server.api.websocket import Hub
 from server.backends.base import Backend
 from server.backends.process import ProcessBackend
 from server.config import ROOT, Config
-from server.events import Bus, QueueChanged
+from server.events import Bus
 from server.graph.outcome import Failure, now_ms
+from server.jobs.control import Control
 from server.jobs.history import History
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner, Surroundings
@@ -205,7 +206,7 @@ class Server:
             "max_upload_size": config.max_upload,
             "extension": {"manager": {"supports_v4": False}},
         }
-        queue = Queue(store, lambda remaining: bus.publish(QueueChanged(remaining)))
+        queue = Queue(store, bus.publish)
         history = History(store)
         hub = self._hub = Hub(bus, lambda: queue.remaining, features)
         runner = Runner(
@@ -228,6 +229,7 @@ class Server:
             queue=queue,
             history=history,
             runner=runner,
+            control=Control(queue, runner, history, message=history_message, clock=now_ms),
             backend=backend,
             hub=hub,
             settings=store,

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from server.config import Config, checkout_packs, default_workspace
 from server.memory import GIGABYTE
+from server.remote import add_queue
+from server.remote import queue as ask_queue
 from server.worker.keeping import Keeping, Policy
 
 SUCCESS, FAILURE, USAGE, STOPPED = 0, 1, 2, 130
@@ -42,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="open the editor (the default)"))
     _add_run(commands.add_parser("run", help="run a workflow without a browser"))
+    add_queue(commands.add_parser("queue", help="see and change what waits on a running server"))
     packs = commands.add_parser("packs", help="say which community packs load, and why others do not")
     _add_workspace(packs)
     return parser
@@ -189,7 +192,7 @@ async def serve(options: argparse.Namespace) -> int:
     """Serve until a signal."""
     from server.api.site import PortTaken
     from server.app import Server
-    from server.store import WorkspaceInUse
+    from server.database import WorkspaceInUse
 
     config = _config(
         options,
@@ -235,10 +238,16 @@ async def packs(options: argparse.Namespace) -> int:
     return await list_packs(_config(options))
 
 
+async def queue(options: argparse.Namespace) -> int:
+    """Ask a running server about its queue."""
+    return await asyncio.to_thread(ask_queue, options)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], Coroutine[object, object, int]]] = {
     "serve": serve,
     "run": run,
     "packs": packs,
+    "queue": queue,
 }
 
 

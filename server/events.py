@@ -21,6 +21,7 @@ from server.graph.happenings import (
     NodesCached,
     NodeStarted,
     Place,
+    QueueChange,
     QueueChanged,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "NodeStarted",
     "NodesCached",
     "Place",
+    "QueueChange",
     "QueueChanged",
     "Subscription",
 ]

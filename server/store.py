@@ -1,20 +1,15 @@
-"""SQLite: jobs, history and settings. Every change is durable when its call returns.
+"""What is kept in SQLite: jobs, history and settings. Every change is durable when its call returns."""
 
-One thread talks to the database, so that the event loop never waits for a disk.
-"""
-
-import asyncio
 import json
-import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, cast
+from sqlite3 import Row
+from typing import cast
 
 from nodes.spec import Json
-from server.jobs.job import Job, Record, Result, Search, State, StoreFull, Wish
+from server.database import Database, Statement
+from server.jobs.job import Job, Order, Record, Result, Search, State, Wish
 
-T = TypeVar("T")
 HISTORY_LIMIT = 10_000
 
 # Each entry takes the database from version `index` to the next; never edit one that was released.
@@ -53,43 +48,58 @@ MIGRATIONS = (
     DROP TABLE settings_of_one;
     """,
     "ALTER TABLE jobs ADD COLUMN failures TEXT NOT NULL DEFAULT '[]';",
+    # Lists walk an index that says which rows to skip, and read only the rows they show.
+    """
+    ALTER TABLE jobs ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN retry_of TEXT;
+    DROP INDEX jobs_by_state;
+    CREATE INDEX jobs_by_creation ON jobs (created, sequence, state, workflow);
+    CREATE INDEX jobs_by_end ON jobs (ended, sequence) WHERE ended IS NOT NULL;
+    CREATE INDEX jobs_by_state ON jobs (state, workflow);
+    CREATE INDEX jobs_by_retry ON jobs (retry_of) WHERE retry_of IS NOT NULL;
+    CREATE TABLE queue (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    """,
 )
 
 OVER = tuple(state for state in State if state.over)
 BRIEFLY = """
     sequence, id, number, state, attempts, client, workflow, targets, created, started, ended, outputs, messages, meta,
-    error, timings, failures, '{}' AS prompt,
+    error, timings, failures, held, retry_of, '{}' AS prompt,
     json_object('extra_pnginfo', json_object('workflow', json_object('id', workflow))) AS extra"""
-COUNT = """
-    SELECT COUNT(*) AS total FROM jobs
-    WHERE state IN (SELECT value FROM json_each(?)) AND (? IS NULL OR workflow = ?)"""
-FIND = """
-    SELECT * FROM jobs WHERE state IN (SELECT value FROM json_each(?)) AND (? IS NULL OR workflow = ?)
-    ORDER BY CASE ? WHEN 'created_at' THEN created ELSE COALESCE(ended, started, 0) - COALESCE(started, 0) END * ?,
-        sequence * ?
-    LIMIT ? OFFSET ?"""
-FIND_BRIEFLY = FIND.replace("*", BRIEFLY, 1)
+MATCHING = """
+    FROM jobs WHERE state IN (SELECT value FROM json_each(?)) AND (? IS NULL OR workflow = ?)"""
+COUNT = f"SELECT COUNT(*) AS total {MATCHING}"
+SORTED = {
+    Order.CREATED: "created {way}, sequence {way}",
+    Order.DURATION: "COALESCE(ended, started, 0) - COALESCE(started, 0) {way}, sequence {way}",
+}
+ADD = """
+    INSERT INTO jobs
+        (sequence, id, number, state, attempts, client, workflow, targets, prompt, extra, created, held, retry_of)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
 DROP = "DELETE FROM jobs WHERE id = ? AND state IN (SELECT value FROM json_each(?))"
 DROP_ALL = "DELETE FROM jobs WHERE state IN (SELECT value FROM json_each(?))"
 DROP_OLDEST = """
     DELETE FROM jobs WHERE sequence IN (
-        SELECT sequence FROM jobs WHERE state IN (SELECT value FROM json_each(?))
-        ORDER BY ended DESC, sequence DESC LIMIT -1 OFFSET ?)"""
-
-
-class WorkspaceInUse(Exception):
-    """Another Weft works in this workspace: two would run the same jobs."""
+        SELECT sequence FROM jobs WHERE ended IS NOT NULL ORDER BY ended DESC, sequence DESC LIMIT -1 OFFSET ?)"""
+# A job that is over stays as it was, whoever says what.
+FINISH = """
+    UPDATE jobs SET state = ?, started = ?, ended = ?, outputs = ?, messages = ?, meta = ?, error = ?, timings = ?,
+        failures = ?
+    WHERE id = ? AND ended IS NULL"""
+PLACE = "UPDATE jobs SET number = ?, held = ? WHERE id = ? AND state = ?"
+RETRYABLE = """
+    SELECT id FROM jobs WHERE state = ? AND id NOT IN (SELECT retry_of FROM jobs WHERE retry_of IS NOT NULL)
+    ORDER BY ended, sequence"""
 
 
 class Store:
     """The database of one workspace. Open it with `Store.open`, end with `close`."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, thread: ThreadPoolExecutor, history_limit: int
-    ) -> None:
-        self._connection = connection
-        self._thread = thread
+    def __init__(self, database: Database, history_limit: int, finished: int) -> None:
+        self._database = database
         self._limit = history_limit
+        self._finished = finished  # since the oldest were last dropped, with those that stayed then
 
     @classmethod
     async def open(
@@ -98,49 +108,32 @@ class Store:
         """Open or make the database at `path`.
 
         Args:
-            history_limit: how many finished jobs are kept.
+            history_limit: how many finished jobs are kept; a hundredth more while none are dropped.
             max_pages: how large the database may grow, in pages of 4096 bytes; None for as large as the disk.
+
+        Raises:
+            WorkspaceInUse: another Weft has it.
         """
-        thread = ThreadPoolExecutor(1, thread_name_prefix="store")
-        connection = await asyncio.get_running_loop().run_in_executor(thread, _connect, path, max_pages)
-        return cls(connection, thread, history_limit)
+        database = await Database.open(path, MIGRATIONS, max_pages)
+        (row,) = await database.do(
+            lambda db: db.execute("SELECT COUNT(*) AS total FROM jobs WHERE ended IS NOT NULL").fetchall()
+        )
+        return cls(database, history_limit, int(row["total"]))
 
     async def close(self) -> None:
         """Finish what is being written and let go of the file."""
-        await self._do(lambda connection: connection.close())
-        self._thread.shutdown()
+        await self._database.close()
 
-    async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._connection)
-
-    async def _change(self, *statements: tuple[str, Sequence[object]]) -> int:
-        """Run statements as one transaction; how many rows the last one touched.
-
-        Raises:
-            StoreFull: there is no room; nothing was changed.
-        """
-
-        def work(connection: sqlite3.Connection) -> int:
-            try:
-                with connection:
-                    return [connection.execute(sql, values).rowcount for sql, values in statements][-1]
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-                    raise StoreFull(
-                        f"Weft's database cannot be written ({error}). Free some space on the disk, then try again."
-                    ) from error
-                raise
-
-        return await self._do(work)
-
-    async def _rows(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
-        return await self._do(lambda connection: connection.execute(sql, values).fetchall())
+    async def _rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        return await self._database.do(lambda connection: connection.execute(sql, values).fetchall())
 
     async def _records(self, sql: str, values: Sequence[object]) -> list[Record]:
-        """Rows as records; their JSON is read on the store's thread too."""
-        return await self._do(lambda connection: [_record(row) for row in connection.execute(sql, values)])
+        """Rows as records; their JSON is read on the database's thread too."""
+        return await self._database.do(
+            lambda connection: [_record(row) for row in connection.execute(sql, values)]
+        )
 
-    # --- jobs -----------------------------------------------------------------------------------------------------
+    # --- jobs that wait and run -----------------------------------------------------------------------------------
 
     async def next_sequence(self) -> int:
         rows = await self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'")
@@ -150,48 +143,35 @@ class Store:
         wish = job.wish
         values = (
             job.sequence, wish.id, job.number, State.PENDING, job.attempts, wish.client, job.workflow_id,
-            _dump(wish.targets), _dump(wish.prompt), _dump(wish.extra), wish.created,
+            _dump(wish.targets), _dump(wish.prompt), _dump(wish.extra), wish.created, job.held, wish.retry_of,
         )  # fmt: skip
-        sql = """
-            INSERT INTO jobs
-                (sequence, id, number, state, attempts, client, workflow, targets, prompt, extra, created)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
-        return await self._change((sql, values)) == 1
+        return await self._database.change((ADD, values)) == 1
 
     async def remove(self, ids: Collection[str], states: Collection[State]) -> None:
         if ids:
-            await self._change(*((DROP, (id, _dump(states))) for id in ids))
-
-    async def clear_history(self) -> None:
-        """Forget all jobs that are over."""
-        await self._change((DROP_ALL, (_dump(OVER),)))
+            await self._database.change(*((DROP, (id, _dump(states))) for id in ids))
 
     async def start(self, job: Job, now: int) -> None:
-        await self._change(
+        await self._database.change(
             (
-                "UPDATE jobs SET state = ?, started = ?, attempts = ? WHERE id = ?",
+                "UPDATE jobs SET state = ?, started = ?, attempts = ? WHERE id = ? AND ended IS NULL",
                 (State.RUNNING, now, job.attempts, job.id),
             )
         )
 
-    async def finish(self, id: str, result: Result) -> None:
-        values = (
-            result.state, result.started, result.ended, _dump(result.outputs), _dump(result.messages),
-            _dump(result.meta), _dump(result.error), _dump(result.timings), _dump(result.failures), id,
-        )  # fmt: skip
-        update = """
-            UPDATE jobs SET state = ?, started = ?, ended = ?, outputs = ?, messages = ?, meta = ?, error = ?, timings = ?,
-                failures = ?
-            WHERE id = ?"""
-        await self._change((update, values), (DROP_OLDEST, (_dump(OVER), self._limit)))
-
     async def requeue(self, job: Job) -> None:
-        await self._change(
+        await self._database.change(
             (
-                "UPDATE jobs SET state = ?, number = ?, started = NULL, attempts = ? WHERE id = ?",
-                (State.PENDING, job.number, job.attempts, job.id),
+                """UPDATE jobs SET state = ?, number = ?, started = NULL, attempts = ?, held = ?
+                WHERE id = ? AND ended IS NULL""",
+                (State.PENDING, job.number, job.attempts, job.held, job.id),
             )
         )
+
+    async def rearrange(self, jobs: Sequence[Job]) -> None:
+        if jobs:
+            changes = ((PLACE, (job.number, job.held, job.id, State.PENDING)) for job in jobs)
+            await self._database.change(*changes)
 
     async def unfinished(self) -> Sequence[Record]:
         return await self._records(
@@ -199,18 +179,49 @@ class Store:
             (State.PENDING, State.RUNNING, State.RUNNING),
         )
 
+    async def paused(self) -> bool:
+        return bool(await self._rows("SELECT 1 FROM queue WHERE name = 'paused'"))
+
+    async def pause(self, *, paused: bool) -> None:
+        yes = "INSERT INTO queue (name, value) VALUES ('paused', '1') ON CONFLICT (name) DO NOTHING"
+        await self._database.change((yes if paused else "DELETE FROM queue WHERE name = 'paused'", ()))
+
+    # --- history --------------------------------------------------------------------------------------------------
+
+    async def finish(self, id: str, result: Result) -> None:
+        await self.finish_all({id: result})
+
+    async def finish_all(self, results: Mapping[str, Result]) -> None:
+        changes: list[Statement] = [(FINISH, (*_columns(result), id)) for id, result in results.items()]
+        finished = self._finished + len(results)
+        # Looking for the oldest costs time for each that is kept, so it is not done for each that ends.
+        if finished > self._limit + self._limit // 100:
+            changes.append((DROP_OLDEST, (self._limit,)))
+            finished = self._limit
+        await self._database.change(*changes)
+        self._finished = finished
+
+    async def clear_history(self) -> None:
+        """Forget all jobs that are over."""
+        await self._database.change((DROP_ALL, (_dump(OVER),)))
+        self._finished = 0
+
     async def get(self, id: str) -> Record | None:
         found = await self._records("SELECT * FROM jobs WHERE id = ?", (id,))
         return found[0] if found else None
 
     async def search(self, search: Search) -> tuple[Sequence[Record], int]:
-        limit = -1 if search.limit is None else search.limit
         filters = (_dump(search.states), search.workflow, search.workflow)
-        way = 1 if search.ascending else -1
-        sql = FIND_BRIEFLY if search.brief else FIND
-        found = await self._records(sql, (*filters, search.order, way, way, limit, search.offset))
+        order = SORTED[search.order].format(way="ASC" if search.ascending else "DESC")
+        columns = BRIEFLY if search.brief else "*"
+        sql = f"SELECT {columns} {MATCHING} ORDER BY {order} LIMIT ? OFFSET ?"
+        limit = -1 if search.limit is None else search.limit
+        found = await self._records(sql, (*filters, limit, search.offset))
         counted = await self._rows(COUNT, filters)
         return found, int(counted[0]["total"])
+
+    async def retryable(self) -> Sequence[str]:
+        return [row["id"] for row in await self._rows(RETRYABLE, (State.FAILED,))]
 
     # --- people ---------------------------------------------------------------------------------------------------
 
@@ -222,7 +233,7 @@ class Store:
     async def add_user(self, id: str, name: str) -> bool:
         """Take in a person; False if somebody is called so already."""
         sql = "INSERT INTO users (id, name) VALUES (?, ?) ON CONFLICT DO NOTHING"
-        return await self._change((sql, (id, name))) == 1
+        return await self._database.change((sql, (id, name))) == 1
 
     async def settings(self, user: str) -> dict[str, Json]:
         """All settings of a person by id."""
@@ -235,40 +246,10 @@ class Store:
             INSERT INTO settings (user, id, value) VALUES (?, ?, ?)
             ON CONFLICT (user, id) DO UPDATE SET value = excluded.value"""
         if changes:
-            await self._change(*((sql, (user, id, _dump(value))) for id, value in changes.items()))
+            await self._database.change(*((sql, (user, id, _dump(value))) for id, value in changes.items()))
 
 
-def _connect(path: Path, max_pages: int | None) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, check_same_thread=False, timeout=1)
-    connection.row_factory = sqlite3.Row
-    try:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        if max_pages is not None:
-            connection.execute(f"PRAGMA max_page_count = {int(max_pages)}")
-        _migrate(connection)
-    except sqlite3.OperationalError as error:
-        connection.close()
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            message = f"Another Weft works in {path.parent.parent}. End it, or name another folder with --workspace."
-            raise WorkspaceInUse(message) from error
-        raise
-    return connection
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(MIGRATIONS):
-        raise RuntimeError(
-            "This workspace's database was written by a newer Weft. Update Weft, or use another workspace."
-        )
-    for index in range(version, len(MIGRATIONS)):
-        connection.executescript(f"BEGIN; {MIGRATIONS[index]} PRAGMA user_version = {index + 1}; COMMIT;")
-
-
-def _record(row: sqlite3.Row) -> Record:
+def _record(row: Row) -> Record:
     wish = Wish(
         id=row["id"],
         prompt=json.loads(row["prompt"]),
@@ -276,13 +257,14 @@ def _record(row: sqlite3.Row) -> Record:
         targets=tuple(json.loads(row["targets"])),
         client=row["client"],
         created=row["created"],
+        retry_of=row["retry_of"],
     )
-    job = Job(wish, row["number"], row["sequence"], row["attempts"])
+    job = Job(wish, row["number"], row["sequence"], row["attempts"], bool(row["held"]))
     state = State(row["state"])
     return Record(job, state, row["started"], _result(row, state) if state.over else None)
 
 
-def _result(row: sqlite3.Row, state: State) -> Result:
+def _result(row: Row, state: State) -> Result:
     return Result(
         state=state,
         started=row["started"],
@@ -294,6 +276,14 @@ def _result(row: sqlite3.Row, state: State) -> Result:
         timings=json.loads(row["timings"]),
         failures=json.loads(row["failures"]),
     )
+
+
+def _columns(result: Result) -> tuple[object, ...]:
+    """A result as `FINISH` writes it."""
+    return (
+        result.state, result.started, result.ended, _dump(result.outputs), _dump(result.messages),
+        _dump(result.meta), _dump(result.error), _dump(result.timings), _dump(result.failures),
+    )  # fmt: skip
 
 
 def _dump(value: object) -> str:

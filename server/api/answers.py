@@ -84,6 +84,19 @@ class CancelledJson(TypedDict):
     cancelled: bool
 
 
+class QueueStateJson(TypedDict):
+    """Whether the queue is paused, and which jobs were put on hold or let go on."""
+
+    paused: bool
+    jobs: list[str]
+
+
+class MovedJson(TypedDict):
+    """Which jobs were moved, in their new order."""
+
+    moved: list[str]
+
+
 class StoredJson(TypedDict):
     """Where an upload lies."""
 
@@ -172,14 +185,17 @@ class JobJson(TypedDict):
     outputs_count: int
     preview_output: NotRequired[Object]
     workflow_id: NotRequired[str]
+    paused: NotRequired[bool]  # Weft's own: it waits on hold
+    retry_of: NotRequired[str]  # Weft's own: the job that this is another try of
 
 
 class WholeJobJson(JobJson):
-    """One job in `/api/jobs/{id}`."""
+    """One job in `/api/jobs/{id}`. `timings`, Weft's own: seconds in the worker, by node."""
 
     outputs: Mapping[NodeId, Mapping[str, Sequence[Json]]]
     execution_status: NotRequired[StatusJson]
     workflow: Object
+    timings: NotRequired[Mapping[NodeId, float]]
 
 
 def job_json(record: Record) -> JobJson:
@@ -203,6 +219,10 @@ def job_json(record: Record) -> JobJson:
         answer["preview_output"] = preview
     if job.workflow_id:
         answer["workflow_id"] = job.workflow_id
+    if job.held:
+        answer["paused"] = True
+    if job.wish.retry_of:
+        answer["retry_of"] = job.wish.retry_of
     return answer
 
 
@@ -215,7 +235,28 @@ def whole_job_json(record: Record) -> WholeJobJson:
     }
     if status := _status(record):
         answer["execution_status"] = status
+    if record.result:
+        answer["timings"] = record.result.timings
     return answer
+
+
+class RetriedJson(TypedDict):
+    """A job that was queued once more."""
+
+    prompt_id: str
+    number: float
+    retry_of: str | None
+
+
+class RetryJson(TypedDict):
+    """Jobs that were queued once more."""
+
+    jobs: list[RetriedJson]
+
+
+def retried_json(job: Job) -> RetriedJson:
+    """The new job, and which one it is another try of."""
+    return {"prompt_id": job.id, "number": whole(job.number), "retry_of": job.wish.retry_of}
 
 
 def _items(outputs: Mapping[NodeId, Mapping[str, Sequence[Json]]]) -> Iterable[dict[str, Json]]:

@@ -166,6 +166,8 @@ def executing(job: str, place: Place) -> Words:
 def own(event: Event, number: int) -> Words | None:
     """What the field has no message for: how each node fared and how long it took. `seq` is for `/ws?after=`."""
     match event:
+        case QueueChanged():
+            return _queue(event, number)
         case NodeStarted(place=place):
             state, more = "running", {}
         case NodeDone(place=place, cached=cached, seconds=seconds):
@@ -199,6 +201,18 @@ def node_failed(event: NodeFailed) -> Data:
         "node_type": event.type,
         **failure_data(event.failure),
     }
+
+
+def _queue(event: QueueChanged, number: int) -> Words:
+    """What happened to which jobs, for clients that show the queue."""
+    data: dict[str, Json] = {
+        "queue_remaining": event.remaining,
+        "paused": event.paused,
+        "change": event.change.value,
+        "prompt_ids": list(event.jobs),
+        "seq": number,
+    }
+    return Words("weft.queue", data, everyone=True, own=True)
 
 
 def failure_json(failure: Failure) -> Json:

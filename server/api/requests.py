@@ -45,9 +45,36 @@ class FreeBody(TypedDict, total=False):
 
 
 class JobIdsBody(TypedDict, total=False):
-    """Jobs by id."""
+    """Jobs by id, or all."""
 
     job_ids: list[str | int] | None
+    all: bool | None
+
+
+class RetryBody(JobIdsBody, total=False):
+    """Which finished jobs to queue once more, and who is told how they go; None for who was told before."""
+
+    client_id: str | None
+
+
+class GoalBody(TypedDict, total=False):
+    """Where to move jobs: one of these."""
+
+    to: Literal["front", "back"] | None
+    before: str | None
+    after: str | None
+
+
+class MoveBody(GoalBody, total=False):
+    """Which jobs to move, and where to."""
+
+    job_ids: list[str | int] | None
+
+
+class RetryOneBody(TypedDict, total=False):
+    """Who is told how the job goes; None for who was told before."""
+
+    client_id: str | None
 
 
 class HistoryQuery(TypedDict, total=False):

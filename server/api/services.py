@@ -11,6 +11,7 @@ from aiohttp import web
 from nodes.spec import Json
 from server.api.websocket import Hub
 from server.backends.base import Backend
+from server.jobs.control import Control
 from server.jobs.history import History
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner
@@ -62,6 +63,7 @@ class Services:
     queue: Queue
     history: History
     runner: Runner
+    control: Control
     backend: Backend
     hub: Hub
     settings: Settings

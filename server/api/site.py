@@ -11,6 +11,7 @@ from server.api.routes import (
     catalogue,
     files,
     history,
+    jobs,
     nodes,
     people,
     prompts,
@@ -48,7 +49,7 @@ def build_application(behind: Services) -> web.Application:
 def entries() -> Iterator[Entry]:
     """All routes, in the order in which they are tried."""
     yield from _entries(("/api/weft",), system.OWN)
-    yield from _entries(("/api",), history.JOB_ROUTES)
+    yield from _entries(("/api",), jobs.ROUTES)
     yield from _entries(("/internal",), catalogue.INTERNAL)
     for module in BOTH:
         yield from _entries(("", "/api"), module.ROUTES)

@@ -189,8 +189,8 @@ class Hub:
             )
             if addressed or broadcast:
                 client.outbox.put(message)
-        extra = own(envelope.event, envelope.number) if client.wants_own and addressed else None
-        if extra is not None:
+        extra = own(envelope.event, envelope.number) if client.wants_own else None
+        if extra is not None and (addressed or extra.everyone):
             client.outbox.put(extra)
 
     async def _send(self, client: Client) -> None:

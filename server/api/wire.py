@@ -15,6 +15,7 @@ from nodes.spec import Json
 from server.graph.errors import Fault
 from server.graph.model import NodeId
 from server.jobs.job import Order, Search, State
+from server.jobs.order import Goal, Side
 
 Object = Mapping[str, Json]
 HALF_A_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")  # or a whole one in two halves, which stays
@@ -242,9 +243,41 @@ def read_interrupt(raw: Json) -> str | None:
     return _text(read_object(raw), "prompt_id") or None
 
 
-def read_job_ids(raw: Json) -> tuple[str, ...]:
-    """Read `{"job_ids": [...]}`."""
-    return _texts(read_object(raw), "job_ids")
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which jobs a wish is about; None for all."""
+
+    ids: tuple[str, ...] | None
+
+
+def read_selection(raw: Json, *, default_all: bool = False) -> Selection:
+    """Read `{"job_ids": [...]}` or `{"all": true}`; with `default_all`, `{}` means all too."""
+    body = read_object(raw)
+    every = _flag(body, "all") or (default_all and body.get("job_ids") is None)
+    return Selection(None if every else _texts(body, "job_ids"))
+
+
+def read_goal(raw: Json) -> Goal:
+    """Read where to move jobs: `{"to": "front"}`, `{"to": "back"}`, `{"before": id}` or `{"after": id}`.
+
+    Raises:
+        BadRequest: it is none or several of these.
+    """
+    body = read_object(raw)
+    beside = {side: name for side in (Side.BEFORE, Side.AFTER) if (name := _text(body, side))}
+    to = _text(body, "to")
+    if to in (Side.FRONT, Side.BACK) and not beside:
+        return Goal(Side(to))
+    if to is None and len(beside) == 1:
+        return Goal(*beside.popitem())
+    raise BadRequest(
+        'Say where to: "to" as "front" or "back", or else "before" or "after" with the id of a job.'
+    )
+
+
+def read_client(raw: Json) -> str | None:
+    """Read `{"client_id"}`: who is told how jobs go."""
+    return _text(read_object(raw), "client_id") or None
 
 
 def read_username(raw: Json) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from nodes.spec import Json, Preview
 from server.graph.model import NodeId
@@ -18,11 +19,34 @@ class Place:
     parent: NodeId | None = None
 
 
+class QueueChange(StrEnum):
+    """What happened to jobs of the queue."""
+
+    ADDED = "added"
+    STARTED = "started"
+    ENDED = "ended"
+    REMOVED = "removed"
+    CANCELLED = "cancelled"
+    MOVED = "moved"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+
+
 @dataclass(frozen=True, slots=True)
 class QueueChanged:
-    """Something was queued, started, finished or removed. `remaining` counts waiting and running jobs."""
+    """Something happened to the queue.
+
+    Attributes:
+        remaining: how many jobs wait or run.
+        paused: whether no job is taken until the queue is resumed.
+        change: what happened.
+        jobs: to which; empty where it concerns the queue as a whole.
+    """
 
     remaining: int
+    paused: bool = False
+    change: QueueChange = QueueChange.ADDED
+    jobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

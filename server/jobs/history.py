@@ -1,9 +1,11 @@
 """What is done: read from the store, with what a full disk kept out of it held in memory."""
 
+import logging
 from collections.abc import Collection, Sequence
 
 from server.jobs.job import JobStore, Record, Result, Search, State, StoreFull
 
+log = logging.getLogger(__name__)
 OVER = tuple(state for state in State if state.over)
 
 
@@ -17,7 +19,7 @@ class History:
     async def add(self, record: Record, result: Result) -> None:
         """A job is over. When the disk is full its record waits in memory and is written with the next one."""
         self._unwritten[record.job.id] = Record(record.job, result.state, result.started, result)
-        await self._write()
+        await self.catch_up()
 
     async def get(self, id: str) -> Record | None:
         """A finished job by id."""
@@ -43,7 +45,19 @@ class History:
 
     async def search(self, search: Search) -> tuple[Sequence[Record], int]:
         """A page of jobs, finished or not, and how many there are in all."""
-        return await self._store.search(search)
+        found, total = await self._store.search(search)
+        # What a full disk refused: the store still takes these for running.
+        known = [self._unwritten.get(record.job.id, record) for record in found]
+        return [record for record in known if record.state in search.states], total
+
+    async def retryable(self) -> Sequence[str]:
+        """Ids of failed jobs that were not tried again yet, oldest first."""
+        return await self._store.retryable()
+
+    @property
+    def behind(self) -> bool:
+        """Whether a full disk refused something that is not written yet."""
+        return bool(self._unwritten)
 
     async def delete(self, ids: Collection[str]) -> None:
         """Forget finished jobs."""
@@ -56,17 +70,18 @@ class History:
         self._unwritten.clear()
         await self._store.clear_history()
 
-    async def _write(self) -> None:
+    async def catch_up(self) -> None:
+        """Write what could not be written before; what still cannot be goes on waiting."""
         for id, record in list(self._unwritten.items()):
             if record.result is None:
                 continue
             try:
                 await self._store.finish(id, record.result)
-            except StoreFull:
-                return
+            except StoreFull as full:
+                log.warning("How job %s went is held in memory until there is room: %s", id, full)
+                continue
             except BaseException:
-                del self._unwritten[
-                    id
-                ]  # it would fail again each time, and keep the others from being written
+                # It would fail again each time, and keep the others from being written.
+                del self._unwritten[id]
                 raise
             self._unwritten.pop(id, None)

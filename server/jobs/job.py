@@ -39,6 +39,7 @@ class Wish:
         client: who is told how it goes; None for nobody.
         created: ms since 1970.
         secrets: keys of paid services; they are never written down.
+        retry_of: the id of the job that this is another try of.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Wish:
     client: str | None = None
     created: int = 0
     secrets: Mapping[str, Json] = field(default_factory=dict[str, Json], repr=False, compare=False)
+    retry_of: str | None = None
 
     @property
     def stops_at_failure(self) -> bool:
@@ -57,12 +59,16 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A wish with its place in the queue: the lower `number` runs first, the lower `sequence` among equals."""
+    """A wish with its place in the queue: the lower `number` runs first, the lower `sequence` among equals.
+
+    `attempts`: how often it was begun. `held`: somebody put it on hold, so others go first.
+    """
 
     wish: Wish
     number: float
     sequence: int
     attempts: int = 0
+    held: bool = False
 
     @property
     def id(self) -> str:
@@ -86,6 +92,7 @@ class Result:
     """How a job went.
 
     Attributes:
+        started: ms since 1970; None if it never ran. ended: likewise.
         outputs: what nodes show, by node id.
         messages: the run's beginning, cached nodes and end.
         meta: how clients name the nodes of `outputs`.
@@ -95,7 +102,7 @@ class Result:
     """
 
     state: State
-    started: int
+    started: int | None
     ended: int
     outputs: Ui = field(default_factory=dict[NodeId, Mapping[str, Sequence[Json]]])
     messages: Sequence[Message] = ()
@@ -163,7 +170,11 @@ class JobStore(Protocol):
         ...
 
     async def finish(self, id: str, result: Result) -> None:
-        """The job is over."""
+        """The job is over. One that is over already stays as it was."""
+        ...
+
+    async def finish_all(self, results: Mapping[str, Result]) -> None:
+        """Jobs are over, by id; all or none of them are written."""
         ...
 
     async def unfinished(self) -> Sequence[Record]:
@@ -172,6 +183,22 @@ class JobStore(Protocol):
 
     async def requeue(self, job: Job) -> None:
         """Make a job wait that ran, with a new number."""
+        ...
+
+    async def rearrange(self, jobs: Sequence[Job]) -> None:
+        """Waiting jobs have other numbers, or were put on hold or off it; all or none of them are written."""
+        ...
+
+    async def paused(self) -> bool:
+        """Whether the queue is paused."""
+        ...
+
+    async def pause(self, *, paused: bool) -> None:
+        """The queue is paused, or is not any more."""
+        ...
+
+    async def retryable(self) -> Sequence[str]:
+        """Ids of failed jobs that no other job is another try of, oldest first."""
         ...
 
     async def get(self, id: str) -> Record | None:

@@ -1,11 +1,14 @@
 """The queue: which job is next. Every change is in the store before it is answered."""
 
 import asyncio
+import math
 from bisect import insort
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from server.jobs.job import Job, JobStore, State, Wish
+from server.events import QueueChange, QueueChanged
+from server.jobs.job import Job, JobStore, Result, State, Wish
+from server.jobs.order import Goal, renumbered
 
 MAX_RETURNS = 3
 
@@ -19,22 +22,22 @@ class Queue:
 
     Args:
         store: keeps the jobs.
-        changed: called after each change with the number of waiting and running jobs.
+        changed: told each change.
     """
 
-    def __init__(self, store: JobStore, changed: Callable[[int], None]) -> None:
+    def __init__(self, store: JobStore, changed: Callable[[QueueChanged], None]) -> None:
         self._store = store
         self._changed = changed
         self._waiting: list[Job] = []
         self._running: Job | None = None
+        self._paused = False
         self._sequence = 0
         self._lowest = 0.0
-        self._adding = asyncio.Lock()
         self._arrived = asyncio.Event()
 
     @property
     def waiting(self) -> Sequence[Job]:
-        """Jobs that wait, the next one first."""
+        """Jobs that wait, the next one first; those on hold too."""
         return tuple(self._waiting)
 
     @property
@@ -47,6 +50,11 @@ class Queue:
         """How many jobs wait or run."""
         return len(self._waiting) + (self._running is not None)
 
+    @property
+    def paused(self) -> bool:
+        """Whether no job is taken until somebody resumes the queue."""
+        return self._paused
+
     async def load(self) -> Sequence[Job]:
         """Take over what the last server left: what waited waits; what ran when it was killed goes to the head.
 
@@ -54,6 +62,7 @@ class Queue:
             Jobs that ran at `MAX_RETURNS` kills and more, and so are given up: likely they are the killers.
         """
         self._sequence = await self._store.next_sequence()
+        self._paused = await self._store.paused()
         given_up: list[Job] = []
         left = await self._store.unfinished()
         self._lowest = min((record.job.number for record in left), default=0.0)
@@ -63,12 +72,9 @@ class Queue:
                 given_up.append(job)
                 continue
             if record.state is State.RUNNING:
-                self._lowest -= 1
-                job = replace(job, number=self._lowest)
+                job = replace(job, number=self._ahead())
                 await self._store.requeue(job)
-            insort(self._waiting, job, key=_place)
-        if self._waiting:
-            self._arrived.set()
+            self._insert(job)
         return given_up
 
     async def put(self, wish: Wish, *, number: float | None = None, front: bool = False) -> Job:
@@ -81,53 +87,158 @@ class Queue:
             DuplicateJob: the id is taken.
             StoreFull: there is no room to keep it; nothing was queued.
         """
-        async with self._adding:
-            sequence = self._sequence
-            if number is None:
-                number = min(self._lowest, 0.0) - 1 if front else float(sequence)
-            job = Job(wish, number, sequence)
-            if not await self._store.add(job):
-                raise DuplicateJob(wish.id)
-            self._sequence += 1
-            self._lowest = min(self._lowest, number)
-            insort(self._waiting, job, key=_place)
-        self._arrived.set()
-        self._changed(self.remaining)
+        sequence, self._sequence = self._sequence, self._sequence + 1
+        if number is None:
+            number = self._ahead() if front else float(sequence)
+        job = Job(wish, number, sequence)
+        if not await self._store.add(job):
+            raise DuplicateJob(wish.id)
+        self._insert(job)
+        self._tell(QueueChange.ADDED, [job])
         return job
 
     async def take(self) -> Job:
-        """The next job, which now runs; waits for one."""
-        while not self._waiting:
+        """The next job, which now runs; waits for one, and while the queue is paused."""
+        while (job := self._next()) is None:
             self._arrived.clear()
             await self._arrived.wait()
-        self._running = self._waiting.pop(0)
-        self._changed(self.remaining)
-        return self._running
+        self._waiting.remove(job)
+        self._running = job
+        self._tell(QueueChange.STARTED, [job])
+        return job
 
     def done(self) -> None:
         """The job that ran is over."""
+        if self._running is not None:
+            ended, self._running = self._running, None
+            self._tell(QueueChange.ENDED, [ended])
+
+    async def put_back(self, job: Job, *, held: bool) -> None:
+        """The job that ran was stopped to go on later: it waits at the head, on hold or not.
+
+        Raises:
+            StoreFull: that is not written down; it waits all the same, and after a restart too.
+        """
+        back = replace(job, number=self._ahead(), held=held)
+        self._insert(back)
         self._running = None
-        self._changed(self.remaining)
+        self._tell(QueueChange.PAUSED if held else QueueChange.MOVED, [job])
+        await self._store.requeue(back)
+
+    async def pause(self) -> None:
+        """Take no more jobs, in this life of the server and the next; what runs goes on."""
+        await self._store.pause(paused=True)
+        self._paused = True
+        self._tell(QueueChange.PAUSED, [])
+
+    async def resume(self) -> None:
+        """Take jobs again."""
+        await self._store.pause(paused=False)
+        self._paused = False
+        self._arrived.set()
+        self._tell(QueueChange.RESUMED, [])
+
+    async def hold(self, ids: Collection[str], *, held: bool) -> Sequence[str]:
+        """Put waiting jobs on hold, so that others go first, or let them go on; those that this changed."""
+        changed = [replace(job, held=held) for job in self._waiting if job.id in ids and job.held is not held]
+        await self._rearrange(QueueChange.PAUSED if held else QueueChange.RESUMED, changed)
+        return [job.id for job in changed]
+
+    async def move(self, ids: Sequence[str], goal: Goal) -> Sequence[str]:
+        """Give waiting jobs another place; those that were moved, in their new order.
+
+        Raises:
+            NotWaiting: the goal names a job that does not wait.
+        """
+        present = {job.id for job in self._waiting}
+        moved = [id for id in dict.fromkeys(ids) if id in present]
+        if not moved:
+            return []
+        numbers = renumbered(self._waiting, moved, goal, float(self._sequence))
+        changed = [
+            replace(job, number=numbers[job.id])
+            for job in self._waiting
+            if numbers.get(job.id, job.number) != job.number
+        ]
+        self._lowest = min(self._lowest, *numbers.values())
+        await self._rearrange(QueueChange.MOVED, changed, moved)
+        return moved
 
     async def delete(self, ids: Collection[str]) -> int:
         """Forget waiting jobs; how many there were. Jobs that run or are done stay."""
-        gone = [job for job in self._waiting if job.id in ids]
-        if not gone:
-            return 0
-        self._waiting = [job for job in self._waiting if job not in gone]
-        try:
-            await self._store.remove([job.id for job in gone], [State.PENDING])
-        except BaseException:
-            for job in gone:  # still in the store, so still in the queue
-                insort(self._waiting, job, key=_place)
-            self._arrived.set()
-            raise
-        self._changed(self.remaining)
+        gone = await self._withdraw(
+            QueueChange.REMOVED,
+            ids,
+            lambda jobs: self._store.remove([job.id for job in jobs], [State.PENDING]),
+        )
         return len(gone)
+
+    async def cancel(self, ids: Collection[str], result: Callable[[Job], Result]) -> Sequence[str]:
+        """End waiting jobs, which stay in the history; those that there were."""
+        return await self._withdraw(
+            QueueChange.CANCELLED,
+            ids,
+            lambda jobs: self._store.finish_all({job.id: result(job) for job in jobs}),
+        )
 
     async def clear(self) -> int:
         """Forget all waiting jobs."""
         return await self.delete({job.id for job in self._waiting})
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _next(self) -> Job | None:
+        return None if self._paused else next((job for job in self._waiting if not job.held), None)
+
+    def _ahead(self) -> float:
+        """A number before all that ever were."""
+        self._lowest = min(min(self._lowest, 0.0) - 1, math.nextafter(self._lowest, -math.inf))
+        return self._lowest
+
+    def _insert(self, job: Job) -> None:
+        self._lowest = min(self._lowest, job.number)
+        insort(self._waiting, job, key=_place)
+        self._arrived.set()
+
+    def _tell(self, change: QueueChange, jobs: Collection[Job], ids: Sequence[str] = ()) -> None:
+        named = tuple(ids) or tuple(job.id for job in jobs)
+        self._changed(QueueChanged(self.remaining, self._paused, change, named))
+
+    async def _rearrange(self, change: QueueChange, jobs: Sequence[Job], ids: Sequence[str] = ()) -> None:
+        """Put changed jobs in place of what they were; back again if that cannot be kept."""
+        if not jobs:
+            return
+        before = self._replace({job.id: job for job in jobs})
+        try:
+            await self._store.rearrange(jobs)
+        except BaseException:
+            self._replace(before)
+            raise
+        self._tell(change, jobs, ids)
+
+    def _replace(self, jobs: Mapping[str, Job]) -> Mapping[str, Job]:
+        """Put these in place of the waiting jobs of their ids; what those were."""
+        before = {job.id: job for job in self._waiting if job.id in jobs}
+        self._waiting = sorted((jobs.get(job.id, job) for job in self._waiting), key=_place)
+        self._arrived.set()
+        return before
+
+    async def _withdraw(
+        self, change: QueueChange, ids: Collection[str], write: Callable[[Sequence[Job]], Awaitable[None]]
+    ) -> Sequence[str]:
+        """Take jobs out of the queue while it is written what became of them."""
+        gone = [job for job in self._waiting if job.id in ids]
+        if not gone:
+            return []
+        self._waiting = [job for job in self._waiting if job.id not in ids]
+        try:
+            await write(gone)
+        except BaseException:
+            for job in gone:  # still in the store, so still in the queue
+                self._insert(job)
+            raise
+        self._tell(change, gone)
+        return [job.id for job in gone]
 
 
 def _place(job: Job) -> tuple[float, int]:

@@ -32,6 +32,7 @@ from server.jobs.queue import MAX_RETURNS, Queue
 log = logging.getLogger(__name__)
 STATES = {Status.SUCCEEDED: State.COMPLETED, Status.FAILED: State.FAILED, Status.STOPPED: State.CANCELLED}
 MOST_FAILURES = 100  # of a job, that are written down
+CATCH_UP = 5.0  # seconds between tries to write what a full disk refused
 MARKS = (JobStarted, NodesCached, JobSucceeded, JobFailed, JobStopped, NodeFailed)
 
 
@@ -95,6 +96,8 @@ class Runner:
     def __init__(self, surroundings: Surroundings) -> None:
         self._with = surroundings
         self._stopping: str | None = None
+        self._returning: str | None = None  # the running job, while it is stopped only to go on later
+        self._held = False
 
     async def resume(self) -> None:
         """Take over what the last server left. Before anyone may queue more."""
@@ -104,17 +107,18 @@ class Runner:
     async def serve(self) -> None:
         """Run what waits, for ever."""
         while True:
-            job = await self._with.queue.take()
+            job = await self._take()
             try:
                 await self._perform(job)
             except asyncio.CancelledError:
                 await self._with.store.requeue(job)  # the server is closing: the next one runs it
+                await self._with.history.catch_up()
                 raise
             except Exception:
                 # What is left to fail is writing the history: that job is lost to it, the queue goes on.
                 log.exception("How job %s went could not be written down.", job.id)
             finally:
-                self._stopping = None
+                self._stopping = self._returning = None
                 self._with.queue.done()
                 self._with.publish(JobEnded(job.id), job.client)
 
@@ -123,12 +127,36 @@ class Runner:
         running = self._with.queue.running
         if running is None or (id is not None and running.id != id):
             return False
-        self._stopping = running.id
+        self._stopping, self._returning = running.id, None
         self._with.nodes.stop()
         return True
 
+    def put_back(self, id: str) -> bool:
+        """Stop the running job, if it is this one, to go on later: it waits on hold, at the head of the queue."""
+        if not self.stop(id):
+            return False
+        self._returning, self._held = id, True
+        return True
+
+    def release(self, id: str) -> bool:
+        """The job that is being stopped to go on later need not wait on hold; whether it is this one."""
+        if self._returning != id or not self._held:
+            return False
+        self._held = False
+        return True
+
+    async def _take(self) -> Job:
+        """The next job. While there is none, what a full disk refused is tried again from time to time."""
+        while self._with.history.behind:
+            try:
+                async with asyncio.timeout(CATCH_UP):
+                    return await self._with.queue.take()
+            except TimeoutError:
+                await self._with.history.catch_up()
+        return await self._with.queue.take()
+
     async def _perform(self, job: Job) -> None:
-        started = self._with.clock()
+        started, before = self._with.clock(), job
         job = replace(job, attempts=job.attempts + 1)
         try:
             await self._with.store.start(job, started)
@@ -137,6 +165,9 @@ class Runner:
             log.warning("The disk is full: that job %s runs is not written down.", job.id)
         kept = _Log()
         ending = await self._run(job, kept)
+        if ending.status is Status.STOPPED and self._returning == job.id:
+            await self._with.queue.put_back(before, held=self._held)
+            return
         await self._with.history.add(Record(job, State.RUNNING, started), self._result(ending, kept, started))
 
     async def _run(self, job: Job, kept: _Log) -> Ending:

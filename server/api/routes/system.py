@@ -71,6 +71,7 @@ async def status(request: web.Request) -> web.Response:
             "version": behind.versions["weft"],
             "ready": behind.backend.ready,
             "queue_remaining": behind.queue.remaining,
+            "queue_paused": behind.queue.paused,
             "running": running.id if running else None,
             "workspace": str(behind.workspace.root),
         }

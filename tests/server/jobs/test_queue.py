@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from server.events import QueueChanged
 from server.jobs.job import State, StoreFull, Wish
+from server.jobs.order import Goal, Side
 from server.jobs.queue import MAX_RETURNS, DuplicateJob, Queue
 from server.store import Store
 
@@ -24,24 +26,26 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def counts() -> list[int]:
+def told() -> list[QueueChanged]:
     return []
 
 
 @pytest.fixture
-def queue(store: Store, counts: list[int]) -> Queue:
-    return Queue(store, counts.append)
+def queue(store: Store, told: list[QueueChanged]) -> Queue:
+    return Queue(store, told.append)
 
 
 def ids(queue: Queue) -> list[str]:
     return [job.id for job in queue.waiting]
 
 
-async def test_first_come_first_served(queue, counts):
+async def test_first_come_first_served(queue, told):
     for id in "abc":
         await queue.put(wish(id))
     assert [(await queue.take()).id for _ in "ab"] == ["a", "b"]
-    assert counts == [1, 2, 3, 3, 2]
+    assert [(event.change, event.jobs, event.remaining) for event in told] == [
+        ("added", ("a",), 1), ("added", ("b",), 2), ("added", ("c",), 3), ("started", ("a",), 3), ("started", ("b",), 2),
+    ]  # fmt: skip
 
 
 async def test_front_is_really_in_front(queue):
@@ -127,3 +131,97 @@ async def test_what_ran_when_the_server_was_killed_goes_to_the_head_a_few_times(
     assert [given_up.id for given_up in await later.load()] == ["b"]
     assert ids(later) == ["low", "a", "c"]
     assert (await store.get("b")).state is State.RUNNING  # the runner writes how it ended
+
+
+async def test_a_paused_queue_hands_out_nothing_and_stays_paused_for_the_next_server(queue, store, told):
+    await queue.put(wish("a"))
+    await queue.pause()
+    taking = asyncio.create_task(queue.take())
+    await queue.put(wish("b"))
+    await asyncio.sleep(0.01)
+    assert not taking.done()
+    later = Queue(store, lambda _: None)
+    await later.load()
+    assert later.paused
+    await queue.resume()
+    assert (await taking).id == "a"
+    assert not await store.paused()
+    assert [(event.change, event.paused) for event in told] == [
+        ("added", False), ("paused", True), ("added", True), ("resumed", False), ("started", False),
+    ]  # fmt: skip
+
+
+async def test_a_job_on_hold_lets_others_go_first_here_and_on_the_next_server(queue, store):
+    for id in "abc":
+        await queue.put(wish(id))
+    assert await queue.hold(["a", "nobody"], held=True) == ["a"]
+    assert await queue.hold(["a"], held=True) == []
+    assert (await queue.take()).id == "b"
+    later = Queue(store, lambda _: None)
+    await later.load()
+    assert [(job.id, job.held) for job in later.waiting if job.id != "b"] == [("a", True), ("c", False)]
+    taking = [(await queue.take()).id]
+    waits = asyncio.create_task(queue.take())
+    await asyncio.sleep(0.01)
+    assert (taking, waits.done()) == (["c"], False)
+    assert await queue.hold(["a"], held=False) == ["a"]
+    assert (await waits).id == "a"
+
+
+async def test_a_moved_job_has_its_new_place_on_the_next_server_too(queue, store, told):
+    for id in "abcd":
+        await queue.put(wish(id))
+    assert await queue.move(["d", "c", "nobody"], Goal(Side.BEFORE, "b")) == ["d", "c"]
+    assert await queue.move(["a"], Goal(Side.BACK)) == ["a"]
+    await queue.put(wish("e"))
+    await queue.put(wish("f"), front=True)
+    assert ids(queue) == ["f", "d", "c", "b", "a", "e"]
+    later = Queue(store, lambda _: None)
+    await later.load()
+    assert ids(later) == ids(queue)
+    assert [event.jobs for event in told if event.change == "moved"] == [("d", "c"), ("a",)]
+
+
+async def test_what_is_put_in_front_is_before_what_was_moved_there(queue):
+    for id in "abc":
+        await queue.put(wish(id))
+    await queue.move(["c"], Goal(Side.FRONT))
+    await queue.put(wish("d"), front=True)
+    assert ids(queue) == ["d", "c", "a", "b"]
+
+
+async def test_a_stopped_job_that_goes_on_later_waits_at_the_head(queue, store):
+    for id in "ab":
+        await queue.put(wish(id))
+    await queue.put_back(await queue.take(), held=True)
+    assert (ids(queue), queue.running, queue.remaining) == (["a", "b"], None, 2)
+    assert (await queue.take()).id == "b"
+    (first, *_) = [record for record in await store.unfinished() if record.job.id == "a"]
+    assert (first.job.held, first.state) == (True, State.PENDING)
+
+
+class Full(Store):
+    """A store whose disk is full."""
+
+    async def rearrange(self, jobs: object) -> None:
+        raise StoreFull("full")
+
+    async def remove(self, ids: object, states: object) -> None:
+        raise StoreFull("full")
+
+
+async def test_what_a_full_disk_refuses_is_as_it_was(tmp_path):
+    store = await Full.open(tmp_path / "weft.db")
+    queue = Queue(store, lambda _: None)
+    for id in "abc":
+        await queue.put(wish(id))
+    for refused in (
+        queue.move(["c"], Goal(Side.FRONT)),
+        queue.hold(["a"], held=True),
+        queue.delete(["a", "b"]),
+    ):
+        with pytest.raises(StoreFull):
+            await refused
+        assert [(job.id, job.held) for job in queue.waiting] == [("a", False), ("b", False), ("c", False)]
+    assert (await queue.take()).id == "a"
+    await store.close()

@@ -1,13 +1,16 @@
 """The store keeps what it said it keeps."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from server.database import WorkspaceInUse
 from server.jobs.job import Job, Order, Result, Search, State, StoreFull, Wish
-from server.store import MIGRATIONS, Store, WorkspaceInUse
+from server.store import MIGRATIONS, Store
 
 
 def job(sequence: int, *, number: float | None = None, size: int = 0, workflow: str | None = None) -> Job:
@@ -65,7 +68,7 @@ async def test_every_change_is_there_for_the_next_who_opens(tmp_path):
 
 
 async def test_writes_reach_the_disk_before_they_are_answered(store):
-    pragmas = await store._do(
+    pragmas = await store._database.do(
         lambda db: [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
     )
     assert pragmas == ["wal", 2]
@@ -167,3 +170,71 @@ async def test_people_have_settings_of_their_own_and_no_name_is_taken_twice(stor
     await store.change_settings("ada_1", {"a": 1})
     await store.change_settings("default", {"a": 2})
     assert (await store.settings("ada_1"), await store.users()) == ({"a": 1}, {"ada_1": "Ada"})
+
+
+async def test_many_changes_at_once_share_a_transaction_and_are_all_kept(tmp_path):
+    store = await Store.open(tmp_path / "weft.db")
+    commits: list[str] = []
+    await store._database.do(lambda db: db.set_trace_callback(commits.append))
+    assert all(await asyncio.gather(*(store.add(job(index)) for index in range(50))))
+    assert 1 <= commits.count("COMMIT") < 10
+    assert len(await store.unfinished()) == 50
+    await store.close()
+
+
+async def test_one_change_that_cannot_be_made_takes_no_other_with_it(tmp_path):
+    store = await Store.open(tmp_path / "weft.db", max_pages=40)
+    big = job(1, size=1_000_000)
+    outcomes = await asyncio.gather(
+        store.add(job(0)), store.add(big), store.add(job(2)), store.add(job(0)), return_exceptions=True
+    )
+    assert [outcomes[0], outcomes[2], outcomes[3]] == [True, True, False]
+    assert isinstance(outcomes[1], StoreFull)
+    assert [record.job.id for record in await store.unfinished()] == ["job 0", "job 2"]
+    await store.close()
+
+
+async def test_a_job_is_finished_once(store):
+    await store.add(job(0))
+    await store.finish("job 0", result(State.COMPLETED, ended=5))
+    await store.finish("job 0", result(State.FAILED, ended=9))
+    await store.start(job(0), 10)
+    await store.requeue(job(0))
+    found = await store.get("job 0")
+    assert (found.state, found.result.ended) == (State.COMPLETED, 5)
+    assert await store.unfinished() == []
+
+
+async def test_places_and_holds_are_kept_for_what_waits(store):
+    for index in range(3):
+        await store.add(job(index))
+    await store.start(job(2), 1)
+    await store.rearrange([replace(job(index), number=9 - index, held=index == 1) for index in range(3)])
+    assert [(record.job.id, record.job.number, record.job.held) for record in await store.unfinished()] == [
+        ("job 2", 2, False), ("job 1", 8, True), ("job 0", 9, False),
+    ]  # fmt: skip
+
+
+async def test_a_failed_job_can_be_tried_again_until_it_was(store):
+    for index, state in enumerate((State.FAILED, State.COMPLETED, State.FAILED)):
+        await store.add(job(index))
+        await store.finish(f"job {index}", result(state, ended=index))
+    assert await store.retryable() == ["job 0", "job 2"]
+    again = job(3)
+    await store.add(replace(again, wish=replace(again.wish, retry_of="job 0")))
+    assert await store.retryable() == ["job 2"]
+    assert (await store.get("job 3")).job.wish.retry_of == "job 0"
+
+
+async def test_a_database_of_the_first_version_is_taken_over(tmp_path):
+    with sqlite3.connect(tmp_path / "weft.db") as db:
+        db.executescript(f"{MIGRATIONS[0]} PRAGMA user_version = 1;")
+        db.execute(
+            "INSERT INTO jobs (sequence, id, number, state, targets, prompt, extra, created)"
+            " VALUES (4, 'old', 4, 'pending', '[]', '{}', '{}', 1)"
+        )
+    db.close()
+    store = await Store.open(tmp_path / "weft.db")
+    (record,) = await store.unfinished()
+    assert (record.job.id, record.job.held, await store.next_sequence()) == ("old", False, 5)
+    await store.close()

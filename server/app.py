@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import importlib.metadata
 import sys
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodes.spec import Json, Place, Registry
+from server.api.descriptions import Descriptions
+from server.api.kept import Kept
 from server.api.messages import history_message
 from server.api.services import Limits, Services
 from server.api.site import Site, build_application
@@ -141,6 +144,22 @@ def build_backend(config: Config) -> Backend:
     return ProcessBackend(factory)
 
 
+def _kept(config: Config, workspace: Workspace) -> Kept:
+    """Descriptions for the next start, under a key of all that brings nodes: Weft, Python, every pack's files."""
+
+    def key() -> str:
+        seen = hashlib.sha256(repr((versions(), sys.version, config.factory, config.backend)).encode())
+        packs = (pack for folder in workspace.pack_folders if folder.is_dir() for pack in folder.iterdir())
+        for root in (ROOT / "nodes", *sorted(packs)):
+            for path in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
+                with contextlib.suppress(OSError):  # a link to nowhere brings no node
+                    stat = path.stat()
+                    seen.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="replace"))
+        return seen.hexdigest()
+
+    return Kept(workspace.root / "user" / "described", key)
+
+
 def versions() -> Mapping[str, str]:
     """Of Weft and what it stands on, without importing any of it."""
     found = {"comfyui": SPEAKS, "weft": "0", "torch": ""}
@@ -231,6 +250,7 @@ class Server:
             runner=runner,
             control=Control(queue, runner, history, message=history_message, clock=now_ms),
             backend=backend,
+            descriptions=Descriptions(backend, workspace.choices, _kept(config, workspace)),
             hub=hub,
             settings=store,
             limits=Limits(upload=config.max_upload, body=config.max_body),

@@ -3,6 +3,8 @@
 import hashlib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from types import ModuleType
 from typing import Any, cast
 
 from nodes.spec import ANY, Choices, InputSpec, Json, NodeSpec, OutputSpec, Section, SpecError, plain
@@ -39,7 +41,7 @@ def describe(id: str, node_class: Any, display_name: str, module: str) -> NodeSp
         display_name=str(plain(display_name or id)),
         category=str(plain(getattr(node_class, "CATEGORY", "sd"))),
         description=_text(getattr(node_class, "DESCRIPTION", "")),
-        inputs=tuple(_inputs(declared)),
+        inputs=inputs_of(declared),
         outputs=tuple(_outputs(node_class)),
         is_output=bool(getattr(node_class, "OUTPUT_NODE", False)),
         takes_lists=bool(getattr(node_class, "INPUT_IS_LIST", False)),
@@ -58,6 +60,11 @@ def describe(id: str, node_class: Any, display_name: str, module: str) -> NodeSp
         version=_version(node_class),
         module=module,
     )
+
+
+def inputs_of(declared: Mapping[str, Any]) -> tuple[InputSpec, ...]:
+    """The inputs that an INPUT_TYPES declares: required, optional, hidden."""
+    return tuple(_inputs(declared))
 
 
 def kind_of(declared: object) -> str:
@@ -150,7 +157,16 @@ def _version(node_class: Any) -> str:
     """A hash of the source of the class's module; empty where there is none."""
     try:
         module = inspect.getmodule(node_class)
-        source = inspect.getsource(module if module is not None else node_class)
+        return _module_version(module) if module is not None else _hash(inspect.getsource(node_class))
     except (OSError, TypeError):
         return ""
+
+
+@cache
+def _module_version(module: ModuleType) -> str:
+    """Read once: a pack may hold hundreds of classes in one file."""
+    return _hash(inspect.getsource(module))
+
+
+def _hash(source: str) -> str:
     return hashlib.sha256(source.encode(errors="replace")).hexdigest()[:16]

@@ -11,6 +11,7 @@ from typing import Any
 
 from nodes.compat import names
 from nodes.compat.adapt import adapt
+from nodes.compat.describe import inputs_of
 from nodes.compat.importing import PackHangs, import_pack, run_prestartup, within
 from nodes.compat.install import install, share
 from nodes.compat.places import Places
@@ -66,6 +67,7 @@ class _Pack:
     name: str
     path: Path
     classes: dict[str, Any] = field(default_factory=dict[str, Any])
+    said: dict[str, int] = field(default_factory=dict[str, int])  # what each class last declared, as a hash of its text
     titles: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -107,13 +109,23 @@ class Packs:
         return tuple(self._load(path) for path in found)
 
     def refresh(self) -> None:
-        """Ask every class again for its description: lists of files change."""
+        """Ask every class again for its inputs: lists of files change.
+
+        A node whose inputs are as they were stays, with what its pack keeps in it.
+        """
         for pack in self._packs:
             for id, node_class in pack.classes.items():
                 try:
-                    self._add(pack, id, node_class)
+                    said = hash(repr(node_class.INPUT_TYPES()))
+                    if said != pack.said.get(id) and self._is_news(id, node_class):
+                        self._add(pack, id, node_class)
+                    pack.said[id] = said
                 except Exception:
                     log.warning("The node %s of %s cannot be described now.", id, pack.name, exc_info=True)
+
+    def _is_news(self, id: str, node_class: Any) -> bool:
+        known = self._registry.get(id)
+        return known is None or inputs_of(node_class.INPUT_TYPES()) != known.spec.inputs
 
     def _prestart(self, path: Path) -> None:
         try:

@@ -7,7 +7,11 @@ from nodes.spec.node import Node, NodeSpec
 
 
 class Registry:
-    """Nodes by class type. A later pack may replace an earlier one's node, never a protected (built-in) one."""
+    """Nodes by class type. A later pack may replace an earlier one's node, never a protected (built-in) one.
+
+    Attributes:
+        revision: grows with every change: descriptions of the same revision are the same.
+    """
 
     def __init__(self, builtin: Iterable[Node] = ()) -> None:
         self._nodes: dict[str, Node] = {}
@@ -16,18 +20,21 @@ class Registry:
                 raise SpecError(f"Two built-in nodes are called {entry.spec.id!r}.")
             self._nodes[entry.spec.id] = entry
         self._protected = frozenset(self._nodes)
+        self.revision = 0
 
     def add(self, entry: Node) -> bool:
         """Take in a pack's node; False if the name is a built-in node's and stays so."""
         if entry.spec.id in self._protected:
             return False
         self._nodes[entry.spec.id] = entry
+        self.revision += 1
         return True
 
     def remove(self, id: str) -> None:
         """Forget a pack's node; built-in ones stay."""
         if id not in self._protected:
             self._nodes.pop(id, None)
+            self.revision += 1
 
     def get(self, id: str) -> Node | None:
         """The node of that class type; None if nobody brought it."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from aiohttp import web
 
 from nodes.spec import Json
+from server.api.descriptions import Descriptions
 from server.api.websocket import Hub
 from server.backends.base import Backend
 from server.jobs.control import Control
@@ -65,6 +66,7 @@ class Services:
     runner: Runner
     control: Control
     backend: Backend
+    descriptions: Descriptions
     hub: Hub
     settings: Settings
     limits: Limits

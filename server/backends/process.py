@@ -23,6 +23,7 @@ from server.graph.outcome import Collect, Outcome, Task
 from server.worker.messages import (
     Begin,
     ChangeTokens,
+    Described,
     Devices,
     End,
     Free,
@@ -58,6 +59,7 @@ class ProcessBackend:
         self._closing = False
         self._stop_asked = False
         self._specs: Mapping[str, NodeSpec] | None = None
+        self._edition = ""  # of these descriptions
         self._chores: set[asyncio.Task[None]] = set()
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -133,7 +135,7 @@ class ProcessBackend:
     async def specs(self, *, refresh: bool = False) -> Mapping[str, NodeSpec]:
         """Descriptions of all nodes; those last known are given at once."""
         if self._specs is None or refresh:
-            self._specs = await self._ask_patiently(Specs(refresh))
+            self._learn(await self._ask_patiently(Specs(refresh, self._edition)))
         return self._specs or {}
 
     async def packs(self) -> Sequence[PackReport]:
@@ -170,9 +172,14 @@ class ProcessBackend:
         if child.ready.exception() is None:
             self._failed_starts = 0
             try:
-                self._specs = await child.ask(Specs(refresh=False))
+                self._learn(await child.ask(Specs(refresh=False, known=self._edition)))
             except BackendLost:
                 return  # the next worker is attended in its turn
+
+    def _learn(self, described: Described) -> None:
+        """Take in descriptions; those already known stay the same object."""
+        if described.specs is not None:
+            self._specs, self._edition = described.specs, described.edition
 
     def _mourn(self, child: Child) -> None:
         """A worker is gone: start the next, without the pack whose loading ended it."""

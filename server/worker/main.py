@@ -120,7 +120,7 @@ class Process:
         elif isinstance(ask.question, ChangeTokens):
             tokens = worker.change_tokens(ask.question.calls)
             tokens.add_done_callback(lambda done: self._answer(ask, done.result))
-        elif isinstance(ask.question, Begin | End | Recall) or ask.question == Specs(refresh=False):
+        elif isinstance(ask.question, Begin | End | Recall) or _is_at_hand(ask.question):
             self._answer(ask, lambda: self._ask(ask.question))
         else:
             self._questions.put(ask)
@@ -149,8 +149,8 @@ class Process:
                 return worker.recall(keys)
             case Validate(calls=calls):
                 return tuple(worker.validate(calls))
-            case Specs(refresh=refresh):
-                return worker.specs(refresh=refresh)
+            case Specs(refresh=refresh, known=known):
+                return worker.described(refresh=refresh, known=known)
             case Packs():
                 return worker.packs()
             case Free(models=models, results=results):
@@ -175,6 +175,11 @@ class Process:
                 send(self._connection, message)
         except OSError:
             leave(LOST_SERVER)
+
+
+def _is_at_hand(question: Question) -> bool:
+    """Descriptions as they were last read need no pack's code."""
+    return isinstance(question, Specs) and not question.refresh
 
 
 def leave(status: int) -> None:

@@ -5,11 +5,12 @@ Both sides name what they accept: the server never loads a class that a pack bro
 
 import io
 import pickle
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
+from nodes.spec import NodeSpec
 from server.graph.host import Call, JobContext, Report
 from server.graph.outcome import Collect, Task
 
@@ -66,9 +67,10 @@ class Validate:
 
 @dataclass(frozen=True, slots=True)
 class Specs:
-    """Describe the nodes."""
+    """Describe the nodes; not again those of the edition that is `known`."""
 
     refresh: bool
+    known: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,14 @@ class Answered:
 
     number: int
     answer: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """All nodes, in an edition that has a name; `specs` is None if the asker knows it."""
+
+    edition: str
+    specs: Mapping[str, NodeSpec] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from server.worker.arguments import Lists, gather
 from server.worker.failures import failure, is_out_of_memory
 from server.worker.invoke import Invocation
 from server.worker.lanes import Lanes
+from server.worker.messages import Described
 from server.worker.outputs import Outputs
 from server.worker.parts import Factory, PackReport, Services, WorkerParts
 from server.worker.questions import change_token, complaints
@@ -48,7 +49,8 @@ class Worker:
         self._parts: WorkerParts = factory.build(Services(switch.check, announce, skip))
         self._packs: tuple[PackReport, ...] = tuple(self._parts.load_packs())
         keeping = self._parts.keeping.resolved(memory()[0])
-        self._outputs = Outputs(keeping, secrets.token_hex(4))
+        self._name = secrets.token_hex(4)
+        self._outputs = Outputs(keeping, self._name)
         self._job = RunningJob(NOWHERE)
         self._meter = Meter(self._parts.device_peak)
         self._lanes = Lanes(self._parts.around)
@@ -98,6 +100,12 @@ class Worker:
         if refresh:
             self._parts.refresh()
         return self._parts.registry.specs()
+
+    def described(self, *, refresh: bool, known: str) -> Described:
+        """All nodes, unless the asker knows this edition of them."""
+        specs = self.specs(refresh=refresh)
+        edition = f"{self._name}.{self._parts.registry.revision}"
+        return Described(edition, None if edition == known else specs)
 
     def packs(self) -> Sequence[PackReport]:
         """How each community pack fared."""

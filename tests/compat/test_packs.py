@@ -169,6 +169,16 @@ def test_a_class_is_described_in_our_terms(worker: Worker, workspace: Workspace)
     assert refreshed is not None and refreshed.values == ("one.safetensors", "two.safetensors")
 
 
+def test_nodes_that_are_as_they_were_are_not_told_again(worker: Worker, workspace: Workspace):
+    first = worker.described(refresh=True, known="")
+    assert first.specs
+    again = worker.described(refresh=True, known=first.edition)
+    assert (again.edition, again.specs) == (first.edition, None)
+    (workspace.models / "loras" / "three.safetensors").write_bytes(b"")
+    changed = worker.described(refresh=True, known=first.edition)
+    assert changed.edition != first.edition and changed.specs is not None
+
+
 # --- running --------------------------------------------------------------------------------------------------------
 
 

@@ -139,6 +139,16 @@ def build(settings: object, services: Services) -> WorkerParts:
     return WorkerParts(registry=Registry(NODES), files=build_workspace(settings.workspace))
 
 
+def build_slowly(settings: object, services: Services) -> WorkerParts:
+    """Furnish a worker as `build` does, once the workspace has a file `go`: a start that takes as long as a test wants."""
+    from server.app import WorkerSettings
+
+    assert isinstance(settings, WorkerSettings)
+    while not (settings.workspace / "go").is_file():
+        time.sleep(0.02)
+    return build(settings, services)
+
+
 def build_with_packs(settings: object, services: Services) -> WorkerParts:
     """Furnish a worker with community packs too, which brings torch in."""
     from nodes.compat import Packs
@@ -151,4 +161,5 @@ def build_with_packs(settings: object, services: Services) -> WorkerParts:
         registry=registry,
         files=workspace,
         load_packs=lambda: [_pack_report(loaded) for loaded in packs.load()],
+        refresh=packs.refresh,
     )

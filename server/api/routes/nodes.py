@@ -1,14 +1,15 @@
 """The nodes there are."""
 
 import asyncio
+import gzip
 
 from aiohttp import web
 
-from server.api.describe import describe, describe_all
 from server.api.listings import NodeJson
 from server.api.middleware import json_response
 from server.api.services import services
 from server.api.shape import Shape
+from server.api.versions import is_known
 
 ROUTES = web.RouteTableDef()
 
@@ -16,19 +17,20 @@ ROUTES = web.RouteTableDef()
 @ROUTES.get("/object_info", shape=Shape(answer=dict[str, NodeJson]))
 async def all_nodes(request: web.Request) -> web.Response:
     """Every node's description; packs are asked anew for lists that depend on the day."""
-    behind = services(request)
-    specs = await behind.backend.specs(refresh=True)
-    response = json_response(await asyncio.to_thread(describe_all, specs, behind.workspace.choices))
-    response.enable_compression()
-    return response
+    found = await services(request).descriptions.answer()
+    headers = {"ETag": found.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    if is_known(request, found.etag):
+        return web.Response(status=304, headers=headers)
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        return web.Response(
+            body=found.packed, content_type="application/json", charset="utf-8", headers=headers
+        )
+    body = await asyncio.to_thread(gzip.decompress, found.packed)
+    return web.Response(body=body, content_type="application/json", charset="utf-8", headers=headers)
 
 
 @ROUTES.get("/object_info/{name:.+}", shape=Shape(answer=dict[str, NodeJson]))
 async def one_node(request: web.Request) -> web.Response:
     """One node's description by class type; empty if nobody brought it."""
-    behind = services(request)
-    specs = await behind.backend.specs(refresh=True)
-    spec = specs.get(request.match_info["name"])
-    if spec is None:
-        return json_response({})
-    return json_response({spec.id: await asyncio.to_thread(describe, spec, behind.workspace.choices)})
+    return json_response(await services(request).descriptions.one(request.match_info["name"]))

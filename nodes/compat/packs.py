@@ -67,7 +67,9 @@ class _Pack:
     name: str
     path: Path
     classes: dict[str, Any] = field(default_factory=dict[str, Any])
-    said: dict[str, int] = field(default_factory=dict[str, int])  # what each class last declared, as a hash of its text
+    said: dict[str, int] = field(
+        default_factory=dict[str, int]
+    )  # what each class last declared, as a hash of its text
     titles: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -47,6 +47,7 @@ from server.worker.main import main
 main(handle)
 """
 KEPT_LINES = 12  # of the worker's last words, for the message when it cannot start
+MOST_AT_ONCE = 256  # messages that cross together
 LAST_CHANCE = 1.0  # seconds between asking the system to end the process and making it
 
 log = logging.getLogger("weft.worker")
@@ -82,6 +83,7 @@ class Child:
         self._on_gone = on_gone
         self._pending: dict[int, _Pending] = {}
         self._number = 0
+        self._owed = 0  # answers that Stop would cut short
         self._idle = asyncio.Event()
         self._idle.set()
         self._ended_by_stop = False
@@ -117,14 +119,21 @@ class Child:
             BackendLost: the process ended first.
             RuntimeError: the worker could not answer.
         """
+        return await self.put(question, report)
+
+    def put(
+        self, question: Question, report: Callable[[Report], None] | None = None
+    ) -> "asyncio.Future[Any]":
+        """Ask at once; what the future brings is as for `ask`."""
+        future: asyncio.Future[Any] = self._loop.create_future()
         if self.gone.done():
-            raise BackendLost(self.gone.result())
+            future.set_exception(BackendLost(self.gone.result()))
+            return future
         self._number += 1
-        pending = _Pending(question, self._loop.create_future(), report)
-        self._pending[self._number] = pending
-        self._note_idle()
+        self._pending[self._number] = _Pending(question, future, report)
+        self._count(question, 1)
         self._outbox.put(Ask(self._number, question))
-        return await pending.future
+        return future
 
     def stop(self) -> None:
         """Ask it to stop what runs."""
@@ -156,28 +165,42 @@ class Child:
         try:
             self._connection.send_bytes(pickle.dumps(first))
             while True:
-                message = self._outbox.get()
-                if message is None:
+                messages = [self._outbox.get()]
+                while not self._outbox.empty() and len(messages) < MOST_AT_ONCE:
+                    messages.append(self._outbox.get())
+                self._tell(message for message in messages if message is not None)
+                if None in messages:
                     return
-                try:
-                    send(self._connection, message)
-                except Untold as error:
-                    if not isinstance(message, Ask):
-                        raise
-                    self._post(self._take, Refused(message.number, str(error)))
         except OSError:
             return  # the reading thread sees the end too, and tells
 
+    def _tell(self, messages: Iterable[object]) -> None:
+        """Send messages together; if something among them may not cross, each by itself."""
+        together = tuple(messages)
+        try:
+            send(self._connection, together)
+        except Untold:
+            for message in together:
+                try:
+                    send(self._connection, (message,))
+                except Untold as error:
+                    if not isinstance(message, Ask):
+                        raise
+                    self._post(self._take, (Refused(message.number, str(error)),))
+
     def _read(self) -> None:
         while True:
+            messages: list[object] = []
+            over = False
             try:
-                message = receive(self._connection)
+                messages.append(receive(self._connection))
+                while len(messages) < MOST_AT_ONCE and self._connection.poll():
+                    messages.append(receive(self._connection))
             except (EOFError, OSError):
-                break
+                over = True
             except Untold as error:
                 log.error("A message of the worker was not understood: %s", error)
-                continue
-            if not self._post(self._take, message):
+            if not self._post(self._take, messages) or over:
                 break
         try:
             status = self._process.wait(LAST_CHANCE)
@@ -209,7 +232,11 @@ class Child:
 
     # --- on the loop ------------------------------------------------------------------------------------------------
 
-    def _take(self, message: object) -> None:
+    def _take(self, messages: Iterable[object]) -> None:
+        for message in messages:
+            self._take_one(message)
+
+    def _take_one(self, message: object) -> None:
         match message:
             case Reported(number=number, report=report):
                 self.beat = self._loop.time()
@@ -234,19 +261,24 @@ class Child:
 
     def _settle(self, number: int, answer: object, error: Exception | None) -> None:
         pending = self._pending.pop(number, None)
-        self._note_idle()
-        if pending is None or pending.future.done():
+        if pending is None:
+            return
+        self._count(pending.question, -1)
+        if pending.future.done():
             return
         if error is None:
             pending.future.set_result(answer)
         else:
             pending.future.set_exception(error)
 
-    def _note_idle(self) -> None:
-        if any(isinstance(pending.question, Run | ChangeTokens) for pending in self._pending.values()):
-            self._idle.clear()
-        else:
-            self._idle.set()
+    def _count(self, question: Question, change: int) -> None:
+        """Keep count of what Stop would cut short."""
+        if isinstance(question, Run | ChangeTokens):
+            self._owed += change
+            if self._owed:
+                self._idle.clear()
+            else:
+                self._idle.set()
 
     def _end(self, status: int) -> None:
         self._connection.close()

@@ -38,6 +38,7 @@ from server.worker.parts import Factory
 
 MOST_STARTS = 3  # failed starts in a row before asking waits for a person
 PATIENCE = 300.0  # seconds one pack may take to load before its worker is ended
+AHEAD = 256  # nodes
 LONGEST_STOP = 6  # times `grace`: a node that swallows Stop and goes on is ended then
 
 
@@ -112,9 +113,14 @@ class ProcessBackend:
         """Texts that are equal while what nodes read is unchanged."""
         return await self._present().ask(ChangeTokens(tuple(calls)))
 
-    async def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> Outcome:
+    @property
+    def ahead(self) -> int:
+        """How many nodes may be on their way to the worker, which runs them in order."""
+        return AHEAD
+
+    def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> "asyncio.Future[Outcome]":
         """Run one node in the worker."""
-        return await self._present().ask(Run(task), report)
+        return self._present().put(Run(task), report)
 
     async def end(self, job: str, keys: Collection[str]) -> None:
         """The job is over."""

@@ -14,6 +14,8 @@ from server.worker.parts import Factory
 from server.worker.stopping import StopSwitch
 from server.worker.worker import Worker
 
+AHEAD = 64  # nodes
+
 
 class ThreadBackend:
     """Implements `Backend` in this process."""
@@ -58,12 +60,18 @@ class ThreadBackend:
         """Texts that are equal while what nodes read is unchanged."""
         return await asyncio.wrap_future((await self._worker()).change_tokens(calls))
 
-    async def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> Outcome:
+    @property
+    def ahead(self) -> int:
+        """How many nodes may wait for the worker's thread."""
+        return AHEAD
+
+    def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> "asyncio.Future[Outcome]":
         """Run one node in the worker's thread; reports come on this loop, before the outcome."""
+        assert self._building is not None, "a job asks after `begin`"
         loop = asyncio.get_running_loop()
-        worker = await self._worker()
+        worker = self._building.result()
         pending = worker.submit(task, lambda said: loop.call_soon_threadsafe(report, said) and None)
-        return await asyncio.wrap_future(pending)
+        return asyncio.wrap_future(pending)
 
     async def end(self, job: str, keys: Collection[str]) -> None:
         """The job is over."""

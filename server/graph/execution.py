@@ -3,6 +3,10 @@
 `ready()` says what can start, best first; `start(id)` hands out its task; `apply(id, outcome)` takes what came of it.
 The laws (tested on random graphs): a node runs at most once, never before its inputs, nothing unneeded runs, a failure
 stops what depends on it and nothing else.
+
+Nodes that compute run one at a time, in the order in which they were started. So a started one may promise its outputs: what
+needs them can be started behind it, and the worker never waits to be told what is next. Where a promise is not kept (the
+node failed, made a graph, wants more inputs), those behind it come back as `NotReady` and wait as if never started.
 """
 
 import heapq
@@ -23,7 +27,9 @@ from server.graph.outcome import (
     Literal,
     Missing,
     Needs,
+    NotReady,
     Outcome,
+    Promised,
     RawLink,
     Task,
     Token,
@@ -53,6 +59,7 @@ class Execution:
         targets: output nodes to run.
         keys: content keys by node.
         known: results that need not be computed.
+        promises: whether nodes that compute promise their outputs once started.
     """
 
     def __init__(
@@ -63,6 +70,8 @@ class Execution:
         targets: Iterable[NodeId],
         keys: Mapping[NodeId, str | None],
         known: Mapping[NodeId, Sequence[Token]],
+        *,
+        promises: bool = False,
     ) -> None:
         self.job = job
         self.stopped = False
@@ -73,13 +82,17 @@ class Execution:
         self._keys: dict[NodeId, str | None] = dict(keys)
         self._states: dict[NodeId, State] = {}
         self._attempts: dict[NodeId, int] = {}
+        self._promises = promises
         self._awaits: dict[NodeId, set[NodeId]] = {}
+        self._hopes: dict[NodeId, set[NodeId]] = {}  # what is promised to a node, and not there yet
         self._dependents: dict[NodeId, list[NodeId]] = {}
         self._results: dict[NodeId, tuple[Token, ...]] = {id: tuple(tokens) for id, tokens in known.items()}
         self._made: dict[NodeId, Expanded] = {}  # of nodes whose graph is not done yet
         self._repeated: set[NodeId] = set()  # nodes that must expand again in every run
         self._order: dict[NodeId, int] = {}
-        self._ready: list[tuple[int, int, NodeId]] = []
+        self._ready: list[tuple[int, int, NodeId]] = []  # a heap of nodes that compute
+        self._ready_to_wait: list[tuple[int, int, NodeId]] = []  # and one of those that wait rather than compute
+        self._running = 0
         self._consumers = _consumers(graph)
         self._ranks: dict[NodeId, int] = {}
         self._schedule(targets)
@@ -88,22 +101,25 @@ class Execution:
 
     def ready(self) -> tuple[NodeId, ...]:
         """Nodes that can start now, best first: outputs and waiting ones, then what is near an output, then the rest."""
-        return () if self.stopped else tuple(id for _, _, id in sorted(self._ready))
+        entries = [] if self.stopped else sorted((*self._ready, *self._ready_to_wait))
+        return tuple(id for _, _, id in entries)
 
-    def best(self) -> NodeId | None:
-        """The first of `ready()`, without sorting the others."""
-        return self._ready[0][2] if self._ready and not self.stopped else None
+    def best(self, *, waits: bool = False) -> NodeId | None:
+        """The first of `ready()` that computes, or with `waits` that waits rather than computes."""
+        heap = self._ready_to_wait if waits else self._ready
+        return heap[0][2] if heap and not self.stopped else None
 
     def start(self, id: NodeId) -> Task | Collect:
         """Hand out the task of a ready node."""
         self._leave_ready(id)
         self._states[id] = State.RUNNING
+        self._running += 1
         node = self._nodes[id]
         if id in self._made:
             key = None if id in self._repeated else self._keys.get(id)
             return Collect(self.job, id, node.type, self._joined(id), key, self._made[id].ui)
         origin = self._origins.get(id)
-        return Task(
+        task = Task(
             job=self.job,
             node=id,
             type=node.type,
@@ -113,7 +129,11 @@ class Execution:
             real=origin.real if origin else id,
             parent=origin.parent if origin else None,
             attempt=self._attempts.get(id, 0),
+            behind=tuple(self._hopes.get(id, ())),
         )
+        if self._promises:
+            self._promise(id)
+        return task
 
     # --- what came of it --------------------------------------------------------------------------------------------
 
@@ -132,9 +152,17 @@ class Execution:
         Returns:
             The outcome as it counts: `Failed` in place of an expansion or a wish that makes no sense.
         """
+        self._running -= 1
         match outcome:
             case Done(outputs=outputs) | Blocked(outputs=outputs):
                 self._finish(id, outputs)
+                return outcome
+            case Interrupted():
+                self.stopped = True
+                return outcome
+            case _:
+                self._withdraw(id)
+        match outcome:
             case Needs(names=names):
                 return self._take_needs(id, names) or outcome
             case Expanded():
@@ -142,8 +170,9 @@ class Execution:
                 return self._take_expansion(id, outcome, known or {}) or outcome
             case Failed():
                 self._fail(id)
-            case Interrupted():
-                self.stopped = True
+            case NotReady():
+                self._states[id] = State.WAITING
+                self._settle(id)
         return outcome
 
     # --- what is known of it ----------------------------------------------------------------------------------------
@@ -151,7 +180,7 @@ class Execution:
     @property
     def over(self) -> bool:
         """Nothing runs and nothing can start."""
-        return (self.stopped or not self._ready) and State.RUNNING not in self._states.values()
+        return not self._running and (self.stopped or not (self._ready or self._ready_to_wait))
 
     def state(self, id: NodeId) -> State | None:
         """Where a node stands; None if the run does not need it."""
@@ -164,6 +193,10 @@ class Execution:
     def node(self, id: NodeId) -> GraphNode:
         """A node of the prompt, or one made in the run."""
         return self._nodes[id]
+
+    def forsaken(self, id: NodeId) -> bool:
+        """Whether a started node will come back as `NotReady`: what it was promised does not come about."""
+        return bool(self._awaits.get(id))
 
     def stuck(self) -> tuple[NodeId, ...]:
         """Once it is over: nodes that wait for each other (only expansion can bring that about)."""
@@ -209,14 +242,44 @@ class Execution:
             self._cut_off(id)
         elif not self._awaits[id]:
             self._states[id] = State.READY
-            heapq.heappush(self._ready, (self._rank(id), self._order[id], id))
+            heapq.heappush(self._heap(id), (self._rank(id), self._order[id], id))
+
+    def _heap(self, id: NodeId) -> list[tuple[int, int, NodeId]]:
+        return self._ready_to_wait if self._waits(id) else self._ready
 
     def _leave_ready(self, id: NodeId) -> None:
-        if self._ready and self._ready[0][2] == id:
-            heapq.heappop(self._ready)
+        heap = self._heap(id)
+        if heap and heap[0][2] == id:
+            heapq.heappop(heap)
             return
-        self._ready = [entry for entry in self._ready if entry[2] != id]
-        heapq.heapify(self._ready)
+        heap[:] = [entry for entry in heap if entry[2] != id]
+        heapq.heapify(heap)
+
+    def _promise(self, id: NodeId) -> None:
+        """Let what needs a started node be started behind it, unless either runs out of line or may ask for more first.
+
+        A node that expanded gets no promises: joining its parts takes the parts themselves.
+        """
+        spec = self._specs[self._nodes[id].type]
+        if spec.is_async or any(entry.lazy for entry in spec.inputs):
+            return
+        for dependent in self._dependents.get(id, ()):
+            runs_in_line = not self._waits(dependent) and dependent not in self._made
+            if runs_in_line and id in self._awaits[dependent]:
+                self._awaits[dependent].discard(id)
+                self._hopes.setdefault(dependent, set()).add(id)
+                self._settle(dependent)
+
+    def _withdraw(self, id: NodeId) -> None:
+        """What a node promised does not come about now: those that hoped for it wait. (Started ones come back by themselves.)"""
+        for dependent in self._dependents.get(id, ()):
+            hopes = self._hopes.get(dependent)
+            if hopes and id in hopes:
+                hopes.discard(id)
+                self._awaits[dependent].add(id)
+                if self._states[dependent] is State.READY:
+                    self._leave_ready(dependent)
+                    self._states[dependent] = State.WAITING
 
     def _finish(self, id: NodeId, outputs: Sequence[Token]) -> None:
         self._results[id] = tuple(outputs)
@@ -224,8 +287,12 @@ class Execution:
         self._made.pop(id, None)
         self.executed.append(id)
         for dependent in self._dependents.pop(id, ()):
-            self._awaits[dependent].discard(id)
-            self._settle(dependent)
+            hopes = self._hopes.get(dependent)
+            if hopes and id in hopes:
+                hopes.discard(id)
+            else:
+                self._awaits[dependent].discard(id)
+                self._settle(dependent)
 
     def _fail(self, id: NodeId) -> None:
         self._states[id] = State.FAILED
@@ -329,13 +396,19 @@ class Execution:
             elif declared is not None and declared.raw_link:
                 arguments[name] = RawLink(value)
             else:
-                arguments[name] = self._fed(value)
+                arguments[name] = self._fed(node.id, value)
         return arguments
 
-    def _fed(self, link: Link) -> Argument:
+    def _fed(self, id: NodeId, link: Link) -> Argument:
+        if link.node in self._hopes.get(id, ()):
+            return Promised(link.node, link.slot)
         results = self._results.get(link.node)
         known = results is not None and self._states.get(link.node) in (State.FINISHED, None)
         return results[link.slot] if results and known and link.slot < len(results) else Missing()
+
+    def _waits(self, id: NodeId) -> bool:
+        """Whether it waits rather than computes, and so runs beside others. (Joining an expansion's parts computes.)"""
+        return self._specs[self._nodes[id].type].is_async and id not in self._made
 
     def _is_output(self, node: GraphNode) -> bool:
         return self._specs[node.type].is_output

@@ -1,6 +1,6 @@
 """What a run asks of the place where nodes run; `server/backends` fills it in."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -97,8 +97,18 @@ class Host(Protocol):
         """A job starts. Stop requests from before are forgotten."""
         ...
 
-    async def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> Outcome:
-        """Run one node. `report` is called on the event loop, in order, before the outcome is returned.
+    @property
+    def ahead(self) -> int:
+        """How many nodes that compute may be handed over at once, 1 or more. They run one at a time, in that order.
+
+        Beyond 1 a task may name results that its predecessors only promise (`outcome.Promised`).
+        """
+        ...
+
+    def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> Awaitable[Outcome]:
+        """Run one node. `report` is called on the event loop, in order, before the outcome is there.
+
+        The order of calls is the order in which nodes that compute run; so it hands over at once, not when awaited.
 
         Raises:
             BackendLost: the worker died meanwhile; a new one is being started. (Ended because of `stop`, the outcome

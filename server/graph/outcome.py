@@ -35,7 +35,15 @@ class Missing:
     """A link whose value is not there: a lazy input not asked for yet."""
 
 
-Argument = Token | Literal | RawLink | Missing
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """An output of a node that was handed over before this one and may not be done: by then it should be."""
+
+    node: NodeId
+    slot: int
+
+
+Argument = Token | Literal | RawLink | Missing | Promised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,8 @@ class Task:
         key: content key of the result; None if it must not be kept.
         arguments: one per input present in the prompt.
         attempt: 0, then one more each time the node is asked again (lazy inputs came in).
+        behind: nodes handed over before this one, without which it must not run: where one of them gave nothing, the
+            outcome is `NotReady`. Some may feed inputs that the class does not declare, so no argument names them.
     """
 
     job: str
@@ -60,6 +70,7 @@ class Task:
     real: NodeId
     parent: NodeId | None = None
     attempt: int = 0
+    behind: tuple[NodeId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +180,12 @@ class Interrupted:
     """The person pressed Stop while the node ran; the whole run ends."""
 
 
-Outcome = Done | Blocked | Needs | Expanded | Failed | Interrupted
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """The node did not run: what it was promised did not come about. It may be handed over again, as if for the first time."""
+
+
+Outcome = Done | Blocked | Needs | Expanded | Failed | Interrupted | NotReady
 
 
 def now_ms() -> int:

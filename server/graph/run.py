@@ -4,7 +4,8 @@ ending = await run(Order(...), specs, host, emit)
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -121,7 +122,13 @@ class _Run:
         self._first: NodeFailed | None = None
         self._lost: JobFailed | None = None
         self._stopped_at: NodeId | None = None
-        self._running: dict[asyncio.Task[Outcome], NodeId] = {}
+        # The first node of the line runs, those behind it are handed over ahead of time.
+        self._line: deque[NodeId] = deque()
+        self._pending: dict[NodeId, asyncio.Future[Outcome]] = {}  # those, and nodes that wait rather than compute
+        self._ahead = 1 if order.stop_at_failure else host.ahead
+        self._announced: set[NodeId] = set()
+        self._arrived: list[tuple[NodeId, asyncio.Future[Outcome]]] = []
+        self._news = asyncio.Event()
 
     async def drive(self) -> Ending:
         order = self._order
@@ -145,7 +152,9 @@ class _Run:
         in_order = tuple(node.id for node in graph if node.id in known)
         self._emit(NodesCached(self._order.job, in_order, now_ms()))
         tokens = {id: entry.outputs for id, entry in known.items()}
-        self._execution = Execution(self._order.job, graph, self._specs, targets, self._keys, tokens)
+        self._execution = Execution(
+            self._order.job, graph, self._specs, targets, self._keys, tokens, promises=self._ahead > 1
+        )
         for id in graph.nodes:
             if id in cached:
                 self._show(id, known[id].ui, cached=True, speak=known[id].ui is not None or id in targets)
@@ -168,34 +177,50 @@ class _Run:
     async def _loop(self) -> None:
         while True:
             self._start_what_can()
-            if not self._running:
+            if not self._pending:
                 return
-            finished, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-            for task in finished:
-                outcome = task.result()  # raises BackendLost while the task still counts as running
-                await self._take(self._running.pop(task), outcome)
+            await self._news.wait()
+            self._news.clear()
+            arrived, self._arrived = self._arrived, []
+            for id, future in arrived:
+                outcome = future.result()  # raises BackendLost while the node still counts as running
+                del self._pending[id]
+                await self._take(id, outcome)
 
     def _start_what_can(self) -> None:
-        """All nodes that wait rather than compute, and one that computes."""
-        computing = any(not self._waits(id) for id in self._running.values())
-        for id in self._execution.ready():
-            if self._waits(id) or not computing:
-                computing = computing or not self._waits(id)
-                self._submit(id)
+        """All nodes that wait rather than compute; of those that compute one, and behind it what the host takes ahead of time."""
+        while (id := self._execution.best(waits=True)) is not None:
+            self._submit(id, self._execution.start(id))
+            self._announce(id)
+        while len(self._line) < self._ahead and (id := self._execution.best()) is not None:
+            task = self._execution.start(id)
+            if isinstance(task, Collect) and (joined := task.trivial()):
+                self._expect(id, _at_once(joined))
+                continue
+            self._line.append(id)
+            self._submit(id, task)
+            if self._line[0] == id:
+                self._announce(id)
 
-    def _waits(self, id: NodeId) -> bool:
-        return self._specs[self._execution.node(id).type].is_async
+    def _submit(self, id: NodeId, task: Task | Collect) -> None:
+        self._expect(id, self._host.submit(task, lambda report: self._pass_on(id, report)))
 
-    def _submit(self, id: NodeId) -> None:
-        task = self._execution.start(id)
-        if isinstance(task, Task) and task.attempt == 0:
+    def _expect(self, id: NodeId, outcome: Awaitable[Outcome]) -> None:
+        future = asyncio.ensure_future(outcome)
+        self._pending[id] = future
+        future.add_done_callback(lambda done: self._hear(id, done))
+
+    def _hear(self, id: NodeId, future: "asyncio.Future[Outcome]") -> None:
+        if not future.cancelled():
+            future.exception()  # seen: of many that were lost with a worker only the first is looked at
+        self._arrived.append((id, future))
+        self._news.set()
+
+    def _announce(self, id: NodeId) -> None:
+        """A node begins to run, as far as anyone can tell: the one before it in the line is done."""
+        if id not in self._announced and not self._execution.stopped and not self._execution.forsaken(id):
+            self._announced.add(id)
             self._emit(NodeStarted(self._order.job, self._place(id)))
-        self._running[asyncio.create_task(self._perform(id, task))] = id
-
-    async def _perform(self, id: NodeId, task: Task | Collect) -> Outcome:
-        if isinstance(task, Collect) and (joined := task.trivial()):
-            return joined
-        return await self._host.submit(task, lambda report: self._pass_on(id, report))
 
     def _pass_on(self, id: NodeId, report: Report) -> None:
         place = self._place(id)
@@ -207,6 +232,14 @@ class _Run:
             self._emit(NodeSaid(self._order.job, place, report.text))
 
     async def _take(self, id: NodeId, outcome: Outcome) -> None:
+        in_line = bool(self._line) and self._line[0] == id
+        if in_line:
+            self._line.popleft()
+        await self._take_outcome(id, outcome)
+        if in_line and self._line:
+            self._announce(self._line[0])
+
+    async def _take_outcome(self, id: NodeId, outcome: Outcome) -> None:
         if isinstance(outcome, Expanded):
             outcome = await self._take_expansion(id, outcome)
         else:
@@ -222,7 +255,7 @@ class _Run:
             case Failed(failure=failure):
                 self._fail(id, failure)
             case Interrupted():
-                if self._first is None or not self._order.stop_at_failure:
+                if self._stopped_at is None and (self._first is None or not self._order.stop_at_failure):
                     self._stopped_at = id
             case _:
                 pass
@@ -270,12 +303,12 @@ class _Run:
 
     def _blame_worker(self, lost: BackendLost) -> None:
         """The worker died: the node that ran takes the blame, since what it did is the likeliest cause."""
-        for task in self._running:
-            task.cancel()
+        for future in self._pending.values():
+            future.cancel()
         failure = Failure(
             str(lost), "Run it again: what was finished before is kept where it could be.", "BackendLost"
         )
-        culprit = min(self._running.values(), key=self._waits, default=None)
+        culprit = self._line[0] if self._line else next(iter(self._pending), None)
         place = self._place(culprit) if culprit is not None else None
         type = self._execution.node(culprit).type if culprit is not None else ""
         executed = tuple(self._execution.executed)
@@ -328,3 +361,9 @@ class _Run:
             "parent_node": place.parent,
             "real_node_id": place.real,
         }
+
+
+async def _at_once(outcome: Outcome) -> Outcome:
+    """An outcome that nobody need be asked for."""
+    return outcome
+

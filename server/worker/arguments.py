@@ -9,7 +9,7 @@ from typing import TypeAlias, cast
 
 from nodes.spec import Blocker, Json, NodeError, NodeSpec, Section
 from server.graph.model import NodeId
-from server.graph.outcome import Argument, Literal, Missing, RawLink, Task, Token
+from server.graph.outcome import Argument, Literal, Missing, Promised, RawLink, Task, Token
 from server.worker.outputs import Outputs
 from server.worker.running import RunningJob
 
@@ -23,8 +23,10 @@ def gather(spec: NodeSpec, task: Task, job: RunningJob, outputs: Outputs) -> Lis
 
     Raises:
         NodeError: a value is gone.
+        PromiseBroken: the node was handed over behind one that gave nothing.
     """
-    lists = {name: _values(argument, outputs) for name, argument in task.arguments.items()}
+    job.check_promises(task)
+    lists = {name: _values(argument, job, outputs) for name, argument in task.arguments.items()}
     return lists | {name: [value] for name, value in hidden(spec, job, task.node).items()}
 
 
@@ -73,10 +75,12 @@ def held(token: Token) -> Json:
     return {HELD: [token.result, token.slot]}
 
 
-def _values(argument: Argument, outputs: Outputs) -> Sequence[object]:
+def _values(argument: Argument, job: RunningJob, outputs: Outputs) -> Sequence[object]:
     match argument:
         case Token():
             return outputs.get(argument)
+        case Promised():
+            return outputs.get(job.promised(argument))
         case Literal(value=value):
             return [_released(value, outputs)]
         case RawLink(link=link):

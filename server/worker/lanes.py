@@ -65,11 +65,19 @@ class Lanes:
 
     def _compute(self) -> None:
         with self._around(), asyncio.Runner() as runner:
-            while (work := self._work.get()) is not None:
-                try:
-                    work.future.set_result(runner.run(work.make()))
-                except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked; the thread goes on
-                    work.future.set_exception(error)
+            while runner.run(self._compute_on()):
+                pass
+
+    async def _compute_on(self) -> bool:
+        """Work until there is no more (False) or something ended this task (True). Blocks its loop, which is for the work alone."""
+        while (work := self._work.get()) is not None:
+            try:
+                work.future.set_result(await work.make())
+            except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked; the thread goes on
+                work.future.set_exception(error)
+                if isinstance(error, asyncio.CancelledError):
+                    return True
+        return False
 
     def _wait(self) -> None:
         with self._around():

@@ -12,10 +12,10 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, cast
 
 from server.graph.host import Report
 from server.graph.outcome import Failed
@@ -78,13 +78,13 @@ class Process:
         threading.Thread(target=self._furnish, name="weft-furnish", daemon=True).start()
         try:
             while True:
-                message = receive(self._connection)
-                if isinstance(message, Stop):
-                    self._stop()
-                elif isinstance(message, Ask):
-                    self._take(message)
-                else:  # Close
-                    leave(0)
+                for message in cast("Iterable[object]", receive(self._connection)):
+                    if isinstance(message, Stop):
+                        self._stop()
+                    elif isinstance(message, Ask):
+                        self._take(message)
+                    else:  # Close
+                        leave(0)
         except (EOFError, OSError):
             leave(LOST_SERVER)
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 from nodes.spec import Files, Json, Lineage, Preview
 from server.graph.host import JobContext, Progressed, Report, Said
 from server.graph.model import NodeId
-from server.graph.outcome import Task
+from server.graph.outcome import Promised, Task, Token
 from server.worker.lineage import lineage
 from server.worker.parts import WorkerParts
 from server.worker.stopping import StopSwitch
@@ -76,12 +76,34 @@ class RunningPrompt:
         return self._original
 
 
+class PromiseBroken(Exception):
+    """What a task was promised is not there: its node failed, or is not done yet."""
+
+
 class RunningJob:
-    """A job's context and the nodes made in it."""
+    """A job's context, the nodes made in it, and what its nodes have given so far."""
 
     def __init__(self, context: JobContext) -> None:
         self.context = context
         self.prompt = RunningPrompt(context.prompt)
+        self._given: dict[NodeId, tuple[Token, ...]] = {}
+
+    def give(self, node: NodeId, outputs: tuple[Token, ...]) -> None:
+        """A node is done."""
+        self._given[node] = outputs
+
+    def check_promises(self, task: Task) -> None:
+        """Do nothing if all that the task was handed over behind is done.
+
+        Raises:
+            PromiseBroken: it is not.
+        """
+        if not all(node in self._given for node in task.behind):
+            raise PromiseBroken
+
+    def promised(self, promise: Promised) -> Token:
+        """What became of a promise that was kept."""
+        return self._given[promise.node][promise.slot]
 
     def hidden(self, kind: str, node: NodeId) -> object:
         """What a hidden input of that type receives; None for types nobody here fills."""

@@ -11,7 +11,17 @@ from concurrent.futures import Future
 from nodes.spec import Json, NodeError, NodeSpec, Stopped
 from server.graph.host import Call, Complaint, JobContext, Remembered, Report
 from server.graph.model import NodeId
-from server.graph.outcome import Blocked, Collect, Done, Expanded, Failed, Interrupted, Outcome, Task
+from server.graph.outcome import (
+    Blocked,
+    Collect,
+    Done,
+    Expanded,
+    Failed,
+    Interrupted,
+    NotReady,
+    Outcome,
+    Task,
+)
 from server.memory import memory
 from server.worker.arguments import Lists, gather
 from server.worker.failures import failure, is_out_of_memory
@@ -21,7 +31,7 @@ from server.worker.messages import Described
 from server.worker.outputs import Outputs
 from server.worker.parts import Factory, PackReport, Services, WorkerParts
 from server.worker.questions import change_token, complaints
-from server.worker.running import NodeContext, RunningJob
+from server.worker.running import NodeContext, PromiseBroken, RunningJob
 from server.worker.stopping import StopSwitch
 from server.worker.usage import Meter
 
@@ -154,14 +164,19 @@ class Worker:
             lists = gather(node.spec, task, self._job, self._outputs)
             context = NodeContext(task, self._job, self._parts, self._switch, report)
             outcome = await Invocation(node, task, context, self._outputs, self._meter).run(lists)
+        except PromiseBroken:
+            return NotReady()
         except (Stopped, asyncio.CancelledError):
             return Interrupted()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a node may raise anything; the worker lives on
             if is_out_of_memory(error):
                 self._parts.free_models()
             return Failed(failure(error, lists))
-        finished = isinstance(outcome, Done | Blocked | Expanded)
-        return Interrupted() if finished and self._switch.pressed else outcome
+        if self._switch.pressed and isinstance(outcome, Done | Blocked | Expanded):
+            return Interrupted()
+        if isinstance(outcome, Done | Blocked):
+            self._job.give(task.node, outcome.outputs)
+        return outcome
 
     async def _collect(self, task: Collect) -> Outcome:
         """Join the parts of each slot."""

@@ -41,7 +41,7 @@ async def run(backend: ProcessBackend, type: str, **inputs):
 async def running(backend: ProcessBackend, type: str, **inputs) -> "asyncio.Task":
     """Start a node and wait until it says so."""
     begun = asyncio.Event()
-    submitted = asyncio.create_task(backend.submit(task(type, **inputs), lambda _: begun.set()))
+    submitted = asyncio.ensure_future(backend.submit(task(type, **inputs), lambda _: begun.set()))
     await asyncio.wait_for(begun.wait(), 20)
     return submitted
 

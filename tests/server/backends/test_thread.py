@@ -38,7 +38,7 @@ async def test_it_is_a_backend_and_runs_nodes(backend: ThreadBackend):
 async def test_stop_is_answered_between_steps(backend: ThreadBackend):
     await backend.begin(job())
     begun = asyncio.Event()
-    submitted = asyncio.create_task(
+    submitted = asyncio.ensure_future(
         backend.submit(task("Steps", count=10_000, pause=0.01), lambda _: begun.set())
     )
     await begun.wait()

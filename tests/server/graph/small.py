@@ -18,7 +18,9 @@ from server.graph.outcome import (
     Literal,
     Missing,
     Needs,
+    NotReady,
     Outcome,
+    Promised,
     Task,
     Token,
 )
@@ -79,6 +81,8 @@ class PlainHost:
     values: dict[Token, object] = field(default_factory=dict)
     tokens: dict[str, str | None] = field(default_factory=dict)
     on_run: Callable[[Task], None] | None = None
+    ahead: int = 1
+    given: dict[NodeId, tuple[Token, ...]] = field(default_factory=dict)
 
     async def change_tokens(self, calls: Sequence[Call]) -> Mapping[NodeId, str | None]:
         return {asked.node: self.tokens.get(str(asked.constants.get("name"))) for asked in calls}
@@ -88,6 +92,7 @@ class PlainHost:
 
     async def begin(self, context: JobContext) -> None:
         self.context = context
+        self.given.clear()
 
     async def end(self, job: str, keys: Collection[str]) -> None:
         self.ended = set(keys)
@@ -97,10 +102,15 @@ class PlainHost:
             (part,) = (slot[0] for slot in task.parts)  # its nodes have one output and are called once
             done = Done((part,), task.ui)
             return self._remembered(task.key, done)
+        if any(node not in self.given for node in task.behind):
+            return NotReady()
         self.ran.append(task.node)
         if self.on_run:
             self.on_run(task)
-        return self._remembered(task.key, await self._compute(task, report))
+        outcome = self._remembered(task.key, await self._compute(task, report))
+        if isinstance(outcome, Done | Blocked):
+            self.given[task.node] = outcome.outputs
+        return outcome
 
     def _remembered(self, key: str | None, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Done) and key:
@@ -158,6 +168,8 @@ class PlainHost:
 
     def _value(self, task: Task, name: str) -> object:
         argument = task.arguments.get(name)
+        if isinstance(argument, Promised):
+            argument = self.given[argument.node][argument.slot]
         if isinstance(argument, Token):
             return self.values[argument]
         return argument.value if isinstance(argument, Literal) else None

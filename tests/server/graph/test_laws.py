@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.graph import signature
+from server.graph.happenings import Event, NodeDone, NodeFailed, NodeStarted
 from server.graph.model import Graph, GraphNode, Link
 from server.graph.outcome import Missing, Task
 from server.graph.plan import concerned
@@ -52,7 +53,7 @@ def failing(graph: Graph) -> set[str]:
 @settings(max_examples=150, deadline=None)
 def test_each_needed_node_runs_once_after_its_inputs_and_nothing_else_runs(graph: Graph, data: st.DataObject):
     targets = tuple(data.draw(st.lists(st.sampled_from(shows(graph)), min_size=1, unique=True)))
-    host = PlainHost()
+    host = PlainHost(ahead=data.draw(st.sampled_from([1, 2, 5, 100])))
 
     def inputs_are_there(task: Task) -> None:
         assert not any(isinstance(argument, Missing) for argument in task.arguments.values())
@@ -68,6 +69,42 @@ def test_each_needed_node_runs_once_after_its_inputs_and_nothing_else_runs(graph
 
 def _waits_for_broken(graph: Graph, id: str) -> bool:
     return any(graph[other].type == "Boom" for other in concerned(graph, [id]) - {id})
+
+
+MIXED = st.sampled_from(["Add", "Add", "Add", "Waits", "Boom", "Switch", "Unroll", "Gate"])
+
+
+@given(graphs(MIXED), st.sampled_from([2, 5, 100]))
+@settings(max_examples=200, deadline=None)
+def test_handing_over_ahead_of_time_changes_nothing_but_time(graph: Graph, ahead: int):
+    one, many = PlainHost(), PlainHost(ahead=ahead)
+    first, second = drive(graph, shows(graph), one), drive(graph, shows(graph), many)
+    assert second.outputs == first.outputs
+    assert (second.status, set(second.executed)) == (first.status, set(first.executed))
+    assert sorted(many.ran) == sorted(one.ran)
+
+
+def test_a_node_is_said_to_begin_when_the_one_before_it_is_done_and_not_at_all_when_it_cannot():
+    nodes = {
+        "a": GraphNode("a", "Add", {"value": 1}),
+        "boom": GraphNode("boom", "Boom", {"in0": Link("a", 0)}),
+        "lost": GraphNode("lost", "Add", {"in0": Link("boom", 0)}),
+        "show": GraphNode("show", "Show", {"in0": Link("lost", 0)}),
+        "other": GraphNode("other", "Show", {"in0": Link("a", 0)}),
+    }
+    said: list[str] = []
+
+    def emit(event: Event) -> None:
+        if isinstance(event, NodeStarted | NodeDone | NodeFailed):
+            said.append(f"{type(event).__name__} {event.place.node}")
+
+    order = Order("j", Graph(nodes), ("show", "other"), {})
+    asyncio.run(run(order, SPECS, PlainHost(ahead=10), emit))
+    assert said == [
+        "NodeStarted a", "NodeDone a",
+        "NodeStarted other", "NodeDone other",
+        "NodeStarted boom", "NodeFailed boom",
+    ]  # fmt: skip
 
 
 @given(graphs(st.just("Add")))

@@ -91,7 +91,9 @@ class Execution:
         self._repeated: set[NodeId] = set()  # nodes that must expand again in every run
         self._order: dict[NodeId, int] = {}
         self._ready: list[tuple[int, int, NodeId]] = []  # a heap of nodes that compute
-        self._ready_to_wait: list[tuple[int, int, NodeId]] = []  # and one of those that wait rather than compute
+        self._ready_to_wait: list[
+            tuple[int, int, NodeId]
+        ] = []  # and one of those that wait rather than compute
         self._running = 0
         self._consumers = _consumers(graph)
         self._ranks: dict[NodeId, int] = {}

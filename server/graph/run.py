@@ -124,7 +124,9 @@ class _Run:
         self._stopped_at: NodeId | None = None
         # The first node of the line runs, those behind it are handed over ahead of time.
         self._line: deque[NodeId] = deque()
-        self._pending: dict[NodeId, asyncio.Future[Outcome]] = {}  # those, and nodes that wait rather than compute
+        self._pending: dict[
+            NodeId, asyncio.Future[Outcome]
+        ] = {}  # those, and nodes that wait rather than compute
         self._ahead = 1 if order.stop_at_failure else host.ahead
         self._announced: set[NodeId] = set()
         self._arrived: list[tuple[NodeId, asyncio.Future[Outcome]]] = []
@@ -366,4 +368,3 @@ class _Run:
 async def _at_once(outcome: Outcome) -> Outcome:
     """An outcome that nobody need be asked for."""
     return outcome
-

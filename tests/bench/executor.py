@@ -33,7 +33,10 @@ def grid(start: int, last: int, rows: int = 40, columns: int = 25) -> Prompt:
             above = f"{row - 1}.{column}" if row and row < rows - 1 else f"{row}.0"
             inputs = {"left": [f"{row}.{column - 1}", 0], "above": [above, 0]}
             prompt[f"{row}.{column}"] = {"class_type": "Add", "inputs": inputs}
-        prompt[f"{row}.{columns - 1}"] = {"class_type": "Sink", "inputs": {"value": [f"{row}.{columns - 2}", 0]}}
+        prompt[f"{row}.{columns - 1}"] = {
+            "class_type": "Sink",
+            "inputs": {"value": [f"{row}.{columns - 2}", 0]},
+        }
     return prompt
 
 
@@ -43,7 +46,10 @@ def chain(start: int, last: int, length: int = 900) -> Prompt:
     prompt["last"] = {"class_type": "Constant", "inputs": {"value": last}}
     for index in range(1, length - 2):
         above = "last" if index == length - 3 else str(index - 1)
-        prompt[str(index)] = {"class_type": "Add", "inputs": {"left": [str(index - 1), 0], "above": [above, 0]}}
+        prompt[str(index)] = {
+            "class_type": "Add",
+            "inputs": {"left": [str(index - 1), 0], "above": [above, 0]},
+        }
     prompt[str(length)] = {"class_type": "Sink", "inputs": {"value": [str(length - 3), 0]}}
     return prompt
 
@@ -53,7 +59,11 @@ async def measure(url: str, repeat: int, make: Callable[[int, int], Prompt], nam
     async with aiohttp.ClientSession() as session:
         async with session.ws_connect(f"{url}/ws?clientId={CLIENT}", max_msg_size=0) as socket:
             await socket.receive()
-            cases: dict[str, list[tuple[float, float]]] = {"cold": [], "one constant changed": [], "nothing changed": []}
+            cases: dict[str, list[tuple[float, float]]] = {
+                "cold": [],
+                "one constant changed": [],
+                "nothing changed": [],
+            }
             for turn in range(repeat):
                 base = 1_000_000 * (turn + 1)
                 first, second = make(base, base), make(base, base + 7)
@@ -63,7 +73,9 @@ async def measure(url: str, repeat: int, make: Callable[[int, int], Prompt], nam
                 posts, wholes = zip(*rows, strict=True)
                 count = len(make(0, 0))
                 whole = median(wholes) * 1000
-                print(f"{name:>14} {count:>6} {case:>22} {median(posts) * 1000:9.1f} {whole:9.1f} {whole / count:9.4f}")
+                print(
+                    f"{name:>14} {count:>6} {case:>22} {median(posts) * 1000:9.1f} {whole:9.1f} {whole / count:9.4f}"
+                )
 
 
 async def once(session: aiohttp.ClientSession, socket: Any, url: str, prompt: Prompt) -> tuple[float, float]:

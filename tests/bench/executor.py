@@ -1,6 +1,6 @@
 """What the executor itself costs: graphs of trivial nodes, from POST to the last event, process backend.
 
-Run `python -m tests.bench.executor [--repeat 5] [--profile]` on a quiet machine. Each figure is a median. The grid has 40 rows of 25
+Run `python -m tests.bench.executor [--repeat 5] [--long]` on a quiet machine. Each figure is a median. The grid has 40 rows of 25
 nodes; a node adds its left and its upper neighbour; a row ends in an output. "One constant changed" changes the first number
 of the last row, so one row runs again. The chain has one output, at its end.
 """
@@ -10,6 +10,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -56,26 +57,27 @@ def chain(start: int, last: int, length: int = 900) -> Prompt:
 
 async def measure(url: str, repeat: int, make: Callable[[int, int], Prompt], name: str) -> None:
     """Print the three cases of one graph."""
-    async with aiohttp.ClientSession() as session:
-        async with session.ws_connect(f"{url}/ws?clientId={CLIENT}", max_msg_size=0) as socket:
-            await socket.receive()
-            cases: dict[str, list[tuple[float, float]]] = {
-                "cold": [],
-                "one constant changed": [],
-                "nothing changed": [],
-            }
-            for turn in range(repeat):
-                base = 1_000_000 * (turn + 1)
-                first, second = make(base, base), make(base, base + 7)
-                for case, prompt in zip(cases, (first, second, second), strict=True):
-                    cases[case].append(await once(session, socket, url, prompt))
-            for case, rows in cases.items():
-                posts, wholes = zip(*rows, strict=True)
-                count = len(make(0, 0))
-                whole = median(wholes) * 1000
-                print(
-                    f"{name:>14} {count:>6} {case:>22} {median(posts) * 1000:9.1f} {whole:9.1f} {whole / count:9.4f}"
-                )
+    cases: dict[str, list[tuple[float, float]]] = {
+        "cold": [],
+        "one constant changed": [],
+        "nothing changed": [],
+    }
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{url}/ws?clientId={CLIENT}", max_msg_size=0) as socket,
+    ):
+        await socket.receive()
+        for turn in range(repeat):
+            base = 1_000_000 * (turn + 1)
+            first, second = make(base, base), make(base, base + 7)
+            for case, prompt in zip(cases, (first, second, second), strict=True):
+                cases[case].append(await once(session, socket, url, prompt))
+    for case, rows in cases.items():
+        posts, wholes = zip(*rows, strict=True)
+        count, whole = len(make(0, 0)), median(wholes) * 1000
+        print(
+            f"{name:>14} {count:>6} {case:>22} {median(posts) * 1000:9.1f} {whole:9.1f} {whole / count:9.4f}"
+        )
 
 
 async def once(session: aiohttp.ClientSession, socket: Any, url: str, prompt: Prompt) -> tuple[float, float]:
@@ -106,8 +108,7 @@ def main() -> None:
         server.get("/object_info")
         asyncio.run(measure(server.url, given.repeat, grid, "grid"))
         for length in (900, 3000, 10_000) if given.long else (900,):
-            make = lambda start, last, length=length: chain(start, last, length)  # noqa: E731
-            asyncio.run(measure(server.url, given.repeat, make, f"chain {length}"))
+            asyncio.run(measure(server.url, given.repeat, partial(chain, length=length), f"chain {length}"))
 
 
 if __name__ == "__main__":

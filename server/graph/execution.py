@@ -9,11 +9,11 @@ needs them can be started behind it, and the worker never waits to be told what 
 node failed, made a graph, wants more inputs), those behind it come back as `NotReady` and wait as if never started.
 """
 
-import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum, auto
 
 from nodes.spec import NodeSpec
+from server.graph import expansion
 from server.graph.model import BareList, Graph, GraphNode, Link, NodeId, Origin
 from server.graph.outcome import (
     Argument,
@@ -35,6 +35,7 @@ from server.graph.outcome import (
     Token,
 )
 from server.graph.plan import strong_links
+from server.graph.ready import Ready
 
 NOT_LINKED = "graph.NodeInputError"  # the field's name for it
 
@@ -90,30 +91,23 @@ class Execution:
         self._made: dict[NodeId, Expanded] = {}  # of nodes whose graph is not done yet
         self._repeated: set[NodeId] = set()  # nodes that must expand again in every run
         self._order: dict[NodeId, int] = {}
-        self._ready: list[tuple[int, int, NodeId]] = []  # a heap of nodes that compute
-        self._ready_to_wait: list[
-            tuple[int, int, NodeId]
-        ] = []  # and one of those that wait rather than compute
+        self._ready = Ready(graph, specs)
         self._running = 0
-        self._consumers = _consumers(graph)
-        self._ranks: dict[NodeId, int] = {}
         self._schedule(targets)
 
     # --- what can start ---------------------------------------------------------------------------------------------
 
     def ready(self) -> tuple[NodeId, ...]:
-        """Nodes that can start now, best first: outputs and waiting ones, then what is near an output, then the rest."""
-        entries = [] if self.stopped else sorted((*self._ready, *self._ready_to_wait))
-        return tuple(id for _, _, id in entries)
+        """Nodes that can start now, best first: see `Ready`."""
+        return () if self.stopped else self._ready.all()
 
     def best(self, *, waits: bool = False) -> NodeId | None:
         """The first of `ready()` that computes, or with `waits` that waits rather than computes."""
-        heap = self._ready_to_wait if waits else self._ready
-        return heap[0][2] if heap and not self.stopped else None
+        return None if self.stopped else self._ready.best(waits=waits)
 
     def start(self, id: NodeId) -> Task | Collect:
         """Hand out the task of a ready node."""
-        self._leave_ready(id)
+        self._ready.remove(id)
         self._states[id] = State.RUNNING
         self._running += 1
         node = self._nodes[id]
@@ -182,7 +176,7 @@ class Execution:
     @property
     def over(self) -> bool:
         """Nothing runs and nothing can start."""
-        return not self._running and (self.stopped or not (self._ready or self._ready_to_wait))
+        return not self._running and (self.stopped or not self._ready)
 
     def state(self, id: NodeId) -> State | None:
         """Where a node stands; None if the run does not need it."""
@@ -244,18 +238,7 @@ class Execution:
             self._cut_off(id)
         elif not self._awaits[id]:
             self._states[id] = State.READY
-            heapq.heappush(self._heap(id), (self._rank(id), self._order[id], id))
-
-    def _heap(self, id: NodeId) -> list[tuple[int, int, NodeId]]:
-        return self._ready_to_wait if self._waits(id) else self._ready
-
-    def _leave_ready(self, id: NodeId) -> None:
-        heap = self._heap(id)
-        if heap and heap[0][2] == id:
-            heapq.heappop(heap)
-            return
-        heap[:] = [entry for entry in heap if entry[2] != id]
-        heapq.heapify(heap)
+            self._ready.push(id, self._order[id], waits=self._waits(id))
 
     def _promise(self, id: NodeId) -> None:
         """Let what needs a started node be started behind it, unless either runs out of line or may ask for more first.
@@ -273,14 +256,14 @@ class Execution:
                 self._settle(dependent)
 
     def _withdraw(self, id: NodeId) -> None:
-        """What a node promised does not come about now: those that hoped for it wait. (Started ones come back by themselves.)"""
+        """Take back what a node promised: those that hoped for it wait, those started behind it come back as `NotReady`."""
         for dependent in self._dependents.get(id, ()):
             hopes = self._hopes.get(dependent)
             if hopes and id in hopes:
                 hopes.discard(id)
                 self._awaits[dependent].add(id)
                 if self._states[dependent] is State.READY:
-                    self._leave_ready(dependent)
+                    self._ready.remove(dependent)
                     self._states[dependent] = State.WAITING
 
     def _finish(self, id: NodeId, outputs: Sequence[Token]) -> None:
@@ -326,16 +309,15 @@ class Execution:
     def _take_expansion(
         self, id: NodeId, made: Expanded, known: Mapping[NodeId, Sequence[Token]]
     ) -> Failed | None:
-        fault = self._expansion_fault(made)
-        if fault:
-            return self._refuse(id, fault)
+        wrong = expansion.fault(made, self._nodes, self._specs)
+        if wrong:
+            return self._refuse(id, wrong)
         above = self._origins.get(id)
         for new in made.nodes.values():
             display = made.displays.get(new.id, above.display if above else id)
             self._origins[new.id] = Origin(id, display, above.real if above else id)
             self._nodes[new.id] = new
-            for _, link in new.links():
-                self._consumers.setdefault(link.node, []).append(new.id)
+        self._ready.grow(made.nodes.values())
         self._results |= {new: tuple(tokens) for new, tokens in known.items() if new in made.nodes}
         self._made[id] = made
         if any(self._is_output(new) or self._keys.get(new.id) is None for new in made.nodes.values()):
@@ -355,25 +337,6 @@ class Execution:
             self._repeated.add(maker)
             origin = self._origins.get(maker)
             maker = origin.parent if origin else None
-
-    def _expansion_fault(self, made: Expanded) -> str:
-        twice = [id for id in made.nodes if id in self._nodes]
-        if twice:
-            return f"expanded into a node with the id {twice[0]!r}, which is taken"
-        links = [link for new in made.nodes.values() for _, link in new.links()]
-        links += [part for slot in made.parts for part in slot if isinstance(part, Link)]
-        for link in links:
-            if link.node not in self._nodes and link.node not in made.nodes:
-                return f"expanded into a graph that names the node {link.node!r}, which does not exist"
-            source = made.nodes.get(link.node) or self._nodes[link.node]
-            if source.type not in self._specs:
-                return f"expanded into a node of the unknown class {source.type!r}"
-            if not 0 <= link.slot < len(self._specs[source.type].outputs):
-                return (
-                    f"expanded into a graph that takes output {link.slot} of {source.type}, which has fewer"
-                )
-        unknown = [new for new in made.nodes.values() if new.type not in self._specs]
-        return f"expanded into a node of the unknown class {unknown[0].type!r}" if unknown else ""
 
     def _refuse(self, id: NodeId, what: str, kind: str = "server.graph.NodeFault") -> Failed:
         self._fail(id)
@@ -409,31 +372,8 @@ class Execution:
         return results[link.slot] if results and known and link.slot < len(results) else Missing()
 
     def _waits(self, id: NodeId) -> bool:
-        """Whether it waits rather than computes, and so runs beside others. (Joining an expansion's parts computes.)"""
+        """Whether it waits rather than computes, and so runs beside others; joining an expansion's parts computes."""
         return self._specs[self._nodes[id].type].is_async and id not in self._made
 
     def _is_output(self, node: GraphNode) -> bool:
         return self._specs[node.type].is_output
-
-    def _rank(self, id: NodeId) -> int:
-        """0: an output, or one that waits rather than computes; 1: feeds an output; 2: two steps from one; 3: others."""
-        if id not in self._ranks:
-            spec = self._specs[self._nodes[id].type]
-            self._ranks[id] = 0 if spec.is_output or spec.is_async else self._distance(id)
-        return self._ranks[id]
-
-    def _distance(self, id: NodeId) -> int:
-        following = self._consumers.get(id, ())
-        if any(self._is_output(self._nodes[next]) for next in following):
-            return 1
-        beyond = (after for next in following for after in self._consumers.get(next, ()))
-        return 2 if any(self._is_output(self._nodes[after]) for after in beyond) else 3
-
-
-def _consumers(graph: Graph) -> dict[NodeId, list[NodeId]]:
-    """Who is fed by whom; nodes of unknown classes do not come this far."""
-    found: dict[NodeId, list[NodeId]] = {}
-    for node in graph:
-        for source in dict.fromkeys(link.node for _, link in node.links()):
-            found.setdefault(source, []).append(node.id)
-    return found

@@ -182,7 +182,7 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class NotReady:
-    """The node did not run: what it was promised did not come about. It may be handed over again, as if for the first time."""
+    """The node did not run: what it was promised did not come about. It may be handed over again."""
 
 
 Outcome = Done | Blocked | Needs | Expanded | Failed | Interrupted | NotReady

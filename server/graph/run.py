@@ -190,7 +190,7 @@ class _Run:
                 await self._take(id, outcome)
 
     def _start_what_can(self) -> None:
-        """All nodes that wait rather than compute; of those that compute one, and behind it what the host takes ahead of time."""
+        """All nodes that wait rather than compute; one that computes, and behind it what the host takes ahead of time."""
         while (id := self._execution.best(waits=True)) is not None:
             self._submit(id, self._execution.start(id))
             self._announce(id)

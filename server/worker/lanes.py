@@ -69,7 +69,7 @@ class Lanes:
                 pass
 
     async def _compute_on(self) -> bool:
-        """Work until there is no more (False) or something ended this task (True). Blocks its loop, which is for the work alone."""
+        """Work until there is no more (False) or something cancelled this task (True). Its loop serves nothing else."""
         while (work := self._work.get()) is not None:
             try:
                 work.future.set_result(await work.make())

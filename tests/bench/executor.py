@@ -1,8 +1,8 @@
 """What the executor itself costs: graphs of trivial nodes, from POST to the last event, process backend.
 
-Run `python -m tests.bench.executor [--repeat 5] [--long]` on a quiet machine. Each figure is a median. The grid has 40 rows of 25
-nodes; a node adds its left and its upper neighbour; a row ends in an output. "One constant changed" changes the first number
-of the last row, so one row runs again. The chain has one output, at its end.
+Run `python -m tests.bench.executor [--repeat 5] [--long]` on a quiet machine. Each figure is a median. The grid has 40
+rows of 25 nodes; a node adds its left and its upper neighbour; a row ends in an output. "One constant changed" changes
+the first number of the last row, so one row runs again. The chain has one output, at its end.
 """
 
 import argparse

@@ -91,7 +91,8 @@ class Child:
         self._outbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._connection, theirs = Pipe()
         self._process = _spawn(theirs)
-        threading.Thread(target=self._write, args=((factory, dict(skip)),), daemon=True).start()
+        self._writer = threading.Thread(target=self._write, args=((factory, dict(skip)),), daemon=True)
+        self._writer.start()
         self._listener = threading.Thread(target=self._log_lines, daemon=True)
         self._listener.start()
         threading.Thread(target=self._read, daemon=True).start()
@@ -168,9 +169,9 @@ class Child:
                 messages = [self._outbox.get()]
                 while not self._outbox.empty() and len(messages) < MOST_AT_ONCE:
                     messages.append(self._outbox.get())
-                self._tell(message for message in messages if message is not None)
                 if None in messages:
                     return
+                self._tell(messages)
         except OSError:
             return  # the reading thread sees the end too, and tells
 
@@ -209,6 +210,8 @@ class Child:
             status = self._process.wait()
         self._listener.join(LAST_CHANCE)
         self._outbox.put(None)
+        self._writer.join()
+        self._connection.close()  # not before both threads are done with it: the next worker's may get the same handle
         self._post(self._end, status)
 
     def _log_lines(self) -> None:
@@ -281,7 +284,6 @@ class Child:
                 self._idle.set()
 
     def _end(self, status: int) -> None:
-        self._connection.close()
         cause = self._cause(status)
         self.gone.set_result(cause)
         for number, pending in list(self._pending.items()):

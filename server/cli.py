@@ -63,7 +63,7 @@ def _add_workspace(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_cache(parser: argparse.ArgumentParser) -> None:
-    """Which results of finished nodes are kept, spelled as in the field."""
+    """Which results of finished nodes are kept; all but the last are spelled as in the field."""
     memory = parser.add_argument_group(
         "results of finished nodes",
         "By default those that cost most for their size stay in a quarter of the memory.",
@@ -74,7 +74,7 @@ def _add_cache(parser: argparse.ArgumentParser) -> None:
     memory.add_argument(
         "--cache-lru", type=_count, metavar="N", help="in memory: N of them, those of the last workflows"
     )
-    memory.add_argument("--cache-none", action="store_true", help="none")
+    memory.add_argument("--cache-none", action="store_true", help="none, nor on disk unless --cache-disk says so")
     memory.add_argument(
         "--cache-ram",
         type=_gigabytes,
@@ -82,20 +82,27 @@ def _add_cache(parser: argparse.ArgumentParser) -> None:
         metavar="GB",
         help="in memory: as many as leave so much of it free, while workflows run and (second number) between them",
     )
+    parser.add_argument(
+        "--cache-disk",
+        type=_gigabytes,
+        metavar="GB",
+        help="on disk: so much of them, 0 for none (default: up to 10 GB, where there is room)",
+    )
 
 
 def keeping(options: argparse.Namespace) -> Keeping:
     """What the flags say of kept results."""
+    disk = options.cache_disk
     if options.cache_classic:
-        return Keeping(policy=Policy.CLASSIC)
+        return Keeping(policy=Policy.CLASSIC, disk=disk)
     if options.cache_lru is not None and options.cache_lru > 0:
-        return Keeping(policy=Policy.LRU, most=options.cache_lru)
+        return Keeping(policy=Policy.LRU, most=options.cache_lru, disk=disk)
     if options.cache_none:
-        return Keeping(policy=Policy.NONE)
+        return Keeping(policy=Policy.NONE, disk=disk or 0)
     if options.cache_ram is not None:
         headroom, idle = (*options.cache_ram[:2], None, None)[:2]
-        return Keeping(policy=Policy.RAM, headroom=headroom, idle_headroom=idle)
-    return Keeping()
+        return Keeping(policy=Policy.RAM, headroom=headroom, idle_headroom=idle, disk=disk)
+    return Keeping(disk=disk)
 
 
 def _add_metadata(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ from nodes.spec.errors import NodeError, SpecError, Stopped
 from nodes.spec.files import Files, Place, SaveSlot
 from nodes.spec.lineage import RECORD, RECORD_VERSION, Lineage, Maker, pixel_hash
 from nodes.spec.node import Blocker, Node, NodeSpec, Result, node
+from nodes.spec.packing import Codec, Packed, Part, PlainCodec, Unstorable
 from nodes.spec.plain import is_plain, plain
 from nodes.spec.registry import Registry
 from nodes.spec.sockets import (
@@ -33,6 +34,7 @@ __all__ = [
     "Blocker",
     "Boolean",
     "Choices",
+    "Codec",
     "Combo",
     "Context",
     "Files",
@@ -49,7 +51,10 @@ __all__ = [
     "NodeSpec",
     "Out",
     "OutputSpec",
+    "Packed",
+    "Part",
     "Place",
+    "PlainCodec",
     "Preview",
     "Registry",
     "Result",
@@ -59,6 +64,7 @@ __all__ = [
     "SpecError",
     "Stopped",
     "String",
+    "Unstorable",
     "compatible",
     "is_plain",
     "node",

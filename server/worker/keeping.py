@@ -39,6 +39,7 @@ class Keeping:
         most: results in memory between jobs, for `Policy.LRU`.
         headroom: bytes of the machine's memory to leave free while a job runs, for `Policy.RAM`; None: a tenth of the
             machine's, from 2 to 10 GB. idle_headroom: the same between jobs; None: as much.
+        disk: bytes on disk; 0: nothing is written; None: see `disk.default_budget`.
     """
 
     policy: Policy = Policy.VALUE
@@ -46,6 +47,7 @@ class Keeping:
     most: int = 0
     headroom: int | None = None
     idle_headroom: int | None = None
+    disk: int | None = None
 
     def resolved(self, memory: int) -> "Keeping":
         """With numbers where there was None, for a machine of so many bytes of memory."""
@@ -58,6 +60,7 @@ class Keeping:
             most=self.most,
             headroom=headroom,
             idle_headroom=headroom if self.idle_headroom is None else self.idle_headroom,
+            disk=self.disk,
         )
 
 

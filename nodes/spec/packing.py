@@ -1,0 +1,80 @@
+"""Values as data: what a codec makes of them, so that a result can outlive the worker that made it. No code is kept."""
+
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from nodes.spec.plain import is_plain
+from nodes.spec.sockets import Json
+
+Bytes: TypeAlias = bytes | bytearray | memoryview
+
+
+class Unstorable(Exception):
+    """The value cannot be kept as data, or not be made again from it here. The message names what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The elements of one array.
+
+    Attributes:
+        kind: type of an element, in the words of safetensors ("F32", "BF16", "U8"...).
+        shape: number of elements in each direction.
+        data: the elements, row by row, the least byte of each first.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    data: Bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A value as JSON that names its arrays by number."""
+
+    structure: Json
+    parts: tuple[Part, ...] = ()
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """Turns values into data and back."""
+
+    def pack(self, value: object) -> Packed:
+        """The value as data of its own: what happens to the value afterwards does not change it.
+
+        Raises:
+            Unstorable: it holds something that is no data.
+        """
+        ...
+
+    def unpack(self, packed: Packed) -> object:
+        """The value again, equal bit for bit.
+
+        Raises:
+            Unstorable: the data says something that this codec does not know, or that is not there any more.
+        """
+        ...
+
+
+class PlainCodec:
+    """Knows plain JSON and nothing else."""
+
+    def pack(self, value: object) -> Packed:
+        """The value itself."""
+        if not is_plain(value):
+            raise Unstorable(type(value).__name__)
+        return Packed(_copied(value))
+
+    def unpack(self, packed: Packed) -> object:
+        """The value itself."""
+        return packed.structure
+
+
+def _copied(value: object) -> Json:
+    if isinstance(value, list):
+        return [_copied(entry) for entry in list[object](value)]
+    if isinstance(value, dict):
+        return {name: _copied(entry) for name, entry in dict[str, object](value).items()}
+    assert value is None or isinstance(value, bool | int | float | str)
+    return value

@@ -1,0 +1,285 @@
+"""Results on disk: what took long to compute and is quick to read again, so that no end of a worker loses it.
+
+A file per result (see `entry`), named by its content key, in a folder named for what else results depend on: the code
+of the nodes, torch, the device. Written in the background to a temporary name, flushed, then renamed. A file that is
+not what was written is reported, removed and computed anew. The files used longest ago go when the budget is full.
+
+What is worth a file is decided by measured cost: a result is written if computing it took at least `GAIN` times as long
+as writing and reading its bytes would. If writing is a small share of what the node took (`SHARE`), the next node waits
+for it: then even a kill loses no more than the node that was running.
+"""
+
+import contextlib
+import logging
+import os
+import queue
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from nodes.spec import Codec, Packed, Unstorable
+from server.memory import GIGABYTE
+from server.worker import entry
+from server.worker.entry import About, Damaged
+
+GAIN = 4.0
+SHARE = 0.05
+LEAST_SECONDS = 0.02  # what is quicker is not even looked at
+BACKLOG = 512 * 1024 * 1024  # bytes that may wait to be written before nodes wait
+LEAST_FREE = GIGABYTE  # bytes that are always left free on the disk
+SUFFIX = ".safetensors"
+UNFINISHED = ".part"
+STALE = 600.0  # seconds after which an unfinished file was left by a writer that is gone
+LARGE = 1 << 20  # bytes from which a write tells of the disk's speed rather than of its delay
+WARNINGS_APART = 60.0  # seconds
+
+log = logging.getLogger("weft.results")
+
+
+def default_budget(folder: Path) -> int:
+    """Bytes of results to keep on a disk: a tenth of what is free there, 10 GB at most."""
+    return min(10 * GIGABYTE, shutil.disk_usage(folder).free // 10)
+
+
+@dataclass(slots=True)
+class Speed:
+    """What the disk was measured to do: seconds until a file of nothing is on it, bytes a second after that."""
+
+    delay: float = 0.005
+    write: float = 200e6
+    read: float = 500e6
+
+    def writing(self, size: int) -> float:
+        """Seconds to write so many bytes."""
+        return self.delay + size / self.write
+
+    def reading(self, size: int) -> float:
+        """Seconds to read and check them."""
+        return 0.001 + size / self.read
+
+    def wrote(self, size: int, seconds: float) -> None:
+        """Learn from a write."""
+        if size < LARGE:
+            self.delay += 0.2 * (seconds - self.delay)
+        else:
+            self.write += 0.2 * (size / max(seconds - self.delay, 1e-4) - self.write)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A result on disk, checked. The open file stays what was checked, whatever becomes of its name."""
+
+    about: About
+    size: int
+    file: BinaryIO
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    about: About
+    packed: Packed
+    size: int
+    written: "Future[bool]"
+
+
+@dataclass(slots=True)
+class Disk:
+    """The results of one worker.
+
+    Args:
+        root: the folder of all results, of earlier versions too.
+        identity: names the folder in it for what results depend on beside their keys.
+        codec: turns values into data and back.
+        budget: bytes below the root.
+    """
+
+    root: Path
+    identity: str
+    codec: Codec
+    budget: int
+    damaged: set[str] = field(default_factory=set[str])  # keys of files that were found damaged, until told
+    speed: Speed = field(default_factory=Speed)
+    _orders: "queue.SimpleQueue[_Order]" = field(default_factory=queue.SimpleQueue)
+    _waiting: int = 0  # bytes
+    _total: int | None = None  # bytes below the root; None: not counted yet
+    _warned: float = -WARNINGS_APART
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _writer: threading.Thread | None = None
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def look(self, key: str) -> Found | None:
+        """The result of that key, its bytes checked; None if there is none that can be used."""
+        path = self._path(key)
+        try:
+            file = path.open("rb")
+        except OSError:
+            return None
+        try:
+            about = entry.check(file, key)
+            with contextlib.suppress(OSError):
+                os.utime(path)  # used just now
+            return Found(about, file.seek(0, 2), file)
+        except (Damaged, OSError) as error:
+            file.close()
+            self._report(key, path, error)
+            return None
+
+    def load(self, found: Found) -> list[list[object]] | None:
+        """The values of each slot; None if they cannot be had after all."""
+        try:
+            packed = entry.read(found.file, found.about.key)
+            return cast("list[list[object]]", self.codec.unpack(packed))
+        except Unstorable as error:
+            log.info("A kept result of %s cannot be used here: %s", found.about.type, error)
+        except (Damaged, OSError) as error:
+            self._report(found.about.key, self._path(found.about.key), error)
+        return None
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def worth(self, seconds: float, size: int) -> bool:
+        """Whether a result that took so long is worth its bytes on this disk."""
+        if seconds < LEAST_SECONDS or size > self.budget:
+            return False
+        return seconds >= GAIN * (self.speed.writing(size) + self.speed.reading(size))
+
+    def keep(self, about: About, slots: list[list[object]], size: int) -> "Future[bool] | None":
+        """Write a result in the background, if it is worth it and can be.
+
+        Args:
+            size: about how many bytes it holds.
+
+        Returns:
+            What to wait for before the next node starts: done with whether it was written. None: no need to wait.
+        """
+        if not self.worth(about.seconds, size):
+            return None
+        try:
+            packed = self.codec.pack(slots)
+        except (Unstorable, RecursionError) as error:
+            log.debug("The result of %s is not kept on disk: it holds %s.", about.type, error)
+            return None
+        size = sum(len(part.data) for part in packed.parts)
+        order = _Order(about, packed, size, Future())
+        with self._lock:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write_all, name="weft-results", daemon=True)
+                self._writer.start()
+            self._waiting += size
+            behind = self._waiting
+        self._orders.put(order)
+        quick = self.speed.writing(behind) <= SHARE * about.seconds
+        return order.written if quick or behind > BACKLOG else None
+
+    def _write_all(self) -> None:
+        self._sweep()
+        while True:
+            order = self._orders.get()
+            try:
+                written = self._write(order)
+            except OSError as error:
+                written = False
+                self._warn(f"{error.strerror or error}")
+            finally:
+                with self._lock:
+                    self._waiting -= order.size
+            order.written.set_result(written)
+
+    def _write(self, order: _Order) -> bool:
+        """Raises OSError, then nothing of it is left."""
+        if not self._make_room(order.size):
+            self._warn("the disk is nearly full")
+            return False
+        path = self._path(order.about.key)
+        fresh = path.with_name(f"{order.about.key}.{secrets.token_hex(4)}{UNFINISHED}")
+        started = time.perf_counter()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with fresh.open("xb") as file:
+                size = entry.write(file, order.about, order.packed)
+                file.flush()
+                os.fsync(file.fileno())
+            before = _size(path)
+            fresh.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            raise
+        self.speed.wrote(size, time.perf_counter() - started)
+        self._total = (self._total or 0) + size - before
+        return True
+
+    def _make_room(self, size: int) -> bool:
+        """Let what was used longest ago go; whether there is room now."""
+        if self._total is None:
+            self._total = sum(_size(path) for path in files(self.root))
+        if self._total + size > self.budget:
+            aged = sorted((path.stat().st_mtime, path) for path in files(self.root))
+            goal = self.budget * 0.9 - size
+            for _, path in aged:
+                if self._total <= goal:
+                    break
+                self._total -= _remove(path)
+        self.root.mkdir(parents=True, exist_ok=True)
+        return self._total + size <= self.budget and shutil.disk_usage(self.root).free - size >= LEAST_FREE
+
+    def _sweep(self) -> None:
+        """Remove what earlier writers left unfinished."""
+        for path in self.root.glob(f"*/*{UNFINISHED}"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > STALE:
+                    path.unlink()
+
+    # --- both -------------------------------------------------------------------------------------------------------
+
+    def _path(self, key: str) -> Path:
+        return self.root / self.identity / f"{key}{SUFFIX}"
+
+    def _report(self, key: str, path: Path, error: Exception) -> None:
+        log.warning("The kept result %s is damaged (%s). It is removed and computed anew.", path, error)
+        self.damaged.add(key)
+        _remove(path)
+
+    def _warn(self, why: str) -> None:
+        """Not for every node: the disk is full for all of them."""
+        if time.monotonic() - self._warned >= WARNINGS_APART:
+            self._warned = time.monotonic()
+            log.warning("Results of nodes are not kept on disk for now: %s.", why)
+
+
+def files(root: Path) -> Iterator[Path]:
+    """All kept results below the folder, of every version."""
+    return root.glob(f"*/*{SUFFIX}")
+
+
+def clear(root: Path) -> int:
+    """Remove all kept results, unfinished ones too; how many bytes that were."""
+    freed = sum(_remove(path) for path in (*files(root), *root.glob(f"*/*{UNFINISHED}")))
+    for folder in root.glob("*/"):
+        with contextlib.suppress(OSError):  # not empty: it is not ours alone
+            folder.rmdir()
+    return freed
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _remove(path: Path) -> int:
+    """Bytes that went; 0 where the system holds on to the file, or somebody else was first."""
+    size = _size(path)
+    try:
+        path.unlink()
+    except OSError:
+        return 0
+    return size

@@ -1,0 +1,195 @@
+"""One kept result as a file: safetensors, whose last array is the hash of every byte before it. No pickle, no code.
+
+Any program that reads safetensors can open it. The structure of the values and what the canvas shows are JSON in the
+header's metadata, the arrays are named by their numbers in that structure.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, TypeVar, cast
+
+from nodes.spec import Json, Packed, Part
+
+T = TypeVar("T")
+
+FORMAT = "weft result 1"
+HASH = "hash"
+HASH_SIZE = 32  # bytes
+HEADER_MOST = 100_000_000  # bytes, as safetensors has it
+CHUNK = 1 << 20
+WIDTHS = {
+    "F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2,
+    "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1,
+}  # fmt: skip
+
+
+class Damaged(Exception):
+    """The file is not what was written. The message says how that shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a kept result is.
+
+    Attributes:
+        type: class of the node that made it.
+        seconds: what it took.
+        ui: what the canvas shows.
+        slots: number of its outputs.
+    """
+
+    key: str
+    type: str
+    seconds: float
+    ui: Mapping[str, Sequence[Json]] | None
+    slots: int
+
+
+def encode(about: About, packed: Packed) -> tuple[bytes, list[Part]]:
+    """The file's head, and the parts that follow it in order; after them comes the hash.
+
+    Wide elements come first, so that each array lies where its elements may.
+    """
+    metadata = {
+        "format": FORMAT,
+        "key": about.key,
+        "type": about.type,
+        "seconds": repr(about.seconds),
+        "ui": json.dumps(about.ui),
+        "slots": str(about.slots),
+        "structure": json.dumps(packed.structure, separators=(",", ":")),
+    }
+    order = sorted(range(len(packed.parts)), key=lambda number: -WIDTHS[packed.parts[number].kind])
+    header: dict[str, object] = {"__metadata__": metadata}
+    end = 0
+    for number in order:
+        part = packed.parts[number]
+        header[str(number)] = _array(part.kind, part.shape, end, len(part.data))
+        end += len(part.data)
+    header[HASH] = _array("U8", (HASH_SIZE,), end, HASH_SIZE)
+    words = json.dumps(header, separators=(",", ":")).encode()
+    words += b" " * (-len(words) % 8)
+    return len(words).to_bytes(8, "little") + words, [packed.parts[number] for number in order]
+
+
+def write(file: BinaryIO, about: About, packed: Packed) -> int:
+    """Write all of it; the number of bytes."""
+    head, parts = encode(about, packed)
+    digest = hashlib.blake2b(digest_size=HASH_SIZE)
+    size = 0
+    for data in (head, *(part.data for part in parts)):
+        digest.update(data)
+        size += file.write(data)
+    return size + file.write(digest.digest())
+
+
+def check(file: BinaryIO, key: str) -> About:
+    """What the file holds; all of its bytes are read and compared with their hash, little of it is held.
+
+    Raises:
+        Damaged: it is not what was written.
+        OSError: it cannot be read.
+    """
+    size = file.seek(0, 2)
+    file.seek(0)
+    if size < 8 + HASH_SIZE:
+        raise Damaged(f"it holds {size} bytes")
+    digest = hashlib.blake2b(digest_size=HASH_SIZE)
+    head = bytearray()
+    left = size - HASH_SIZE
+    while left:
+        data = file.read(min(CHUNK, left))
+        if not data:
+            raise Damaged("it ends early")
+        if len(head) < 8 or len(head) < 8 + _length(head):
+            head += data
+        digest.update(data)
+        left -= len(data)
+    if file.read(HASH_SIZE) != digest.digest():
+        raise Damaged("its bytes are not those that were written")
+    return _about(_header(head), key)
+
+
+def read(file: BinaryIO, key: str) -> Packed:
+    """The values in the file, checked.
+
+    Raises:
+        Damaged, OSError: as `check`.
+    """
+    file.seek(0)
+    data = bytearray(file.read())
+    if len(data) < 8 + HASH_SIZE:
+        raise Damaged(f"it holds {len(data)} bytes")
+    view = memoryview(data)
+    if hashlib.blake2b(view[:-HASH_SIZE], digest_size=HASH_SIZE).digest() != view[-HASH_SIZE:]:
+        raise Damaged("its bytes are not those that were written")
+    header = _header(data)
+    _about(header, key)
+    return _checked(lambda: _packed(header, view[8 + _length(data) :]))
+
+
+def peek(file: BinaryIO) -> About:
+    """What the file says it holds, unchecked: its head alone is read.
+
+    Raises:
+        Damaged, OSError: it is no kept result.
+    """
+    head = file.read(8)
+    length = _length(head) if len(head) == 8 else HEADER_MOST + 1
+    if length > HEADER_MOST:
+        raise Damaged("it has no head")
+    header = _header(head + file.read(length))
+    return _about(header, None)
+
+
+def _array(kind: str, shape: Sequence[int], start: int, length: int) -> dict[str, object]:
+    return {"dtype": kind, "shape": list(shape), "data_offsets": [start, start + length]}
+
+
+def _length(head: bytes | bytearray) -> int:
+    return int.from_bytes(head[:8], "little")
+
+
+def _header(head: bytes | bytearray) -> dict[str, Any]:
+    found = _checked(lambda: json.loads(head[8 : 8 + _length(head)]))
+    if not isinstance(found, dict):
+        raise Damaged("its head is none")
+    return cast("dict[str, Any]", found)
+
+
+def _about(header: Mapping[str, Any], key: str | None) -> About:
+    def found() -> About:
+        metadata = header["__metadata__"]
+        if metadata["format"] != FORMAT:
+            raise Damaged("it is of another format")
+        about = About(
+            metadata["key"],
+            metadata["type"],
+            float(metadata["seconds"]),
+            json.loads(metadata["ui"]),
+            int(metadata["slots"]),
+        )
+        if key is not None and about.key != key:
+            raise Damaged("it belongs to another result")
+        return about
+
+    return _checked(found)
+
+
+def _packed(header: Mapping[str, Any], data: memoryview) -> Packed:
+    parts: list[Part] = []
+    for number in range(len(header) - 2):  # beside the metadata and the hash
+        entry = header[str(number)]
+        start, end = entry["data_offsets"]
+        parts.append(Part(entry["dtype"], tuple(entry["shape"]), data[start:end]))
+    return Packed(json.loads(header["__metadata__"]["structure"]), tuple(parts))
+
+
+def _checked(find: Callable[[], T]) -> T:
+    """Whatever is missing or misshapen in a head means that it is not one."""
+    try:
+        return find()
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        raise Damaged(f"its head cannot be read ({error})") from error

@@ -29,7 +29,7 @@ from server.jobs.runner import Runner, Surroundings
 from server.memory import GIGABYTE, memory
 from server.store import Store
 from server.worker.keeping import Keeping
-from server.worker.parts import Factory, PackReport, WorkerParts
+from server.worker.parts import Factory, Lasting, PackReport, WorkerParts
 from server.worker.parts import Services as WorkerServices
 from server.workspace import MODEL_SUFFIXES, SUFFIXES, Workspace
 
@@ -64,6 +64,7 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
 
     from nodes.builtin import all_nodes
     from nodes.builtin.record import Recorder
+    from nodes.builtin.storage import ResultCodec, identity
     from nodes.compat import Packs
     from nodes.diffusion.models.files import ContentHashes
     from nodes.diffusion.models.load import best_placement, warm_up
@@ -91,6 +92,7 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
         devices=devices,
         device_peak=device_peak,
         keeping=settings.keeping,
+        lasting=Lasting(workspace.results, identity(placement), ResultCodec()),
     )
 
 

@@ -74,7 +74,9 @@ def _add_cache(parser: argparse.ArgumentParser) -> None:
     memory.add_argument(
         "--cache-lru", type=_count, metavar="N", help="in memory: N of them, those of the last workflows"
     )
-    memory.add_argument("--cache-none", action="store_true", help="none, nor on disk unless --cache-disk says so")
+    memory.add_argument(
+        "--cache-none", action="store_true", help="none, nor on disk unless --cache-disk says so"
+    )
     memory.add_argument(
         "--cache-ram",
         type=_gigabytes,

@@ -133,6 +133,11 @@ class Workspace:
         return self.root / "models"
 
     @property
+    def results(self) -> Path:
+        """The folder of kept results."""
+        return self.root / "user" / "results"
+
+    @property
     def pack_folders(self) -> tuple[Path, ...]:
         """Where community packs lie, each once."""
         folders = (self.root / "custom_nodes", *self.more_packs)

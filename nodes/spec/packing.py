@@ -1,7 +1,7 @@
 """Values as data: what a codec makes of them, so that a result can outlive the worker that made it. No code is kept."""
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 from nodes.spec.plain import is_plain
 from nodes.spec.sockets import Json
@@ -10,7 +10,7 @@ Bytes: TypeAlias = bytes | bytearray | memoryview
 
 
 class Unstorable(Exception):
-    """The value cannot be kept as data, or not be made again from it here. The message names what it is."""
+    """The value cannot be kept as data. The message names what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,15 @@ class Codec(Protocol):
         """
         ...
 
+    def usable(self, structure: Json) -> bool:
+        """Whether the value can be made again here: the files that it names are where they were."""
+        ...
+
     def unpack(self, packed: Packed) -> object:
         """The value again, equal bit for bit.
 
         Raises:
-            Unstorable: the data says something that this codec does not know, or that is not there any more.
+            Unstorable: the data says something that this codec does not know.
         """
         ...
 
@@ -66,15 +70,21 @@ class PlainCodec:
             raise Unstorable(type(value).__name__)
         return Packed(_copied(value))
 
+    def usable(self, structure: Json) -> bool:
+        """It names no files."""
+        del structure
+        return True
+
     def unpack(self, packed: Packed) -> object:
         """The value itself."""
         return packed.structure
 
 
 def _copied(value: object) -> Json:
+    """Plain JSON, with containers of its own."""
     if isinstance(value, list):
-        return [_copied(entry) for entry in list[object](value)]
+        return [_copied(entry) for entry in cast("list[object]", value)]
     if isinstance(value, dict):
-        return {name: _copied(entry) for name, entry in dict[str, object](value).items()}
+        return {name: _copied(entry) for name, entry in cast("dict[str, object]", value).items()}
     assert value is None or isinstance(value, bool | int | float | str)
     return value

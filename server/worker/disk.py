@@ -32,6 +32,7 @@ GAIN = 4.0
 SHARE = 0.05
 LEAST_SECONDS = 0.02  # what is quicker is not even looked at
 BACKLOG = 512 * 1024 * 1024  # bytes that may wait to be written before nodes wait
+FILLED = 0.9  # share of the budget that is left when room is made
 LEAST_FREE = GIGABYTE  # bytes that are always left free on the disk
 SUFFIX = ".safetensors"
 UNFINISHED = ".part"
@@ -76,7 +77,6 @@ class Found:
     """A result on disk, checked. The open file stays what was checked, whatever becomes of its name."""
 
     about: About
-    size: int
     file: BinaryIO
 
 
@@ -104,6 +104,7 @@ class Disk:
     codec: Codec
     budget: int
     damaged: set[str] = field(default_factory=set[str])  # keys of files that were found damaged, until told
+    present: set[str] = field(default_factory=set[str])  # keys that were seen or written in this life
     speed: Speed = field(default_factory=Speed)
     _orders: "queue.SimpleQueue[_Order]" = field(default_factory=queue.SimpleQueue)
     _waiting: int = 0  # bytes
@@ -122,14 +123,17 @@ class Disk:
         except OSError:
             return None
         try:
-            about = entry.check(file, key)
-            with contextlib.suppress(OSError):
-                os.utime(path)  # used just now
-            return Found(about, file.seek(0, 2), file)
+            head = entry.check(file, key)
+            if self.codec.usable(head.structure):
+                with contextlib.suppress(OSError):
+                    os.utime(path)  # used just now
+                self.present.add(key)
+                return Found(head.about, file)
+            file.close()
         except (Damaged, OSError) as error:
             file.close()
             self._report(key, path, error)
-            return None
+        return None
 
     def load(self, found: Found) -> list[list[object]] | None:
         """The values of each slot; None if they cannot be had after all."""
@@ -137,7 +141,7 @@ class Disk:
             packed = entry.read(found.file, found.about.key)
             return cast("list[list[object]]", self.codec.unpack(packed))
         except Unstorable as error:
-            log.info("A kept result of %s cannot be used here: %s", found.about.type, error)
+            log.warning("A kept result of %s cannot be used here: it holds %s.", found.about.type, error)
         except (Damaged, OSError) as error:
             self._report(found.about.key, self._path(found.about.key), error)
         return None
@@ -168,6 +172,7 @@ class Disk:
             return None
         size = sum(len(part.data) for part in packed.parts)
         order = _Order(about, packed, size, Future())
+        order.written.set_running_or_notify_cancel()  # nobody can take it back
         with self._lock:
             if self._writer is None:
                 self._writer = threading.Thread(target=self._write_all, name="weft-results", daemon=True)
@@ -182,19 +187,23 @@ class Disk:
         self._sweep()
         while True:
             order = self._orders.get()
+            written = False
             try:
                 written = self._write(order)
             except OSError as error:
-                written = False
                 self._warn(f"{error.strerror or error}")
+            except Exception:
+                log.exception("A result of %s could not be written.", order.about.type)
             finally:
                 with self._lock:
                     self._waiting -= order.size
-            order.written.set_result(written)
+                order.written.set_result(written)
 
     def _write(self, order: _Order) -> bool:
         """Raises OSError, then nothing of it is left."""
-        if not self._make_room(order.size):
+        encoded = entry.encode(order.about, order.packed)
+        size = encoded.size
+        if not self._make_room(size):
             self._warn("the disk is nearly full")
             return False
         path = self._path(order.about.key)
@@ -203,7 +212,7 @@ class Disk:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with fresh.open("xb") as file:
-                size = entry.write(file, order.about, order.packed)
+                entry.write(file, encoded)
                 file.flush()
                 os.fsync(file.fileno())
             before = _size(path)
@@ -214,17 +223,18 @@ class Disk:
             raise
         self.speed.wrote(size, time.perf_counter() - started)
         self._total = (self._total or 0) + size - before
+        self.present.add(order.about.key)
         return True
 
     def _make_room(self, size: int) -> bool:
         """Let what was used longest ago go; whether there is room now."""
         if self._total is None:
-            self._total = sum(_size(path) for path in files(self.root))
+            self._total = sum(state.st_size for _, state in survey(self.root))
         if self._total + size > self.budget:
-            aged = sorted((path.stat().st_mtime, path) for path in files(self.root))
-            goal = self.budget * 0.9 - size
-            for _, path in aged:
-                if self._total <= goal:
+            states = [(state.st_mtime, state.st_size, path) for path, state in survey(self.root)]
+            self._total = sum(bytes for _, bytes, _ in states)
+            for _, _, path in sorted(states):
+                if self._total + size <= self.budget * FILLED:
                     break
                 self._total -= _remove(path)
         self.root.mkdir(parents=True, exist_ok=True)
@@ -245,7 +255,9 @@ class Disk:
     def _report(self, key: str, path: Path, error: Exception) -> None:
         log.warning("The kept result %s is damaged (%s). It is removed and computed anew.", path, error)
         self.damaged.add(key)
+        self.present.discard(key)
         _remove(path)
+        self._total = None
 
     def _warn(self, why: str) -> None:
         """Not for every node: the disk is full for all of them."""
@@ -254,14 +266,16 @@ class Disk:
             log.warning("Results of nodes are not kept on disk for now: %s.", why)
 
 
-def files(root: Path) -> Iterator[Path]:
+def survey(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """All kept results below the folder, of every version."""
-    return root.glob(f"*/*{SUFFIX}")
+    for path in root.glob(f"*/*{SUFFIX}"):
+        with contextlib.suppress(OSError):  # somebody else removed it
+            yield path, path.stat()
 
 
 def clear(root: Path) -> int:
     """Remove all kept results, unfinished ones too; how many bytes that were."""
-    freed = sum(_remove(path) for path in (*files(root), *root.glob(f"*/*{UNFINISHED}")))
+    freed = sum(_remove(path) for path in (*root.glob(f"*/*{SUFFIX}"), *root.glob(f"*/*{UNFINISHED}")))
     for folder in root.glob("*/"):
         with contextlib.suppress(OSError):  # not empty: it is not ours alone
             folder.rmdir()

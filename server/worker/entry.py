@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar, cast
 
 from nodes.spec import Json, Packed, Part
+from nodes.spec.packing import Bytes
 
 T = TypeVar("T")
 
@@ -47,8 +48,29 @@ class About:
     slots: int
 
 
-def encode(about: About, packed: Packed) -> tuple[bytes, list[Part]]:
-    """The file's head, and the parts that follow it in order; after them comes the hash.
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a file says of itself: what it holds, and the structure of its values."""
+
+    about: About
+    structure: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A file to be: its head, and the data of the arrays that follow it; after them comes the hash."""
+
+    head: bytes
+    data: tuple[Bytes, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return len(self.head) + sum(len(data) for data in self.data) + HASH_SIZE
+
+
+def encode(about: About, packed: Packed) -> Encoded:
+    """A result as bytes.
 
     Wide elements come first, so that each array lies where its elements may.
     """
@@ -71,21 +93,20 @@ def encode(about: About, packed: Packed) -> tuple[bytes, list[Part]]:
     header[HASH] = _array("U8", (HASH_SIZE,), end, HASH_SIZE)
     words = json.dumps(header, separators=(",", ":")).encode()
     words += b" " * (-len(words) % 8)
-    return len(words).to_bytes(8, "little") + words, [packed.parts[number] for number in order]
+    head = len(words).to_bytes(8, "little") + words
+    return Encoded(head, tuple(packed.parts[number].data for number in order))
 
 
-def write(file: BinaryIO, about: About, packed: Packed) -> int:
-    """Write all of it; the number of bytes."""
-    head, parts = encode(about, packed)
+def write(file: BinaryIO, encoded: Encoded) -> None:
+    """Write all of it, and its hash."""
     digest = hashlib.blake2b(digest_size=HASH_SIZE)
-    size = 0
-    for data in (head, *(part.data for part in parts)):
+    for data in (encoded.head, *encoded.data):
         digest.update(data)
-        size += file.write(data)
-    return size + file.write(digest.digest())
+        file.write(data)
+    file.write(digest.digest())
 
 
-def check(file: BinaryIO, key: str) -> About:
+def check(file: BinaryIO, key: str) -> Head:
     """What the file holds; all of its bytes are read and compared with their hash, little of it is held.
 
     Raises:
@@ -109,7 +130,8 @@ def check(file: BinaryIO, key: str) -> About:
         left -= len(data)
     if file.read(HASH_SIZE) != digest.digest():
         raise Damaged("its bytes are not those that were written")
-    return _about(_header(head), key)
+    header = _header(head)
+    return Head(_about(header, key), _structure(header))
 
 
 def read(file: BinaryIO, key: str) -> Packed:
@@ -184,7 +206,11 @@ def _packed(header: Mapping[str, Any], data: memoryview) -> Packed:
         entry = header[str(number)]
         start, end = entry["data_offsets"]
         parts.append(Part(entry["dtype"], tuple(entry["shape"]), data[start:end]))
-    return Packed(json.loads(header["__metadata__"]["structure"]), tuple(parts))
+    return Packed(_structure(header), tuple(parts))
+
+
+def _structure(header: Mapping[str, Any]) -> Json:
+    return _checked(lambda: cast("Json", json.loads(header["__metadata__"]["structure"])))
 
 
 def _checked(find: Callable[[], T]) -> T:

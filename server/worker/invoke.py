@@ -14,9 +14,10 @@ from server.graph.model import GraphNode, Link, NodeId
 from server.graph.outcome import Blocked, Done, Expanded, Missing, Needs, Outcome, Task, Token
 from server.graph.parse import parse_input, parse_prompt
 from server.worker.arguments import Keywords, Lists, blocker_among, calls, held
-from server.worker.outputs import Outputs
+from server.worker.outputs import Outputs, Ui
 from server.worker.running import Made, NodeContext
 from server.worker.shape import Returned, blocked, join, join_ui, read, spread
+from server.worker.shown import lasts
 from server.worker.usage import Meter
 
 AUTHOR = "This is a fault of the node's code: tell its author."
@@ -63,7 +64,9 @@ class Invocation:
         ui = join_ui(returned)
         slots, seconds = join(self.node.spec, returned), time.perf_counter() - started
         tokens = self.outputs.put(slots, self.task.key, ui, seconds)
-        return Done(tokens, ui, seconds, self.meter.since(before, seconds))
+        usage = self.meter.since(before, seconds)
+        await self._store(ui)
+        return Done(tokens, ui, seconds, usage)
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
@@ -129,6 +132,13 @@ class Invocation:
 
     def _keep(self, slots: Sequence[list[object]]) -> tuple[Token, ...]:
         return self.outputs.put(slots)
+
+    async def _store(self, ui: Ui | None) -> None:
+        """Keep the result on disk if it is worth it, and wait for that if it costs little beside what the node took."""
+        if self.task.key is not None and lasts(ui, is_output=self.node.spec.is_output):
+            written = self.outputs.store(self.task.key, self.task.type)
+            if written is not None:
+                await asyncio.wrap_future(written)
 
     # --- expansion --------------------------------------------------------------------------------------------------
 

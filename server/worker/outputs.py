@@ -1,7 +1,8 @@
-"""Values that nodes made, by token; results remembered by content key.
+"""Values that nodes made, by token; results remembered by content key, in memory and on disk.
 
 What the running job made or recalled is pinned until the job ends. After that, results without a key go at once, and
-of the others a policy chooses those that stay (see `keeping`).
+of the others a policy chooses those that stay in memory (see `keeping`). What is on disk (see `disk`) comes back when
+somebody asks for its values.
 """
 
 import itertools
@@ -9,30 +10,41 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from nodes.spec import Json, NodeError
 from server.graph.host import Remembered
 from server.graph.outcome import Token
 from server.memory import memory
+from server.worker.disk import Disk, Found
+from server.worker.entry import About
 from server.worker.keeping import RELIEF, Held, Keeping, Policy, longest_past, not_in, over_budget
 from server.worker.sizes import size
 
 Ui = Mapping[str, Sequence[Json]]
 LOOKS_APART = 0.1  # seconds between looks at the machine's memory
+MOST_OPEN = 200  # files of results that are held open until somebody asks for the values
 
 
 @dataclass(slots=True)
 class _Result:
-    slots: tuple[list[object], ...]
+    slots: tuple[list[object], ...] | None  # None: they are on disk alone
+    count: int  # of slots
     ui: Ui | None
     key: str | None
     size: int
     seconds: float
     used: int  # number of the job that last used it
+    stored: Found | None = None
 
     def tokens(self, id: str) -> tuple[Token, ...]:
-        return tuple(Token(id, slot) for slot in range(len(self.slots)))
+        return tuple(Token(id, slot) for slot in range(self.count))
+
+
+def _nobody_looks(_ui: Ui) -> bool:
+    """Takes every file to be there."""
+    return True
 
 
 def free_memory() -> int:
@@ -47,9 +59,20 @@ class Outputs:
         keeping: what is kept between jobs.
         epoch: tells this worker's tokens from those of the one before it.
         free: bytes of the machine's memory that are free now.
+        disk: keeps results when they leave memory, or the worker ends; None: nothing does.
+        stands: whether the files that the canvas was told of are still there.
     """
 
-    def __init__(self, keeping: Keeping, epoch: str, free: Callable[[], int] = free_memory) -> None:
+    def __init__(
+        self,
+        keeping: Keeping,
+        epoch: str,
+        free: Callable[[], int] = free_memory,
+        disk: Disk | None = None,
+        stands: Callable[[Ui], bool] = _nobody_looks,
+    ) -> None:
+        self._disk = disk
+        self._stands = stands
         self._keeping = keeping
         self._free = free
         self._names = (f"{epoch}-{number}" for number in itertools.count())
@@ -60,7 +83,9 @@ class Outputs:
         self._job = 0
         self._first_recall = True
         self._looked = 0.0
+        self._open = 0  # files of results that are on disk alone
         self._lock = threading.Lock()
+        self._loading = threading.Lock()  # taken before the other
 
     def begin(self) -> None:
         """A job starts."""
@@ -80,7 +105,7 @@ class Outputs:
         Args:
             seconds: what it took to make.
         """
-        result = _Result(tuple(slots), ui, key, size(slots), seconds, self._job)
+        result = _Result(tuple(slots), len(slots), ui, key, size(slots), seconds, self._job)
         with self._lock:
             id = next(self._names)
             self._results[id] = result
@@ -95,6 +120,30 @@ class Outputs:
                 self._relieve(self._keeping.headroom or 0)
         return result.tokens(id)
 
+    def store(self, key: str, type: str) -> "Future[bool] | None":
+        """Keep a result on disk too, in the background, if it is worth it.
+
+        Args:
+            key: under which it was `put`.
+            type: class of the node that made it.
+
+        Returns:
+            What to wait for before the next node starts, see `Disk.keep`.
+        """
+        with self._lock:
+            result = self._results.get(self._by_key.get(key, ""))
+        if self._disk is None or result is None or result.slots is None:
+            return None
+        about = About(key, type, result.seconds, result.ui, result.count)
+        return self._disk.keep(about, list(result.slots), result.size)
+
+    def damaged(self, key: str | None) -> bool:
+        """Whether this result was found damaged on disk; said once."""
+        if self._disk is None or key not in self._disk.damaged:
+            return False
+        self._disk.damaged.discard(key)
+        return True
+
     def get(self, token: Token) -> list[object]:
         """The values behind a token.
 
@@ -103,35 +152,37 @@ class Outputs:
         """
         with self._lock:
             result = self._results.get(token.result)
-        if result is None or not 0 <= token.slot < len(result.slots):
+        if result is not None and result.stored is not None:
+            self._load(token.result, result)
+        if result is None or result.slots is None or not 0 <= token.slot < len(result.slots):
             raise NodeError("A value that this node needs is no longer there.", "Run the workflow again.")
         return result.slots[token.slot]
 
     def recall(self, keys: Collection[str]) -> dict[str, Remembered]:
-        """Which results of these keys are known; they are pinned until `end`.
+        """Which results of these keys are known, in memory or on disk; they are pinned until `end`.
 
         A job's first question names all results that it could use, so then the classic policy drops the others.
         """
-        found: dict[str, Remembered] = {}
-        with self._lock:
-            if self._keeping.policy is Policy.CLASSIC and self._first_recall:
+        if self._keeping.policy is Policy.CLASSIC and self._first_recall:
+            with self._lock:
                 self._forget_all(not_in(self._unpinned(), keys))
-            self._first_recall = False
-            for key in keys:
-                id = self._by_key.get(key)
-                if id is not None:
-                    result = self._results[id]
-                    result.used = self._job
-                    self._results.move_to_end(id)
-                    self._pinned.add(id)
-                    found[key] = Remembered(result.tokens(id), result.ui)
+        self._first_recall = False
+        found: dict[str, Remembered] = {}
+        for key in keys:
+            id = self._pin(key) or self._look(key)
+            if id is not None:
+                result = self._results[id]
+                found[key] = Remembered(result.tokens(id), result.ui)
         return found
 
     def end(self, keys: Collection[str] = ()) -> None:
         """The job, of whose nodes these are the keys, is over: unpin, drop what nobody can recall, keep to the policy."""
         with self._lock:
             pinned, self._pinned = self._pinned, set()
-            self._forget_all(id for id in pinned if self._by_key.get(self._results[id].key or "") != id)
+            for id in pinned:
+                result = self._results[id]
+                if self._by_key.get(result.key or "") != id or result.slots is None:
+                    self._forget(id)
             match self._keeping.policy:
                 case Policy.VALUE:
                     excess = self._held - (self._keeping.budget or 0)
@@ -159,13 +210,66 @@ class Outputs:
         with self._lock:
             return self._held
 
+    def _pin(self, key: str) -> str | None:
+        """The result in memory, if what it shows still stands."""
+        with self._lock:
+            id = self._by_key.get(key)
+            if id is None:
+                return None
+            result = self._results[id]
+            if result.ui is not None and not self._stands(result.ui):
+                return None
+            result.used = self._job
+            self._results.move_to_end(id)
+            self._pinned.add(id)
+        return id
+
+    def _look(self, key: str) -> str | None:
+        """The result on disk, if what it shows still stands; its values come when they are asked for."""
+        found = self._disk.look(key) if self._disk is not None else None
+        if found is None:
+            return None
+        about = found.about
+        if about.ui is not None and not self._stands(about.ui):
+            found.file.close()
+            return None
+        result = _Result(None, about.slots, about.ui, key, 0, about.seconds, self._job, found)
+        with self._lock:
+            id = next(self._names)
+            self._results[id] = result
+            self._pinned.add(id)
+            self._by_key[key] = id
+            self._open += 1
+        if self._open > MOST_OPEN:
+            self._load(id, result)
+        return id
+
+    def _load(self, id: str, result: _Result) -> None:
+        """Bring values from disk into memory, unless another thread just did."""
+        with self._loading:
+            stored = result.stored
+            slots = self._disk.load(stored) if self._disk is not None and stored is not None else None
+            if slots is None or len(slots) != result.count:
+                return
+            with self._lock:
+                if id in self._results:
+                    result.slots, result.size = tuple(slots), size(slots)
+                    self._held += result.size
+                    self._close(result)
+
     def _unpinned(self) -> list[Held]:
         """What may go, least recently used first."""
         return [
-            Held(id, result.key or "", result.size, result.seconds, result.used)
+            Held(id, result.key or "", result.size, self._cost(result), result.used)
             for id, result in self._results.items()
             if id not in self._pinned
         ]
+
+    def _cost(self, result: _Result) -> float:
+        """Seconds to get it back: from disk, if it is there."""
+        if self._disk is None or result.key not in self._disk.present:
+            return result.seconds
+        return min(result.seconds, self._disk.speed.reading(result.size))
 
     def _relieve(self, headroom: int) -> None:
         """Drop the least valuable results while the machine's memory is short of the headroom."""
@@ -183,5 +287,12 @@ class Outputs:
     def _forget(self, id: str) -> None:
         result = self._results.pop(id)
         self._held -= result.size
+        self._close(result)
         if result.key is not None and self._by_key.get(result.key) == id:
             del self._by_key[result.key]
+
+    def _close(self, result: _Result) -> None:
+        if result.stored is not None:
+            result.stored.file.close()
+            result.stored = None
+            self._open -= 1

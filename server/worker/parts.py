@@ -4,9 +4,10 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, TypeAlias, cast
 
-from nodes.spec import Files, Json, Lineage, Registry
+from nodes.spec import Codec, Files, Json, Lineage, PlainCodec, Registry
 from server.graph.outcome import Failure
 from server.worker.keeping import Keeping
 
@@ -51,6 +52,21 @@ class Records(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """Where results are kept on disk, and how.
+
+    Attributes:
+        root: folder of all results.
+        identity: what they depend on beside their keys (code, versions, device), as the name of a folder.
+        codec: turns values into data and back.
+    """
+
+    root: Path
+    identity: str
+    codec: Codec = field(default_factory=PlainCodec)
+
+
 def _nothing() -> None:
     """There is nothing to do."""
 
@@ -85,6 +101,7 @@ class WorkerParts:
         device_peak: the most bytes that tensors held on graphics cards since it was called last.
         keeping: which results are kept between jobs.
         records: what saved files say of their making; None: nothing.
+        lasting: where those are kept that outlive the worker; None: nowhere.
     """
 
     registry: Registry
@@ -99,6 +116,7 @@ class WorkerParts:
     device_peak: Callable[[], int] = _no_bytes
     keeping: Keeping = field(default_factory=Keeping)
     records: Records | None = None
+    lasting: Lasting | None = None
 
 
 Build: TypeAlias = Callable[[object, Services], WorkerParts]

@@ -4,9 +4,11 @@
 """
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 
 from nodes.spec import Json, NodeError, NodeSpec, Stopped
 from server.graph.host import Call, Complaint, JobContext, Remembered, Report
@@ -24,6 +26,7 @@ from server.graph.outcome import (
 )
 from server.memory import memory
 from server.worker.arguments import Lists, gather
+from server.worker.disk import Disk, default_budget
 from server.worker.failures import failure, is_out_of_memory
 from server.worker.invoke import Invocation
 from server.worker.lanes import Lanes
@@ -32,10 +35,13 @@ from server.worker.outputs import Outputs
 from server.worker.parts import Factory, PackReport, Services, WorkerParts
 from server.worker.questions import change_token, complaints
 from server.worker.running import NodeContext, PromiseBroken, RunningJob
+from server.worker.shown import stands
 from server.worker.stopping import StopSwitch
 from server.worker.usage import Meter
 
 NOWHERE = JobContext("", {}, {}, previews=False)
+
+log = logging.getLogger(__name__)
 
 
 def _ignore(_report: Report) -> None:
@@ -58,9 +64,8 @@ class Worker:
         self._switch = switch
         self._parts: WorkerParts = factory.build(Services(switch.check, announce, skip))
         self._packs: tuple[PackReport, ...] = tuple(self._parts.load_packs())
-        keeping = self._parts.keeping.resolved(memory()[0])
         self._name = secrets.token_hex(4)
-        self._outputs = Outputs(keeping, self._name)
+        self._outputs = _outputs(self._parts, self._name)
         self._job = RunningJob(NOWHERE)
         self._meter = Meter(self._parts.device_peak)
         self._lanes = Lanes(self._parts.around)
@@ -163,6 +168,8 @@ class Worker:
                 )
             lists = gather(node.spec, task, self._job, self._outputs)
             context = NodeContext(task, self._job, self._parts, self._switch, report)
+            if self._outputs.damaged(task.key):
+                context.say("What was kept of this node was damaged on the disk, so it is computed anew.")
             outcome = await Invocation(node, task, context, self._outputs, self._meter).run(lists)
         except PromiseBroken:
             return NotReady()
@@ -215,3 +222,17 @@ class Worker:
             real=call.node,
         )
         return NodeContext(task, job, self._parts, StopSwitch(), _ignore)
+
+
+def _outputs(parts: WorkerParts, name: str) -> Outputs:
+    """Where the values go, as the parts say."""
+    keeping, lasting = parts.keeping.resolved(memory()[0]), parts.lasting
+    disk = None
+    if lasting is not None and keeping.disk != 0:
+        try:
+            lasting.root.mkdir(parents=True, exist_ok=True)
+            budget = default_budget(lasting.root) if keeping.disk is None else keeping.disk
+            disk = Disk(lasting.root, lasting.identity, lasting.codec, budget)
+        except OSError as error:
+            log.warning("Results cannot be kept in %s: %s", lasting.root, error.strerror or error)
+    return Outputs(keeping, name, disk=disk, stands=partial(stands, parts.files))

@@ -25,7 +25,7 @@ from nodes.spec import (
     String,
     node,
 )
-from server.worker.parts import Services, WorkerParts
+from server.worker.parts import Lasting, Services, WorkerParts
 
 FACTORY = "tests.server.small_nodes:build"
 Text = Annotated[str, Out("STRING")]
@@ -127,7 +127,36 @@ def note(
     return Result((), {"text": [text]})
 
 
-NODES = (say, number, show, save, steps, boom, kill, even, pick, note)
+def _witness(ctx: Context, line: str) -> None:
+    with (ctx.resource(Path) / "ran.txt").open("a") as file:
+        file.write(f"{line}\n")
+
+
+@node("Work", category="test")
+def work(
+    ctx: Context,
+    text: Annotated[str, String()] = "",
+    label: Annotated[str, String()] = "",
+    seconds: Annotated[float, Float()] = 0.0,
+) -> Text:
+    """Compute for a while, with `begin` and `end` as witnesses."""
+    _witness(ctx, f"begin {label}")
+    time.sleep(seconds)
+    _witness(ctx, f"end {label}")
+    return f"{text}{label}"
+
+
+@node("KillOnce", category="test")
+def kill_once(ctx: Context, text: Annotated[str, String()] = "") -> Text:
+    """End the worker the first time."""
+    mark = ctx.resource(Path) / "killed.txt"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return text
+
+
+NODES = (work, kill_once, say, number, show, save, steps, boom, kill, even, pick, note)
 
 
 def build(settings: object, services: Services) -> WorkerParts:
@@ -136,7 +165,14 @@ def build(settings: object, services: Services) -> WorkerParts:
 
     assert isinstance(settings, WorkerSettings)
     del services
-    return WorkerParts(registry=Registry(NODES), files=build_workspace(settings.workspace))
+    workspace = build_workspace(settings.workspace)
+    return WorkerParts(
+        registry=Registry(NODES),
+        files=workspace,
+        resources={Path: workspace.root},
+        keeping=settings.keeping,
+        lasting=Lasting(workspace.results, "small"),
+    )
 
 
 def build_slowly(settings: object, services: Services) -> WorkerParts:

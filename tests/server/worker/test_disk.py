@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, strategies
@@ -26,7 +27,7 @@ class BytesCodec:
     """Slots of bytes."""
 
     def pack(self, value: object) -> Packed:
-        slots = [[bytes(entry) for entry in slot] for slot in value]
+        slots = [[bytes(entry) for entry in slot] for slot in cast("list[list[bytes]]", value)]
         parts = [Part("U8", (len(entry),), entry) for slot in slots for entry in slot]
         return Packed([len(slot) for slot in slots], tuple(parts))
 
@@ -35,7 +36,9 @@ class BytesCodec:
 
     def unpack(self, packed: Packed) -> object:
         parts = iter(packed.parts)
-        return [[bytes(next(parts).data) for _ in range(count)] for count in packed.structure]
+        return [
+            [bytes(next(parts).data) for _ in range(count)] for count in cast("list[int]", packed.structure)
+        ]
 
 
 def disk_in(root: Path, budget: int = 100 * MEGABYTE, identity: str = "now") -> Disk:

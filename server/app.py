@@ -16,7 +16,7 @@ from server.api.kept import Kept
 from server.api.messages import history_message
 from server.api.services import Limits, Services
 from server.api.site import Site, build_application
-from server.api.websocket import Hub
+from server.api.websocket import FLAG, Hub
 from server.backends.base import Backend
 from server.backends.process import ProcessBackend
 from server.config import ROOT, Config
@@ -224,6 +224,7 @@ class Server:
         features: dict[str, Json] = {
             "supports_preview_metadata": True,
             "supports_progress_text_metadata": True,
+            FLAG: True,
             "max_upload_size": config.max_upload,
             "extension": {"manager": {"supports_v4": False}},
         }

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, TextIO, cast
 
 from nodes.spec import Json, NodeError, NodeSpec, Place
-from server.api.messages import Board, Words, messages
+from server.api.messages import Words, messages
 from server.api.wire import BadRequest, dumps, loads
 from server.app import DEFAULT_WORKFLOW, build_backend, build_workspace
 from server.backends.base import Backend, BackendLost
@@ -50,11 +50,10 @@ class JsonLines:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._board = Board()
 
     def event(self, event: Event) -> None:
-        for message in messages(event, self._board):
-            if isinstance(message, Words) and message.type != "progress_state":
+        for message in messages(event):
+            if isinstance(message, Words):
                 self._line(message.type, message.data)
 
     def end(self, ending: Ending, files: Sequence[Path]) -> None:

@@ -1,11 +1,12 @@
 """Events as websocket messages: JSON `{type, data}` and binary frames, in the field's shapes and order."""
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from nodes.spec import Json, Preview
+from server.api import wire
 from server.events import (
     Event,
     JobEnded,
@@ -30,25 +31,46 @@ Data: TypeAlias = Mapping[str, Json]
 IMAGE_KINDS = {"jpeg": 1, "png": 2}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Words:
-    """A JSON message. With `key`, a later one of the same key may take its place while a slow client has not read it."""
+    """A JSON message.
+
+    Attributes:
+        key: while a slow client has not read it, a later message of the same key makes it worthless.
+        seq: its number, for clients that agreed on numbers.
+    """
 
     type: str
     data: Data
     key: str | None = None
-    everyone: bool = False  # for all clients, whoever queued the job
-    own: bool = False  # Weft's own kind: only for clients that ask
+    seq: int | None = None
+    _text: str | None = None
+
+    @property
+    def text(self) -> str:
+        """As it is sent; written once for all who are told.
+
+        Raises:
+            TypeError, ValueError, RecursionError: it holds what cannot be written. (A node can show anything.)
+        """
+        if self._text is None:
+            number = {} if self.seq is None else {"seq": self.seq}
+            self._text = wire.dumps({"type": self.type, "data": self.data, **number})
+        return self._text
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A preview, framed when it is known what the client understands."""
+    """A preview, framed when it is known what the client understands. A later one of the node makes it worthless."""
 
     job: str
     place: Place
     preview: Preview
-    key: str
+
+    @property
+    def key(self) -> str:
+        """Names the node that it is of."""
+        return f"{self.job}/{self.place.node}/preview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,63 +85,28 @@ class Line:
 Outgoing: TypeAlias = Words | Picture | Line
 
 
-@dataclass(slots=True)
-class Board:
-    """The state of each node of the running job: what `progress_state` shows, whole each time."""
-
-    job: str = ""
-    nodes: dict[NodeId, dict[str, Json]] = field(default_factory=dict[NodeId, dict[str, Json]])
-
-    def begin(self, job: str) -> None:
-        """A job starts: nothing ran."""
-        self.job, self.nodes = job, {}
-
-    def put(
-        self, job: str, place: Place, state: str, value: float = 0, total: float = 1, key: str | None = None
-    ) -> Words:
-        """A node changed; the message that says so."""
-        self.nodes[place.node] = {
-            "value": value,
-            "max": total,
-            "state": state,
-            "node_id": place.node,
-            "prompt_id": job,
-            "display_node_id": place.display,
-            "parent_node_id": place.parent,
-            "real_node_id": place.real,
-        }
-        return self.message(key)
-
-    def message(self, key: str | None = None) -> Words:
-        """The whole board."""
-        return Words("progress_state", {"prompt_id": self.job, "nodes": dict(self.nodes)}, key)
-
-
-def messages(event: Event, board: Board) -> Iterator[Outgoing]:
-    """All messages of an event, in order. Keeps the board."""
+def messages(event: Event) -> Sequence[Outgoing]:
+    """All messages of an event in the field's shapes, in order; but `progress_state`, see `board.py`."""
     match event:
-        case QueueChanged(remaining=remaining):
-            yield status(remaining)
-        case JobStarted(job=job):
-            board.begin(job)
-            yield said(event)
         case NodeStarted(job=job, place=place):
-            yield board.put(job, place, "running")
-            yield executing(job, place)
-        case NodeProgressed():
-            yield from _progressed(event, board)
+            return [executing(job, place)]
+        case NodeProgressed(preview=preview):
+            told = _progress(event)
+            return [told, Picture(event.job, event.place, preview)] if preview else [told]
         case NodeSaid(job=job, place=place, text=text):
-            yield Line(job, place, text)
-        case NodeDone():
-            yield from _done(event, board)
-        case NodeBlocked(job=job, place=place, type=type, message=message, executed=executed):
-            yield Words("execution_error", _blocked(job, place, type, message, executed))
-        case NodeFailed(job=job, place=place):
-            yield board.put(job, place, "error")
+            return [Line(job, place, text)]
+        case NodeDone(ui=ui):
+            return [] if ui is None else [executed(event, ui)]
+        case NodeBlocked(job=job, place=place, type=type, message=message, executed=before):
+            return [Words("execution_error", _blocked(job, place, type, message, before))]
+        case NodeFailed():
+            return []  # told once all that can run has run, as the job's end
+        case QueueChanged(remaining=remaining):
+            return [status(remaining)]
         case JobEnded(job=job):
-            yield Words("executing", {"node": None, "prompt_id": job})
+            return [Words("executing", {"node": None, "prompt_id": job})]
         case _:
-            yield said(event)
+            return [said(event)]
 
 
 def said(event: NodesCached | JobStarted | JobSucceeded | JobFailed | JobStopped) -> Words:
@@ -134,7 +121,7 @@ def said(event: NodesCached | JobStarted | JobSucceeded | JobFailed | JobStopped
         case JobFailed():
             return Words("execution_error", _failed(event))
         case JobStopped():
-            return Words("execution_interrupted", _stopped(event), everyone=True)
+            return Words("execution_interrupted", _stopped(event))
 
 
 def history_message(event: Event) -> Sequence[Json] | None:
@@ -150,12 +137,7 @@ def history_message(event: Event) -> Sequence[Json] | None:
 def status(remaining: int, sid: str | None = None) -> Words:
     """How many jobs wait or run; with `sid`, the greeting of a new connection."""
     info: Json = {"exec_info": {"queue_remaining": remaining}}
-    return Words("status", {"status": info} if sid is None else {"status": info, "sid": sid}, everyone=True)
-
-
-def hello(server: str, number: int) -> Words:
-    """To clients that want Weft's own messages: which server this is (its events are numbered from 1), and how far."""
-    return Words("weft.hello", {"server": server, "seq": number}, own=True)
+    return Words("status", {"status": info} if sid is None else {"status": info, "sid": sid}, "status")
 
 
 def executing(job: str, place: Place) -> Words:
@@ -163,56 +145,23 @@ def executing(job: str, place: Place) -> Words:
     return Words("executing", {"node": place.node, "display_node": place.display, "prompt_id": job})
 
 
-def own(event: Event, number: int) -> Words | None:
-    """What the field has no message for: how each node fared and how long it took. `seq` is for `/ws?after=`."""
-    match event:
-        case QueueChanged():
-            return _queue(event, number)
-        case NodeStarted(place=place):
-            state, more = "running", {}
-        case NodeDone(place=place, cached=cached, seconds=seconds):
-            state, more = "cached" if cached else "done", {"seconds": seconds}
-        case NodeFailed(place=place, type=type, failure=failure):
-            state, more = "failed", {"node_type": type, "error": failure_json(failure)}
-        case NodeBlocked(place=place, type=type, message=message):
-            state, more = "blocked", {"node_type": type, "error": {"message": message}}
-        case _:
-            return None
-    data: dict[str, Json] = {
-        "prompt_id": event.job,
-        "node": place.node,
-        "display_node": place.display,
-        "state": state,
-        "cached": state == "cached",
-        **more,
-        "seq": number,
-    }
-    return Words("weft.node", data, own=True)
+def executed(event: NodeDone, ui: Mapping[str, Sequence[Json]]) -> Words:
+    """A node shows something."""
+    place, output = event.place, {name: list(items) for name, items in ui.items()}
+    return Words(
+        "executed",
+        {"node": place.node, "display_node": place.display, "output": output, "prompt_id": event.job},
+    )
 
 
 def node_failed(event: NodeFailed) -> Data:
     """What clients are told of a node that failed: its place, then the fields of `execution_error`."""
-    place = event.place
     return {
-        "prompt_id": event.job,
-        "node": place.node,
-        "display_node": place.display,
-        "node_id": place.real,
+        **where(event.job, event.place),
+        "node_id": event.place.real,
         "node_type": event.type,
         **failure_data(event.failure),
     }
-
-
-def _queue(event: QueueChanged, number: int) -> Words:
-    """What happened to which jobs, for clients that show the queue."""
-    data: dict[str, Json] = {
-        "queue_remaining": event.remaining,
-        "paused": event.paused,
-        "change": event.change.value,
-        "prompt_ids": list(event.jobs),
-        "seq": number,
-    }
-    return Words("weft.queue", data, everyone=True, own=True)
 
 
 def failure_json(failure: Failure) -> Json:
@@ -222,6 +171,17 @@ def failure_json(failure: Failure) -> Json:
         "hint": failure.hint,
         "type": failure.kind,
         "traceback": list(failure.traceback),
+    }
+
+
+def where(job: str, place: Place) -> dict[str, Json]:
+    """Which node of which job a message is about."""
+    return {
+        "prompt_id": job,
+        "node": place.node,
+        "display_node": place.display,
+        "parent_node": place.parent,
+        "real_node_id": place.real,
     }
 
 
@@ -235,26 +195,10 @@ def failure_data(failure: Failure) -> dict[str, Json]:
     }
 
 
-def _progressed(event: NodeProgressed, board: Board) -> Iterator[Outgoing]:
-    job, place = event.job, event.place
-    yield board.put(job, place, "running", event.value, event.total, f"{job}/{place.node}/state")
-    data: Data = {"value": event.value, "max": event.total, "prompt_id": job, "node": place.node}
-    yield Words("progress", data, f"{job}/{place.node}/progress")
-    if event.preview:
-        yield Picture(job, place, event.preview, f"{job}/{place.node}/preview")
-
-
-def _done(event: NodeDone, board: Board) -> Iterator[Outgoing]:
-    place = event.place
-    if event.ui is not None:
-        ui = {name: list(items) for name, items in event.ui.items()}
-        yield Words(
-            "executed",
-            {"node": place.node, "display_node": place.display, "output": ui, "prompt_id": event.job},
-        )
-    previous = board.nodes.get(place.node, {}).get("max", 1.0)
-    total = previous if isinstance(previous, int | float) else 1.0
-    yield board.put(event.job, place, "finished", total, total)
+def _progress(event: NodeProgressed) -> Words:
+    node = event.place.node
+    data: Data = {"value": event.value, "max": event.total, "prompt_id": event.job, "node": node}
+    return Words("progress", data, f"{event.job}/{node}/progress")
 
 
 def _failed(event: JobFailed) -> Data:

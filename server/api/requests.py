@@ -103,11 +103,9 @@ class PageQuery(TypedDict, total=False):
 
 
 class SocketQuery(TypedDict, total=False):
-    """Who listens, and from which event on."""
+    """Who listens."""
 
     clientId: str
-    weft: Literal["1"]
-    after: int
 
 
 class ViewQuery(TypedDict):

@@ -1,13 +1,11 @@
-"""The websocket: who listens, what each is told, and what waits to be sent. A slow client delays nobody.
+"""The websocket: who listens, what each is told. A slow client delays nobody.
 
-One task turns events into messages and lays them into the outbox of each client; one task per client sends. When many
-wait, newer progress and previews take the place of older ones.
+One task turns events into messages and lays them into the outbox of each client; one task per client sends.
 """
 
 import asyncio
+import contextlib
 import logging
-import uuid
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -15,85 +13,122 @@ from aiohttp import WSMsgType, web
 
 from nodes.spec import Json
 from server.api import wire
+from server.api.board import Board, Pace
 from server.api.messages import (
-    Board,
     Line,
     Outgoing,
     Picture,
     Words,
+    executed,
     executing,
-    hello,
     messages,
-    own,
     preview_frame,
     preview_metadata,
+    said,
     status,
     text_frame,
 )
-from server.events import Bus, Envelope, JobEnded, JobStarted, NodeStarted
+from server.api.numbered import hello, numbered
+from server.api.outbox import Outbox
+from server.events import (
+    Bus,
+    Envelope,
+    Event,
+    JobEnded,
+    JobFailed,
+    JobStarted,
+    JobStopped,
+    JobSucceeded,
+    NodeDone,
+    NodesCached,
+    NodeStarted,
+    QueueChanged,
+)
+from server.graph.model import NodeId
 
 log = logging.getLogger(__name__)
-MAX_WAITING = 4096
-MANY_WAITING = 64
-HEARTBEAT = 20.0  # seconds
+FLAG = "weft_events"  # the feature by which a client asks for numbered messages
+UNWRITABLE = (TypeError, ValueError, RecursionError)
 
 
-@dataclass(slots=True)
-class _Slot:
-    message: Outgoing
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long clients are borne with, in seconds.
 
+    Attributes:
+        quiet: without anything to say, a ping goes out: proxies cut quiet lines.
+        stalled: a client that takes nothing for so long, though something waits, is cut off.
+        leaving: so long a closing server waits until its clients have heard of it.
+    """
 
-class Outbox:
-    """Messages that wait for one client, oldest first. Overfull, it is `broken`: the client must connect anew."""
-
-    def __init__(self, limit: int = MAX_WAITING) -> None:
-        self._slots: deque[_Slot] = deque()
-        self._by_key: dict[str, _Slot] = {}
-        self._filled = asyncio.Event()
-        self._limit = limit
-        self.broken = False
-
-    def put(self, message: Outgoing) -> None:
-        """Let a message wait."""
-        key = None if isinstance(message, Line) else message.key
-        if key is not None and key in self._by_key and len(self._slots) > MANY_WAITING:
-            self._by_key[key].message = message
-            return
-        if len(self._slots) >= self._limit:
-            self.broken = True
-        else:
-            slot = _Slot(message)
-            self._slots.append(slot)
-            if key is not None:
-                self._by_key[key] = slot
-        self._filled.set()
-
-    async def get(self) -> Outgoing:
-        """The oldest message; waits for one."""
-        while not self._slots:
-            self._filled.clear()
-            await self._filled.wait()
-        slot = self._slots.popleft()
-        key = None if isinstance(slot.message, Line) else slot.message.key
-        if key is not None and self._by_key.get(key) is slot:
-            del self._by_key[key]
-        return slot.message
+    quiet: float = 20.0
+    stalled: float = 120.0
+    leaving: float = 2.0
 
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """One connection. `features`: what its first message said it understands; `seen`: number of the last event."""
+    """One connection. `features`: what its first message said it understands; `numbered`: it agreed on numbers."""
 
     sid: str
     socket: web.WebSocketResponse
-    wants_own: bool = False
-    seen: int = 0
+    transport: asyncio.Transport | None
+    numbered: bool = False
     features: dict[str, Json] = field(default_factory=dict[str, Json])
     outbox: Outbox = field(default_factory=Outbox)
 
     def understands(self, feature: str) -> bool:
         """Whether the client declared a feature."""
         return self.features.get(feature) is True
+
+    def tell(self, found: Sequence[Outgoing], *, again: bool = False) -> None:
+        """Let messages wait for it. One that cannot be written is lost, not the connection."""
+        for message in found:
+            try:
+                self.outbox.put(message, again=again)
+            except UNWRITABLE:
+                log.exception("A message could not be written.")
+        if self.outbox.overfull:
+            self.cut_off()
+
+    def cut_off(self) -> None:
+        """End the connection at once: a close frame would wait behind all that the client does not read."""
+        if self.transport is not None:
+            self.transport.abort()
+
+
+@dataclass(slots=True)
+class Running:
+    """The job that runs, for who comes while it does.
+
+    Attributes:
+        owner: the client that queued it.
+        opening: its first messages.
+        shown: what its nodes show so far.
+        current: the node that started last.
+    """
+
+    owner: str | None = None
+    opening: list[Words] = field(default_factory=list[Words])
+    shown: dict[NodeId, Words] = field(default_factory=dict[NodeId, Words])
+    current: Words | None = None
+
+    def take(self, envelope: Envelope) -> None:
+        """Keep up with what happens."""
+        event = envelope.event
+        match event:
+            case JobStarted():
+                self.owner, self.opening, self.shown, self.current = envelope.client, [said(event)], {}, None
+            case NodesCached():
+                self.opening.append(said(event))
+            case NodeStarted(job=job, place=place):
+                self.current = executing(job, place)
+            case NodeDone(place=place, ui=ui) if ui is not None:
+                self.shown[place.node] = executed(event, ui)
+            case JobEnded():
+                self.owner, self.opening, self.shown, self.current = None, [], {}, None
+            case _:
+                pass
 
 
 class Hub:
@@ -103,18 +138,28 @@ class Hub:
         bus: brings the events.
         remaining: counts waiting and running jobs.
         features: what this server understands, as `/features` says.
+        patience: with slow clients.
     """
 
-    def __init__(self, bus: Bus, remaining: Callable[[], int], features: dict[str, Json]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        remaining: Callable[[], int],
+        features: dict[str, Json],
+        patience: Patience = Patience(),
+    ) -> None:
         self._bus = bus
         self._remaining = remaining
         self._features = features
+        self._patience = patience
         self._clients: dict[str, Client] = {}
         self._open: set[Client] = set()  # the replaced ones too
+        self._handled = 0  # number of the last event that was handed on
+        self._running = Running()
         self._board = Board()
-        self._id = uuid.uuid4().hex
-        self._owner: str | None = None  # client of the running job
-        self._current: NodeStarted | None = None
+        self._pace = Pace()
+        self._board_changed = False
+        self._timer: asyncio.TimerHandle | None = None
 
     async def serve(self) -> None:
         """Hand events on, until cancelled."""
@@ -122,19 +167,21 @@ class Hub:
             async for envelope in subscription:
                 try:
                     self._hand_on(envelope)
-                except (TypeError, ValueError, KeyError):
+                except UNWRITABLE:
                     log.exception("An event could not be told: %s", type(envelope.event).__name__)
 
     async def connect(
-        self, socket: web.WebSocketResponse, sid: str, after: int | None, *, wants_own: bool
+        self, socket: web.WebSocketResponse, sid: str, transport: asyncio.Transport | None
     ) -> None:
-        """Serve one connection until it ends. With `after`, first tells again what happened after that event."""
-        client = Client(sid, socket, wants_own, self._bus.number)
+        """Serve one connection until it ends."""
+        client = Client(sid, socket, transport)
         # The old connection of the same client stays open but silent: closing it would make two tabs that share an
         # id throw each other out for ever.
         self._clients[sid] = client
         self._open.add(client)
-        self._greet(client, after)
+        client.tell([status(self._remaining(), sid)])
+        if self._running.owner == sid and self._running.current is not None:
+            client.tell([self._running.current])
         sender = asyncio.create_task(self._send(client))
         try:
             await self._receive(client)
@@ -146,87 +193,149 @@ class Hub:
 
     async def close(self) -> None:
         """End all connections: the server goes."""
-        closing = (client.socket.close(code=1001, message=b"Weft is closing.") for client in self._open)
-        await asyncio.gather(*closing)
+        closing = [
+            asyncio.create_task(client.socket.close(code=1001, message=b"Weft is closing."))
+            for client in self._open
+        ]
+        if closing:
+            await asyncio.wait(closing, timeout=self._patience.leaving)
+        for client in tuple(self._open):
+            client.cut_off()
 
-    def _greet(self, client: Client, after: int | None) -> None:
-        client.outbox.put(status(self._remaining(), client.sid))
-        if client.wants_own:
-            client.outbox.put(hello(self._id, client.seen))
-        if after is not None:
-            # A number from before a restart is above ours: all that we know is news then.
-            self._replay(client, after if after <= client.seen else 0)
-        elif self._current is not None and self._owner == client.sid:
-            client.outbox.put(executing(self._current.job, self._current.place))
-            if client.wants_own:
-                client.outbox.put(self._board.message())
-
-    def _replay(self, client: Client, after: int) -> None:
-        board = Board()
-        for envelope in self._bus.replay(after):
-            if envelope.number <= client.seen:
-                self._tell(client, envelope, list(messages(envelope.event, board)))
+    # --- events to messages -----------------------------------------------------------------------------------------
 
     def _hand_on(self, envelope: Envelope) -> None:
         event = envelope.event
-        if isinstance(event, JobStarted):
-            self._owner, self._current = envelope.client, None
-        elif isinstance(event, NodeStarted):
-            self._current = event
-        elif isinstance(event, JobEnded):
-            self._owner, self._current = None, None
-        found = list(messages(event, self._board))
-        for client in self._clients.values():
-            if envelope.number > client.seen:
-                client.seen = envelope.number
-                self._tell(client, envelope, found)
+        self._handled = envelope.number
+        self._running.take(envelope)
+        changed = self._board.take(event)
+        self._board_changed = self._board_changed or changed
+        if isinstance(event, JobSucceeded | JobFailed | JobStopped):
+            self._tell_board()
+        elif changed and not isinstance(event, NodeDone):
+            self._tell_board_in_time()
+        plain, own = None, None
+        for client in self._concerned(envelope):
+            if client.numbered:
+                own = own or numbered(envelope)
+                client.tell(own)
+            else:
+                plain = plain or messages(event)
+                client.tell(plain)
+        if changed and isinstance(event, NodeDone):
+            self._tell_board_in_time()
 
-    def _tell(self, client: Client, envelope: Envelope, found: Sequence[Outgoing]) -> None:
-        addressed = envelope.client == client.sid
-        for message in found:
-            broadcast = isinstance(message, Words) and (
-                message.everyone or (message.type == "progress_state" and envelope.client is None)
-            )
-            if addressed or broadcast:
-                client.outbox.put(message)
-        extra = own(envelope.event, envelope.number) if client.wants_own else None
-        if extra is not None and (addressed or extra.everyone):
-            client.outbox.put(extra)
+    def _concerned(self, envelope: Envelope) -> Sequence[Client]:
+        if _for_all(envelope.event):
+            return tuple(self._clients.values())
+        client = self._clients.get(envelope.client) if envelope.client is not None else None
+        return () if client is None else (client,)
+
+    def _tell_board_in_time(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._pace.due:
+            self._tell_board()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_at(self._pace.due, self._tell_board)
+
+    def _tell_board(self) -> None:
+        """Tell it to clients that know no better: of a job that nobody owns, to all."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._board_changed:
+            return
+        self._board_changed = False
+        owner = self._running.owner
+        clients = self._clients.values() if owner is None else filter(None, [self._clients.get(owner)])
+        listening = [client for client in clients if not client.numbered]
+        if listening:
+            message = self._board.message()
+            for client in listening:
+                client.tell([message])
+            self._pace.told(asyncio.get_running_loop().time(), len(message.text))
+
+    # --- one client -------------------------------------------------------------------------------------------------
 
     async def _send(self, client: Client) -> None:
-        while not client.outbox.broken:
-            message = await client.outbox.get()
+        while not client.outbox.overfull:
+            message = client.outbox.take()
             try:
-                if isinstance(message, Words):
-                    await client.socket.send_str(wire.dumps({"type": message.type, "data": message.data}))
-                else:
-                    await client.socket.send_bytes(_frame(client, message))
+                if message is None:
+                    await self._wait(client)
+                    continue
+                async with asyncio.timeout(self._patience.stalled):
+                    if isinstance(message, Words):
+                        await client.socket.send_str(message.text)
+                    else:
+                        await client.socket.send_bytes(_frame(client, message))
+            except TimeoutError:
+                break
             except (ConnectionError, RuntimeError):
                 return  # it went away; the receiving side ends the connection
-            except (TypeError, ValueError):
-                # A node can put anything into what it shows; one message is lost, not the connection.
-                log.exception("A message could not be written.")
-        await client.socket.close(code=1013, message=b"Too slow: connect again.")
+        client.cut_off()
+
+    async def _wait(self, client: Client) -> None:
+        """Until something waits to be sent, with a ping now and then."""
+        try:
+            async with asyncio.timeout(self._patience.quiet):
+                await client.outbox.filled()
+        except TimeoutError:
+            async with asyncio.timeout(self._patience.stalled):
+                await client.socket.ping()
 
     async def _receive(self, client: Client) -> None:
         first = True
-        async for message in client.socket:
-            if message.type is not WSMsgType.TEXT:
-                continue
-            if first:
-                self._agree(client, message.data)
-            first = False
+        with contextlib.suppress(ConnectionError):
+            async for message in client.socket:
+                if message.type is not WSMsgType.TEXT:
+                    continue
+                if first:
+                    self._agree(client, message.data)
+                first = False
 
     def _agree(self, client: Client, text: str) -> None:
         """The first message may say what the client understands; then it is told what we do."""
         try:
-            said = wire.read_object(wire.loads(text.encode(errors="replace")))
+            told = wire.read_object(wire.loads(text.encode(errors="replace")))
         except wire.BadRequest:
             return
-        data = said.get("data")
-        if said.get("type") == "feature_flags" and isinstance(data, dict):
+        data = told.get("data")
+        if told.get("type") == "feature_flags" and isinstance(data, dict):
             client.features = dict(data)
-            client.outbox.put(Words("feature_flags", self._features))
+            client.tell([Words("feature_flags", self._features)])
+            if client.features.get(FLAG):
+                client.numbered = True
+                self._resume(client, client.features[FLAG])
+
+    def _resume(self, client: Client, asked: Json) -> None:
+        """Tell again what a client missed; or, if that is not known, how the running job stands."""
+        stood = wire.read_position(asked)
+        missed, reason = None, ""
+        if stood is not None and stood.server != self._bus.life:
+            reason = "restarted"
+        elif stood is not None:
+            missed = self._bus.replay(stood.seq)
+            reason = "too_old" if missed is None else ""
+        number = self._handled if missed is None or stood is None else stood.seq
+        client.tell([hello(self._bus.life, number, resumed=missed is not None, reason=reason)])
+        for envelope in missed or ():
+            addressed = envelope.client == client.sid or _for_all(envelope.event)
+            if addressed and envelope.number <= self._handled:
+                client.tell(numbered(envelope), again=True)
+        if self._running.owner != client.sid:
+            return
+        if missed is None:
+            client.tell(self._running.opening, again=True)
+            client.tell(list(self._running.shown.values()), again=True)
+            client.tell([self._board.message()], again=True)
+        for progress in self._board.progress():
+            client.tell(numbered(Envelope(0, progress)))
+
+
+def _for_all(event: Event) -> bool:
+    """Whether all clients are told, whoever queued the job."""
+    return isinstance(event, QueueChanged | JobStopped)
 
 
 def _frame(client: Client, message: Picture | Line) -> bytes:

@@ -96,6 +96,24 @@ def _finite(value: object) -> object:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a client of the websocket stands that comes back: the server it knew, the last number it saw."""
+
+    server: str
+    seq: int
+
+
+def read_position(raw: Json) -> Position | None:
+    """`{"server", "seq"}`; None for anything else: the client knows nothing yet."""
+    if not isinstance(raw, dict):
+        return None
+    server, seq = raw.get("server"), raw.get("seq")
+    if isinstance(server, str) and isinstance(seq, int):
+        return Position(server, seq)
+    return None
+
+
 def read_object(raw: Json) -> Object:
     """The body as an object.
 

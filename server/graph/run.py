@@ -129,6 +129,7 @@ class _Run:
         ] = {}  # those, and nodes that wait rather than compute
         self._ahead = 1 if order.stop_at_failure else host.ahead
         self._announced: set[NodeId] = set()
+        self._early: dict[NodeId, list[Report]] = {}  # what nodes reported before they were announced
         self._arrived: list[tuple[NodeId, asyncio.Future[Outcome]]] = []
         self._news = asyncio.Event()
 
@@ -223,8 +224,14 @@ class _Run:
         if id not in self._announced and not self._execution.stopped and not self._execution.forsaken(id):
             self._announced.add(id)
             self._emit(NodeStarted(self._order.job, self._place(id)))
+            for report in self._early.pop(id, ()):
+                self._pass_on(id, report)
 
     def _pass_on(self, id: NodeId, report: Report) -> None:
+        if id not in self._announced:
+            # It was handed over ahead, and the outcome of the one before it is not taken yet.
+            self._early.setdefault(id, []).append(report)
+            return
         place = self._place(id)
         if isinstance(report, Progressed):
             self._emit(NodeProgressed(self._order.job, place, report.value, report.total, report.preview))

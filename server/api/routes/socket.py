@@ -4,11 +4,9 @@ import uuid
 
 from aiohttp import web
 
-from server.api import wire
 from server.api.requests import SocketQuery
 from server.api.services import services
 from server.api.shape import Shape
-from server.api.websocket import HEARTBEAT
 
 ROUTES = web.RouteTableDef()
 MAX_MESSAGE = 1 << 20  # bytes; clients have little to say
@@ -18,13 +16,10 @@ MAX_MESSAGE = 1 << 20  # bytes; clients have little to say
 async def listen(request: web.Request) -> web.WebSocketResponse:
     """Tell a client what happens, until it goes.
 
-    Query: `clientId`, by which prompts name this client; `weft=1` for Weft's own messages too; `after=N` for these
-    and for all that happened after the event N (`seq`).
+    Query: `clientId`, by which prompts name this client.
     """
-    after = wire.read_count(request.query, "after")
-    wants_own = after is not None or request.query.get("weft") == "1"
     sid = request.query.get("clientId") or uuid.uuid4().hex
-    socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE)
+    socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE)
     await socket.prepare(request)
-    await services(request).hub.connect(socket, sid, after, wants_own=wants_own)
+    await services(request).hub.connect(socket, sid, request.transport)
     return socket

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from tests.server.api.asking import get, history, prompt, queue, shown
+from tests.server.api.listening import listening
 from tests.server.small_nodes import FACTORY
 from tests.serving import Server, serving
 
@@ -182,7 +183,9 @@ async def test_only_a_job_that_is_over_is_tried_again(http):
 
 
 async def test_every_client_that_asks_hears_what_happens_to_the_queue(http):
-    async with http.ws_connect("/ws?clientId=watcher&weft=1") as socket:
+    async with listening(http, "watcher", {"weft_events": True}) as ear:
+        await ear.agreed()
+        socket = ear.socket
         (a, b) = await waiting(http, "e1", "e2")
         await post(http, f"/api/jobs/{b}/move", {"to": "front"})
         await post(http, f"/api/jobs/{a}/pause")
@@ -193,7 +196,7 @@ async def test_every_client_that_asks_hears_what_happens_to_the_queue(http):
         async with asyncio.timeout(30):
             while not heard or heard[-1][0] != "resumed" or heard[-1][1]:
                 message = await socket.receive_json()
-                if message["type"] == "weft.queue":
+                if message["type"] == "queue_changed":
                     data = message["data"]
                     heard.append((data["change"], data["prompt_ids"], data["paused"]))
     assert heard == [

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import hashlib
 import importlib.metadata
+import os
+import ssl
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +21,12 @@ from server.api.site import Site, build_application
 from server.api.websocket import FLAG, Hub
 from server.backends.base import Backend
 from server.backends.process import ProcessBackend
-from server.config import ROOT, Config
+from server.config import ROOT, Compute, Config, Tls
 from server.events import Bus
 from server.graph.outcome import Failure, now_ms
 from server.jobs.control import Control
 from server.jobs.history import History
+from server.jobs.job import Job
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner, Surroundings
 from server.memory import GIGABYTE, memory
@@ -31,17 +34,21 @@ from server.store import Store
 from server.worker.keeping import Keeping
 from server.worker.parts import Factory, Lasting, PackReport, WorkerParts
 from server.worker.parts import Services as WorkerServices
-from server.workspace import MODEL_SUFFIXES, SUFFIXES, Workspace
+from server.workspace import MODEL_FOLDERS, MODEL_SUFFIXES, SUFFIXES, Elsewhere, Workspace
 
 if TYPE_CHECKING:
     import torch
 
     from nodes.compat import Loaded, Places
+    from nodes.diffusion.models.load import Placement
 
 STARTER = "weft-starter-v0"
 DEFAULT_WORKFLOW = Path(__file__).with_name("default_workflow.json")
 # The version of the field's server whose protocol this one speaks; clients ask for it.
 SPEAKS = "0.8.0"
+PREVIEW_METHODS = frozenset(
+    {"none", "auto", "latent2rgb", "taesd"}
+)  # that a job may ask for; "default" is ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +63,17 @@ class WorkerSettings:
     packs: tuple[Path, ...] = ()
     keeping: Keeping = field(default_factory=Keeping)
     metadata: bool = True
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
+    only_packs: frozenset[str] | None = None
+    compute: Compute = field(default_factory=Compute)
 
 
 def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     """Furnish a worker: built-in nodes, community packs, the model pool. Imports torch, so only workers call it."""
+    assert isinstance(settings, WorkerSettings)
+    compute = settings.compute
+    if compute.visible is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = compute.visible  # read when torch first asks for a card
     import torch
 
     from nodes.builtin import all_nodes
@@ -67,17 +81,18 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     from nodes.builtin.storage import ResultCodec, identity
     from nodes.compat import Packs
     from nodes.diffusion.models.files import ContentHashes
-    from nodes.diffusion.models.load import best_placement, warm_up
+    from nodes.diffusion.models.load import warm_up
     from nodes.diffusion.pool import Pool
     from server.worker.machine import device_peak, devices
 
-    assert isinstance(settings, WorkerSettings)
-    workspace = build_workspace(settings.workspace, settings.packs)
-    placement = best_placement()
-    pool = Pool(placement, _weights_budget(placement.device))
+    if compute.deterministic:
+        torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    workspace = build_workspace(settings.workspace, settings.packs, settings.elsewhere)
+    placement = _placement(compute)
+    pool = Pool(placement, _weights_budget(placement.device, compute.reserve))
     registry = Registry(all_nodes())
-    packs = Packs(registry, _places(workspace), services.announce, services.skip)
-    hashes = ContentHashes(workspace.root / "user" / "hashes.json")
+    packs = Packs(registry, _places(workspace), services.announce, services.skip, only=settings.only_packs)
+    hashes = ContentHashes(workspace.user / "hashes.json")
     recorder = Recorder(workspace, hashes, placement, tuple(workspace.folders()), wanted=settings.metadata)
     return WorkerParts(
         registry=registry,
@@ -96,12 +111,32 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     )
 
 
-def _weights_budget(device: "torch.device") -> int:
-    """Bytes of weights to keep: four fifths of a card, or half of the machine's memory."""
+def _placement(compute: Compute) -> "Placement":
+    """Where and in which precision networks compute: the best there is, unless a person said otherwise."""
+    import torch
+
+    from nodes.diffusion.models.load import Placement, best_placement
+
+    single = torch.float32
+    placement = Placement(torch.device("cpu"), single, single) if compute.cpu else best_placement()
+    if compute.card is not None and placement.device.type == "cuda":
+        placement = replace(placement, device=torch.device("cuda", compute.card))
+    asked = {
+        "dtype": compute.network_dtype,
+        "vae_dtype": compute.vae_dtype,
+        "text_dtype": compute.text_dtype,
+    }
+    dtypes: dict[str, torch.dtype] = {part: getattr(torch, name) for part, name in asked.items() if name}
+    return replace(placement, **dtypes)
+
+
+def _weights_budget(device: "torch.device", reserve: int | None) -> int:
+    """Bytes of weights to keep: a card's memory but for a fifth, or for `reserve`; or half of the machine's memory."""
     import torch
 
     if device.type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory * 4 // 5
+        total = torch.cuda.get_device_properties(device).total_memory
+        return max(0, total - (total // 5 if reserve is None else reserve))
     return max(GIGABYTE, memory()[0] // 2)
 
 
@@ -115,12 +150,15 @@ def _places(workspace: Workspace) -> "Places":
         input=workspace.place(Place.INPUT),
         output=workspace.place(Place.OUTPUT),
         temp=workspace.place(Place.TEMP),
-        user=workspace.root / "user",
-        folders={
-            key: (folders, SUFFIXES.get(key, MODEL_SUFFIXES)) for key, folders in workspace.folders().items()
-        },
+        user=workspace.user,
+        folders={key: (folders, _suffixes(key)) for key, folders in workspace.folders().items()},
         packs=workspace.pack_folders,
     )
+
+
+def _suffixes(key: str) -> frozenset[str]:
+    """Those of a folder's files; none, which is all files, for a key that only a person's own list of folders names."""
+    return SUFFIXES.get(key, MODEL_SUFFIXES if key in MODEL_FOLDERS else frozenset())
 
 
 def _pack_report(pack: "Loaded") -> PackReport:
@@ -128,16 +166,26 @@ def _pack_report(pack: "Loaded") -> PackReport:
     return PackReport(pack.name, str(pack.path), pack.ok, pack.seconds, pack.nodes, fault, pack.web_directory)
 
 
-def build_workspace(root: Path, packs: tuple[Path, ...] = ()) -> Workspace:
+def build_workspace(
+    root: Path, packs: tuple[Path, ...] = (), elsewhere: Elsewhere | None = None
+) -> Workspace:
     """The workspace, with the model that comes with Weft."""
     starter = ROOT / "nodes" / "starter" / STARTER
     shipped = {"checkpoints": {STARTER: starter}} if starter.is_dir() else {}
-    return Workspace(root, more_packs=packs, shipped=shipped)
+    return Workspace(root, more_packs=packs, elsewhere=elsewhere or Elsewhere(), shipped=shipped)
 
 
 def build_backend(config: Config) -> Backend:
     """Where nodes run."""
-    settings = WorkerSettings(config.workspace, config.packs, config.keeping, config.metadata)
+    settings = WorkerSettings(
+        workspace=config.workspace,
+        packs=config.packs,
+        keeping=config.keeping,
+        metadata=config.metadata,
+        elsewhere=config.elsewhere,
+        only_packs=config.only_packs,
+        compute=config.compute,
+    )
     factory = Factory(config.factory, settings)
     if config.backend == "thread":
         from server.backends.thread import ThreadBackend
@@ -150,7 +198,9 @@ def _kept(config: Config, workspace: Workspace) -> Kept:
     """Descriptions for the next start, under a key of all that brings nodes: Weft, Python, every pack's files."""
 
     def key() -> str:
-        seen = hashlib.sha256(repr((versions(), sys.version, config.factory, config.backend)).encode())
+        only = config.only_packs if config.only_packs is None else sorted(config.only_packs)
+        parts = (versions(), sys.version, config.factory, config.backend, only)
+        seen = hashlib.sha256(repr(parts).encode())
         packs = (pack for folder in workspace.pack_folders if folder.is_dir() for pack in folder.iterdir())
         for root in (ROOT / "nodes", *sorted(packs)):
             for path in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
@@ -159,7 +209,7 @@ def _kept(config: Config, workspace: Workspace) -> Kept:
                     seen.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="replace"))
         return seen.hexdigest()
 
-    return Kept(workspace.root / "user" / "described", key)
+    return Kept(workspace.user / "described", key)
 
 
 def versions() -> Mapping[str, str]:
@@ -169,6 +219,18 @@ def versions() -> Mapping[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found
+
+
+def features(config: Config) -> dict[str, Json]:
+    """What the server understands, as clients are told."""
+    return {
+        "supports_preview_metadata": True,
+        "supports_progress_text_metadata": True,
+        FLAG: True,
+        "max_upload_size": config.max_upload,
+        "extension": {"manager": {"supports_v4": False}},
+        **config.features,
+    }
 
 
 class Server:
@@ -190,20 +252,31 @@ class Server:
             OSError: the workspace cannot be made or written.
         """
         config = self._config
-        workspace = build_workspace(config.workspace, config.packs)
-        self._store = await Store.open(workspace.root / "user" / "weft.db", max_pages=config.database_pages)
+        workspace = build_workspace(config.workspace, config.packs, config.elsewhere)
+        self._store = await Store.open(workspace.user / "weft.db", max_pages=config.database_pages)
         workspace.clear_temp()  # only now: until the store is ours, another server may be using it
         self._backend = build_backend(config)
         services = self._join(workspace, self._store, self._backend)
         await services.runner.resume()
         self._site = Site(build_application(services))
-        port = await self._site.start(config.host, config.port)
+        port = await self._site.start(config.hosts, config.port, _certificate(config.tls))
         await self._backend.start()
         self._tasks = [
             asyncio.create_task(services.hub.serve()),
             asyncio.create_task(services.runner.serve()),
         ]
-        return address(config.host, port)
+        return address(config.hosts[0], port, "https" if config.tls else "http")
+
+    async def loaded(self) -> tuple[int, Mapping[str, str]]:
+        """Wait until nodes can run: how many there are, and what is wrong with packs that do not load, by name.
+
+        Raises:
+            BackendLost: no worker can be started.
+        """
+        assert self._backend is not None, "start it first"
+        nodes = await self._backend.specs()
+        broken = {pack.name: pack.error.message for pack in await self._backend.packs() if pack.error}
+        return len(nodes), broken
 
     async def close(self) -> None:
         """Stop: what runs goes back to the head of the queue, for the next server."""
@@ -221,16 +294,10 @@ class Server:
 
     def _join(self, workspace: Workspace, store: Store, backend: Backend) -> Services:
         config, bus = self._config, Bus()
-        features: dict[str, Json] = {
-            "supports_preview_metadata": True,
-            "supports_progress_text_metadata": True,
-            FLAG: True,
-            "max_upload_size": config.max_upload,
-            "extension": {"manager": {"supports_v4": False}},
-        }
+        understood = features(config)
         queue = Queue(store, bus.publish)
         history = History(store)
-        hub = self._hub = Hub(bus, lambda: queue.remaining, features)
+        hub = self._hub = Hub(bus, lambda: queue.remaining, understood)
         runner = Runner(
             Surroundings(
                 store=store,
@@ -241,9 +308,7 @@ class Server:
                 message=history_message,
                 choices=workspace.choices,
                 clock=now_ms,
-                wants_previews=lambda job: (
-                    job.client is not None and job.wish.extra.get("preview_method") != "none"
-                ),
+                wants_previews=lambda job: wants_previews(job, by_default=config.previews),
             )
         )
         return Services(
@@ -257,17 +322,39 @@ class Server:
             hub=hub,
             settings=store,
             limits=Limits(upload=config.max_upload, body=config.max_body),
-            features=features,
+            features=understood,
             web=config.web,
             default_workflow=DEFAULT_WORKFLOW,
-            hosts=frozenset(name.lower() for name in (config.host, *config.allow_hosts)),
+            hosts=frozenset(name.lower() for name in (*config.hosts, *config.allow_hosts)),
+            cors=config.cors,
+            compress=config.compress,
             versions=versions(),
             argv=tuple(sys.argv),
             multi_user=config.multi_user,
         )
 
 
-def address(host: str, port: int) -> str:
+def wants_previews(job: Job, *, by_default: bool) -> bool:
+    """Whether a job's client is shown previews: as the job says, else as the server was started."""
+    method = job.wish.extra.get("preview_method")
+    shown = method != "none" if method in PREVIEW_METHODS else by_default
+    return job.client is not None and shown
+
+
+def _certificate(tls: Tls | None) -> ssl.SSLContext | None:
+    """What https needs.
+
+    Raises:
+        OSError: a file cannot be read, or holds no key or certificate that fit.
+    """
+    if tls is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tls.certificate, tls.key)
+    return context
+
+
+def address(host: str, port: int, scheme: str = "http") -> str:
     """What to type in a browser on this machine."""
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{name}:{port}"
+    return f"{scheme}://{name}:{port}"

@@ -4,18 +4,25 @@ import argparse
 import asyncio
 import contextlib
 import importlib.metadata
+import json
 import os
 import signal
 import sys
 import webbrowser
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from server.config import Config, checkout_packs, default_workspace
-from server.memory import GIGABYTE
+from server.config import default_workspace
+from server.graph.host import BackendLost
+from server.meaningless import add_meaningless, notes, unknown
+from server.options import add_cache, add_compute, add_folders, add_metadata, add_network, add_rest
 from server.remote import add_queue
 from server.remote import queue as ask_queue
-from server.worker.keeping import Keeping, Policy
+from server.settings import Unusable, log_as, running, serving, working
+
+if TYPE_CHECKING:
+    from server.app import Server
 
 SUCCESS, FAILURE, USAGE, STOPPED = 0, 1, 2, 130
 
@@ -25,9 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] not in COMMANDS:
         given = given if given and given[0] in ("-h", "--help", "--version") else ["serve", *given]
-    options = _parser().parse_args(given)
+    options = _read(given)
     try:
         return asyncio.run(COMMANDS[options.command](options))
+    except Unusable as error:
+        print(f"weft: {error}", file=sys.stderr)
+        return USAGE
     except KeyboardInterrupt:
         return STOPPED
     except BrokenPipeError:
@@ -36,103 +46,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILURE
 
 
-def _parser() -> argparse.ArgumentParser:
+def _read(given: Sequence[str]) -> argparse.Namespace:
+    """The options of a command line; ends the program over one that is wrong."""
+    parser, commands = _parser()
+    options, wrong = parser.parse_known_args(given)
+    if wrong:
+        command = commands.choices[options.command]
+        command.error(unknown(wrong, command._option_string_actions))  # noqa: SLF001 - argparse tells no other way
+    return options
+
+
+def _parser() -> tuple[argparse.ArgumentParser, "argparse._SubParsersAction[argparse.ArgumentParser]"]:
+    """The whole command line, and its commands."""
     parser = argparse.ArgumentParser(
-        prog="weft", description="A node editor for pictures from diffusion models."
+        prog="weft",
+        description="A node editor for pictures from diffusion models.",
+        epilog="`weft COMMAND --help` says more. Without a command, `weft OPTIONS` is `weft serve OPTIONS`.",
     )
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    _add_serve(commands.add_parser("serve", help="open the editor (the default)"))
+    _add_serve(
+        commands.add_parser("serve", usage="weft [serve] [OPTIONS]", help="open the editor (the default)")
+    )
     _add_run(commands.add_parser("run", help="run a workflow without a browser"))
     add_queue(commands.add_parser("queue", help="see and change what waits on a running server"))
     packs = commands.add_parser("packs", help="say which community packs load, and why others do not")
     _add_workspace(packs)
-    return parser
+    return parser, commands
 
 
 def _add_workspace(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--workspace",
-        type=Path,
-        default=default_workspace(),
-        metavar="DIR",
-        help="where models, pictures and settings lie (default: %(default)s)",
-    )
+    add_folders(parser, default_workspace())
+    add_compute(parser)
     parser.add_argument("--backend", choices=("process", "thread"), default="process", help=argparse.SUPPRESS)
     parser.add_argument("--factory", default="server.app:build_worker", help=argparse.SUPPRESS)
 
 
-def _add_cache(parser: argparse.ArgumentParser) -> None:
-    """Which results of finished nodes are kept; all but the last are spelled as in the field."""
-    memory = parser.add_argument_group(
-        "results of finished nodes",
-        "By default those that cost most for their size stay in a quarter of the memory.",
-    ).add_mutually_exclusive_group()
-    memory.add_argument(
-        "--cache-classic", action="store_true", help="in memory: those that the last workflow used"
-    )
-    memory.add_argument(
-        "--cache-lru", type=_count, metavar="N", help="in memory: N of them, those of the last workflows"
-    )
-    memory.add_argument(
-        "--cache-none", action="store_true", help="none, nor on disk unless --cache-disk says so"
-    )
-    memory.add_argument(
-        "--cache-ram",
-        type=_gigabytes,
-        nargs="*",
-        metavar="GB",
-        help="in memory: as many as leave so much of it free, while workflows run and (second number) between them",
-    )
-    parser.add_argument(
-        "--cache-disk",
-        type=_gigabytes,
-        metavar="GB",
-        help="on disk: so much of them, 0 for none (default: up to 10 GB, where there is room)",
-    )
-
-
-def keeping(options: argparse.Namespace) -> Keeping:
-    """What the flags say of kept results."""
-    disk = options.cache_disk
-    if options.cache_classic:
-        return Keeping(policy=Policy.CLASSIC, disk=disk)
-    if options.cache_lru is not None and options.cache_lru > 0:
-        return Keeping(policy=Policy.LRU, most=options.cache_lru, disk=disk)
-    if options.cache_none:
-        return Keeping(policy=Policy.NONE, disk=disk or 0)
-    if options.cache_ram is not None:
-        headroom, idle = (*options.cache_ram[:2], None, None)[:2]
-        return Keeping(policy=Policy.RAM, headroom=headroom, idle_headroom=idle, disk=disk)
-    return Keeping(disk=disk)
-
-
-def _add_metadata(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--disable-metadata",
-        action="store_false",
-        dest="metadata",
-        help="write neither prompt nor workflow nor what made it into saved pictures",
-    )
-
-
 def _add_serve(parser: argparse.ArgumentParser) -> None:
+    add_network(parser)
     _add_workspace(parser)
-    _add_cache(parser)
-    _add_metadata(parser)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=8188, help="port to listen on (default: %(default)s)")
-    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
-    parser.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a name by which this server may be called, beside its address (repeat for more)",
-    )
-    parser.add_argument(
-        "--multi-user", action="store_true", help="several people, each with their own files and settings"
-    )
+    add_cache(parser)
+    add_metadata(parser)
+    add_rest(parser)
+    add_meaningless(parser)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -154,30 +110,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="one JSON line per event, instead of a progress bar"
     )
     _add_workspace(parser)
-    _add_cache(parser)
-    _add_metadata(parser)
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise argparse.ArgumentTypeError("a number of results is at least 0")
-    return count
-
-
-def _gigabytes(text: str) -> int:
-    """Bytes in so many gigabytes."""
-    size = float(text)
-    if not 0 <= size < 1 << 20:
-        raise argparse.ArgumentTypeError("a size in GB is a number that is at least 0")
-    return int(size * GIGABYTE)
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port < 65536:
-        raise argparse.ArgumentTypeError("a port lies between 0 and 65535")
-    return port
+    add_cache(parser)
+    add_metadata(parser)
 
 
 def _version() -> str:
@@ -187,31 +121,19 @@ def _version() -> str:
         return "weft (not installed)"
 
 
-def _config(options: argparse.Namespace, **more: object) -> Config:
-    return Config(
-        workspace=options.workspace.expanduser().resolve(),
-        packs=checkout_packs(),
-        backend=options.backend,
-        factory=options.factory,
-        **more,  # type: ignore[arg-type]
-    )
-
-
 async def serve(options: argparse.Namespace) -> int:
     """Serve until a signal."""
     from server.api.site import PortTaken
-    from server.app import Server
+    from server.app import Server, features
     from server.database import WorkspaceInUse
 
-    config = _config(
-        options,
-        host=options.host,
-        port=options.port,
-        allow_hosts=tuple(options.allow_host),
-        keeping=keeping(options),
-        multi_user=options.multi_user,
-        metadata=options.metadata,
-    )
+    for line in notes(options):
+        print(f"weft: {line}", file=sys.stderr)
+    log_as(options)
+    config = serving(options)
+    if options.list_feature_flags:
+        print(json.dumps(features(config), indent=2))
+        return SUCCESS
     ending = _ending_event()
     server = Server(config)
     try:
@@ -225,10 +147,27 @@ async def serve(options: argparse.Namespace) -> int:
         print(f"Weft cannot start: {error}", file=sys.stderr)
         return FAILURE
     print(f"Weft is at {url}", flush=True)
-    if not options.no_browser and has_display():
-        await asyncio.to_thread(webbrowser.open, url)
-    await ending.wait()
-    await server.close()
+    try:
+        if options.quick_test_for_ci:
+            return await _all_loads(server)
+        if not options.no_browser and (options.auto_launch or has_display()):
+            await asyncio.to_thread(webbrowser.open, url)
+        await ending.wait()
+    finally:
+        await server.close()
+    return SUCCESS
+
+
+async def _all_loads(server: "Server") -> int:
+    """Wait for the nodes, and say how they fared."""
+    try:
+        nodes, broken = await server.loaded()
+    except BackendLost as error:
+        print(f"The nodes cannot be loaded: {error}", file=sys.stderr)
+        return FAILURE
+    for name, message in broken.items():
+        print(f"The pack {name} does not load: {message}", file=sys.stderr)
+    print(f"{nodes} nodes are loaded.")
     return SUCCESS
 
 
@@ -236,15 +175,14 @@ async def run(options: argparse.Namespace) -> int:
     """Run a workflow once."""
     from server.headless import run_file
 
-    config = _config(options, keeping=keeping(options), metadata=options.metadata)
-    return await run_file(config, options, _ending_event())
+    return await run_file(running(options), options, _ending_event())
 
 
 async def packs(options: argparse.Namespace) -> int:
     """List community packs."""
     from server.headless import list_packs
 
-    return await list_packs(_config(options))
+    return await list_packs(working(options))
 
 
 async def queue(options: argparse.Namespace) -> int:

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nodes.spec import Json
 from server.worker.keeping import Keeping
+from server.workspace import Elsewhere
 
 ROOT = Path(__file__).resolve().parents[1]
 MEGABYTE = 1024 * 1024
@@ -32,13 +34,46 @@ def web_folder(root: Path = ROOT) -> Path | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compute:
+    """How a worker computes; None leaves it to the worker.
+
+    Attributes:
+        cpu: on the processor, even where there is a card.
+        visible: ids of the cards that the worker sees, as in CUDA_VISIBLE_DEVICES; card: which of them it uses.
+        network_dtype, vae_dtype, text_dtype: names such as "float16".
+        reserve: bytes of the card's memory that are left to others.
+        deterministic: only kernels that repeat to the bit.
+    """
+
+    cpu: bool = False
+    visible: str | None = None
+    card: int | None = None
+    network_dtype: str | None = None
+    vae_dtype: str | None = None
+    text_dtype: str | None = None
+    reserve: int | None = None
+    deterministic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files of a certificate and of its key, both in PEM."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """How to serve.
 
     Attributes:
-        host, port: where to listen; port 0 takes a free one.
+        hosts, port: where to listen; port 0 takes a free one.
         workspace: the folder of models, pictures and settings.
+        elsewhere: what of it lies outside.
         packs: further folders of community packs, beside the workspace's own `custom_nodes/`.
+        only_packs: names of the packs that are loaded; None for all.
+        compute: how the worker computes.
         allow_hosts: names by which others may reach this server, beside its address and the loopback names.
         backend: where nodes run: "process" or "thread".
         max_upload: bytes of one uploaded file. max_body: bytes of any other request.
@@ -48,12 +83,20 @@ class Config:
         keeping: which results of finished nodes are kept, in memory and on disk.
         web: the built editor; None if there is none.
         multi_user: several people work here, each with their own files and settings.
+        tls: with it, https is served.
+        cors: origin of pages that may use the server beside ours; "*" for all.
+        compress: gzip answers for who takes them so.
+        previews: whether jobs that do not say themselves send previews.
+        features: more of what the server says that it understands.
     """
 
-    host: str = "127.0.0.1"
+    hosts: tuple[str, ...] = ("127.0.0.1",)
     port: int = 8188
     workspace: Path
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
     packs: tuple[Path, ...] = ()
+    only_packs: frozenset[str] | None = None
+    compute: Compute = field(default_factory=Compute)
     allow_hosts: tuple[str, ...] = ()
     backend: str = "process"
     max_upload: int = 100 * MEGABYTE
@@ -64,3 +107,8 @@ class Config:
     keeping: Keeping = field(default_factory=Keeping)
     web: Path | None = field(default_factory=web_folder)
     multi_user: bool = False
+    tls: Tls | None = None
+    cors: str | None = None
+    compress: bool = False
+    previews: bool = True
+    features: Mapping[str, Json] = field(default_factory=dict[str, Json])

@@ -131,7 +131,7 @@ async def run_file(config: Config, options: argparse.Namespace, ending: asyncio.
     try:
         raw = await asyncio.to_thread(_read, options.file)
         changes = [_change(text) for text in options.changes]
-        workspace = build_workspace(config.workspace, config.packs)
+        workspace = build_workspace(config.workspace, config.packs, config.elsewhere)
     except (Unusable, OSError) as error:
         print(error, file=sys.stderr)
         return USAGE

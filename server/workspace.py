@@ -101,6 +101,24 @@ def split_annotation(name: str) -> tuple[str, Place | None]:
     return (found["name"], Place(found["place"])) if found else (name, None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """What a person keeps outside the workspace's root.
+
+    Attributes:
+        models, input, output, temp, user: these folders; None if they lie in the root.
+        first_models, more_models: further folders by folder key, searched before and after those of the workspace.
+    """
+
+    models: Path | None = None
+    input: Path | None = None
+    output: Path | None = None
+    temp: Path | None = None
+    user: Path | None = None
+    first_models: Mapping[str, tuple[Path, ...]] = field(default_factory=dict[str, tuple[Path, ...]])
+    more_models: Mapping[str, tuple[Path, ...]] = field(default_factory=dict[str, tuple[Path, ...]])
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """A folder of a person's work; made on first use. Implements `nodes.spec.Files`.
@@ -108,13 +126,13 @@ class Workspace:
     Attributes:
         root: holds models/, input/, output/, temp/, user/, custom_nodes/.
         more_packs: further folders of community packs.
-        more_models: further folders by folder key, searched after those of the workspace.
+        elsewhere: what lies outside the root.
         shipped: models that come with Weft, by folder key and name; listed first.
     """
 
     root: Path
     more_packs: tuple[Path, ...] = ()
-    more_models: Mapping[str, tuple[Path, ...]] = field(default_factory=dict[str, tuple[Path, ...]])
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
     shipped: Mapping[str, Mapping[str, Path]] = field(default_factory=dict[str, Mapping[str, Path]])
 
     def __post_init__(self) -> None:
@@ -122,20 +140,25 @@ class Workspace:
             self.place(place).mkdir(parents=True, exist_ok=True)
         for folders in MODEL_FOLDERS.values():
             (self.models / folders[0]).mkdir(parents=True, exist_ok=True)
-        (self.root / "user").mkdir(exist_ok=True)
-        (self.root / "custom_nodes").mkdir(exist_ok=True)
+        self.user.mkdir(parents=True, exist_ok=True)
+        (self.root / "custom_nodes").mkdir(parents=True, exist_ok=True)
 
     # --- folders ----------------------------------------------------------------------------------------------------
 
     @property
     def models(self) -> Path:
         """The folder of all model folders."""
-        return self.root / "models"
+        return self.elsewhere.models or self.root / "models"
+
+    @property
+    def user(self) -> Path:
+        """The folder of the database and of everybody's settings and own files."""
+        return self.elsewhere.user or self.root / "user"
 
     @property
     def results(self) -> Path:
         """The folder of kept results."""
-        return self.root / "user" / "results"
+        return self.user / "results"
 
     @property
     def pack_folders(self) -> tuple[Path, ...]:
@@ -145,16 +168,22 @@ class Workspace:
 
     def place(self, place: Place) -> Path:
         """The folder of a place of pictures."""
-        return self.root / place.value
+        elsewhere = {
+            Place.INPUT: self.elsewhere.input,
+            Place.OUTPUT: self.elsewhere.output,
+            Place.TEMP: self.elsewhere.temp,
+        }
+        return elsewhere[place] or self.root / place.value
 
     def folders(self) -> Mapping[str, tuple[Path, ...]]:
         """Every folder key of models and the folders it stands for; older ones only where they exist."""
+        first, more = self.elsewhere.first_models, self.elsewhere.more_models
         found: dict[str, tuple[Path, ...]] = {}
-        for key, names in MODEL_FOLDERS.items():
-            own = (self.models / names[0], *(self.models / name for name in names[1:]))
+        for key in dict.fromkeys((*MODEL_FOLDERS, *first, *more)):
+            own = tuple(self.models / name for name in MODEL_FOLDERS.get(key, ()))
             older = tuple(path for path in own[1:] if path.is_dir())
-            found[key] = (own[0], *older, *self.more_models.get(key, ()))
-        return found | {key: paths for key, paths in self.more_models.items() if key not in found}
+            found[key] = (*first.get(key, ()), *own[:1], *older, *more.get(key, ()))
+        return found
 
     def clear_temp(self) -> None:
         """Empty the temporary folder; what is still open stays."""
@@ -169,7 +198,7 @@ class Workspace:
         """
         if len(_parts(user)) != 1:
             raise NameRefused(user, "it is not a user's name")
-        return inside(self.root / "user", "/".join((user, *_parts(name))))
+        return inside(self.user, "/".join((user, *_parts(name))))
 
     def resolve(self, place: Place, subfolder: str, filename: str) -> Path:
         """The path of a picture as `/view` and uploads name it; it need not exist.

@@ -27,7 +27,7 @@ threading.Thread(target=tell, daemon=True).start()
 from server.cli import main
 sys.exit(main(sys.argv[1:]))
 """
-ADDRESS = re.compile(r"http://[^\s/]+:\d+")
+ADDRESS = re.compile(r"https?://[^\s/]+:\d+")
 
 
 @dataclass(frozen=True, slots=True)

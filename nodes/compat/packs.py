@@ -3,7 +3,7 @@
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -81,6 +81,7 @@ class Packs:
         places: the workspace's folders.
         announce: told each pack's name before it is loaded.
         skip: packs not to load, and why.
+        only: names of folders and files that are loaded; None for all.
         patience: seconds a pack may take to import.
     """
 
@@ -91,19 +92,21 @@ class Packs:
         announce: Callable[[str], None],
         skip: Mapping[str, str],
         *,
+        only: Collection[str] | None = None,
         patience: float = 30.0,
     ) -> None:
         self._registry = registry
         self._places = places
         self._announce = announce
         self._skip = skip
+        self._only = only
         self._patience = patience
         self._packs: list[_Pack] = []
 
     def load(self) -> tuple[Loaded, ...]:
         """Load every pack: all prestartup scripts first, then the packs by name."""
         install(self._places)
-        found = list(find(self._places.packs))
+        found = [path for path in find(self._places.packs) if self._may_load(path)]
         for path in found:
             if path.is_dir() and path.name not in self._skip:
                 self._announce(path.name)
@@ -128,6 +131,9 @@ class Packs:
     def _is_news(self, id: str, node_class: Any) -> bool:
         known = self._registry.get(id)
         return known is None or inputs_of(node_class.INPUT_TYPES()) != known.spec.inputs
+
+    def _may_load(self, path: Path) -> bool:
+        return self._only is None or path.name in self._only or path.stem in self._only
 
     def _prestart(self, path: Path) -> None:
         try:

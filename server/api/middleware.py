@@ -1,7 +1,8 @@
 """What every request passes: hosts and origins, errors to JSON, headers.
 
 A browser sends any page's requests to this machine. Two checks keep other pages out: `Host` must be a name of ours (else
-a page whose own name was rebound to this address could read everything), and `Origin`, where there is one, must be us.
+a page whose own name was rebound to this address could read everything), and `Origin`, where there is one, must be us, or
+the one that the person let in.
 """
 
 import errno
@@ -23,6 +24,7 @@ from server.jobs.job import StoreFull
 log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+LEAST_COMPRESSED = 1024  # bytes; shorter ones only grow
 FRESH_SUFFIXES = (".js", ".mjs", ".css", ".html", "/", "/index.json")
 
 
@@ -84,9 +86,12 @@ async def strangers(request: web.Request, handler: Handler) -> web.StreamRespons
         message = f"This server is not called {_host_name(request.host)!r}."
         hint = "If it should be, start it with --allow-host NAME."
         return failure(Fault("host_not_allowed", message, hint), 403)
-    if not _same_origin(request):
+    if not _same_origin(request) and not _let_in(request):
         message = "A page from elsewhere may not use this server."
         return failure(Fault("origin_not_allowed", message, request.headers.get("Origin", "")), 403)
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        # A browser asks before it lets a page ask. It is told by the headers below, and shows no token yet.
+        return web.Response(status=204)
     return await handler(request)
 
 
@@ -95,6 +100,10 @@ async def headers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Headers of every answer: no guessing of types, no frames of other pages, fresh scripts."""
     response = await handler(request)
     if not response.prepared:
+        if _let_in(request):
+            response.headers.update(_cross_origin(services(request).cors or ""))
+        if services(request).compress and isinstance(response, web.Response) and _is_large(response):
+            response.enable_compression()
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("X-Frame-Options", "SAMEORIGIN")
         response.headers.setdefault("Referrer-Policy", "same-origin")
@@ -133,6 +142,28 @@ def _same_origin(request: web.Request) -> bool:
     # Browsers that leave Origin out still say where a request comes from; programs say nothing.
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     return request.method in SAFE or site in ("same-origin", "none")
+
+
+def _let_in(request: web.Request) -> bool:
+    """Whether the request comes from a page elsewhere that may use this server."""
+    cors, origin = services(request).cors, request.headers.get("Origin")
+    return cors is not None and (cors == "*" or origin is None or origin.lower() == cors.lower())
+
+
+def _cross_origin(cors: str) -> dict[str, str]:
+    told = {
+        "Access-Control-Allow-Origin": cors,
+        "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+        "Access-Control-Allow-Headers": "Content-Type, Authorization, Cache-Control, Comfy-User, If-Match, Range",
+        "Access-Control-Expose-Headers": "Content-Disposition, ETag",
+        "Access-Control-Max-Age": "600",
+    }
+    # Cookies only for an origin that was named: "*" would hand them to every page.
+    return told if cors == "*" else told | {"Access-Control-Allow-Credentials": "true", "Vary": "Origin"}
+
+
+def _is_large(response: web.Response) -> bool:
+    return response.body is not None and (response.content_length or 0) >= LEAST_COMPRESSED
 
 
 def _is_url(origin: str) -> bool:

@@ -58,6 +58,8 @@ class Services:
         versions: of Weft and what it stands on.
         argv: the command line, for `/system_stats`.
         multi_user: several people work here, each with their own files and settings.
+        cors: origin of pages that may use this server beside its own; "*" for all of them, None for none.
+        compress: gzip answers for who takes them so.
     """
 
     workspace: Workspace
@@ -77,6 +79,8 @@ class Services:
     versions: Mapping[str, str]
     argv: tuple[str, ...] = ()
     multi_user: bool = False
+    cors: str | None = None
+    compress: bool = False
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

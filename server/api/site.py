@@ -1,6 +1,8 @@
 """The web application: routes, middleware, the sockets it listens on."""
 
-from collections.abc import Iterable, Iterator
+import errno
+import ssl
+from collections.abc import Iterable, Iterator, Sequence
 
 from aiohttp import web
 
@@ -25,6 +27,7 @@ from server.api.services import SERVICES, Services, services
 from server.api.shape import Shape
 
 BOTH = (prompts, queue, history, nodes, files, people, userdata, catalogue, system)  # bare and under /api
+NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 
 
 class PortTaken(Exception):
@@ -79,19 +82,27 @@ class Site:
     def __init__(self, app: web.Application) -> None:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; the port, which is another if `port` was 0.
+    async def start(self, hosts: Sequence[str], port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Listen on all addresses; the port, which is another if `port` was 0.
+
+        With `tls`, https is served.
 
         Raises:
             PortTaken: somebody else listens there, or nobody may.
         """
         await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, host, port).start()
-        except OSError as error:
-            await self._runner.cleanup()
-            raise PortTaken(f"Cannot listen on {host}, port {port}: {error.strerror or error}.") from error
-        return int(self._runner.addresses[0][1])
+        for host in hosts:
+            try:
+                await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
+            except OSError as error:
+                if host == "::" and self._runner.addresses and error.errno in NO_IPV6:
+                    continue  # all addresses were asked for, and this machine has the old kind only
+                await self._runner.cleanup()
+                raise PortTaken(
+                    f"Cannot listen on {host}, port {port}: {error.strerror or error}."
+                ) from error
+            port = int(self._runner.addresses[0][1])
+        return port
 
     async def close(self) -> None:
         """Stop listening; answers under way are finished first."""

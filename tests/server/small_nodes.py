@@ -165,7 +165,7 @@ def build(settings: object, services: Services) -> WorkerParts:
 
     assert isinstance(settings, WorkerSettings)
     del services
-    workspace = build_workspace(settings.workspace)
+    workspace = build_workspace(settings.workspace, elsewhere=settings.elsewhere)
     return WorkerParts(
         registry=Registry(NODES),
         files=workspace,
@@ -191,8 +191,9 @@ def build_with_packs(settings: object, services: Services) -> WorkerParts:
     from server.app import WorkerSettings, _pack_report, _places, build_workspace
 
     assert isinstance(settings, WorkerSettings)
-    workspace, registry = build_workspace(settings.workspace), Registry(NODES)
-    packs = Packs(registry, _places(workspace), services.announce, services.skip)
+    workspace = build_workspace(settings.workspace, settings.packs, settings.elsewhere)
+    registry = Registry(NODES)
+    packs = Packs(registry, _places(workspace), services.announce, services.skip, only=settings.only_packs)
     return WorkerParts(
         registry=registry,
         files=workspace,

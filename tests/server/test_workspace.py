@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodes.spec import Files, NodeError, Place, SaveSlot
-from server.workspace import FileMissing, NameRefused, Workspace, inside, split_annotation
+from server.workspace import Elsewhere, FileMissing, NameRefused, Workspace, inside, split_annotation
 
 PIECES = ["..", ".", "a", "b.png", "", "/", "\\", "C:", "c:\\", "\0", "~", "..\\", " ", "%2e%2e", "\ud800"]
 
@@ -107,7 +107,7 @@ def test_older_keys_and_further_folders_count(tmp_path: Path):
     more = tmp_path / "more"
     more.mkdir()
     (more / "far.safetensors").write_bytes(b"")
-    workspace = Workspace(tmp_path / "work", more_models={"diffusion_models": (more,)})
+    workspace = Workspace(tmp_path / "work", elsewhere=Elsewhere(more_models={"diffusion_models": (more,)}))
     (workspace.models / "unet").mkdir()
     (workspace.models / "unet" / "old.sft").write_bytes(b"")
     assert (

@@ -2,8 +2,9 @@
 
 import pytest
 
-from server.cli import _parser, keeping
+from server.cli import _read
 from server.memory import GIGABYTE
+from server.settings import keeping
 from server.worker.keeping import Keeping, Policy
 
 
@@ -27,11 +28,11 @@ from server.worker.keeping import Keeping, Policy
     ],
 )
 def test_a_flag_means_what_it_says(command: str, flags: str, kept: Keeping):
-    assert keeping(_parser().parse_args([*command.split(), *flags.split()])) == kept
+    assert keeping(_read([*command.split(), *flags.split()])) == kept
 
 
 @pytest.mark.parametrize("flags", ["--cache-lru -1", "--cache-disk x", "--cache-classic --cache-none"])
 def test_nonsense_is_refused(flags: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
-        _parser().parse_args(["serve", *flags.split()])
+        _read(["serve", *flags.split()])
     assert "--cache-" in capsys.readouterr().err

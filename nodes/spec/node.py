@@ -29,6 +29,8 @@ class NodeSpec:
         is_async: it waits rather than computes; others may run meanwhile.
         version: changes when the node's code changes; part of every key.
         module: where it comes from, as the field names it ("nodes", "custom_nodes.x").
+        late: inputs whose values are not there at first: lazy ones, and those that want the link itself.
+        tied_to_id: whether the result belongs to one node id alone.
     """
 
     id: str
@@ -54,10 +56,20 @@ class NodeSpec:
     version: str = ""
     module: str = "nodes"
     extra: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    late: frozenset[str] = field(init=False, repr=False, compare=False)
+    tied_to_id: bool = field(init=False, repr=False, compare=False)
+    _by_name: Mapping[str, InputSpec] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        late = frozenset(spec.name for spec in self.inputs if spec.lazy or spec.raw_link)
+        tied = not self.idempotent or any(spec.type == "UNIQUE_ID" for spec in self.inputs)
+        object.__setattr__(self, "late", late)
+        object.__setattr__(self, "tied_to_id", tied)
+        object.__setattr__(self, "_by_name", {spec.name: spec for spec in reversed(self.inputs)})
 
     def input(self, name: str) -> InputSpec | None:
         """The declared input of that name, hidden ones included; None if there is none."""
-        return next((spec for spec in self.inputs if spec.name == name), None)
+        return self._by_name.get(name)
 
     def section(self, section: Section) -> tuple[InputSpec, ...]:
         """The inputs of one section, in order."""

@@ -21,7 +21,7 @@ def parse_prompt(raw: object) -> Graph:
             _invalid("The prompt must be an object of nodes by id.", f"It is {type(raw).__name__}.")
         )
     nodes = cast("Mapping[object, object]", raw)
-    return Graph({str(id): parse_node(str(id), node) for id, node in nodes.items()})
+    return Graph({(name := str(id)): parse_node(name, node) for id, node in nodes.items()})
 
 
 def parse_node(id: str, raw: object) -> GraphNode:
@@ -30,7 +30,7 @@ def parse_node(id: str, raw: object) -> GraphNode:
     Raises:
         PromptError: as for `parse_prompt`.
     """
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict | Mapping):  # the first is the usual one, and quick to tell
         raise PromptError(
             _invalid("A node must be an object with class_type and inputs.", f"Node ID '#{id}'")
         )
@@ -40,21 +40,18 @@ def parse_node(id: str, raw: object) -> GraphNode:
     if not isinstance(class_type, str):
         raise PromptError(missing_node_type(id, None, title))
     inputs = fields.get("inputs", {})
-    if not isinstance(inputs, Mapping):
+    if not isinstance(inputs, dict | Mapping):
         raise PromptError(_invalid("A node's inputs must be an object.", f"Node ID '#{id}'"))
     return GraphNode(id, class_type, {name: parse_input(value) for name, value in inputs.items()}, title)
 
 
 def parse_input(value: Json) -> Input:
     """A link is a list of exactly a string and a number; a wrapped value is unwrapped; all else is a constant."""
-    if isinstance(value, Mapping) and WRAPPED in value:
-        return value[WRAPPED]
     if not isinstance(value, list):
-        return value
-    items = value
-    if len(items) == 2 and isinstance(items[0], str) and _is_slot(items[1]):
-        return Link(items[0], int(cast("float", items[1])))
-    return BareList(tuple(items))
+        return value[WRAPPED] if isinstance(value, dict) and WRAPPED in value else value
+    if len(value) == 2 and isinstance(value[0], str) and _is_slot(value[1]):
+        return Link(value[0], int(cast("float", value[1])))
+    return BareList(tuple(value))
 
 
 def missing_node_type(id: str, class_type: str | None, title: str) -> Fault:
@@ -69,16 +66,13 @@ def missing_node_type(id: str, class_type: str | None, title: str) -> Fault:
 
 
 def _is_slot(value: Json) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and value == value
-        and abs(value) < 2**31
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and -(2**31) < value < 2**31
 
 
 def _title(fields: Mapping[str, Json]) -> str:
     meta = fields.get("_meta")
+    if meta is None:
+        return ""
     title = meta.get("title") if isinstance(meta, Mapping) else None
     return title if isinstance(title, str) else ""
 

@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterable, Mapping
 
 from nodes.spec import NodeSpec
-from server.graph.model import Graph, GraphNode, NodeId
+from server.graph.model import Graph, GraphNode, Link, NodeId
 
 _Entry = tuple[int, int, NodeId]  # rank, order, id
 
@@ -20,17 +20,14 @@ class Ready:
         self._specs = specs
         self._types: dict[NodeId, str] = {}
         self._consumers: dict[NodeId, list[NodeId]] = {}
+        self._unread: list[Iterable[GraphNode]] = [graph]  # read when first needed: a run may need nothing of it
         self._ranks: dict[NodeId, int] = {}
         self._computing: list[_Entry] = []
         self._waiting: list[_Entry] = []
-        self.grow(graph)
 
     def grow(self, nodes: Iterable[GraphNode]) -> None:
         """Take note of who is fed by these nodes' links."""
-        for node in nodes:
-            self._types[node.id] = node.type
-            for source in dict.fromkeys(link.node for _, link in node.links()):
-                self._consumers.setdefault(source, []).append(node.id)
+        self._unread.append(nodes)
 
     def push(self, id: NodeId, order: int, *, waits: bool) -> None:
         """It can start. Among equals the lower `order` is better."""
@@ -60,10 +57,20 @@ class Ready:
 
     def _rank(self, id: NodeId) -> int:
         """0: an output, or one that waits rather than computes; 1: feeds an output; 2: two steps from one; 3: others."""
+        while self._unread:
+            self._read(self._unread.pop())
         if id not in self._ranks:
             spec = self._specs[self._types[id]]
             self._ranks[id] = 0 if spec.is_output or spec.is_async else self._distance(id)
         return self._ranks[id]
+
+    def _read(self, nodes: Iterable[GraphNode]) -> None:
+        for node in nodes:
+            self._types[node.id] = node.type
+            for source in dict.fromkeys(
+                value.node for value in node.inputs.values() if isinstance(value, Link)
+            ):
+                self._consumers.setdefault(source, []).append(node.id)
 
     def _distance(self, id: NodeId) -> int:
         following = self._consumers.get(id, ())

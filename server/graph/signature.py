@@ -72,9 +72,7 @@ def node_key(
         if part is None:
             return None
         inputs.append([name, part])
-    tied_to_id = spec is not None and (
-        not spec.idempotent or any(entry.type == "UNIQUE_ID" for entry in spec.inputs)
-    )
+    tied_to_id = spec is not None and spec.tied_to_id
     content: Json = [node.type, spec.version if spec else "", token, node.id if tied_to_id else None, inputs]
     return hashlib.blake2b(_canonical(content), digest_size=20).hexdigest()
 
@@ -94,7 +92,8 @@ def _input_part(
     return ["constant", value]
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=list)
+
+
 def _canonical(content: Json) -> bytes:
-    return json.dumps(
-        content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=list
-    ).encode()
+    return _ENCODER.encode(content).encode()

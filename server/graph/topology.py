@@ -3,12 +3,20 @@
 from collections.abc import Callable, Collection, Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 
-from server.graph.model import Graph, NodeId
+from server.graph.model import Graph, Link, NodeId
 
 
-def ancestors(graph: Graph, start: NodeId) -> set[NodeId]:
-    """The node and everything it depends on, links to absent nodes left out."""
-    return reach([start], lambda id: (link.node for _, link in graph[id].links() if link.node in graph))
+def ancestors(graph: Graph, starts: Iterable[NodeId]) -> set[NodeId]:
+    """The nodes and everything they depend on, links to absent nodes left out."""
+    nodes = graph.nodes
+    return reach(
+        starts,
+        lambda id: [
+            value.node
+            for value in nodes[id].inputs.values()
+            if isinstance(value, Link) and value.node in nodes
+        ],
+    )
 
 
 def reach(starts: Iterable[NodeId], following: Callable[[NodeId], Iterable[NodeId]]) -> set[NodeId]:

@@ -1,7 +1,7 @@
 """Everything that is wrong with a graph, found at once, each fault with its node and input."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from nodes.spec import InputSpec, Json, NodeSpec, Section, compatible
 from server.graph import constants
@@ -30,6 +30,38 @@ class Verdict:
     targets: tuple[NodeId, ...]
     error: Fault | None = None
     node_faults: Mapping[NodeId, NodeFaults] = field(default_factory=dict[NodeId, NodeFaults])
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict and what it was reached by: while that is as it was, nobody need judge again."""
+
+    verdict: Verdict
+    specs: Specs
+    listed: Mapping[str, tuple[str, ...]]  # the files of each folder key that was asked for
+
+    def holds(self, specs: Specs, choices: Lister) -> bool:
+        """Whether judging again would come to the same."""
+        return self.specs is specs and all(tuple(choices(key)) == files for key, files in self.listed.items())
+
+
+def judge(
+    graph: Graph,
+    specs: Specs,
+    choices: Lister,
+    *,
+    only: Collection[NodeId] | None = None,
+    complaints: Sequence[Complaint] = (),
+) -> Judgement:
+    """`validate`, with what the verdict rests on. Each folder is listed once: many nodes may offer it."""
+    listed: dict[str, tuple[str, ...]] = {}
+
+    def listing(key: str) -> Sequence[str]:
+        if key not in listed:
+            listed[key] = tuple(choices(key))
+        return listed[key]
+
+    return Judgement(validate(graph, specs, listing, only=only, complaints=complaints), specs, listed)
 
 
 def calls(graph: Graph, specs: Specs) -> tuple[Call, ...]:
@@ -98,14 +130,16 @@ class _Judge:
         self._coerced: dict[NodeId, GraphNode] = dict(graph.nodes)
 
     def judge(self, wanted: Sequence[NodeId]) -> Verdict:
-        reach = {target: ancestors(self._graph, target) for target in wanted}
-        concerned = set[NodeId]().union(*reach.values())
+        concerned, targets = ancestors(self._graph, wanted), set(wanted)
         for node in self._graph:
             if node.id in concerned:
-                self._check_node(node, node.id in wanted)
+                self._check_node(node, node.id in targets)
         self._check_cycles(concerned)
         self._take_complaints(concerned)
         faulty = {id for id, faults in self._faults.items() if faults}
+        if not faulty:
+            return Verdict(Graph(self._coerced), tuple(wanted))
+        reach = {target: ancestors(self._graph, [target]) for target in wanted}
         valid = tuple(target for target in wanted if not (reach[target] & faulty))
         node_faults = {
             id: NodeFaults(
@@ -121,22 +155,24 @@ class _Judge:
 
     def _check_node(self, node: GraphNode, is_output: bool) -> None:
         spec = self._specs[node.type]
-        coerced: dict[str, Input] = dict(node.inputs)
+        inputs = node.inputs
+        coerced: dict[str, Input] = {}
         for declared in spec.inputs:
             if declared.section is Section.HIDDEN:
                 continue
-            if declared.name not in node.inputs:
+            if declared.name not in inputs:
                 if declared.section is Section.REQUIRED:
                     self._fault(node, self._missing(declared))
                 continue
-            value = node.inputs[declared.name]
+            value = inputs[declared.name]
             if isinstance(value, BareList):
                 self._fault(node, self._bad_link(declared, value))
             elif isinstance(value, Link):
                 self._check_link(node, spec, declared, value, is_output)
             else:
                 coerced[declared.name] = self._check_constant(node, spec, declared, value)
-        self._coerced[node.id] = replace(node, inputs=coerced)
+        if coerced:
+            self._coerced[node.id] = GraphNode(node.id, node.type, {**inputs, **coerced}, node.title)
 
     def _check_link(
         self, node: GraphNode, spec: NodeSpec, declared: InputSpec, link: Link, is_output: bool

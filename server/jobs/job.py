@@ -7,6 +7,7 @@ from typing import Protocol, TypeAlias
 
 from nodes.spec import Json
 from server.graph.model import NodeId
+from server.graph.validate import Judgement
 
 Ui: TypeAlias = Mapping[NodeId, Mapping[str, Sequence[Json]]]
 Message: TypeAlias = Sequence[Json]  # [event name, data], as the field's history shows it
@@ -40,6 +41,7 @@ class Wish:
         created: ms since 1970.
         secrets: keys of paid services; they are never written down.
         retry_of: the id of the job that this is another try of.
+        judgement: of the server that took it in; None if another did.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Wish:
     created: int = 0
     secrets: Mapping[str, Json] = field(default_factory=dict[str, Json], repr=False, compare=False)
     retry_of: str | None = None
+    judgement: Judgement | None = field(default=None, repr=False, compare=False)
 
     @property
     def stops_at_failure(self) -> bool:

@@ -5,7 +5,6 @@ import logging
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Protocol
 
 from nodes.spec import Json, NodeSpec
@@ -24,7 +23,7 @@ from server.graph.host import BackendLost, Host
 from server.graph.outcome import Failure
 from server.graph.parse import parse_prompt
 from server.graph.run import Ending, Order, Status, run
-from server.graph.validate import validate
+from server.graph.validate import Verdict, judge
 from server.jobs.history import History
 from server.jobs.job import Clock, Job, JobStore, Message, Record, Result, State, StoreFull
 from server.jobs.queue import MAX_RETURNS, Queue
@@ -174,9 +173,7 @@ class Runner:
         """Run the job; whatever goes wrong, there is an ending."""
         try:
             specs = await self._with.nodes.specs()
-            # Judged again: files and nodes may have gone since it was queued.
-            graph, listed = parse_prompt(job.wish.prompt), cache(self._with.choices)
-            verdict = await asyncio.to_thread(validate, graph, specs, listed, only=job.wish.targets)
+            verdict = await asyncio.to_thread(self._judged, job, specs)
             if verdict.error:
                 return self._fail(
                     job, kept, f"{verdict.error.message}\n{verdict.error.details}".strip(), "PromptError"
@@ -200,6 +197,15 @@ class Runner:
             return self._fail(
                 job, kept, message, type(error).__name__, tuple(traceback.format_exception(error))
             )
+
+    def _judged(self, job: Job, specs: Mapping[str, NodeSpec]) -> Verdict:
+        """The verdict of when it was queued; another where files or nodes may have come or gone since."""
+        before = job.wish.judgement
+        if before is None or not before.holds(specs, self._with.choices):
+            before = judge(
+                parse_prompt(job.wish.prompt), specs, self._with.choices, only=job.wish.targets
+            )
+        return before.verdict
 
     def _tell(self, job: Job, kept: _Log, event: Event) -> None:
         if isinstance(event, MARKS) and (message := self._with.message(event)) is not None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from functools import cache
 
 from aiohttp import web
 
@@ -15,7 +14,7 @@ from server.api.shape import Shape
 from server.graph.errors import Fault
 from server.graph.outcome import now_ms
 from server.graph.parse import parse_prompt
-from server.graph.validate import Verdict, calls, validate
+from server.graph.validate import Judgement, calls, judge
 from server.jobs.job import Wish
 from server.jobs.queue import DuplicateJob
 
@@ -33,7 +32,8 @@ async def queue_prompt(request: web.Request) -> web.Response:
     """Validate a prompt and let it wait. It is durable before this answers."""
     wanted = wire.read_prompt(await read_json(request), str(uuid.uuid4()))
     behind = services(request)
-    verdict = await judge(behind, wanted)
+    judgement = await judged(behind, wanted)
+    verdict = judgement.verdict
     if verdict.error:
         return json_response(answers.error_json(verdict.error, verdict.node_faults), 400)
     created = now_ms()
@@ -45,6 +45,7 @@ async def queue_prompt(request: web.Request) -> web.Response:
         client=wanted.client,
         created=created,
         secrets=wanted.secrets,
+        judgement=judgement,
     )
     try:
         job = await behind.queue.put(wish, number=wanted.number, front=wanted.front)
@@ -59,7 +60,7 @@ async def queue_prompt(request: web.Request) -> web.Response:
     return json_response(answer)
 
 
-async def judge(behind: Services, wanted: wire.PromptRequest) -> Verdict:
+async def judged(behind: Services, wanted: wire.PromptRequest) -> Judgement:
     """Everything that is wrong with a prompt.
 
     Raises:
@@ -70,5 +71,5 @@ async def judge(behind: Services, wanted: wire.PromptRequest) -> Verdict:
     specs = await behind.backend.specs()
     asked = calls(graph, specs)
     complaints = await behind.backend.validate(asked) if asked else ()
-    listed = cache(behind.workspace.choices)  # many nodes may offer one folder
-    return await asyncio.to_thread(validate, graph, specs, listed, only=wanted.targets, complaints=complaints)
+    choices = behind.workspace.choices
+    return await asyncio.to_thread(judge, graph, specs, choices, only=wanted.targets, complaints=complaints)

@@ -20,7 +20,9 @@ class Ready:
         self._specs = specs
         self._types: dict[NodeId, str] = {}
         self._consumers: dict[NodeId, list[NodeId]] = {}
-        self._unread: list[Iterable[GraphNode]] = [graph]  # read when first needed: a run may need nothing of it
+        self._unread: list[Iterable[GraphNode]] = [
+            graph
+        ]  # read when first needed: a run may need nothing of it
         self._ranks: dict[NodeId, int] = {}
         self._computing: list[_Entry] = []
         self._waiting: list[_Entry] = []

@@ -202,9 +202,7 @@ class Runner:
         """The verdict of when it was queued; another where files or nodes may have come or gone since."""
         before = job.wish.judgement
         if before is None or not before.holds(specs, self._with.choices):
-            before = judge(
-                parse_prompt(job.wish.prompt), specs, self._with.choices, only=job.wish.targets
-            )
+            before = judge(parse_prompt(job.wish.prompt), specs, self._with.choices, only=job.wish.targets)
         return before.verdict
 
     def _tell(self, job: Job, kept: _Log, event: Event) -> None:

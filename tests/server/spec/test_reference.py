@@ -23,7 +23,7 @@ KINDS: Mapping[str, tuple[int, Mapping[str, Sequence[Any] | str]]] = {
     "Even": (1, {"a": "number"}),
     "EvenLater": (1, {"a": "number"}),
     "Pair": (2, {"a": "number"}),
-    "Numbers": (1, {"count": (2, 3, "number")}),
+    "Numbers": (1, {"count": (2, 3, 4, "number")}),
     "Total": (1, {"values": "number", "more": "link?"}),
     "Gate": (1, {"value": "number", "limit": (-1, 0, 1), "message": (None, "closed", "full")}),
     "Wait": (1, {"value": "number"}),

@@ -36,6 +36,7 @@ from server.graph.outcome import (
 )
 from server.graph.plan import strong_links
 from server.graph.ready import Ready
+from server.graph.topology import reach
 
 NOT_LINKED = "graph.NodeInputError"  # the field's name for it
 
@@ -177,6 +178,11 @@ class Execution:
     def over(self) -> bool:
         """Nothing runs and nothing can start."""
         return not self._running and (self.stopped or not self._ready)
+
+    @property
+    def keys(self) -> Mapping[NodeId, str | None]:
+        """Content keys by node, those of made nodes too; None: the result must not be kept."""
+        return self._keys
 
     def state(self, id: NodeId) -> State | None:
         """Where a node stands; None if the run does not need it."""
@@ -320,8 +326,7 @@ class Execution:
         self._ready.grow(made.nodes.values())
         self._results |= {new: tuple(tokens) for new, tokens in known.items() if new in made.nodes}
         self._made[id] = made
-        if any(self._is_output(new) or self._keys.get(new.id) is None for new in made.nodes.values()):
-            self._repeat(id)
+        self._doubt(id, made)
         self._states[id] = State.WAITING
         sources = dict.fromkeys(part.node for slot in made.parts for part in slot if isinstance(part, Link))
         outputs = [new.id for new in made.nodes.values() if self._is_output(new)]
@@ -330,11 +335,17 @@ class Execution:
         self._settle(id)
         return None
 
-    def _repeat(self, id: NodeId) -> None:
-        """What it made shows something, or may differ next time: a remembered result would hide that."""
+    def _doubt(self, id: NodeId, made: Expanded) -> None:
+        """See to it that a remembered result never hides what the made graph shows, or gives differently next time."""
+        differs = any(self._keys.get(new) is None for new in made.nodes)
+        if not differs and not any(self._is_output(new) for new in made.nodes.values()):
+            return
         maker: NodeId | None = id
-        while maker is not None and maker not in self._repeated:
+        while maker is not None:
             self._repeated.add(maker)
+            if differs:
+                for dependent in reach([maker], self._ready.fed_by):
+                    self._keys[dependent] = None
             origin = self._origins.get(maker)
             maker = origin.parent if origin else None
 

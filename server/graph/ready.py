@@ -1,7 +1,7 @@
 """Nodes that can start, best first: outputs and nodes that wait, then what is near an output, then the rest as scheduled."""
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from nodes.spec import NodeSpec
 from server.graph.model import Graph, GraphNode, Link, NodeId
@@ -30,6 +30,10 @@ class Ready:
     def grow(self, nodes: Iterable[GraphNode]) -> None:
         """Take note of who is fed by these nodes' links."""
         self._unread.append(nodes)
+
+    def fed_by(self, id: NodeId) -> Sequence[NodeId]:
+        """The nodes that a node's outputs are linked to."""
+        return self._consumers.get(id, ())
 
     def push(self, id: NodeId, order: int, *, waits: bool) -> None:
         """It can start. Among equals the lower `order` is better."""

@@ -116,7 +116,6 @@ class _Run:
         self._host = host
         self._emit = emit
         self._execution = Execution(order.job, Graph({}), specs, (), {}, {})
-        self._keys: dict[NodeId, str | None] = {}
         self._outputs: dict[NodeId, Ui] = {}
         self._timings: dict[NodeId, float] = {}
         self._first: NodeFailed | None = None
@@ -140,7 +139,7 @@ class _Run:
             await self._host.begin(JobContext(order.job, order.prompt, order.extra, order.previews))
             await self._prepare()
             await self._loop()
-            await self._host.end(order.job, [key for key in self._keys.values() if key is not None])
+            await self._host.end(order.job, [key for key in self._execution.keys.values() if key is not None])
         except BackendLost as lost:
             self._blame_worker(lost)
         return self._end()
@@ -149,14 +148,14 @@ class _Run:
         graph, targets = self._order.graph, self._order.targets
         wanted = concerned(graph, targets)
         scope = Graph({node.id: node for node in graph if node.id in wanted})
-        self._keys = signature.keys(scope, self._specs, await self._tokens(scope, scope))
-        known = await self._recall(wanted)
+        keys = signature.keys(scope, self._specs, await self._tokens(scope, scope))
+        known = await self._recall(wanted, keys)
         cached = needed(graph, self._specs, targets, known) & known.keys()
         in_order = tuple(node.id for node in graph if node.id in known)
         self._emit(NodesCached(self._order.job, in_order, now_ms()))
         tokens = {id: entry.outputs for id, entry in known.items()}
         self._execution = Execution(
-            self._order.job, graph, self._specs, targets, self._keys, tokens, promises=self._ahead > 1
+            self._order.job, graph, self._specs, targets, keys, tokens, promises=self._ahead > 1
         )
         for id in graph.nodes:
             if id in cached:
@@ -170,8 +169,10 @@ class _Run:
             return {}
         return await self._host.change_tokens([call(graph, node, self._specs) for node in asked])
 
-    async def _recall(self, ids: Iterable[NodeId]) -> dict[NodeId, Remembered]:
-        wanted = {id: key for id in ids if (key := self._keys.get(id)) is not None}
+    async def _recall(
+        self, ids: Iterable[NodeId], keys: Mapping[NodeId, str | None]
+    ) -> dict[NodeId, Remembered]:
+        wanted = {id: key for id in ids if (key := keys.get(id)) is not None}
         if not wanted:
             return {}
         found = await self._host.recall(set(wanted.values()))
@@ -272,10 +273,9 @@ class _Run:
     async def _take_expansion(self, id: NodeId, made: Expanded) -> Outcome:
         new = Graph(made.nodes)
         fresh = await self._tokens(new, new)
-        added: dict[NodeId, str | None] = dict(self._keys)
+        added: dict[NodeId, str | None] = dict(self._execution.keys)
         signature.extend(new, self._specs, fresh, added)
-        self._keys = added
-        known = await self._recall(made.nodes)
+        known = await self._recall(made.nodes, added)
         tokens: dict[NodeId, tuple[Token, ...]] = {new_id: entry.outputs for new_id, entry in known.items()}
         outcome = self._execution.apply(id, made, {new_id: added[new_id] for new_id in made.nodes}, tokens)
         if outcome is made:
@@ -350,7 +350,7 @@ class _Run:
         stuck = self._execution.stuck()
         if not stuck:
             return None
-        blamed = next((id for id in stuck if self._execution.origin(id) is None), stuck[0])
+        blamed = next((id for id in stuck if self._execution.origin(id)), stuck[0])
         type = self._execution.node(blamed).type
         return JobFailed(
             self._order.job, self._place(blamed), type, RING, tuple(self._execution.executed), now_ms()

@@ -1,10 +1,11 @@
 """Node classes for the tables of EXECUTOR.md and for random graphs: each shows one habit, none needs torch."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from nodes.spec import (
     Blocker,
@@ -35,6 +36,7 @@ class World:
         tokens: what `File` answers when asked for its change token; an exception is raised.
         folder: the worker's workspace.
         log: ("start" or "end", node id) of every call of a node's function, in order.
+        stop: presses Stop; set by whoever plays.
         asked: node ids whose change token was asked for.
     """
 
@@ -43,6 +45,7 @@ class World:
     tokens: dict[str, object] = field(default_factory=dict[str, object])
     log: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     asked: list[str] = field(default_factory=list[str])
+    stop: Callable[[], None] | None = None
 
     def forget(self) -> None:
         """Begin anew."""
@@ -113,6 +116,35 @@ def show_and_give(ctx: Context, value: int = 0) -> Result:
     return Result((value,), ui={"text": [value], "sign": ["-" if value < 0 else "+"]})
 
 
+def uneven(ctx: Context, value: int = 0) -> Result:
+    return Result(ui={"text": [value]} if value else {"first": [value], "text": [value]})
+
+
+def reasons(ctx: Context, count: int = 0) -> Blocker:
+    return Blocker("odd" if count % 2 else "even")
+
+
+def told(ctx: Context, **inputs: object) -> Result:
+    """Shows all that it receives."""
+    return Result(ui={name: [cast("Json", value)] for name, value in sorted(inputs.items())})
+
+
+def hidden(ctx: Context, **inputs: Any) -> Result:
+    """Shows what its hidden inputs receive; of the running prompt, its ids."""
+    inputs["dynprompt"] = sorted(inputs["dynprompt"].all_node_ids())
+    return told(ctx, **inputs)
+
+
+def ring(ctx: Context, of: str = "") -> Result:
+    """Becomes a node that depends on the node `of`."""
+    return Result((["ring", 0],), expand={"ring": {"class_type": "Add", "inputs": {"a": [of, 0]}}})
+
+
+def becomes(ctx: Context, graph: Mapping[str, Json], result: Json = 0, ui: str = "") -> Result:
+    """Becomes the graph that it is given."""
+    return Result((result,), {"text": [ui]} if ui else None, graph)
+
+
 def unroll(
     ctx: Context, times: int = 0, value: int = 0, source: list[Json] | None = None, style: str = "chain"
 ) -> Result:
@@ -143,6 +175,21 @@ def unroll(
     if style == "show":
         made[f"{prefix}show"] = {"class_type": "Show", "inputs": {"value": previous, "made_by": prefix}}
     return Result((previous,), expand=made)
+
+
+HIDDEN = tuple(
+    InputSpec(name.lower(), name, Section.HIDDEN)
+    for name in (
+        "PROMPT",
+        "DYNPROMPT",
+        "EXTRA_PNGINFO",
+        "UNIQUE_ID",
+        "AUTH_TOKEN_COMFY_ORG",
+        "API_KEY_COMFY_ORG",
+        "EXECUTION_LIST",
+        "COMFY_USAGE_SOURCE",
+    )
+)
 
 
 def socket(name: str, *, optional: bool = True, type: str = "*", **options: Json) -> InputSpec:
@@ -198,6 +245,18 @@ def nodes(world: World) -> Iterator[Node]:
         )
         return Node(spec, logged(run), needs, change_token)
 
+    def press_stop(ctx: Context, a: int = 0) -> int:
+        assert world.stop is not None
+        world.stop()
+        return a
+
+    def until(ctx: Context, id: str) -> str:
+        """Keeps the computing thread until the node `id` is done."""
+        end = time.monotonic() + 20
+        while ("end", id) not in world.log and time.monotonic() < end:
+            time.sleep(0.002)
+        return "met" if ("end", id) in world.log else "alone"
+
     lazy = (socket("a", lazy=True), socket("b", lazy=True))
     unrolled = (socket("times"), socket("value"), socket("source", rawLink=True), socket("style"))
     yield make("Add", add, (socket("a"), socket("b")))
@@ -215,7 +274,21 @@ def nodes(world: World) -> Iterator[Node]:
     yield make("Fallback", fallback, lazy, needs=fallback_needs)
     yield make("File", file, (socket("name"),), change_token=token)
     yield make("Unroll", unroll, unrolled)
+    yield make("PressStop", press_stop, (socket("a"),))
+    yield make("Until", until, (socket("id"),))
+    yield make("Told", told, (socket("a"), socket("raw", rawLink=True)), (), is_output=True)
+    yield make("ToldAll", told, (socket("a"),), (), is_output=True, takes_anything=True)
+    yield make("Hidden", hidden, HIDDEN, (), is_output=True)
+    yield make(
+        "TiedByUniqueId", lambda ctx, me, a=0: a, (socket("a"), InputSpec("me", "UNIQUE_ID", Section.HIDDEN))
+    )
+    yield make("Ring", ring, (socket("of"),))
+    yield make("Becomes", becomes, (socket("graph"), socket("result"), socket("ui")))
     yield make("Show", show, (socket("value"),), (), is_output=True)
+    yield make("Uneven", uneven, (socket("value"),), (), is_output=True)
+    yield make("Reasons", reasons, (socket("count"),))
+    yield make("BlockBoth", lambda ctx: Blocker(), (), (OutputSpec("*", "a"), OutputSpec("*", "b")))
+    yield make("GiveOne", lambda ctx: (1,), (), (OutputSpec("*", "a"), OutputSpec("*", "b")))
     yield make("ShowAndGive", show_and_give, (socket("value"),), is_output=True)
 
 

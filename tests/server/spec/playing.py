@@ -90,15 +90,21 @@ class Stage:
         self.backend = ThreadBackend(Factory(FACTORY, world))
 
     async def play(
-        self, prompt: Prompt, targets: Sequence[str] | None = None, extra: Mapping[str, Json] | None = None
+        self,
+        prompt: Prompt,
+        targets: Sequence[str] | None = None,
+        extra: Mapping[str, Json] | None = None,
+        *,
+        stop_at_failure: bool = False,
     ) -> Played:
         """Run the output nodes of a prompt, or those of `targets`."""
         specs = await self.backend.specs()
         graph = parse_prompt(prompt)
         outputs = tuple(entry.id for entry in graph if specs[entry.type].is_output)
         chosen = outputs if targets is None else tuple(id for id in outputs if id in targets)
+        self.world.stop = self.backend.stop
         before, events = len(self.world.log), list[Event]()
-        order = Order("job", graph, chosen, prompt, extra or {})
+        order = Order("job", graph, chosen, prompt, extra or {}, stop_at_failure=stop_at_failure)
         ending = await asyncio.wait_for(run(order, specs, self.backend, events.append), 60)
         return Played(ending, events, self.world.log[before:])
 

@@ -101,6 +101,9 @@ class _Walk:
     def _inputs(self, id: str) -> Mapping[str, Any]:
         return self._prompt[id]["inputs"]
 
+    def _declares(self, id: str, name: str) -> bool:
+        return name in [entry.name for entry in self._node(id).spec.inputs]
+
     def _option(self, id: str, name: str, option: str) -> bool:
         declared = next((entry for entry in self._node(id).spec.inputs if entry.name == name), None)
         return declared is not None and bool(declared.options.get(option))
@@ -167,7 +170,11 @@ class _Walk:
         ask = self._node(id).change_token
         if ask is None:
             return ""
-        constants = {name: None if is_link(value) else value for name, value in self._inputs(id).items()}
+        constants = {
+            name: None if is_link(value) else value
+            for name, value in self._inputs(id).items()
+            if self._declares(id, name)
+        }
         if id not in self._tokens:
             try:
                 self._tokens[id] = ask(self._context(id), **constants)
@@ -222,7 +229,7 @@ class _Walk:
     def _lists(self, id: str, asked: set[str]) -> dict[str, list[Any]]:
         lists: dict[str, list[Any]] = {}
         for name, value in self._inputs(id).items():
-            if name not in [entry.name for entry in self._node(id).spec.inputs]:
+            if not self._declares(id, name):
                 continue
             if not is_link(value) or self._option(id, name, "rawLink"):
                 lists[name] = [value]

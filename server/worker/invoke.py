@@ -11,7 +11,7 @@ from nodes.spec import Blocker, Json, Node, NodeError, is_plain
 from server.graph.errors import PromptError
 from server.graph.host import SwitchedOff
 from server.graph.model import GraphNode, Link, NodeId
-from server.graph.outcome import Blocked, Done, Expanded, Missing, Needs, Outcome, Task, Token
+from server.graph.outcome import Blocked, Done, Expanded, Missing, Needs, Outcome, Promised, Task, Token
 from server.graph.parse import parse_input, parse_prompt
 from server.worker.arguments import Keywords, Lists, blocker_among, calls, held
 from server.worker.outputs import Outputs, Ui
@@ -80,7 +80,7 @@ class Invocation:
         lazy = {
             entry.name
             for entry in self.node.spec.inputs
-            if entry.lazy and isinstance(arguments.get(entry.name), Token)
+            if entry.lazy and isinstance(arguments.get(entry.name), Token | Promised)
         }
         while True:
             shown = {name: [None] if name in lazy else values for name, values in lists.items()}

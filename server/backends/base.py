@@ -44,6 +44,10 @@ class Backend(Host, Protocol):
         """Begin to make ready; returns at once. What follows waits until it is."""
         ...
 
+    async def rested(self) -> None:
+        """Wait while it makes no sense to try a job: nothing can be started now, and it is too soon to try again."""
+        ...
+
     async def close(self) -> None:
         """End what runs and let everything go."""
         ...
@@ -66,7 +70,7 @@ class Backend(Host, Protocol):
         ...
 
     def stop(self) -> None:
-        """Ask what runs to stop; a backend that can, enforces it when nothing answers for `grace` seconds."""
+        """Ask what runs to stop; a backend that can, enforces it when nothing answers for a while."""
         ...
 
     async def free(self, *, models: bool, results: bool) -> None:

@@ -18,11 +18,15 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import IO, Any
 
+from server.backends.endings import ending, unanswered_stop
+from server.backends.leash import leash, options
 from server.graph.host import BackendLost, Report
+from server.graph.model import NodeId
 from server.graph.outcome import Interrupted
 from server.worker.messages import (
     Answered,
     Ask,
+    Asking,
     Beat,
     ChangeTokens,
     Close,
@@ -34,21 +38,28 @@ from server.worker.messages import (
     Run,
     Stop,
     Untold,
+    Validate,
     receive,
     send,
 )
 from server.worker.parts import Factory
 
 BOOT = """\
-import json, sys
+import faulthandler, json, signal, sys
+if hasattr(faulthandler, "register"):
+    faulthandler.register(signal.SIGUSR2)
 sys.path[:], handle = json.loads(sys.argv[1])
 sys.argv = ["weft"]
 from server.worker.main import main
 main(handle)
 """
-KEPT_LINES = 12  # of the worker's last words, for the message when it cannot start
+KEPT_LINES = 60  # of the worker's last words, for the message when it cannot start or crashed
+SHOWN_LINES = 30  # of them, when it cannot start
+LONGEST_LINE = 1 << 16  # bytes; a longer one is logged in parts
 MOST_AT_ONCE = 256  # messages that cross together
+TIME_TO_TELL = 0.1  # seconds
 LAST_CHANCE = 1.0  # seconds between asking the system to end the process and making it
+UNREAD_REPORTS = 1024  # beyond them the worker waits, so that one that talks without end fills no memory here
 
 log = logging.getLogger("weft.worker")
 
@@ -67,35 +78,46 @@ class Child:
         factory: furnishes the worker.
         skip: packs not to load, and why.
         on_gone: called on the loop when the process has ended.
+        memory: bytes that it may hold; 0: not known.
 
     Attributes:
         ready: done once it is furnished; `BackendLost` if it never was.
         loading: the pack that was being loaded last; empty once it is ready.
         beat: loop time of the last sign of life that a running node gave.
+        asking: the node whose own check or change token is asked for now.
     """
 
-    def __init__(self, factory: Factory, skip: Mapping[str, str], on_gone: Callable[["Child"], None]) -> None:
+    def __init__(
+        self, factory: Factory, skip: Mapping[str, str], on_gone: Callable[["Child"], None], memory: int = 0
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self._loop.create_future()
-        self.gone: asyncio.Future[str] = self._loop.create_future()
+        self.gone: asyncio.Future[BackendLost] = self._loop.create_future()
         self.loading = ""
-        self.beat = self._loop.time()
+        self._born = self.beat = self._loop.time()
         self._on_gone = on_gone
         self._pending: dict[int, _Pending] = {}
         self._number = 0
         self._owed = 0  # answers that Stop would cut short
         self._idle = asyncio.Event()
         self._idle.set()
-        self._ended_by_stop = False
+        self._ended_for: BackendLost | None = None
+        self.asking: NodeId | None = None
         self._last_words: deque[str] = deque(maxlen=KEPT_LINES)
         self._outbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._connection, theirs = Pipe()
         self._process = _spawn(theirs)
-        self._writer = threading.Thread(target=self._write, args=((factory, dict(skip)),), daemon=True)
+        self._leash = leash(self._process, memory)
+        self._unread = threading.Semaphore(UNREAD_REPORTS)
+        self._writer = threading.Thread(
+            target=self._write, args=((factory, dict(skip), memory),), daemon=True
+        )
         self._writer.start()
         self._listener = threading.Thread(target=self._log_lines, daemon=True)
         self._listener.start()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        threading.Thread(target=self._await_end, daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -106,6 +128,16 @@ class Child:
     def running(self) -> bool:
         """Whether it owes an answer that Stop would cut short."""
         return not self._idle.is_set()
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was started."""
+        return self._loop.time() - self._born
+
+    async def ended_within(self, seconds: float) -> bool:
+        """Wait up to `seconds` for its end; whether it came."""
+        await asyncio.wait([self.gone], timeout=seconds)
+        return self.gone.done()
 
     async def idle(self, seconds: float) -> bool:
         """Wait up to `seconds` until nothing runs; whether that came about."""
@@ -128,7 +160,7 @@ class Child:
         """Ask at once; what the future brings is as for `ask`."""
         future: asyncio.Future[Any] = self._loop.create_future()
         if self.gone.done():
-            future.set_exception(BackendLost(self.gone.result()))
+            future.set_exception(again(self.gone.result()))
             return future
         self._number += 1
         self._pending[self._number] = _Pending(question, future, report)
@@ -142,8 +174,21 @@ class Child:
 
     def end_for_stop(self) -> None:
         """Nothing answers Stop: end the process; what ran counts as interrupted."""
-        self._ended_by_stop = True
-        self.kill()
+        self.end_for(unanswered_stop())
+
+    def end_for(self, cause: BackendLost, *, tell: bool = True) -> None:
+        """End the process; this is then why it is gone.
+
+        Args:
+            cause: said to whoever asked.
+            tell: let it first say in the log where its code was, where it can.
+        """
+        self._ended_for = self._ended_for or cause
+        if os.name == "nt" or not tell:
+            self._process.kill()
+        else:
+            self._process.send_signal(signal.SIGUSR2)
+            self._loop.call_later(TIME_TO_TELL, self._process.kill)
 
     def kill(self) -> None:
         """End the process, gently first."""
@@ -190,6 +235,7 @@ class Child:
                     self._post(self._take, (Refused(message.number, str(error)),))
 
     def _read(self) -> None:
+        """Hands over what the worker says until its end of the pipe is closed; a worker without pipe is of no use."""
         while True:
             messages: list[object] = []
             over = False
@@ -201,24 +247,36 @@ class Child:
                 over = True
             except Untold as error:
                 log.error("A message of the worker was not understood: %s", error)
+            except Exception:
+                log.exception("A message of the worker could not be read.")
+            for _ in filter(lambda message: isinstance(message, Reported), messages):
+                self._unread.acquire()
             if not self._post(self._take, messages) or over:
                 break
-        try:
-            status = self._process.wait(LAST_CHANCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            status = self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(LAST_CHANCE)
+            return
+        self._process.kill()
+
+    def _await_end(self) -> None:
+        """Waits for the process itself: children that it forked may keep its end of the pipe open."""
+        status = self._process.wait()
+        self._leash.pull()
+        self._reader.join(LAST_CHANCE)
         self._listener.join(LAST_CHANCE)
         self._outbox.put(None)
-        self._writer.join()
-        self._connection.close()  # not before both threads are done with it: the next worker's may get the same handle
+        self._writer.join(LAST_CHANCE)
+        if not (
+            self._reader.is_alive() or self._writer.is_alive()
+        ):  # a child that left the group may hold the pipe
+            self._connection.close()  # not before both are done with it: the next worker's may get the same handle
         self._post(self._end, status)
 
     def _log_lines(self) -> None:
         stream: IO[bytes] | None = self._process.stdout
         assert stream is not None
         with stream:
-            for raw in stream:
+            while raw := stream.readline(LONGEST_LINE):
                 line = raw.decode(errors="replace").rstrip("\r\n").rpartition("\r")[2]
                 if line:
                     self._last_words.append(line)
@@ -242,6 +300,7 @@ class Child:
     def _take_one(self, message: object) -> None:
         match message:
             case Reported(number=number, report=report):
+                self._unread.release()
                 self.beat = self._loop.time()
                 pending = self._pending.get(number)
                 if pending and pending.report:
@@ -255,6 +314,8 @@ class Child:
             case Loading(pack=pack):
                 self.loading = pack
                 self.beat = self._loop.time()
+            case Asking(node=node):
+                self.asking = node
             case Ready():
                 self.loading = ""
                 if not self.ready.done():
@@ -267,6 +328,8 @@ class Child:
         if pending is None:
             return
         self._count(pending.question, -1)
+        if isinstance(pending.question, Validate | ChangeTokens):
+            self.asking = None
         if pending.future.done():
             return
         if error is None:
@@ -284,38 +347,28 @@ class Child:
                 self._idle.set()
 
     def _end(self, status: int) -> None:
-        cause = self._cause(status)
+        cause = self._ended_for or self._known(status)
+        cause.node = self.asking
         self.gone.set_result(cause)
         for number, pending in list(self._pending.items()):
-            if self._ended_by_stop and isinstance(pending.question, Run):
+            if cause.stopped and isinstance(pending.question, Run):
                 self._settle(number, Interrupted(), None)
             else:
-                self._settle(number, None, BackendLost(cause))
+                self._settle(number, None, again(cause))
         if not self.ready.done():
-            self.ready.set_exception(BackendLost(cause))
+            self.ready.set_exception(again(cause))
             self.ready.exception()  # whoever does not wait for it need not hear of it
         self._on_gone(self)
 
-    def _cause(self, status: int) -> str:
-        if self._ended_by_stop:
-            return "The worker did not answer Stop and was ended."
-        said = "" if self.ready.done() else "\n".join(("", *self._last_words))
-        return f"{describe_exit(status)}{said}"
+    def _known(self, status: int) -> BackendLost:
+        ready = self.ready.done()
+        words = list(self._last_words)
+        return ending(status, words if ready else words[-SHOWN_LINES:], ready=ready)
 
 
-def describe_exit(status: int) -> str:
-    """How a process ended, for the person at the canvas. Negative statuses are signals."""
-    if status >= 0:
-        return f"The worker process ended by itself (exit status {status})."
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    if name == "SIGKILL":
-        return "The worker process was killed (SIGKILL): most likely the machine ran out of memory."
-    if name in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"):
-        return f"The worker process crashed in native code ({name})."
-    return f"The worker process was ended from outside ({name})."
+def again(cause: BackendLost) -> BackendLost:
+    """The same cause to raise once more: an exception that is raised twice collects both tracebacks."""
+    return BackendLost(cause.message, cause.hint, cause.lines, stopped=cause.stopped, node=cause.node)
 
 
 def _spawn(theirs: Connection) -> "subprocess.Popen[bytes]":
@@ -329,7 +382,12 @@ def _spawn(theirs: Connection) -> "subprocess.Popen[bytes]":
         startup: Any = subprocess
         more = {"startupinfo": startup.STARTUPINFO(lpAttributeList={"handle_list": [handle]})}
     process: Any = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        **more,
+        **options(),
     )
     theirs.close()
     return process

@@ -4,7 +4,9 @@ A node that crashes, hangs or eats all memory takes that process down and nothin
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from nodes.spec import Json, NodeSpec
@@ -17,9 +19,12 @@ from server.backends.base import (
     Remembered,
     Report,
 )
-from server.backends.child import Child
+from server.backends.child import Child, again
+from server.backends.endings import not_answered
+from server.backends.vigil import Patience, see_started, watch_memory
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Outcome, Task
+from server.memory import memory
 from server.worker.messages import (
     Begin,
     ChangeTokens,
@@ -36,10 +41,12 @@ from server.worker.messages import (
 )
 from server.worker.parts import Factory
 
-MOST_STARTS = 3  # failed starts in a row before asking waits for a person
-PATIENCE = 300.0  # seconds one pack may take to load before its worker is ended
+MOST_STARTS = 3  # failed starts in a row before Weft waits between them
+SHORT_LIFE = 5.0  # seconds: a worker that ends this soon without a job has failed to start, ready or not
 AHEAD = 256  # nodes
-LONGEST_STOP = 6  # times `grace`: a node that swallows Stop and goes on is ended then
+LONGEST_STOP = 6  # times `Patience.stop`: a node that swallows Stop and goes on is ended then
+
+log = logging.getLogger("weft.worker")
 
 
 class ProcessBackend:
@@ -47,16 +54,23 @@ class ProcessBackend:
 
     Args:
         factory: furnishes the worker; crosses to it.
-        grace: seconds after Stop, or after the last sign of life that follows it, until the worker is ended.
+        patience: how long the worker may take for what.
+        most_memory: bytes that the worker may hold; None: what the machine can spare.
     """
 
-    def __init__(self, factory: Factory, *, grace: float = 5.0) -> None:
+    def __init__(
+        self, factory: Factory, *, patience: Patience | None = None, most_memory: int | None = None
+    ) -> None:
         self._factory = factory
-        self._grace = grace
+        self._patience = patience or Patience()
+        self._most_memory = most_memory
         self._child: Child | None = None
         self._at_work: Child | None = None  # the worker that began the job; its successors know nothing of it
         self._skip: dict[str, str] = {}
         self._failed_starts = 0
+        self._why_none: BackendLost | None = None  # why there is no worker, while Weft waits to start one
+        self._may_try = asyncio.Event()
+        self._may_try.set()
         self._closing = False
         self._stop_asked = False
         self._specs: Mapping[str, NodeSpec] | None = None
@@ -90,6 +104,10 @@ class ProcessBackend:
     def pid(self) -> int | None:
         """The worker's process id; None while there is none."""
         return self._child.pid if self._child else None
+
+    async def rested(self) -> None:
+        """Return at once, unless no worker can be started: then when it is time to try again."""
+        await self._may_try.wait()
 
     # --- a job ------------------------------------------------------------------------------------------------------
 
@@ -127,7 +145,7 @@ class ProcessBackend:
         await self._present().ask(End(job, tuple(keys)))
 
     def stop(self) -> None:
-        """Ask what runs to stop; what gives no sign of life for `grace` seconds is ended with its worker."""
+        """Ask what runs to stop; what gives no sign of life for `Patience.stop` seconds is ended with its worker."""
         self._stop_asked = True
         child = self._child
         if child is None:
@@ -149,8 +167,17 @@ class ProcessBackend:
         return await self._ask_patiently(Packs())
 
     async def validate(self, calls: Sequence[Call]) -> Sequence[Complaint]:
-        """The nodes' own validation."""
-        return await self._ask_patiently(Validate(tuple(calls))) if calls else ()
+        """The nodes' own validation. One that ends the worker, and the next worker too, is told as its complaint."""
+        if not calls:
+            return ()
+        try:
+            return await self._ask_patiently(Validate(tuple(calls)))
+        except BackendLost as lost:
+            asked = next((call for call in calls if call.node == lost.node), None)
+            if asked is None:
+                raise
+            message = f"The node's own check of its inputs failed. {lost.message}"
+            return (Complaint(asked.node, next(iter(asked.constants), ""), message),)
 
     async def free(self, *, models: bool, results: bool) -> None:
         """Let go of loaded models, of kept results."""
@@ -163,22 +190,21 @@ class ProcessBackend:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _launch(self) -> None:
-        child = Child(self._factory, self._skip, self._mourn)
+        self._why_none = None
+        self._may_try.set()
+        child = Child(self._factory, self._skip, self._mourn, self._most_memory or memory()[0])
         self._child = child
         self._begin_chore(self._attend(child))
+        self._begin_chore(watch_memory(child, self._most_memory))
 
     async def _attend(self, child: Child) -> None:
         """See a new worker through its start, then ask for its descriptions."""
-        loop = asyncio.get_running_loop()
-        while not child.ready.done():
-            await asyncio.wait([child.ready], timeout=min(1.0, PATIENCE))
-            if child.loading and loop.time() - child.beat > PATIENCE:
-                child.kill()
-                return
-        if child.ready.exception() is None:
-            self._failed_starts = 0
+        await see_started(child, self._patience)
+        if child.ready.done() and child.ready.exception() is None:
             try:
                 self._learn(await child.ask(Specs(refresh=False, known=self._edition)))
+                if not await child.ended_within(SHORT_LIFE):
+                    self._failed_starts = 0
             except BackendLost:
                 return  # the next worker is attended in its turn
 
@@ -192,26 +218,38 @@ class ProcessBackend:
         if self._closing or child is not self._child:
             return
         cause = child.gone.result()
+        log.error("%s", cause.message)
         never_ready = child.ready.exception() is not None
         if never_ready and child.loading:
-            self._skip[child.loading] = cause
-        elif never_ready:
+            self._skip[child.loading] = cause.message
+        elif never_ready or (child.age < SHORT_LIFE and child is not self._at_work):
             self._failed_starts += 1
         if self._failed_starts >= MOST_STARTS:
-            self._child = None
+            self._child, self._why_none = None, cause
+            self._may_try.clear()
+            self._begin_chore(self._start_later())
         else:
+            self._launch()
+
+    async def _start_later(self) -> None:
+        """Try again by itself, at ever greater distances: what kept the worker from starting may pass."""
+        times = 2.0 ** (self._failed_starts - MOST_STARTS)
+        pause = min(self._patience.pause * times, self._patience.longest_pause)
+        log.error("No worker can be started. Weft tries again in %g seconds.", pause)
+        await asyncio.sleep(pause)
+        if self._child is None and not self._closing:
             self._launch()
 
     async def _enforce(self, child: Child) -> None:
         """End a worker in which nothing answers Stop."""
         loop = asyncio.get_running_loop()
         asked = loop.time()
-        last = asked + LONGEST_STOP * self._grace
+        last = asked + LONGEST_STOP * self._patience.stop
         while True:
-            deadline = min(max(child.beat, asked) + self._grace, last)
+            deadline = min(max(child.beat, asked) + self._patience.stop, last)
             if await child.idle(max(deadline - loop.time(), 0.0)):
                 return
-            if loop.time() >= min(max(child.beat, asked) + self._grace, last):
+            if loop.time() >= min(max(child.beat, asked) + self._patience.stop, last):
                 child.end_for_stop()
                 return
 
@@ -219,25 +257,22 @@ class ProcessBackend:
         """A worker that is ready, however many it takes.
 
         Raises:
-            BackendLost: none can be started; the next call tries again.
+            BackendLost: none can be started; after a while the next one is tried.
         """
-        cause: BackendLost | None = None
         while True:
             if self._closing:
                 raise BackendLost("The server is closing.")
+            if self._why_none is not None:
+                why = self._why_none
+                raise BackendLost(f"No worker can be started. {why.message}", why.hint, why.lines) from why
             if self._child is None:
-                if cause is not None:
-                    raise BackendLost(f"No worker can be started. {cause}") from cause
-                self._failed_starts = 0
                 self._launch()
             child = self._child
             assert child is not None
-            try:
+            with suppress(BackendLost):
                 await asyncio.shield(child.ready)
                 if not child.gone.done():
                     return child
-            except BackendLost as lost:
-                cause = lost
             await asyncio.sleep(0)
 
     def _present(self) -> Child:
@@ -246,13 +281,25 @@ class ProcessBackend:
         return self._at_work
 
     async def _ask_patiently(self, question: Question) -> Any:
-        """An answer from whichever worker lives to give it."""
-        while True:
+        """An answer from the worker, or from the one after it: the first may have died of something else.
+
+        Raises:
+            BackendLost: both died of it, or the worker does not answer.
+        """
+        for last in (False, True):
             child = await self._ready_child()
             try:
-                return await child.ask(question)
+                return await asyncio.wait_for(child.ask(question), self._patience.answer)
+            except TimeoutError:
+                asked = type(question).__name__.lower()
+                lost = not_answered(asked, self._patience.answer, child.asking)
+                if not child.running:  # else Stop can end what keeps it busy
+                    child.end_for(lost)
+                raise again(lost) from None
             except BackendLost:
-                continue
+                if last:
+                    raise
+        raise AssertionError("the second loss is raised")
 
     def _begin_chore(self, work: Any) -> None:
         chore: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)

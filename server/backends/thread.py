@@ -44,6 +44,9 @@ class ThreadBackend:
         """Whether the worker is furnished."""
         return self._building is not None and self._building.done()
 
+    async def rested(self) -> None:
+        """There is nothing to wait for."""
+
     async def begin(self, context: JobContext) -> None:
         """A job starts. A Stop that comes while the worker is still being furnished holds for this job."""
         self._stop_asked = False

@@ -76,7 +76,30 @@ class Remembered:
 
 
 class BackendLost(Exception):
-    """The place where nodes run died (killed, out of memory, crashed). The message says what is known of it."""
+    """The place where nodes run died (killed, out of memory, crashed).
+
+    Attributes:
+        message: what is known of it. hint: what to do about it.
+        lines: where its code was at the end, if it could say.
+        stopped: it was ended because nothing in it answered Stop.
+        node: the node that was asked something at the end, where it did not run.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        lines: tuple[str, ...] = (),
+        *,
+        stopped: bool = False,
+        node: NodeId | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.lines = lines
+        self.stopped = stopped
+        self.node = node
 
 
 class Host(Protocol):

@@ -120,7 +120,8 @@ class _Run:
         self._timings: dict[NodeId, float] = {}
         self._first: NodeFailed | None = None
         self._lost: JobFailed | None = None
-        self._stopped_at: NodeId | None = None
+        self._stopped = False
+        self._stopped_at: NodeId | None = None  # None where it was between nodes
         # The first node of the line runs, those behind it are handed over ahead of time.
         self._line: deque[NodeId] = deque()
         self._pending: dict[
@@ -265,8 +266,8 @@ class _Run:
             case Failed(failure=failure):
                 self._fail(id, failure)
             case Interrupted():
-                if self._stopped_at is None and (self._first is None or not self._order.stop_at_failure):
-                    self._stopped_at = id
+                if not self._stopped and (self._first is None or not self._order.stop_at_failure):
+                    self._stopped, self._stopped_at = True, id
             case _:
                 pass
 
@@ -314,27 +315,30 @@ class _Run:
         """The worker died: the node that ran takes the blame, since what it did is the likeliest cause."""
         for future in self._pending.values():
             future.cancel()
-        failure = Failure(
-            str(lost), "Run it again: what was finished before is kept where it could be.", "BackendLost"
-        )
-        culprit = self._line[0] if self._line else next(iter(self._pending), None)
+        culprit = self._line[0] if self._line else next(iter(self._pending), lost.node)
+        if lost.stopped:
+            if not self._stopped:
+                self._stopped, self._stopped_at = True, culprit
+            return
+        hint = lost.hint or "Run it again: what was finished before is kept where it could be."
+        failure = Failure(lost.message, hint, "BackendLost", lost.lines)
         place = self._place(culprit) if culprit is not None else None
-        type = self._execution.node(culprit).type if culprit is not None else ""
+        type = self._type(culprit)
         executed = tuple(self._execution.executed)
         if place is not None:
             self._emit(NodeFailed(self._order.job, place, type, failure))
         self._lost = JobFailed(self._order.job, place, type, failure, executed, now_ms())
 
     def _end(self) -> Ending:
-        failure = self._lost or self._failure()
+        failure = self._failure()
         executed = tuple(self._execution.executed)
         if failure:
             status = Status.FAILED
             self._emit(failure)
-        elif self._stopped_at is not None:
-            status = Status.STOPPED
-            node = self._execution.node(self._stopped_at)
-            self._emit(JobStopped(self._order.job, self._place(node.id), node.type, executed, now_ms()))
+        elif self._stopped:
+            status, at = Status.STOPPED, self._stopped_at
+            place = self._place(at) if at is not None else None
+            self._emit(JobStopped(self._order.job, place, self._type(at), executed, now_ms()))
         else:
             status = Status.SUCCEEDED
             self._emit(JobSucceeded(self._order.job, now_ms()))
@@ -342,11 +346,13 @@ class _Run:
         return Ending(status, self._outputs, meta, executed, failure, self._timings)
 
     def _failure(self) -> JobFailed | None:
-        if self._stopped_at is not None:
+        if self._stopped:
             return None
         if self._first:
             first, executed = self._first, tuple(self._execution.executed)
             return JobFailed(first.job, first.place, first.type, first.failure, executed, now_ms())
+        if self._lost:
+            return self._lost
         stuck = self._execution.stuck()
         if not stuck:
             return None
@@ -355,6 +361,13 @@ class _Run:
         return JobFailed(
             self._order.job, self._place(blamed), type, RING, tuple(self._execution.executed), now_ms()
         )
+
+    def _type(self, id: NodeId | None) -> str:
+        """Its class type; empty for no node. Before the graph is prepared, the prompt's own nodes are all there is."""
+        if id is None:
+            return ""
+        node = self._order.graph.nodes.get(id)
+        return node.type if node is not None else self._execution.node(id).type
 
     def _place(self, id: NodeId) -> Place:
         origin = self._execution.origin(id)

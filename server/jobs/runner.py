@@ -46,6 +46,10 @@ class Nodes(Host, Protocol):
         """Ask what runs to stop."""
         ...
 
+    async def rested(self) -> None:
+        """Wait while it makes no sense to try a job."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
@@ -106,6 +110,7 @@ class Runner:
     async def serve(self) -> None:
         """Run what waits, for ever."""
         while True:
+            await self._with.nodes.rested()  # one job is enough to say that no worker can be started
             job = await self._take()
             try:
                 await self._perform(job)

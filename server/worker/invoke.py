@@ -16,11 +16,9 @@ from server.graph.parse import parse_input, parse_prompt
 from server.worker.arguments import Keywords, Lists, blocker_among, calls, held
 from server.worker.outputs import Outputs, Ui
 from server.worker.running import Made, NodeContext
-from server.worker.shape import Returned, blocked, join, join_ui, read, spread
+from server.worker.shape import AUTHOR, Returned, blocked, join, join_ui, read, spread
 from server.worker.shown import lasts
 from server.worker.usage import Meter
-
-AUTHOR = "This is a fault of the node's code: tell its author."
 
 
 @dataclass(frozen=True, slots=True)

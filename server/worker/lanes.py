@@ -8,7 +8,7 @@ import concurrent.futures
 import queue
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -33,6 +33,7 @@ class Lanes:
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._loop = asyncio.new_event_loop()
         self._waiting: set[asyncio.Task[Any]] = set()
+        self._closed = False
         threading.Thread(target=self._compute, name="weft-nodes", daemon=True).start()
         threading.Thread(target=self._wait, name="weft-waiting", daemon=True).start()
 
@@ -52,6 +53,7 @@ class Lanes:
 
     def close(self) -> None:
         """Let the threads end once they are free."""
+        self._closed = True
         self._work.put(None)
         self._loop.call_soon_threadsafe(self._loop.stop)
 
@@ -81,7 +83,9 @@ class Lanes:
 
     def _wait(self) -> None:
         with self._around():
-            try:
-                self._loop.run_forever()
-            finally:
-                self._loop.close()
+            while not self._closed:
+                with suppress(
+                    SystemExit, KeyboardInterrupt
+                ):  # asyncio lets a node's through: they end no lane
+                    self._loop.run_forever()
+            self._loop.close()

@@ -3,14 +3,12 @@
 When the server is gone the pipe ends, and the process with it.
 """
 
-import ctypes
 import os
 import pickle
 import queue
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -20,9 +18,19 @@ from typing import Any, cast
 from server.graph.host import Report
 from server.graph.outcome import Failed
 from server.worker.failures import failure
+from server.worker.guard import (
+    Streams,
+    die_with_server,
+    keep_from_forks,
+    limit_memory,
+    take_children_along,
+)
 from server.worker.messages import (
+    CANNOT_START,
+    LOST_SERVER,
     Answered,
     Ask,
+    Asking,
     Beat,
     Begin,
     ChangeTokens,
@@ -48,11 +56,6 @@ from server.worker.parts import Factory
 from server.worker.stopping import StopSwitch
 from server.worker.worker import Worker
 
-LOST_SERVER = 3  # exit status: nobody is left to work for
-CANNOT_START = 4
-BEATS_APART = 0.5  # seconds
-PR_SET_PDEATHSIG = 1  # of Linux's prctl
-
 
 class Process:
     """One worker behind one pipe.
@@ -68,8 +71,8 @@ class Process:
         self._sending = threading.Lock()
         self._factory = factory
         self._skip = skip
-        self._switch = StopSwitch(self._beat)
-        self._last_beat = 0.0
+        self._switch = StopSwitch(lambda: self._send(Beat()))
+        self._streams = Streams()
         self._worker: Worker | None = None
         self._questions: queue.SimpleQueue[Ask] = queue.SimpleQueue()
 
@@ -92,7 +95,11 @@ class Process:
         """Build the worker, then answer questions, in this thread: packs see one thread at a time."""
         try:
             self._worker = Worker(
-                self._factory, self._switch, lambda pack: self._send(Loading(pack)), self._skip
+                self._factory,
+                self._switch,
+                lambda pack: self._send(Loading(pack)),
+                self._skip,
+                lambda node: self._send(Asking(node)),
             )
         except BaseException:  # noqa: BLE001 - whatever it is, without parts there is no worker
             traceback.print_exc()
@@ -140,6 +147,7 @@ class Process:
         assert worker is not None
         match question:
             case Begin(context=context):
+                self._streams.mend()
                 worker.begin(context)
                 return None
             case End(job=job, keys=keys):
@@ -160,11 +168,6 @@ class Process:
                 return worker.devices()
             case Run() | ChangeTokens():
                 raise Untold("This is a job's work, which has a lane of its own.")
-
-    def _beat(self) -> None:
-        if time.monotonic() - self._last_beat > BEATS_APART:
-            self._last_beat = time.monotonic()
-            self._send(Beat())
 
     def _report(self, number: int, report: Report) -> None:
         self._send(Reported(number, report))
@@ -192,15 +195,6 @@ def leave(status: int) -> None:
     os._exit(status)
 
 
-def die_with_server() -> None:
-    """Where the system can do it: end this process with the thread that started it, even inside native code."""
-    if sys.platform == "linux":
-        server = os.getppid()
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != server:
-            leave(LOST_SERVER)
-
-
 def connect(handle: int) -> Connection:
     """The pipe that the server handed down, kept from further children."""
     if os.name == "nt":
@@ -213,11 +207,14 @@ def connect(handle: int) -> Connection:
 
 
 def main(handle: int) -> None:
-    """Begin with the first thing in the pipe: the factory, and the packs to skip."""
+    """Begin with the first thing in the pipe: the factory, the packs to skip, the bytes of memory to hold at most."""
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C reaches the whole group; the server decides what it means
-    die_with_server()
+    die_with_server(lambda: leave(LOST_SERVER))
     connection = connect(handle)
-    factory, skip = pickle.loads(connection.recv_bytes())  # noqa: S301 - written by the server that started us
+    guard = take_children_along()
+    keep_from_forks(connection.close, *([guard.close] if guard else []))
+    factory, skip, memory = pickle.loads(connection.recv_bytes())  # noqa: S301 - written by the server that started us
+    limit_memory(memory)
     Process(connection, factory, skip).serve()

@@ -12,11 +12,15 @@ from typing import Any, TypeAlias
 
 from nodes.spec import NodeSpec
 from server.graph.host import Call, JobContext, Report
+from server.graph.model import NodeId
 from server.graph.outcome import Collect, Task
 
 OUR_MODULES = ("nodes.spec.", "server.graph.", "server.worker.")
 PLAIN_MODULES = frozenset({"builtins", "pathlib", "collections", "datetime", "copyreg"})
 PLAIN_NAMES = frozenset({"set", "frozenset", "complex", "bytearray", "slice", "range", "object"})
+
+LOST_SERVER = 3  # exit status of a worker: its pipe ended
+CANNOT_START = 4  # exit status of a worker: it could not be furnished
 
 
 # --- from the server ------------------------------------------------------------------------------------------------
@@ -120,6 +124,13 @@ class Loading:
     """This pack is about to be loaded."""
 
     pack: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """This node is about to be asked about its inputs; if that ends the process, it is known who did."""
+
+    node: NodeId
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from server.worker.parts import WorkerParts
 from server.worker.stopping import StopSwitch
 
 T = TypeVar("T")
+LONGEST_WORDS = 20_000  # characters that a node may show at once while it runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ class NodeContext:
 
     def say(self, text: str) -> None:
         """Show a line of text on the node."""
-        self.report(Said(self.task.node, str(text)))
+        self.report(Said(self.task.node, str(text)[:LONGEST_WORDS]))
 
     def check_stop(self) -> None:
         """Raise `Stopped` if the person pressed Stop."""

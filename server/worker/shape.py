@@ -1,10 +1,14 @@
 """What a node's function returned, brought into one shape."""
 
+import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from nodes.spec import Blocker, Json, NodeError, NodeSpec, Result, plain
+
+MOST_SHOWN = 64 << 20  # bytes of what one node shows: it goes to every browser, and into the history
+AUTHOR = "This is a fault of the node's code: tell its author."
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +24,12 @@ def read(spec: NodeSpec, value: object) -> Returned:
     """Bring a function's return value into shape.
 
     Raises:
-        NodeError: it has another number of outputs than the node declares.
+        NodeError: it has another number of outputs than the node declares, or shows what cannot be shown.
     """
     if isinstance(value, Blocker):
         return blocked(spec, value)
     if isinstance(value, Result):
-        ui = None if value.ui is None else {name: _listed(shown) for name, shown in value.ui.items()}
-        return Returned(_counted(spec, value.outputs), ui, value.expand)
+        return Returned(_counted(spec, value.outputs), _shown(spec, value.ui), value.expand)
     if len(spec.outputs) == 1:
         return Returned((value,))
     if value is None:
@@ -52,7 +55,7 @@ def spread(spec: NodeSpec, slot: int, value: object) -> list[object]:
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise NodeError(
             f"{spec.id} was to give a list on its output {spec.outputs[slot].name!r} and gave a {type(value).__name__}.",
-            "This is a fault of the node's code: tell its author.",
+            AUTHOR,
         )
     return list(cast("Iterable[object]", value))
 
@@ -78,9 +81,34 @@ def _counted(spec: NodeSpec, outputs: tuple[object, ...]) -> tuple[object, ...]:
     if len(outputs) != len(spec.outputs):
         raise NodeError(
             f"{spec.id} returned {len(outputs)} outputs and declares {len(spec.outputs)}.",
-            "This is a fault of the node's code: tell its author.",
+            AUTHOR,
         )
     return outputs
+
+
+def _shown(spec: NodeSpec, ui: object) -> Mapping[str, Sequence[Json]] | None:
+    """What a call shows, as JSON.
+
+    Raises:
+        NodeError: it is none, contains itself, or is too much for browsers and history.
+    """
+    if ui is None:
+        return None
+    if not isinstance(ui, Mapping):
+        raise NodeError(f"What {spec.id} gave to be shown is not a table of lists by name.", AUTHOR)
+    entries = cast("Mapping[object, object]", ui)
+    try:
+        made = {str(plain(name)): _listed(shown) for name, shown in entries.items()}
+        held = len(pickle.dumps(made))
+    except RecursionError as error:
+        message = f"What {spec.id} gave to be shown contains itself, or is nested too deeply."
+        raise NodeError(message, AUTHOR) from error
+    if held > MOST_SHOWN:
+        raise NodeError(
+            f"{spec.id} gave {held >> 20} MB to be shown; {MOST_SHOWN >> 20} MB can be.",
+            "It should save that as a file and show the file: tell its author.",
+        )
+    return made
 
 
 def _listed(shown: object) -> list[Json]:

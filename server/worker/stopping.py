@@ -14,11 +14,13 @@ class StopSwitch:
     """Pressed by the server, checked by nodes between steps and by hooks between blocks of a network.
 
     Args:
-        beat: called at a check after the press: something in the worker still reaches its checks.
+        beat: called at the first check after the press: what runs has heard it, and may take its time to end. Whoever
+            comes back to check again has swallowed it, which is no sign of progress.
     """
 
     def __init__(self, beat: Callable[[], None] = _unheard) -> None:
         self._pressed = threading.Event()
+        self._heard = False
         self._beat = beat
 
     @property
@@ -32,6 +34,7 @@ class StopSwitch:
 
     def clear(self) -> None:
         """Forget it: a new job begins."""
+        self._heard = False
         self._pressed.clear()
 
     def check(self) -> None:
@@ -41,5 +44,7 @@ class StopSwitch:
             Stopped: Stop was asked for.
         """
         if self._pressed.is_set():
-            self._beat()
+            if not self._heard:
+                self._heard = True
+                self._beat()
             raise Stopped

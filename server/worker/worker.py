@@ -48,6 +48,10 @@ def _ignore(_report: Report) -> None:
     """A question's node has nobody to report to."""
 
 
+def _unasked(_node: NodeId) -> None:
+    """Nobody wants to know which node is asked."""
+
+
 class Worker:
     """Built once per process (or per test); its methods may be called from any thread.
 
@@ -56,12 +60,19 @@ class Worker:
         switch: Stop, pressed from outside.
         announce: told the name of each pack before it is loaded.
         skip: packs not to load, and why.
+        asking: told the id of each node before it is asked about its inputs.
     """
 
     def __init__(
-        self, factory: Factory, switch: StopSwitch, announce: Callable[[str], None], skip: Mapping[str, str]
+        self,
+        factory: Factory,
+        switch: StopSwitch,
+        announce: Callable[[str], None],
+        skip: Mapping[str, str],
+        asking: Callable[[NodeId], None] = _unasked,
     ) -> None:
         self._switch = switch
+        self._asking_node = asking
         self._parts: WorkerParts = factory.build(Services(switch.check, announce, skip))
         self._packs: tuple[PackReport, ...] = tuple(self._parts.load_packs())
         self._name = secrets.token_hex(4)
@@ -173,9 +184,11 @@ class Worker:
             outcome = await Invocation(node, task, context, self._outputs, self._meter).run(lists)
         except PromiseBroken:
             return NotReady()
-        except (Stopped, asyncio.CancelledError):
+        except Stopped:
             return Interrupted()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a node may raise anything; the worker lives on
+        except BaseException as error:  # noqa: BLE001 - a node may raise anything; the worker lives on
+            if isinstance(error, asyncio.CancelledError) and self._switch.pressed:
+                return Interrupted()
             if is_out_of_memory(error):
                 self._parts.free_models()
             return Failed(failure(error, lists))
@@ -198,7 +211,8 @@ class Worker:
         job = RunningJob(NOWHERE)
         for call in calls:
             node = self._parts.registry.get(call.type)
-            if node is not None:
+            if node is not None and node.validate is not None:
+                self._asking_node(call.node)
                 found.extend(await complaints(node, call, self._asking(call, job)))
         return found
 
@@ -207,6 +221,7 @@ class Worker:
         for call in calls:
             node = self._parts.registry.get(call.type)
             context = self._asking(call, self._job)
+            self._asking_node(call.node)
             found[call.node] = await change_token(node, call, self._job, context) if node else None
         return found
 

@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from server.backends.base import Backend, BackendLost, Call, Progressed
 from server.backends.process import ProcessBackend
+from server.backends.vigil import Patience
 from server.graph.outcome import Done, Failed, Interrupted
 from server.worker.parts import Factory
 from tests.server.backends.asking import job, task
@@ -28,7 +29,7 @@ def quiet(_report) -> None:
 
 @pytest_asyncio.fixture
 async def backend(tmp_path: Path) -> AsyncIterator[ProcessBackend]:
-    made = ProcessBackend(Factory(NODES, tmp_path), grace=0.5)
+    made = ProcessBackend(Factory(NODES, tmp_path), patience=Patience(stop=0.5))
     await made.start()
     yield made
     await made.close()

@@ -47,6 +47,9 @@ class Nodes(PlainHost):
     def stop(self) -> None:
         self.stopped += 1
 
+    async def rested(self) -> None:
+        pass
+
 
 @dataclass
 class Bench:

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from tests.server.api.asking import history, prompt, queue, shown
-from tests.server.api.test_websocket import Ear, listening
+from tests.server.api.listening import Ear, listening
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 

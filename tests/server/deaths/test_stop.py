@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from tests.server.api.asking import history, prompt, queue, shown
-from tests.server.api.test_websocket import listening
+from tests.server.api.listening import listening
 
 GRACE = 5  # seconds without a sign of life
 posix = pytest.mark.skipif(os.name == "nt", reason="calls POSIX's sleep")

@@ -9,8 +9,8 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 
-from nodes.spec import InputSpec, Json, NodeSpec
-from server.graph.model import BareList, Graph, GraphNode, Input, Link, NodeId
+from nodes.spec import Json, NodeSpec
+from server.graph.model import BareList, Graph, GraphNode, Link, NodeId
 
 Key = str
 
@@ -35,7 +35,8 @@ def extend(
     found: dict[NodeId, Key | None],
 ) -> None:
     """Add the keys of the graph's nodes to `found`, which may hold those of nodes outside it. Nodes on a ring get None."""
-    for start in graph.nodes:
+    nodes = graph.nodes
+    for start in nodes:
         stack = [start]
         waiting = set[NodeId]()
         while stack:
@@ -43,8 +44,12 @@ def extend(
             if id in found:
                 stack.pop()
                 continue
-            node = graph[id]
-            missing = [link.node for _, link in node.links() if link.node in graph and link.node not in found]
+            node = nodes[id]
+            missing = [
+                value.node
+                for value in node.inputs.values()
+                if isinstance(value, Link) and value.node not in found and value.node in nodes
+            ]
             if missing and id not in waiting:
                 waiting.add(id)
                 stack.extend(missing)
@@ -52,6 +57,7 @@ def extend(
                 found[id] = None
             else:
                 found[id] = node_key(node, specs.get(node.type), tokens, found.get)
+                stack.pop()
 
 
 def node_key(
@@ -66,34 +72,28 @@ def node_key(
         token = tokens.get(node.id)
         if token is None:
             return None
-    inputs: list[Json] = []
-    for name in sorted(node.inputs):
-        part = _input_part(node.inputs[name], spec.input(name) if spec else None, key_of)
-        if part is None:
-            return None
-        inputs.append([name, part])
     tied_to_id = spec is not None and spec.tied_to_id
-    content: Json = [node.type, spec.version if spec else "", token, node.id if tied_to_id else None, inputs]
-    return hashlib.blake2b(_canonical(content), digest_size=20).hexdigest()
-
-
-def _input_part(
-    value: Input, declared: InputSpec | None, key_of: Callable[[NodeId], Key | None]
-) -> list[Json] | None:
-    if isinstance(value, Link):
+    parts: list[object] = [node.type, spec.version if spec else "", token, node.id if tied_to_id else None]
+    for name in sorted(node.inputs):
+        value = node.inputs[name]
+        if not isinstance(value, Link):
+            parts.append((name, _constant(value)))
+            continue
         source = key_of(value.node)
         if source is None:
             return None
-        if declared is not None and declared.raw_link:  # the node may use the id that it gets
-            return ["link", source, value.slot, value.node]
-        return ["link", source, value.slot]
+        declared = spec.input(name) if spec else None
+        told = declared is not None and declared.raw_link  # the node may use the id that it gets
+        parts.append((name, "link", source, value.slot, value.node if told else None))
+    # As Python writes them: no two different lists of texts, numbers and tuples are written alike.
+    return hashlib.blake2b(ascii(parts).encode(), digest_size=20).hexdigest()
+
+
+def _constant(value: "Json | BareList") -> object:
+    """What stands for a constant in a key: itself, or the text of a list or an object, in one order of its names."""
     if isinstance(value, BareList):
-        return ["constant", list(value.value)]
-    return ["constant", value]
+        value = list(value.value)
+    return ("json", _ENCODER.encode(value)) if isinstance(value, list | Mapping) else value
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=list)
-
-
-def _canonical(content: Json) -> bytes:
-    return _ENCODER.encode(content).encode()
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=list)

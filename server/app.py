@@ -7,7 +7,7 @@ import importlib.metadata
 import os
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from nodes.spec import Json, Place, Registry
 from server.api.descriptions import Descriptions
 from server.api.kept import Kept
+from server.api.logs import LogBook
 from server.api.messages import history_message
 from server.api.services import Limits, Services
 from server.api.site import Site, build_application
@@ -243,6 +244,7 @@ class Server:
         self._store: Store | None = None
         self._backend: Backend | None = None
         self._hub: Hub | None = None
+        self._log = LogBook(self._tell)
 
     async def start(self) -> str:
         """Begin to serve; the address to open in a browser. Nodes may still be getting ready.
@@ -252,6 +254,7 @@ class Server:
             OSError: the workspace cannot be made or written.
         """
         config = self._config
+        self._log.open()
         workspace = build_workspace(config.workspace, config.packs, config.elsewhere)
         self._store = await Store.open(workspace.user / "weft.db", max_pages=config.database_pages)
         workspace.clear_temp()  # only now: until the store is ours, another server may be using it
@@ -291,6 +294,11 @@ class Server:
             await self._backend.close()
         if self._store:
             await self._store.close()
+        self._log.shut()
+
+    def _tell(self, clients: Collection[str], type: str, data: Mapping[str, Json]) -> None:
+        if self._hub:
+            self._hub.send(clients, type, data)
 
     def _join(self, workspace: Workspace, store: Store, backend: Backend) -> Services:
         config, bus = self._config, Bus()
@@ -320,6 +328,7 @@ class Server:
             backend=backend,
             descriptions=Descriptions(backend, workspace.choices, _kept(config, workspace)),
             hub=hub,
+            log=self._log,
             settings=store,
             limits=Limits(upload=config.max_upload, body=config.max_body),
             features=understood,

@@ -8,6 +8,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 DEFAULT_QUALITY = 90
+THUMBNAIL = 512  # pixels
 
 
 def redrawn(path: Path, preview: str | None, channel: str | None) -> tuple[bytes, str]:
@@ -51,6 +52,20 @@ def _channels(image: Image.Image, channel: str) -> Image.Image:
     only = Image.new("RGBA", image.size)
     only.putalpha(alpha)
     return only
+
+
+def thumbnail(picture: Path | io.BytesIO) -> bytes:
+    """A picture as WebP, at most `THUMBNAIL` pixels wide and high."""
+    with Image.open(picture) as image:
+        small = image.convert("RGBA" if "A" in image.getbands() else "RGB")
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    return _webp(small)
+
+
+def _webp(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, format="WEBP", quality=DEFAULT_QUALITY)
+    return out.getvalue()
 
 
 def put_alpha(original: Path, mask: Path, goal: Path) -> None:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from nodes.spec import Json
 from server.api.descriptions import Descriptions
+from server.api.logs import LogBook
 from server.api.websocket import Hub
 from server.backends.base import Backend
 from server.jobs.control import Control
@@ -70,6 +71,7 @@ class Services:
     backend: Backend
     descriptions: Descriptions
     hub: Hub
+    log: LogBook
     settings: Settings
     limits: Limits
     features: Mapping[str, Json]

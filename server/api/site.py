@@ -13,7 +13,9 @@ from server.api.routes import (
     catalogue,
     files,
     history,
+    internal,
     jobs,
+    models,
     nodes,
     people,
     prompts,
@@ -26,7 +28,18 @@ from server.api.routes import (
 from server.api.services import SERVICES, Services, services
 from server.api.shape import Shape
 
-BOTH = (prompts, queue, history, nodes, files, people, userdata, catalogue, system)  # bare and under /api
+BOTH = (
+    prompts,
+    queue,
+    history,
+    nodes,
+    files,
+    people,
+    userdata,
+    models,
+    catalogue,
+    system,
+)  # bare and under /api
 NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 
 
@@ -53,11 +66,12 @@ def entries() -> Iterator[Entry]:
     """All routes, in the order in which they are tried."""
     yield from _entries(("/api/weft",), system.OWN)
     yield from _entries(("/api",), jobs.ROUTES)
-    yield from _entries(("/internal",), catalogue.INTERNAL)
+    yield from _entries(("/internal",), internal.ROUTES)
     for module in BOTH:
         yield from _entries(("", "/api"), module.ROUTES)
     yield from _entries(("", "/api"), socket.ROUTES)
     yield from _entries(("", "/api"), OPENAPI)
+    yield from _entries(("",), catalogue.PAGES)
     yield from _entries(("",), static.ROUTES)
 
 

@@ -6,7 +6,7 @@ One task turns events into messages and lays them into the outbox of each client
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import WSMsgType, web
@@ -190,6 +190,11 @@ class Hub:
             self._open.discard(client)
             if self._clients.get(sid) is client:
                 del self._clients[sid]
+
+    def send(self, clients: Collection[str], type: str, data: Mapping[str, Json]) -> None:
+        """Tell some clients, by id, what is no event of a run; who is not connected misses it."""
+        for client in filter(None, map(self._clients.get, clients)):
+            client.tell([Words(type, data)])
 
     async def close(self) -> None:
         """End all connections: the server goes."""

@@ -311,6 +311,20 @@ def read_username(raw: Json) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Subscription:
+    """PATCH /internal/logs/subscribe: whether a client hears the log."""
+
+    client: str
+    enabled: bool
+
+
+def read_subscription(raw: Json) -> Subscription:
+    """Read `{"clientId", "enabled"}`."""
+    body = read_object(raw)
+    return Subscription(_text(body, "clientId") or "", _flag(body, "enabled"))
+
+
+@dataclass(frozen=True, slots=True)
 class FreeRequest:
     """POST /free. Letting results go implies letting models go."""
 

@@ -156,7 +156,14 @@ def kill_once(ctx: Context, text: Annotated[str, String()] = "") -> Text:
     return text
 
 
-NODES = (work, kill_once, say, number, show, save, steps, boom, kill, even, pick, note)
+@node("Shout", category="test", output=True, idempotent=False)
+def shout(ctx: Context, text: Annotated[str, String()] = "") -> Result:
+    """Print a line, as packs do."""
+    print(text)
+    return Result()
+
+
+NODES = (work, kill_once, say, number, show, save, steps, boom, kill, even, pick, note, shout)
 
 
 def build(settings: object, services: Services) -> WorkerParts:

@@ -1,59 +1,26 @@
-"""Lists: models, embeddings, extensions of packs; and what the field's front end asks that we have none of."""
+"""What packs bring beside nodes, and what Weft brings: scripts, translations, workflows, subgraphs, pages of help."""
 
 import asyncio
-import struct
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 from aiohttp import web
 
-from nodes.spec import Json, Place
-from server.api import listings, wire
+from nodes.spec import Json
+from server.api import listings, manual, wares
 from server.api.answers import Object
+from server.api.drawing import drawn
 from server.api.middleware import json_response
-from server.api.requests import FileQuery, PlaceName, SubscribeBody
+from server.api.routes.files import shown_file
 from server.api.services import Services, services
-from server.api.shape import Shape
+from server.api.shape import ANYTHING, Shape
 from server.backends.base import BackendLost
 
 ROUTES = web.RouteTableDef()
-INTERNAL = web.RouteTableDef()  # these are under /internal alone
-MAX_HEADER = 100 * 1024 * 1024  # bytes of a safetensors header
-
-
-@ROUTES.get("/models", shape=Shape(answer=list[str]))
-async def folders(request: web.Request) -> web.Response:
-    """Folder keys of models."""
-    return json_response(list(services(request).workspace.folders()))
-
-
-@ROUTES.get("/models/{folder}", shape=Shape(answer=list[str]))
-async def models(request: web.Request) -> web.Response:
-    """Files of one folder key."""
-    workspace, folder = services(request).workspace, request.match_info["folder"]
-    if folder not in workspace.folders():
-        raise web.HTTPNotFound
-    return json_response(await asyncio.to_thread(workspace.choices, folder))
-
-
-@ROUTES.get("/embeddings", shape=Shape(answer=list[str]))
-async def embeddings(request: web.Request) -> web.Response:
-    """Names of embeddings, without suffixes."""
-    names = await asyncio.to_thread(services(request).workspace.choices, "embeddings")
-    return json_response([str(Path(name).with_suffix("").as_posix()) for name in names])
-
-
-@ROUTES.get("/view_metadata/{folder}", shape=Shape(answer=Json, query=FileQuery))
-async def metadata(request: web.Request) -> web.Response:
-    """What a safetensors file says of itself."""
-    name = request.query.get("filename", "")
-    if not name.endswith(".safetensors"):
-        raise web.HTTPNotFound
-    path = services(request).workspace.find(request.match_info["folder"], name)
-    found = await asyncio.to_thread(_safetensors_metadata, path)
-    if found is None:
-        raise web.HTTPNotFound
-    return json_response(found)
+PAGES = web.RouteTableDef()  # these are not under /api
+TEMPLATE = "default"  # the name of our own workflow among the templates
 
 
 @ROUTES.get("/extensions", shape=Shape(answer=list[str]))
@@ -62,70 +29,99 @@ async def extensions(request: web.Request) -> web.Response:
     return json_response(await scripts(services(request)))
 
 
-@ROUTES.get("/i18n", shape=Shape(answer=Object))
-@ROUTES.get("/workflow_templates", shape=Shape(answer=Object))
-@ROUTES.get("/global_subgraphs", shape=Shape(answer=Object))
-@ROUTES.get("/node_replacements", shape=Shape(answer=Object))
-async def nothing(request: web.Request) -> web.Response:
-    """There are none."""
-    del request
-    return json_response({})
+@ROUTES.get("/i18n", shape=Shape(answer=dict[str, Object]))
+async def translations(request: web.Request) -> web.Response:
+    """What packs translate, by language."""
+    return json_response(await asyncio.to_thread(wares.translations, services(request).workspace))
 
 
-@ROUTES.get("/experiment/models", shape=Shape(answer=list[listings.ModelFolderJson]))
-async def model_folders(request: web.Request) -> web.Response:
-    """Folder keys of models, with their folders."""
-    folders = services(request).workspace.folders()
-    return json_response(
-        [{"name": key, "folders": [str(path) for path in paths]} for key, paths in folders.items()]
-    )
+@ROUTES.get("/workflow_templates", shape=Shape(answer=dict[str, list[str]]))
+async def workflows(request: web.Request) -> web.Response:
+    """Names of workflows that packs bring, by pack."""
+    return json_response(await asyncio.to_thread(wares.workflows, services(request).workspace))
 
 
-@ROUTES.get("/experiment/models/{folder}", shape=Shape(answer=list[listings.ModelJson]))
-async def model_files(request: web.Request) -> web.Response:
-    """Files of a folder key, with sizes and times."""
-    workspace, key = services(request).workspace, request.match_info["folder"]
-    if key not in workspace.folders():
+@ROUTES.get("/workflow_templates/{pack}/{file:.+}", shape=Shape(answer=bytes, media=ANYTHING))
+async def workflow(request: web.Request) -> web.StreamResponse:
+    """A workflow of a pack, or the picture beside it."""
+    place, workspace = request.match_info, services(request).workspace
+    path = await asyncio.to_thread(wares.workflow_file, workspace, place["pack"], place["file"])
+    if path is None:
         raise web.HTTPNotFound
-    return json_response(await asyncio.to_thread(_model_files, services(request), key))
+    if path.suffix == ".json":
+        return web.FileResponse(
+            path, headers={"Content-Type": "application/json", "Cache-Control": "no-cache"}
+        )
+    return shown_file(path, request)
 
 
-@INTERNAL.get("/folder_paths", shape=Shape(answer=dict[str, list[str]]))
-async def folder_paths(request: web.Request) -> web.Response:
-    """Folder keys of models, with their folders."""
-    folders = services(request).workspace.folders()
-    return json_response({key: [str(path) for path in paths] for key, paths in folders.items()})
+@ROUTES.get("/global_subgraphs", shape=Shape(answer=dict[str, listings.SubgraphJson]))
+async def subgraphs(request: web.Request) -> web.Response:
+    """Subgraphs that packs bring, by id, without their graphs."""
+    found = await asyncio.to_thread(wares.subgraphs, services(request).workspace)
+    return json_response({id: _subgraph(entry) for id, entry in found.items()})
 
 
-@INTERNAL.get("/files/{place}", shape=Shape(answer=list[str], paths=(("place", PlaceName),)))
-async def newest_files(request: web.Request) -> web.Response:
-    """Files of input, output or temp, the newest first; not those in folders."""
-    name = request.match_info["place"]
-    if name not in set(Place):
-        raise wire.BadRequest(f"There is no place {name[:50]!r}.")
-    folder = services(request).workspace.place(Place(name))
-    return json_response(await asyncio.to_thread(_newest, folder))
+@ROUTES.get("/global_subgraphs/{id}", shape=Shape(answer=listings.SubgraphJson))
+async def subgraph(request: web.Request) -> web.Response:
+    """One subgraph, with its graph."""
+    entry = (await asyncio.to_thread(wares.subgraphs, services(request).workspace)).get(
+        request.match_info["id"]
+    )
+    text = await asyncio.to_thread(wares.text_of, entry.path) if entry is not None else None
+    if entry is None or text is None:
+        raise web.HTTPNotFound
+    return json_response({**_subgraph(entry), "data": text})
 
 
-@INTERNAL.get("/logs", shape=Shape(answer=str))
-async def logs(request: web.Request) -> web.Response:
-    """The log as text; this server's log is on its own terminal."""
+@PAGES.get("/templates/index.json", shape=Shape(answer=list[Object]))
+async def templates(request: web.Request) -> web.Response:
+    """Workflows to begin with, by category: ours. Those of packs are in `/workflow_templates`."""
     del request
-    return json_response("")
+    told: dict[str, Json] = {
+        "name": TEMPLATE,
+        "title": "Text to image",
+        "mediaType": "image",
+        "mediaSubtype": "webp",
+        "description": "A picture from words, with the model that comes with Weft.",
+    }
+    return json_response([{"moduleName": "default", "title": "Weft", "type": "image", "templates": [told]}])
 
 
-@INTERNAL.get("/logs/raw", shape=Shape(answer=listings.LogJson))
-async def raw_logs(request: web.Request) -> web.Response:
-    """The log in entries."""
-    del request
-    return json_response({"entries": [], "size": {"cols": 80, "rows": 24}})
-
-
-@INTERNAL.patch("/logs/subscribe", shape=Shape(answer=Object, body=SubscribeBody))
-async def subscribe_to_logs(request: web.Request) -> web.Response:
-    """Accepted; nothing will come."""
+@PAGES.get("/templates/index_logo.json", shape=Shape(answer=Object))
+async def template_logos(request: web.Request) -> web.Response:
+    """Logos of who made the templates: ours needs none."""
     del request
     return json_response({})
+
+
+@PAGES.get("/templates/{name}.json", shape=Shape(answer=Object))
+async def template(request: web.Request) -> web.Response:
+    """A workflow to begin with."""
+    if request.match_info["name"] != TEMPLATE:
+        raise web.HTTPNotFound
+    return json_response(json.loads(services(request).default_workflow.read_text(encoding="utf-8")))
+
+
+@PAGES.get("/templates/{name}-1.webp", shape=Shape(answer=bytes, media="image/webp"))
+async def template_picture(request: web.Request) -> web.Response:
+    """A drawing of a workflow to begin with."""
+    if request.match_info["name"] != TEMPLATE:
+        raise web.HTTPNotFound
+    workflow = json.loads(services(request).default_workflow.read_text(encoding="utf-8"))
+    picture = await asyncio.to_thread(drawn, workflow)
+    return web.Response(body=picture, content_type="image/webp", headers={"Cache-Control": "no-cache"})
+
+
+@PAGES.get("/docs/{name:.+}/{language}.md", shape=Shape(answer=bytes, media="text/markdown"))
+async def help_page(request: web.Request) -> web.Response:
+    """A page of help for a node, in English alone; clients that find none in their language ask for it."""
+    spec = (await services(request).descriptions.specs()).get(unquote(request.match_info["name"]))
+    if spec is None or request.match_info["language"] != manual.LANGUAGE:
+        raise web.HTTPNotFound
+    return web.Response(
+        text=manual.page(spec), content_type="text/markdown", headers={"Cache-Control": "no-cache"}
+    )
 
 
 async def scripts(behind: Services) -> list[str]:
@@ -147,39 +143,5 @@ async def web_folders(behind: Services) -> Mapping[str, Path]:
     return {name: folder for name, folder in folders.items() if folder.is_dir()}
 
 
-def _newest(folder: Path) -> list[str]:
-    files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    return [path.name for path in sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)]
-
-
-def _model_files(behind: Services, key: str) -> list[dict[str, Json]]:
-    roots = behind.workspace.folders()[key]
-    found: list[dict[str, Json]] = []
-    for name in behind.workspace.choices(key):
-        for index, root in enumerate(roots):
-            if (root / name).is_file():
-                stat = (root / name).stat()
-                found.append(
-                    {
-                        "name": name,
-                        "pathIndex": index,
-                        "modified": stat.st_mtime,
-                        "created": stat.st_ctime,
-                        "size": stat.st_size,
-                    }
-                )
-                break
-    return found
-
-
-def _safetensors_metadata(path: Path) -> Json:
-    """The `__metadata__` of the header: 8 bytes of length (little-endian), then JSON."""
-    with path.open("rb") as file:
-        head = file.read(8)
-        if len(head) < 8 or (size := struct.unpack("<Q", head)[0]) > MAX_HEADER:
-            return None
-        try:
-            header = wire.read_object(wire.loads(file.read(size)))
-        except wire.BadRequest:
-            return None
-    return header.get("__metadata__")
+def _subgraph(entry: wares.Subgraph) -> dict[str, Json]:
+    return {"source": "custom_node", "name": entry.name, "info": {"node_pack": f"custom_nodes.{entry.pack}"}}

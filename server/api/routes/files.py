@@ -27,6 +27,7 @@ MORE_TYPES = {".webp": "image/webp", ".avif": "image/avif", ".flac": "audio/flac
               ".mkv": "video/x-matroska", ".m4a": "audio/mp4", ".glb": "model/gltf-binary"}  # fmt: skip
 
 
+@ROUTES.get("/viewvideo", shape=Shape(answer=bytes, media=ANYTHING, query=ViewQuery))
 @ROUTES.get("/view", shape=Shape(answer=bytes, media=ANYTHING, query=ViewQuery))
 async def view(request: web.Request) -> web.StreamResponse:
     """A file of input, output or temp; a picture also smaller (`preview`) or in part (`channel`)."""
@@ -44,10 +45,7 @@ async def view(request: web.Request) -> web.StreamResponse:
                 f"{path.name} is not a picture that can be shown so.", str(error)
             ) from error
         return web.Response(body=data, content_type=kind, headers=_headers(path.name, kind, request))
-    kind = content_type(path)
-    response = web.FileResponse(path, headers=_headers(path.name, kind, request))
-    response.content_type = kind if _may_be_shown(kind, request) else "application/octet-stream"
-    return response
+    return shown_file(path, request)
 
 
 @ROUTES.post("/upload/image", shape=Shape(answer=answers.StoredJson, body=UploadForm, body_media=FORM))
@@ -79,6 +77,14 @@ async def upload_mask(request: web.Request) -> web.Response:
         finally:
             masked.unlink(missing_ok=True)
     return json_response(saved)
+
+
+def shown_file(path: Path, request: web.Request) -> web.FileResponse:
+    """A file, or the part of it that is asked for: pictures, film and sound as such, all else only to be saved."""
+    kind = content_type(path)
+    response = web.FileResponse(path, headers=_headers(path.name, kind, request))
+    response.content_type = kind if _may_be_shown(kind, request) else "application/octet-stream"
+    return response
 
 
 def content_type(path: Path) -> str:

@@ -227,6 +227,7 @@ def features(config: Config) -> dict[str, Json]:
     return {
         "supports_preview_metadata": True,
         "supports_progress_text_metadata": True,
+        "node_replacements": True,
         FLAG: True,
         "max_upload_size": config.max_upload,
         "extension": {"manager": {"supports_v4": False}},

@@ -8,6 +8,7 @@ from nodes.spec.node import Blocker, Node, NodeSpec, Result, node
 from nodes.spec.packing import Codec, Packed, Part, PlainCodec, Unstorable
 from nodes.spec.plain import is_plain, plain
 from nodes.spec.registry import Registry
+from nodes.spec.replacement import Replacement
 from nodes.spec.sockets import (
     ANY,
     Boolean,
@@ -57,6 +58,7 @@ __all__ = [
     "PlainCodec",
     "Preview",
     "Registry",
+    "Replacement",
     "Result",
     "SaveSlot",
     "Section",

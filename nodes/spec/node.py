@@ -8,6 +8,7 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 
 from nodes.spec.context import Context
 from nodes.spec.errors import SpecError
+from nodes.spec.replacement import Replacement
 from nodes.spec.sockets import Hidden, InputSpec, Json, Marker, Out, OutputSpec, Section
 
 
@@ -27,6 +28,7 @@ class NodeSpec:
         has_change_token: what it read may change without its inputs changing (files); the worker is asked.
         decides_lazily: the node is asked which lazy inputs it needs.
         is_async: it waits rather than computes; others may run meanwhile.
+        replaces: nodes that are gone and for which this one stands in.
         version: changes when the node's code changes; part of every key.
         module: where it comes from, as the field names it ("nodes", "custom_nodes.x").
         late: inputs whose values are not there at first: lazy ones, and those that want the link itself.
@@ -53,6 +55,7 @@ class NodeSpec:
     dev_only: bool = False
     calls_paid_service: bool = False
     search_aliases: tuple[str, ...] = ()
+    replaces: tuple[Replacement, ...] = ()
     version: str = ""
     module: str = "nodes"
     extra: Mapping[str, Json] = field(default_factory=dict[str, Json])
@@ -135,6 +138,7 @@ def node(
     deprecated: bool = False,
     experimental: bool = False,
     search_aliases: tuple[str, ...] = (),
+    replaces: tuple[Replacement, ...] = (),
     module: str = "nodes",
 ) -> Callable[[Callable[..., object]], Node]:
     """Declare a built-in node: the function's parameters are its inputs, its return type its outputs.
@@ -173,6 +177,7 @@ def node(
             deprecated=deprecated,
             experimental=experimental,
             search_aliases=search_aliases,
+            replaces=replaces,
             version=_version(function),
             module=module,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from nodes.spec import Json
 from server.api import wire
@@ -119,7 +120,7 @@ class _Reading:
                     await self._store(part, part.filename)
                 elif part.name is not None:
                     self.fields[part.name] = await _field(part)
-        except (ValueError, AssertionError) as error:
+        except (ValueError, AssertionError, HttpProcessingError) as error:
             raise wire.BadRequest("The form cannot be read.", str(error)) from error
 
     def forget(self) -> None:

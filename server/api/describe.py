@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from functools import cache
 
-from nodes.spec import Json, NodeSpec, OutputSpec, Section
+from nodes.spec import Json, NodeSpec, OutputSpec, Replacement, Section
+from server.api.listings import ReplacementJson
 from server.graph.constants import Lister, config
+from server.graph.replace import stand_ins
 
 # In these words packs and the field's own nodes say more of themselves; they stand last, as there.
 FLAGS = (("deprecated", "deprecated"), ("experimental", "experimental"), ("dev_only", "dev_only"))
@@ -40,6 +42,28 @@ def describe(spec: NodeSpec, choices: Lister) -> dict[str, Json]:
     if spec.calls_paid_service:
         described["api_node"] = True
     return described | dict(spec.extra)
+
+
+def replacements(specs: Mapping[str, NodeSpec]) -> dict[str, list[ReplacementJson]]:
+    """Which nodes stand in for nodes that are gone, as `/node_replacements` gives it."""
+    return {
+        old: [_replacement(id, replacement) for id, replacement in found]
+        for old, found in stand_ins(specs).items()
+    }
+
+
+def _replacement(id: str, replacement: Replacement) -> ReplacementJson:
+    inputs, outputs = replacement.inputs, replacement.outputs
+    renamed = [{"new_id": new, "old_id": old} for new, old in (inputs or {}).items()]
+    added = [{"new_id": new, "set_value": value} for new, value in replacement.values.items()]
+    moved = [{"new_idx": new, "old_idx": old} for old, new in (outputs or {}).items()]
+    return {
+        "new_node_id": id,
+        "old_node_id": replacement.old,
+        "old_widget_ids": None if replacement.widgets is None else list(replacement.widgets),
+        "input_mapping": None if inputs is None else [*renamed, *added],
+        "output_mapping": None if outputs is None else [*moved],
+    }
 
 
 def _inputs(spec: NodeSpec, choices: Lister) -> dict[str, Json]:

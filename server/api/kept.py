@@ -13,11 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nodes.spec import Choices, InputSpec, NodeSpec, OutputSpec, Section
+from nodes.spec import Choices, InputSpec, NodeSpec, OutputSpec, Replacement, Section
 from server.api.versions import etag
 
 log = logging.getLogger(__name__)
-FORM = 1  # of the file; another form is not read
+FORM = 2  # of the file; another form is not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _plain(value: Any) -> Any:
         return value.value
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, NodeSpec | InputSpec | OutputSpec | Choices):
+    if isinstance(value, NodeSpec | InputSpec | OutputSpec | Choices | Replacement):
         return {field.name: getattr(value, field.name) for field in fields(value) if field.init}
     return str(value)
 
@@ -107,7 +107,8 @@ def _node(raw: dict[str, Any]) -> NodeSpec:
     lists = {name: tuple(raw[name]) for name in ("validates", "search_aliases")}
     inputs = tuple(_input(entry) for entry in raw["inputs"])
     outputs = tuple(_output(entry) for entry in raw["outputs"])
-    return NodeSpec(**{**raw, **lists, "inputs": inputs, "outputs": outputs})
+    replaces = tuple(_replacement(entry) for entry in raw["replaces"])
+    return NodeSpec(**{**raw, **lists, "inputs": inputs, "outputs": outputs, "replaces": replaces})
 
 
 def _input(raw: dict[str, Any]) -> InputSpec:
@@ -115,6 +116,17 @@ def _input(raw: dict[str, Any]) -> InputSpec:
     if choices is not None:
         choices = Choices(tuple(choices["values"]), choices["folder"], choices["bare"])
     return InputSpec(raw["name"], raw["type"], Section(raw["section"]), choices, raw["options"])
+
+
+def _replacement(raw: dict[str, Any]) -> Replacement:
+    outputs, widgets = raw["outputs"], raw["widgets"]  # JSON knows keys as text alone
+    return Replacement(
+        old=raw["old"],
+        inputs=raw["inputs"],
+        values=raw["values"],
+        outputs=None if outputs is None else {int(slot): new for slot, new in outputs.items()},
+        widgets=None if widgets is None else tuple(widgets),
+    )
 
 
 def _output(raw: dict[str, Any]) -> OutputSpec:

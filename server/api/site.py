@@ -10,6 +10,7 @@ from server.api import middleware
 from server.api.answers import Object
 from server.api.openapi import Entry, document
 from server.api.routes import (
+    assets,
     catalogue,
     files,
     history,
@@ -66,6 +67,7 @@ def entries() -> Iterator[Entry]:
     """All routes, in the order in which they are tried."""
     yield from _entries(("/api/weft",), system.OWN)
     yield from _entries(("/api",), jobs.ROUTES)
+    yield from _entries(("/api",), assets.ROUTES)
     yield from _entries(("/internal",), internal.ROUTES)
     for module in BOTH:
         yield from _entries(("", "/api"), module.ROUTES)

@@ -20,6 +20,7 @@ from nodes.spec import (
     Place,
     Preview,
     Registry,
+    Replacement,
     Result,
     Socket,
     String,
@@ -156,6 +157,26 @@ def kill_once(ctx: Context, text: Annotated[str, String()] = "") -> Text:
     return text
 
 
+@node(
+    "Repeat",
+    category="test",
+    replaces=(
+        Replacement(
+            old="OldRepeat",
+            inputs={"text": "string"},
+            values={"times": 2},
+            outputs={1: 0},
+            widgets=("string",),
+        ),
+    ),
+)
+def repeat(
+    ctx: Context, text: Annotated[str, String()] = "", times: Annotated[int, Int(minimum=1, maximum=9)] = 1
+) -> Text:
+    """Give a text several times."""
+    return text * times
+
+
 @node("Shout", category="test", output=True, idempotent=False)
 def shout(ctx: Context, text: Annotated[str, String()] = "") -> Result:
     """Print a line, as packs do."""
@@ -163,7 +184,7 @@ def shout(ctx: Context, text: Annotated[str, String()] = "") -> Result:
     return Result()
 
 
-NODES = (work, kill_once, say, number, show, save, steps, boom, kill, even, pick, note, shout)
+NODES = (work, kill_once, say, number, show, save, steps, boom, kill, even, pick, note, shout, repeat)
 
 
 def build(settings: object, services: Services) -> WorkerParts:

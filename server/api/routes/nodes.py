@@ -5,7 +5,8 @@ import gzip
 
 from aiohttp import web
 
-from server.api.listings import NodeJson
+from server.api.describe import replacements
+from server.api.listings import NodeJson, ReplacementJson
 from server.api.middleware import json_response
 from server.api.services import services
 from server.api.shape import Shape
@@ -34,3 +35,9 @@ async def all_nodes(request: web.Request) -> web.Response:
 async def one_node(request: web.Request) -> web.Response:
     """One node's description by class type; empty if nobody brought it."""
     return json_response(await services(request).descriptions.one(request.match_info["name"]))
+
+
+@ROUTES.get("/node_replacements", shape=Shape(answer=dict[str, list[ReplacementJson]]))
+async def node_replacements(request: web.Request) -> web.Response:
+    """By the class type of a node that is gone: which nodes stand in for it, the first of them in prompts too."""
+    return json_response(replacements(await services(request).descriptions.specs()))

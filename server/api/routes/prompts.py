@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from server.api.shape import Shape
 from server.graph.errors import Fault
 from server.graph.outcome import now_ms
 from server.graph.parse import parse_prompt
+from server.graph.replace import replaced
 from server.graph.validate import Judgement, calls, judge
 from server.jobs.job import Wish
 from server.jobs.queue import DuplicateJob
@@ -32,6 +34,7 @@ async def queue_prompt(request: web.Request) -> web.Response:
     """Validate a prompt and let it wait. It is durable before this answers."""
     wanted = wire.read_prompt(await read_json(request), str(uuid.uuid4()))
     behind = services(request)
+    wanted = replace(wanted, prompt=replaced(wanted.prompt, await behind.backend.specs()))
     judgement = await judged(behind, wanted)
     verdict = judgement.verdict
     if verdict.error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nodes.spec import Choices, InputSpec, Json, NodeSpec, OutputSpec, Section
+from nodes.spec import Choices, InputSpec, Json, NodeSpec, OutputSpec, Replacement, Section
 from server.api.descriptions import Descriptions
 from server.api.kept import Answer, Kept
 from server.api.versions import etag
@@ -30,6 +30,7 @@ PICK = NodeSpec(
     is_output=True,
     validates=("*",),
     search_aliases=("choose",),
+    replaces=(Replacement(old="Choose", inputs={"image": "file"}, outputs={1: 0}, widgets=("file",)),),
     extra={"price_badge": {"expr": "1"}},
 )
 

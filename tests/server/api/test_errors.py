@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from nodes.spec import NodeError
-from server.api.middleware import errors, headers
+from server.api.middleware import errors
 from server.backends.base import BackendLost
 from server.graph.errors import Fault, PromptError
 from server.jobs.job import StoreFull
@@ -32,7 +32,7 @@ async def test_an_error_is_an_answer(make: Callable[[], Exception], status: int,
     async def handler(request: web.Request) -> web.Response:
         raise make()
 
-    app = web.Application(middlewares=[headers, errors])
+    app = web.Application(middlewares=[errors])
     app.router.add_get("/", handler)
     async with TestClient(TestServer(app)) as client, client.get("/") as answer:
         assert isinstance(answer, aiohttp.ClientResponse)

@@ -32,6 +32,7 @@ from server.jobs.queue import Queue
 from server.jobs.runner import Runner, Surroundings
 from server.memory import GIGABYTE, memory
 from server.store import Store
+from server.tokens import OWNER, Tokens
 from server.worker.keeping import Keeping
 from server.worker.parts import Factory, Lasting, PackReport, WorkerParts
 from server.worker.parts import Services as WorkerServices
@@ -250,7 +251,10 @@ class Server:
     async def start(self) -> str:
         """Begin to serve; the address to open in a browser. Nodes may still be getting ready.
 
+        The address holds a token if one is asked for and this is the first: nobody is told it again.
+
         Raises:
+            TokensUnreadable: a token is asked for, and the list of them is damaged.
             PortTaken: somebody else listens there.
             OSError: the workspace cannot be made or written.
         """
@@ -260,7 +264,9 @@ class Server:
         self._store = await Store.open(workspace.user / "weft.db", max_pages=config.database_pages)
         workspace.clear_temp()  # only now: until the store is ours, another server may be using it
         self._backend = build_backend(config)
-        services = self._join(workspace, self._store, self._backend)
+        tokens = Tokens(workspace.user) if config.asks_token else None
+        made = "" if tokens is None or tokens.all() else tokens.add(OWNER)
+        services = self._join(workspace, self._store, self._backend, tokens)
         await services.runner.resume()
         self._site = Site(build_application(services))
         port = await self._site.start(config.hosts, config.port, _certificate(config.tls))
@@ -269,7 +275,8 @@ class Server:
             asyncio.create_task(services.hub.serve()),
             asyncio.create_task(services.runner.serve()),
         ]
-        return address(config.hosts[0], port, "https" if config.tls else "http")
+        url = address(config.hosts[0], port, "https" if config.tls else "http")
+        return f"{url}/?token={made}" if made else url
 
     async def loaded(self) -> tuple[int, Mapping[str, str]]:
         """Wait until nodes can run: how many there are, and what is wrong with packs that do not load, by name.
@@ -301,7 +308,7 @@ class Server:
         if self._hub:
             self._hub.send(clients, type, data)
 
-    def _join(self, workspace: Workspace, store: Store, backend: Backend) -> Services:
+    def _join(self, workspace: Workspace, store: Store, backend: Backend, tokens: Tokens | None) -> Services:
         config, bus = self._config, Bus()
         understood = features(config)
         queue = Queue(store, bus.publish)
@@ -336,11 +343,12 @@ class Server:
             web=config.web,
             default_workflow=DEFAULT_WORKFLOW,
             hosts=frozenset(name.lower() for name in (*config.hosts, *config.allow_hosts)),
+            tokens=tokens,
             cors=config.cors,
             compress=config.compress,
             versions=versions(),
             argv=tuple(sys.argv),
-            multi_user=config.multi_user,
+            multi_user=config.multi_user and tokens is None,  # each token is a user already
         )
 
 

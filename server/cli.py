@@ -9,20 +9,24 @@ import os
 import signal
 import sys
 import webbrowser
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from server.config import default_workspace
+from server.config import default_workspace, is_loopback
 from server.graph.host import BackendLost
 from server.meaningless import add_meaningless, notes, unknown
 from server.options import add_cache, add_compute, add_folders, add_metadata, add_network, add_rest
 from server.remote import add_queue
 from server.remote import queue as ask_queue
 from server.settings import Unusable, log_as, running, serving, working
+from server.token_command import add_token
+from server.token_command import token as change_tokens
+from server.tokens import TokensUnreadable
 
 if TYPE_CHECKING:
     from server.app import Server
+    from server.config import Config
 
 SUCCESS, FAILURE, USAGE, STOPPED = 0, 1, 2, 130
 
@@ -70,6 +74,7 @@ def _parser() -> tuple[argparse.ArgumentParser, "argparse._SubParsersAction[argp
     )
     _add_run(commands.add_parser("run", help="run a workflow without a browser"))
     add_queue(commands.add_parser("queue", help="see and change what waits on a running server"))
+    add_token(commands.add_parser("token", help="say who may use a server that others can reach"))
     packs = commands.add_parser("packs", help="say which community packs load, and why others do not")
     _add_workspace(packs)
     return parser, commands
@@ -142,11 +147,13 @@ async def serve(options: argparse.Namespace) -> int:
         await server.close()
         print(f"{error} Is Weft running already? Else choose another with --port.", file=sys.stderr)
         return FAILURE
-    except (WorkspaceInUse, OSError) as error:
+    except (WorkspaceInUse, TokensUnreadable, OSError) as error:
         await server.close()
         print(f"Weft cannot start: {error}", file=sys.stderr)
         return FAILURE
     print(f"Weft is at {url}", flush=True)
+    for line in _of_tokens(options, config):
+        print(line, file=sys.stderr)
     try:
         if options.quick_test_for_ci:
             return await _all_loads(server)
@@ -156,6 +163,16 @@ async def serve(options: argparse.Namespace) -> int:
     finally:
         await server.close()
     return SUCCESS
+
+
+def _of_tokens(options: argparse.Namespace, config: "Config") -> Iterator[str]:
+    """What a person should know of tokens when the server has started."""
+    if config.asks_token:
+        yield "It asks for a token. `weft token add NAME` makes more of them; --no-token asks for none."
+        if options.multi_user:
+            yield "weft: --multi-user means nothing here: each token has files and settings of its own."
+    elif not all(is_loopback(host) for host in config.hosts):
+        yield "weft: with --no-token, everybody who can reach this machine can run anything that its nodes can do."
 
 
 async def _all_loads(server: "Server") -> int:
@@ -190,11 +207,17 @@ async def queue(options: argparse.Namespace) -> int:
     return await asyncio.to_thread(ask_queue, options)
 
 
+async def token(options: argparse.Namespace) -> int:
+    """Add, list or remove a token."""
+    return change_tokens(options)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], Coroutine[object, object, int]]] = {
     "serve": serve,
     "run": run,
     "packs": packs,
     "queue": queue,
+    "token": token,
 }
 
 

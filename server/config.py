@@ -1,5 +1,6 @@
 """Settings of a server, from the command line and the environment; seen by app.py and cli.py alone."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -84,6 +85,7 @@ class Config:
         web: the built editor; None if there is none.
         multi_user: several people work here, each with their own files and settings.
         tls: with it, https is served.
+        token: whether to ask for a token; None: if others can reach the server.
         cors: origin of pages that may use the server beside ours; "*" for all.
         compress: gzip answers for who takes them so.
         previews: whether jobs that do not say themselves send previews.
@@ -108,7 +110,21 @@ class Config:
     web: Path | None = field(default_factory=web_folder)
     multi_user: bool = False
     tls: Tls | None = None
+    token: bool | None = None
     cors: str | None = None
     compress: bool = False
     previews: bool = True
     features: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+    @property
+    def asks_token(self) -> bool:
+        """Whether a token must be shown: beyond this machine always, unless a person said otherwise."""
+        return self.token if self.token is not None else not all(is_loopback(host) for host in self.hosts)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on can be reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -28,8 +28,8 @@ PRECISIONS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def add_folders(parser: argparse.ArgumentParser, workspace: Path) -> None:
-    """Where things lie; for every command that opens a workspace."""
+def add_home(parser: argparse.ArgumentParser, workspace: Path) -> "argparse._ArgumentGroup":
+    """Where the workspace is, and what a person keeps in it; in a group that may take more."""
     group = parser.add_argument_group("folders")
     group.add_argument(
         *("--workspace", "--base-directory"),
@@ -38,15 +38,21 @@ def add_folders(parser: argparse.ArgumentParser, workspace: Path) -> None:
         metavar="DIR",
         help="where models, pictures and settings lie (default: %(default)s)",
     )
+    group.add_argument(
+        "--user-directory", type=Path, metavar="DIR", help="the folder of settings, queue and history"
+    )
+    return group
+
+
+def add_folders(parser: argparse.ArgumentParser, workspace: Path) -> None:
+    """Where things lie; for every command that runs nodes."""
+    group = add_home(parser, workspace)
     for name, what in (("models", "models"), ("input", "pictures to load"), ("output", "saved pictures")):
         group.add_argument(
             f"--{name}-directory", type=Path, metavar="DIR", help=f"the folder of {what}, if not in the workspace"
         )  # fmt: skip
     group.add_argument(
         "--temp-directory", type=Path, metavar="DIR", help="previews go to DIR/temp, emptied at each start"
-    )
-    group.add_argument(
-        "--user-directory", type=Path, metavar="DIR", help="the folder of settings, queue and history"
     )
     group.add_argument(
         "--extra-model-paths-config",
@@ -151,6 +157,21 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="a name by which this server may be called, beside its address (repeat for more)",
+    )
+    token = group.add_mutually_exclusive_group()
+    token.add_argument(
+        "--no-token",
+        action="store_false",
+        dest="token",
+        default=None,
+        help="let in everybody who can reach it",
+    )
+    token.add_argument(
+        "--require-token",
+        action="store_true",
+        dest="token",
+        default=None,
+        help="ask for a token on this machine too",
     )
     group.add_argument(
         "--multi-user", action="store_true", help="several people, each with their own files and settings"

@@ -84,6 +84,7 @@ def serving(options: argparse.Namespace) -> Config:
         max_upload=round(options.max_upload_size * MEGABYTE),
         web=options.front_end_root or web_folder(),
         tls=Tls(_path(options.tls_certfile), _path(options.tls_keyfile)) if options.tls_keyfile else None,
+        token=options.token,
         cors=options.enable_cors_header,
         compress=options.enable_compress_response_body,
         previews=options.preview_method != "none",

@@ -1,4 +1,8 @@
-"""Whose request it is. One person by default; with `--multi-user`, the one that the header `Comfy-User` names."""
+"""Whose request it is.
+
+One person's by default; with `--multi-user`, of the one that the header `Comfy-User` names; where tokens are asked for, of
+the one whose token was shown.
+"""
 
 from aiohttp import web
 
@@ -7,6 +11,7 @@ from server.api.services import services
 
 ONLY_USER = "default"
 HEADER = "Comfy-User"
+PERSON = web.RequestKey("person", str)  # the user whose token was shown
 
 
 class UnknownUser(wire.BadRequest):
@@ -23,6 +28,9 @@ async def user_of(request: web.Request) -> str:
     Raises:
         UnknownUser: there are several, and the request names none of them.
     """
+    shown = request.get(PERSON)
+    if shown is not None:
+        return shown
     behind = services(request)
     if not behind.multi_user:
         return ONLY_USER

@@ -17,6 +17,7 @@ from server.jobs.control import Control
 from server.jobs.history import History
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner
+from server.tokens import Tokens
 from server.workspace import Workspace
 
 
@@ -59,6 +60,7 @@ class Services:
         versions: of Weft and what it stands on.
         argv: the command line, for `/system_stats`.
         multi_user: several people work here, each with their own files and settings.
+        tokens: who may come in; None for everybody.
         cors: origin of pages that may use this server beside its own; "*" for all of them, None for none.
         compress: gzip answers for who takes them so.
     """
@@ -81,6 +83,7 @@ class Services:
     versions: Mapping[str, str]
     argv: tuple[str, ...] = ()
     multi_user: bool = False
+    tokens: Tokens | None = None
     cors: str | None = None
     compress: bool = False
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from server.api import middleware
 from server.api.answers import Object
+from server.api.doorkeeper import doorkeeper
 from server.api.openapi import Entry, document
 from server.api.routes import (
     assets,
@@ -50,8 +51,9 @@ class PortTaken(Exception):
 
 def build_application(behind: Services) -> web.Application:
     """The application with all routes. It starts nothing."""
+    doors = [doorkeeper(behind.tokens)] if behind.tokens else []
     app = web.Application(
-        middlewares=[middleware.headers, middleware.errors, middleware.strangers],
+        middlewares=[middleware.headers, middleware.errors, middleware.strangers, *doors],
         client_max_size=behind.limits.body,
     )
     app[SERVICES] = behind

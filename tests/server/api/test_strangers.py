@@ -85,7 +85,14 @@ async def test_no_answer_may_be_guessed_or_framed(http):
 
 async def test_a_server_for_the_whole_network_is_called_by_address_not_by_name(tmp_path):
     server = Server(
-        Config(workspace=tmp_path, hosts=("0.0.0.0",), port=0, factory=FACTORY, allow_hosts=("Studio",))
+        Config(
+            workspace=tmp_path,
+            hosts=("0.0.0.0",),
+            port=0,
+            factory=FACTORY,
+            allow_hosts=("Studio",),
+            token=False,
+        )
     )
     url = await server.start()
     async with aiohttp.ClientSession(url) as http:

@@ -267,3 +267,33 @@ def test_https_is_served_with_a_certificate(tmp_path: Path):
     lost = start(tmp_path / "home", "--tls-keyfile", str(key), "--tls-certfile", str(tmp_path / "none.pem"))
     _, err = lost.communicate(timeout=60)
     assert (lost.returncode, "Weft cannot start" in err) == (1, True)
+
+
+def test_listening_for_all_makes_a_token_once_and_says_so(tmp_path: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    said = []
+    for words in (("--listen",), ("--listen",), ("--listen", "0.0.0.0", "--no-token")):
+        weft = start(tmp_path, "--factory", FACTORY, *words, port=port)
+        assert weft.stdout is not None
+        said.append(weft.stdout.readline())
+        weft.terminate()
+        said.append(weft.communicate(timeout=60)[1])
+    first, first_hint, second, second_hint, third, third_hint = said
+    assert re.fullmatch(rf"Weft is at http://127\.0\.0\.1:{port}/\?token=[\w-]{{43}}\n", first)
+    assert second == third == f"Weft is at http://127.0.0.1:{port}\n"
+    for hint in (first_hint, second_hint):
+        assert "weft token add NAME" in hint
+        assert "--no-token" in hint
+    assert "everybody who can reach this machine" in third_hint
+
+
+def test_a_damaged_list_of_tokens_stops_a_server_for_all_and_says_what_to_do(tmp_path: Path):
+    (tmp_path / "user").mkdir()
+    (tmp_path / "user" / "tokens.json").write_text("{")
+    weft = start(tmp_path, "--factory", FACTORY, "--listen", "0.0.0.0")
+    _, err = weft.communicate(timeout=60)
+    assert weft.returncode == 1
+    for word in ("weft token add NAME", "--no-token"):
+        assert word in err

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from nodes.spec import Json, Preview
+from server.graph.crossing import crosses
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Outcome, Task, Token
 
@@ -19,6 +20,7 @@ class JobContext:
     previews: bool = True
 
 
+@crosses
 @dataclass(frozen=True, slots=True)
 class Progressed:
     """A running node says how far it is, perhaps with a picture."""
@@ -67,6 +69,7 @@ class Complaint:
     message: str
 
 
+@crosses
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """A result kept from before: its tokens and what the canvas shows."""

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nodes.spec import Json
+from server.graph.crossing import crosses
 from server.graph.model import GraphNode, Link, NodeId
 
 
+@crosses
 @dataclass(frozen=True, slots=True)
 class Token:
     """Stands for the value on one output slot. The value stays where it was made; `result` names it there."""
@@ -16,6 +18,7 @@ class Token:
     slot: int
 
 
+@crosses
 @dataclass(frozen=True, slots=True)
 class Literal:
     """A constant from the prompt."""
@@ -35,6 +38,7 @@ class Missing:
     """A link whose value is not there: a lazy input not asked for yet."""
 
 
+@crosses
 @dataclass(frozen=True, slots=True)
 class Promised:
     """An output of a node that was handed over before this one and may not be done: by then it should be."""
@@ -46,7 +50,8 @@ class Promised:
 Argument = Token | Literal | RawLink | Missing | Promised
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@crosses
+@dataclass(frozen=True, slots=True)
 class Task:
     """One node to run, with everything a worker needs to know of it.
 
@@ -73,6 +78,7 @@ class Task:
     behind: tuple[NodeId, ...] = ()
 
 
+@crosses
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Memory of the worker while a node ran, in bytes. With nodes that run beside it, theirs is in it.
@@ -88,6 +94,7 @@ class Usage:
     device: int = 0
 
 
+@crosses
 @dataclass(frozen=True, slots=True)
 class Done:
     """The node ran. `outputs`: a token per slot; `ui`: what the canvas shows; `seconds`: it took in the worker."""

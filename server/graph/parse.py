@@ -8,6 +8,8 @@ from server.graph.errors import Fault, PromptError
 from server.graph.model import BareList, Graph, GraphNode, Input, Link
 
 WRAPPED = "__value__"
+MAPPINGS = (dict, Mapping)  # the first is the usual one, and quick to tell
+NUMBERS = (int, float)
 
 
 def parse_prompt(raw: object) -> Graph:
@@ -30,7 +32,7 @@ def parse_node(id: str, raw: object) -> GraphNode:
     Raises:
         PromptError: as for `parse_prompt`.
     """
-    if not isinstance(raw, dict | Mapping):  # the first is the usual one, and quick to tell
+    if not isinstance(raw, MAPPINGS):
         raise PromptError(
             _invalid("A node must be an object with class_type and inputs.", f"Node ID '#{id}'")
         )
@@ -40,7 +42,7 @@ def parse_node(id: str, raw: object) -> GraphNode:
     if not isinstance(class_type, str):
         raise PromptError(missing_node_type(id, None, title))
     inputs = fields.get("inputs", {})
-    if not isinstance(inputs, dict | Mapping):
+    if not isinstance(inputs, MAPPINGS):
         raise PromptError(_invalid("A node's inputs must be an object.", f"Node ID '#{id}'"))
     return GraphNode(id, class_type, {name: parse_input(value) for name, value in inputs.items()}, title)
 
@@ -66,7 +68,7 @@ def missing_node_type(id: str, class_type: str | None, title: str) -> Fault:
 
 
 def _is_slot(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and -(2**31) < value < 2**31
+    return isinstance(value, NUMBERS) and not isinstance(value, bool) and -(2**31) < value < 2**31
 
 
 def _title(fields: Mapping[str, Json]) -> str:

@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
 from nodes.spec import NodeSpec
+from server.graph.crossing import crosses
 from server.graph.host import Call, JobContext, Report
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Task
@@ -33,6 +34,7 @@ class Begin:
     context: JobContext
 
 
+@crosses
 @dataclass(frozen=True, slots=True)
 class Run:
     """Run one node."""
@@ -98,6 +100,7 @@ class Devices:
 Question: TypeAlias = Begin | Run | Recall | End | ChangeTokens | Validate | Specs | Packs | Free | Devices
 
 
+@crosses
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A question with the number under which it is answered."""
@@ -138,6 +141,7 @@ class Ready:
     """The worker is furnished."""
 
 
+@crosses
 @dataclass(frozen=True, slots=True)
 class Reported:
     """A running node says something."""
@@ -146,6 +150,7 @@ class Reported:
     report: Report
 
 
+@crosses
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The answer to a question."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import importlib.metadata
 import os
@@ -271,6 +272,7 @@ class Server:
         self._site = Site(build_application(services))
         port = await self._site.start(config.hosts, config.port, _certificate(config.tls))
         await self._backend.start()
+        _spare_the_collector()
         self._tasks = [
             asyncio.create_task(services.hub.serve()),
             asyncio.create_task(services.runner.serve()),
@@ -370,6 +372,13 @@ def _certificate(tls: Tls | None) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tls.certificate, tls.key)
     return context
+
+
+def _spare_the_collector() -> None:
+    """Python's search for circles looks at all that lives; large prompts would start it several times each."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def address(host: str, port: int, scheme: str = "http") -> str:

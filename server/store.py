@@ -1,7 +1,7 @@
 """What is kept in SQLite: jobs, history and settings. Every change is durable when its call returns."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from sqlite3 import Row
 from typing import cast
@@ -59,24 +59,36 @@ MIGRATIONS = (
     CREATE INDEX jobs_by_retry ON jobs (retry_of) WHERE retry_of IS NOT NULL;
     CREATE TABLE queue (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
+    # What is large and never changes lies apart: lists need not read past it, nor changes of state write it again.
+    """
+    CREATE TABLE prompts (job INTEGER PRIMARY KEY, prompt TEXT NOT NULL, extra TEXT NOT NULL);
+    INSERT INTO prompts (job, prompt, extra) SELECT sequence, prompt, extra FROM jobs;
+    ALTER TABLE jobs DROP COLUMN prompt;
+    ALTER TABLE jobs DROP COLUMN extra;
+    CREATE INDEX jobs_by_duration
+        ON jobs (COALESCE(ended, started, 0) - COALESCE(started, 0), sequence, state, workflow);
+    CREATE TRIGGER forget_prompt AFTER DELETE ON jobs BEGIN DELETE FROM prompts WHERE job = OLD.sequence; END;
+    """,
 )
 
 OVER = tuple(state for state in State if state.over)
-BRIEFLY = """
-    sequence, id, number, state, attempts, client, workflow, targets, created, started, ended, outputs, messages, meta,
-    error, timings, failures, held, retry_of, '{}' AS prompt,
-    json_object('extra_pnginfo', json_object('workflow', json_object('id', workflow))) AS extra"""
-MATCHING = """
-    FROM jobs WHERE state IN (SELECT value FROM json_each(?)) AND (? IS NULL OR workflow = ?)"""
-COUNT = f"SELECT COUNT(*) AS total {MATCHING}"
+BRIEFLY = "id, number, sequence, state, attempts, client, workflow, created, started, ended, outputs, error, held, retry_of"
+WHOLE = "jobs.*, prompt, extra"
+JOBS = "FROM jobs"
+WITH_PROMPTS = "FROM jobs JOIN prompts ON job = sequence"
+MATCHING = "WHERE {state} IN (SELECT value FROM json_each(?)) AND (? IS NULL OR workflow = ?)"
+COUNT = f"SELECT COUNT(*) AS total {JOBS} {MATCHING.format(state='state')}"
+# The plus keeps SQLite from gathering all jobs of a state to sort them: it walks the index of the order instead.
+IN_ORDER = f"{MATCHING.format(state='+state')} ORDER BY {{order}} LIMIT ? OFFSET ?"
 SORTED = {
     Order.CREATED: "created {way}, sequence {way}",
     Order.DURATION: "COALESCE(ended, started, 0) - COALESCE(started, 0) {way}, sequence {way}",
 }
 ADD = """
     INSERT INTO jobs
-        (sequence, id, number, state, attempts, client, workflow, targets, prompt, extra, created, held, retry_of)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
+        (sequence, id, number, state, attempts, client, workflow, targets, created, held, retry_of)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
+ADD_PROMPT = "INSERT INTO prompts (job, prompt, extra) SELECT ?, ?, ? WHERE changes() > 0"
 DROP = "DELETE FROM jobs WHERE id = ? AND state IN (SELECT value FROM json_each(?))"
 DROP_ALL = "DELETE FROM jobs WHERE state IN (SELECT value FROM json_each(?))"
 DROP_OLDEST = """
@@ -127,10 +139,13 @@ class Store:
     async def _rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         return await self._database.do(lambda connection: connection.execute(sql, values).fetchall())
 
-    async def _records(self, sql: str, values: Sequence[object]) -> list[Record]:
+    async def _records(
+        self, sql: str, values: Sequence[object], read: Callable[[Row], Record] | None = None
+    ) -> list[Record]:
         """Rows as records; their JSON is read on the database's thread too."""
+        read = read or _record
         return await self._database.do(
-            lambda connection: [_record(row) for row in connection.execute(sql, values)]
+            lambda connection: [read(row) for row in connection.execute(sql, values)]
         )
 
     # --- jobs that wait and run -----------------------------------------------------------------------------------
@@ -143,9 +158,10 @@ class Store:
         wish = job.wish
         values = (
             job.sequence, wish.id, job.number, State.PENDING, job.attempts, wish.client, job.workflow_id,
-            _dump(wish.targets), _dump(wish.prompt), _dump(wish.extra), wish.created, job.held, wish.retry_of,
+            _dump(wish.targets), wish.created, job.held, wish.retry_of,
         )  # fmt: skip
-        return await self._database.change((ADD, values)) == 1
+        prompt = (job.sequence, _dump(wish.prompt), _dump(wish.extra))
+        return await self._database.change((ADD, values), (ADD_PROMPT, prompt)) == 1
 
     async def remove(self, ids: Collection[str], states: Collection[State]) -> None:
         if ids:
@@ -175,7 +191,7 @@ class Store:
 
     async def unfinished(self) -> Sequence[Record]:
         return await self._records(
-            "SELECT * FROM jobs WHERE state IN (?, ?) ORDER BY state = ? DESC, number, sequence",
+            f"SELECT {WHOLE} {WITH_PROMPTS} WHERE state IN (?, ?) ORDER BY state = ? DESC, number, sequence",
             (State.PENDING, State.RUNNING, State.RUNNING),
         )
 
@@ -207,16 +223,18 @@ class Store:
         self._finished = 0
 
     async def get(self, id: str) -> Record | None:
-        found = await self._records("SELECT * FROM jobs WHERE id = ?", (id,))
+        found = await self._records(f"SELECT {WHOLE} {WITH_PROMPTS} WHERE id = ?", (id,))
         return found[0] if found else None
 
     async def search(self, search: Search) -> tuple[Sequence[Record], int]:
         filters = (_dump(search.states), search.workflow, search.workflow)
         order = SORTED[search.order].format(way="ASC" if search.ascending else "DESC")
-        columns = BRIEFLY if search.brief else "*"
-        sql = f"SELECT {columns} {MATCHING} ORDER BY {order} LIMIT ? OFFSET ?"
+        columns, source, read = (
+            (BRIEFLY, JOBS, _brief_record) if search.brief else (WHOLE, WITH_PROMPTS, _record)
+        )
+        sql = f"SELECT {columns} {source} {IN_ORDER.format(order=order)}"
         limit = -1 if search.limit is None else search.limit
-        found = await self._records(sql, (*filters, limit, search.offset))
+        found = await self._records(sql, (*filters, limit, search.offset), read)
         counted = await self._rows(COUNT, filters)
         return found, int(counted[0]["total"])
 
@@ -262,6 +280,31 @@ def _record(row: Row) -> Record:
     job = Job(wish, row["number"], row["sequence"], row["attempts"], bool(row["held"]))
     state = State(row["state"])
     return Record(job, state, row["started"], _result(row, state) if state.over else None)
+
+
+def _brief_record(row: Row) -> Record:
+    """A row of `BRIEFLY`: what a list shows, and nothing that may be large."""
+    workflow = row["workflow"]
+    extra: dict[str, Json] = {"extra_pnginfo": {"workflow": {"id": workflow}}} if workflow else {}
+    wish = Wish(
+        id=row["id"],
+        prompt={},
+        extra=extra,
+        client=row["client"],
+        created=row["created"],
+        retry_of=row["retry_of"],
+    )
+    job = Job(wish, row["number"], row["sequence"], row["attempts"], bool(row["held"]))
+    state, started = State(row["state"]), row["started"]
+    if not state.over:
+        return Record(job, state, started)
+    outputs, error = json.loads(row["outputs"]), json.loads(row["error"])
+    return Record(
+        job,
+        state,
+        started,
+        Result(state=state, started=started, ended=row["ended"], outputs=outputs, error=error),
+    )
 
 
 def _result(row: Row, state: State) -> Result:

@@ -18,8 +18,11 @@ class History:
 
     async def add(self, record: Record, result: Result) -> None:
         """A job is over. When the disk is full its record waits in memory and is written with the next one."""
-        self._unwritten[record.job.id] = Record(record.job, result.state, result.started, result)
-        await self.catch_up()
+        record = Record(record.job, result.state, result.started, result)
+        if await self._write(record, result):
+            await self.catch_up()
+        else:
+            self._unwritten[record.job.id] = record
 
     async def get(self, id: str) -> Record | None:
         """A finished job by id."""
@@ -61,27 +64,31 @@ class History:
 
     async def delete(self, ids: Collection[str]) -> None:
         """Forget finished jobs."""
+        await self._store.remove([id for id in ids if id in self._unwritten], tuple(State))
         for id in ids:
             self._unwritten.pop(id, None)
         await self._store.remove(ids, OVER)
 
     async def clear(self) -> None:
         """Forget all finished jobs."""
-        self._unwritten.clear()
+        await self.delete(list(self._unwritten))
         await self._store.clear_history()
 
     async def catch_up(self) -> None:
         """Write what could not be written before; what still cannot be goes on waiting."""
-        for id, record in list(self._unwritten.items()):
-            if record.result is None:
-                continue
-            try:
-                await self._store.finish(id, record.result)
-            except StoreFull as full:
-                log.warning("How job %s went is held in memory until there is room: %s", id, full)
-                continue
-            except BaseException:
-                # It would fail again each time, and keep the others from being written.
-                del self._unwritten[id]
-                raise
-            self._unwritten.pop(id, None)
+        for record in list(self._unwritten.values()):
+            if record.result is not None and await self._write(record, record.result):
+                self._unwritten.pop(record.job.id, None)
+
+    async def _write(self, record: Record, result: Result) -> bool:
+        """Whether it could be written."""
+        try:
+            await self._store.finish(record.job.id, result)
+        except StoreFull as full:
+            log.warning("How job %s went is held in memory until there is room: %s", record.job.id, full)
+            return False
+        except BaseException:
+            # It would fail again each time, and keep the others from being written.
+            self._unwritten.pop(record.job.id, None)
+            raise
+        return True

@@ -30,6 +30,7 @@ class Queue:
         self._changed = changed
         self._waiting: list[Job] = []
         self._running: Job | None = None
+        self._ending: list[Job] = []
         self._paused = False
         self._sequence = 0
         self._lowest = 0.0
@@ -42,13 +43,18 @@ class Queue:
 
     @property
     def running(self) -> Job | None:
-        """The job that was taken and is not done."""
+        """The job that was taken and is not over."""
         return self._running
+
+    @property
+    def at_work(self) -> Sequence[Job]:
+        """The job that runs, and before it those that are over while that is being written."""
+        return (*self._ending, *([self._running] if self._running else []))
 
     @property
     def remaining(self) -> int:
         """How many jobs wait or run."""
-        return len(self._waiting) + (self._running is not None)
+        return len(self._waiting) + len(self.at_work)
 
     @property
     def paused(self) -> bool:
@@ -66,7 +72,9 @@ class Queue:
         given_up: list[Job] = []
         left = await self._store.unfinished()
         self._lowest = min((record.job.number for record in left), default=0.0)
-        for record in left:
+        # What ran stands first; of several, the last one that gets a number ahead of all is the next.
+        ran = [record for record in left if record.state is State.RUNNING]
+        for record in (*reversed(ran), *left[len(ran) :]):
             job = record.job
             if record.state is State.RUNNING and job.attempts > MAX_RETURNS:
                 given_up.append(job)
@@ -107,11 +115,17 @@ class Queue:
         self._tell(QueueChange.STARTED, [job])
         return job
 
-    def done(self) -> None:
-        """The job that ran is over."""
-        if self._running is not None:
-            ended, self._running = self._running, None
-            self._tell(QueueChange.ENDED, [ended])
+    def ending(self, job: Job) -> None:
+        """The job that ran is over, but how it went is not written yet: it counts still, while others are taken."""
+        if self._running is job:
+            self._running = None
+            self._ending.append(job)
+
+    def done(self, job: Job) -> None:
+        """That job is over."""
+        if job in self._ending:
+            self._ending.remove(job)
+            self._tell(QueueChange.ENDED, [job])
 
     async def put_back(self, job: Job, *, held: bool) -> None:
         """The job that ran was stopped to go on later: it waits at the head, on hold or not.

@@ -23,7 +23,7 @@ from server.graph.host import BackendLost, Host
 from server.graph.outcome import Failure
 from server.graph.parse import parse_prompt
 from server.graph.run import Ending, Order, Status, run
-from server.graph.validate import Verdict, judge
+from server.graph.validate import Specs, Verdict, judge
 from server.jobs.history import History
 from server.jobs.job import Clock, Job, JobStore, Message, Record, Result, State, StoreFull
 from server.jobs.queue import MAX_RETURNS, Queue
@@ -93,6 +93,30 @@ class _Log:
             self.error = data
 
 
+class _Gate:
+    """Hands events on, or holds back those of a job until the end of the one before it is told."""
+
+    def __init__(self, publish: Callable[[Event, str | None], None]) -> None:
+        self._publish = publish
+        self._held: list[list[tuple[Event, str | None]]] = []  # of each job that waits for the one before it
+
+    def __call__(self, event: Event, client: str | None) -> None:
+        if self._held:
+            self._held[-1].append((event, client))
+        else:
+            self._publish(event, client)
+
+    def hold(self) -> None:
+        """The next job's events wait for `release`."""
+        self._held.append([])
+
+    def release(self, event: Event, client: str | None) -> None:
+        """Hand on the end of a job, then the events of the next one."""
+        self._publish(event, client)
+        for entry in self._held.pop(0):
+            self._publish(*entry)
+
+
 class Runner:
     """One job at a time, until `serve` is cancelled."""
 
@@ -101,6 +125,8 @@ class Runner:
         self._stopping: str | None = None
         self._returning: str | None = None  # the running job, while it is stopped only to go on later
         self._held = False
+        self._publish = _Gate(surroundings.publish)
+        self._writing: asyncio.Task[None] | None = None  # how the job before went
 
     async def resume(self) -> None:
         """Take over what the last server left. Before anyone may queue more."""
@@ -108,23 +134,48 @@ class Runner:
             await self._give_up(job)
 
     async def serve(self) -> None:
-        """Run what waits, for ever."""
-        while True:
-            await self._with.nodes.rested()  # one job is enough to say that no worker can be started
-            job = await self._take()
-            try:
-                await self._perform(job)
-            except asyncio.CancelledError:
-                await self._with.store.requeue(job)  # the server is closing: the next one runs it
-                await self._with.history.catch_up()
-                raise
-            except Exception:
-                # What is left to fail is writing the history: that job is lost to it, the queue goes on.
-                log.exception("How job %s went could not be written down.", job.id)
-            finally:
-                self._stopping = self._returning = None
-                self._with.queue.done()
-                self._with.publish(JobEnded(job.id), job.client)
+        """Run what waits, for ever. How one job went is written down while the next one runs already."""
+        try:
+            while True:
+                await self._with.nodes.rested()  # one job is enough to say that no worker can be started
+                await self._serve_one(await self._take())
+        finally:
+            if self._writing:
+                await asyncio.wait([self._writing])
+
+    async def _serve_one(self, job: Job) -> None:
+        result: Result | None = None
+        try:
+            result = await self._perform(job)
+        except asyncio.CancelledError:
+            await self._with.store.requeue(job)  # the server is closing: the next one runs it
+            await self._with.history.catch_up()
+            raise
+        except Exception:
+            # The last line of defence, again: the queue goes on.
+            log.exception("Job %s broke the runner.", job.id)
+        finally:
+            self._stopping = self._returning = None
+        self._with.queue.ending(job)
+        self._publish.hold()
+        before = self._writing
+        self._writing = asyncio.create_task(self._end(job, result, before))
+        if before:
+            await asyncio.wait([before])
+
+    async def _end(self, job: Job, result: Result | None, before: asyncio.Task[None] | None) -> None:
+        """Write how a job went, then tell that it is over, after the one before. None: it goes on later."""
+        try:
+            if result:
+                await self._with.history.add(Record(job, State.RUNNING, result.started), result)
+        except Exception:
+            # That job's history is lost; the queue goes on.
+            log.exception("How job %s went could not be written down.", job.id)
+        finally:
+            if before:
+                await asyncio.wait([before])
+            self._with.queue.done(job)
+            self._publish.release(JobEnded(job.id), job.client)
 
     def stop(self, id: str | None = None) -> bool:
         """Stop the running job, if it is this one; whether there was something to stop."""
@@ -159,26 +210,41 @@ class Runner:
                 await self._with.history.catch_up()
         return await self._with.queue.take()
 
-    async def _perform(self, job: Job) -> None:
-        started, before = self._with.clock(), job
-        job = replace(job, attempts=job.attempts + 1)
+    async def _perform(self, job: Job) -> Result | None:
+        """Run the job; how it went, or None if it was stopped to go on later."""
+        started = self._with.clock()
+        starting = asyncio.create_task(self._note_start(replace(job, attempts=job.attempts + 1), started))
+        if job.attempts:
+            # It outlived a server, so it may be what ended it: that it is tried again must be known before it is.
+            await asyncio.wait([starting])
+        kept = _Log()
+        ending = await self._run(job, kept)
+        await asyncio.wait([starting])
+        if ending.status is Status.STOPPED and self._returning == job.id:
+            await self._put_back(job)
+            return None
+        return self._result(ending, kept, started)
+
+    async def _note_start(self, job: Job, started: int) -> None:
         try:
             await self._with.store.start(job, started)
         except StoreFull:
             # It still waits in the store: after a crash it would run again, which is better than not at all.
             log.warning("The disk is full: that job %s runs is not written down.", job.id)
-        kept = _Log()
-        ending = await self._run(job, kept)
-        if ending.status is Status.STOPPED and self._returning == job.id:
-            await self._with.queue.put_back(before, held=self._held)
-            return
-        await self._with.history.add(Record(job, State.RUNNING, started), self._result(ending, kept, started))
+        except Exception:
+            log.exception("That job %s runs could not be written down.", job.id)
+
+    async def _put_back(self, job: Job) -> None:
+        try:
+            await self._with.queue.put_back(job, held=self._held)
+        except StoreFull:
+            log.warning("The disk is full: that job %s is paused is not written down.", job.id)
 
     async def _run(self, job: Job, kept: _Log) -> Ending:
         """Run the job; whatever goes wrong, there is an ending."""
         try:
             specs = await self._with.nodes.specs()
-            verdict = await asyncio.to_thread(self._judged, job, specs)
+            verdict = await self._judged(job, specs)
             if verdict.error:
                 return self._fail(
                     job, kept, f"{verdict.error.message}\n{verdict.error.details}".strip(), "PromptError"
@@ -203,8 +269,14 @@ class Runner:
                 job, kept, message, type(error).__name__, tuple(traceback.format_exception(error))
             )
 
-    def _judged(self, job: Job, specs: Mapping[str, NodeSpec]) -> Verdict:
+    async def _judged(self, job: Job, specs: Specs) -> Verdict:
         """The verdict of when it was queued; another where files or nodes may have come or gone since."""
+        before = job.wish.judgement
+        if before is not None and not before.listed and before.holds(specs, self._with.choices):
+            return before.verdict  # it rests on no folder, so nothing need be asked of a disk
+        return await asyncio.to_thread(self._judged_anew, job, specs)
+
+    def _judged_anew(self, job: Job, specs: Specs) -> Verdict:
         before = job.wish.judgement
         if before is None or not before.holds(specs, self._with.choices):
             before = judge(parse_prompt(job.wish.prompt), specs, self._with.choices, only=job.wish.targets)
@@ -213,7 +285,7 @@ class Runner:
     def _tell(self, job: Job, kept: _Log, event: Event) -> None:
         if isinstance(event, MARKS) and (message := self._with.message(event)) is not None:
             kept.keep(event, message)
-        self._with.publish(event, job.client)
+        self._publish(event, job.client)
         if self._stopping == job.id and isinstance(event, NodesCached):
             self._with.nodes.stop()  # asked before the run had begun, and then forgotten by `begin`
         if job.wish.stops_at_failure and isinstance(event, NodeFailed):

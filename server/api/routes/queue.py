@@ -16,7 +16,7 @@ ROUTES = web.RouteTableDef()
 async def look(request: web.Request) -> web.Response:
     """All jobs that run and wait, the next one first."""
     queue = services(request).queue
-    running = [answers.queue_item(queue.running)] if queue.running else []
+    running = [answers.queue_item(job) for job in queue.at_work]
     waiting = [answers.queue_item(job) for job in queue.waiting]
     return json_response({"queue_running": running, "queue_pending": waiting})
 

@@ -200,6 +200,16 @@ async def test_a_stopped_job_that_goes_on_later_waits_at_the_head(queue, store):
     assert (first.job.held, first.state) == (True, State.PENDING)
 
 
+async def test_of_several_that_ran_the_first_goes_first(queue, store):
+    for id in "abc":
+        await queue.put(wish(id))
+    for job in queue.waiting[:2]:
+        await store.start(job, 1)
+    later = Queue(store, lambda _: None)
+    await later.load()
+    assert ids(later) == ["a", "b", "c"]
+
+
 class Full(Store):
     """A store whose disk is full."""
 

@@ -241,6 +241,53 @@ async def test_a_history_that_cannot_be_written_ends_nothing(tmp_path):
     await store.close()
 
 
+class SlowStore(Store):
+    """A store whose disk takes its time for one job."""
+
+    slow = asyncio.Event()
+
+    async def finish(self, id: str, result: object) -> None:
+        if id == "a":
+            await self.slow.wait()
+        await super().finish(id, result)
+
+
+async def test_the_next_job_runs_while_one_is_written_down_and_is_told_after_its_end(tmp_path):
+    store = await SlowStore.open(tmp_path / "weft.db")
+    store.slow = asyncio.Event()
+    bench = Bench(store, Nodes())
+    async with serving(bench), asyncio.timeout(5):
+        for number, id in enumerate("ab"):
+            await bench.put(id, value=number)
+        while bench.nodes.ran != ["a", "s", "a", "s"]:
+            await asyncio.sleep(0.001)
+        assert [job.id for job in bench.queue.at_work] in (["a", "b"], ["a"])
+        assert bench.queue.remaining in (1, 2)
+        assert await bench.history.get("a") is None
+        assert not any(event.job == "b" for event, _ in bench.told)
+        store.slow.set()
+        await bench.ended("b")
+    order = [event.job for event, _ in bench.told]
+    assert order == sorted(order)
+    ends = [event.job for event, _ in bench.told if isinstance(event, JobEnded)]
+    assert ends == ["a", "b"]
+    await store.close()
+
+
+async def test_a_closing_server_writes_down_what_was_over(tmp_path):
+    store = await SlowStore.open(tmp_path / "weft.db")
+    store.slow = asyncio.Event()
+    bench = Bench(store, Nodes())
+    async with asyncio.timeout(5):
+        async with serving(bench):
+            await bench.put("a")
+            while not bench.queue.at_work or bench.queue.running:
+                await asyncio.sleep(0.001)
+            asyncio.get_running_loop().call_later(0.05, store.slow.set)
+    assert (await store.get("a")).state is State.COMPLETED
+    await store.close()
+
+
 class FullStore(Store):
     """A store whose disk fills up."""
 

@@ -55,7 +55,14 @@ class Server:
         Raises:
             TimeoutError: it did not end in time.
         """
-        job = self.post("/prompt", {"prompt": prompt})["prompt_id"]
+        return self.ended(self.post("/prompt", {"prompt": prompt})["prompt_id"], seconds)
+
+    def ended(self, job: str, seconds: float = 240) -> Mapping[str, Any]:
+        """Wait for a job's entry in the history.
+
+        Raises:
+            TimeoutError: it did not end in time.
+        """
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             entry = self.get(f"/history/{job}").get(job)

@@ -218,7 +218,7 @@ export class Editor {
 
   #byVisibleNode(run: Run | undefined): ReadonlyMap<string, NodeRun> {
     const found = new Map<string, NodeRun>();
-    const rank = { error: 5, running: 4, stopped: 3, waiting: 2, done: 1, cached: 0 };
+    const rank = { error: 6, running: 5, stopped: 4, waiting: 3, off: 2, done: 1, cached: 0 };
     for (const [id, node] of run?.nodes ?? []) {
       const key = visibleNode(id);
       const other = found.get(key);

@@ -16,7 +16,7 @@ export interface RunnerParts {
   readonly back: () => void;
 }
 
-const OF_RUNS = ["execution_start", "execution_cached", "executing", "progress", "progress_state", "executed", "execution_success", "execution_error", "execution_interrupted"] as const;
+const OF_RUNS = ["execution_start", "execution_cached", "executing", "progress", "progress_state", "executed", "execution_success", "execution_error", "execution_interrupted", "node_started", "node_progress", "node_finished", "node_failed", "node_blocked"] as const;
 
 export class Runner {
   runs = $state.raw<Runs>(NO_RUNS);
@@ -39,7 +39,7 @@ export class Runner {
   listen(): void {
     const { events, jobs } = this.parts;
     events.on("connection", (connection) => (this.connection = connection));
-    events.on("reconnected", () => void this.#resync());
+    events.on("reconnected", ({ missed }) => void this.#comeBack(missed));
     events.on("preview", (data) => this.#reduce({ type: "preview", data }));
     events.on("status", (data) => {
       this.#reduce({ type: "status", data });
@@ -119,8 +119,9 @@ export class Runner {
     popups.tell(words, { bad: true, action: { label: "Show it", run } });
   }
 
-  async #resync(): Promise<void> {
-    for (const event of await resync(this.parts.client, this.runs).catch(() => [])) this.#reduce(event);
+  /** What was missed has to be asked for, unless the server tells it again. */
+  async #comeBack(missed: boolean): Promise<void> {
+    if (missed) for (const event of await resync(this.parts.client, this.runs).catch(() => [])) this.#reduce(event);
     this.parts.jobs.soon();
     this.parts.back();
   }

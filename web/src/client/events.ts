@@ -3,7 +3,7 @@ import { parseJson } from "../graph/json";
 import { isObject } from "../graph/values";
 import { readBinary } from "./binary";
 import type { JsonObject } from "../graph/types";
-import type { Message, MessageData, MessageType, NodeText, Preview } from "./wire";
+import type { Message, MessageData, MessageType, NodeText, Position, Preview } from "./wire";
 
 export type Connection = "connecting" | "open" | "lost" | "closed";
 
@@ -12,8 +12,8 @@ export interface EventMap extends MessageData {
   preview: Preview;
   text: NodeText;
   connection: Connection;
-  /** The line is back after a loss: what was told meanwhile must be asked for. */
-  reconnected: { readonly clientId: string };
+  /** The line is back after a loss. What was missed is told again, unless `missed`: then it must be asked for. */
+  reconnected: { readonly clientId: string; readonly missed: boolean };
   other: { readonly type: string; readonly data: JsonObject };
 }
 export type EventName = keyof EventMap;
@@ -40,6 +40,8 @@ const CLIENT_ID = "weft.clientId";
 const FIRST_DELAY_MS = 300;
 const LONGEST_DELAY_MS = 5000;
 const FEATURES = { supports_preview_metadata: true, supports_progress_text_metadata: false };
+/** So long a server may take to say whether it knows of numbers. */
+const AGREED_MS = 3000;
 
 export class Events {
   readonly #listeners = new Map<EventName, Set<(data: never) => void>>();
@@ -51,6 +53,10 @@ export class Events {
   #delay = FIRST_DELAY_MS;
   #connection: Connection = "closed";
   #wasOpen = false;
+  #back = false;
+  #agreeing: ReturnType<typeof setTimeout> | undefined;
+  /** The last number that was seen. */
+  #position: Position | undefined;
   #clientId: string;
 
   constructor(options: EventsOptions) {
@@ -91,6 +97,7 @@ export class Events {
 
   close(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#agreeing);
     this.#timer = undefined;
     const socket = this.#socket;
     this.#socket = undefined;
@@ -100,18 +107,27 @@ export class Events {
 
   #opened(socket: Socket): void {
     if (socket !== this.#socket) return;
-    socket.send(JSON.stringify({ type: "feature_flags", data: FEATURES }));
+    socket.send(JSON.stringify({ type: "feature_flags", data: { ...FEATURES, weft_events: this.#position ?? true } }));
     this.#delay = FIRST_DELAY_MS;
-    const back = this.#wasOpen;
+    this.#back = this.#wasOpen;
     this.#wasOpen = true;
     this.#enter("open");
-    if (back) this.#emit("reconnected", { clientId: this.#clientId });
+    if (this.#back) this.#agreeing = setTimeout(() => this.#return(true), AGREED_MS);
+  }
+
+  /** The line is back, and it is known whether what was missed is told again. */
+  #return(missed: boolean): void {
+    clearTimeout(this.#agreeing);
+    if (!this.#back) return;
+    this.#back = false;
+    this.#emit("reconnected", { clientId: this.#clientId, missed });
   }
 
   /** Try again, at first soon, then less often. */
   #lost(socket: Socket): void {
     if (socket !== this.#socket) return;
     this.#socket = undefined;
+    clearTimeout(this.#agreeing);
     this.#enter("lost");
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
@@ -131,10 +147,16 @@ export class Events {
     if (!message) return;
     if (message.type === "other") this.#emit("other", message.data);
     else this.#told(message);
+    // Only now: were the page to fail in the middle, it would be told again.
+    if (message.seq !== undefined && this.#position) this.#position = { ...this.#position, seq: message.seq };
   }
 
   #told(message: Message): void {
     if (message.type === "status" && message.data.sid) this.#rename(message.data.sid);
+    if (message.type === "weft_hello") {
+      this.#position = { server: message.data.server, seq: message.data.seq };
+      this.#return(!message.data.resumed);
+    }
     this.#emit(message.type, message.data);
   }
 
@@ -177,16 +199,26 @@ const NEEDED: Readonly<Record<MessageType, (data: JsonObject) => boolean>> = {
   execution_success: ofRun,
   execution_error: (data) => ofRun(data) && typeof data.exception_message === "string",
   execution_interrupted: ofRun,
+  weft_hello: (data) => typeof data.server === "string" && typeof data.seq === "number",
+  node_started: ofNode,
+  node_progress: (data) => ofNode(data) && typeof data.value === "number" && typeof data.max === "number",
+  node_finished: (data) => ofNode(data) && typeof data.seconds === "number",
+  node_failed: (data) => ofNode(data) && typeof data.exception_message === "string",
+  node_blocked: (data) => ofNode(data) && typeof data.message === "string",
 };
+
+function ofNode(data: JsonObject): boolean {
+  return ofRun(data) && typeof data.node === "string" && typeof data.display_node === "string";
+}
 
 function ofRun(data: JsonObject): boolean {
   return typeof data.prompt_id === "string";
 }
 
-/** @returns undefined for what is no message; messages of unknown types as `other`. */
+/** @returns undefined for what is no message; messages of unknown types as `other`. `seq`: its number, if it has one. */
 export function readMessage(
   text: string,
-): Message | { readonly type: "other"; readonly data: EventMap["other"] } | undefined {
+): ((Message | { readonly type: "other"; readonly data: EventMap["other"] }) & { readonly seq?: number }) | undefined {
   let json: unknown;
   try {
     json = parseJson(text);
@@ -194,8 +226,9 @@ export function readMessage(
     return undefined; // not for us
   }
   if (!isObject(json as JsonObject)) return undefined;
-  const { type, data } = json as JsonObject;
+  const { type, data, seq } = json as JsonObject;
   if (typeof type !== "string" || !isObject(data)) return undefined;
-  if (!Object.hasOwn(NEEDED, type)) return { type: "other", data: { type, data } };
-  return NEEDED[type as MessageType](data) ? ({ type, data } as unknown as Message) : undefined;
+  const numbered = typeof seq === "number" ? { seq } : {};
+  if (!Object.hasOwn(NEEDED, type)) return { type: "other", data: { type, data }, ...numbered };
+  return NEEDED[type as MessageType](data) ? ({ type, data, ...numbered } as unknown as Message) : undefined;
 }

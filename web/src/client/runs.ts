@@ -4,14 +4,17 @@ import type {
   Fault,
   HistoryEntry,
   Message,
+  MessageData,
   NodeErrors,
+  NodeMemory,
   NodeOutput,
   Preview,
   PromptId,
   PromptRejected,
 } from "./wire";
 
-export type NodeState = "waiting" | "cached" | "running" | "done" | "error" | "stopped";
+/** `off`: a blocker switched it off, and said why. */
+export type NodeState = "waiting" | "cached" | "running" | "done" | "error" | "stopped" | "off";
 
 export interface NodeRun {
   readonly state: NodeState;
@@ -22,6 +25,11 @@ export interface NodeRun {
   readonly startedAt?: number;
   /** How long it took, in milliseconds. */
   readonly ms?: number;
+  /** Of that, the nodes that it made, as far as they are done. */
+  readonly innerMs?: number;
+  readonly memory?: NodeMemory;
+  /** Why it is off. */
+  readonly note?: string;
   readonly output?: NodeOutput;
   readonly preview?: Preview;
   readonly error?: NodeError;
@@ -90,6 +98,7 @@ export function reduce(state: Runs, event: RunEvent, now: number): Runs {
     case "status":
       return { ...state, queueRemaining: event.data.status.exec_info.queue_remaining };
     case "feature_flags":
+    case "weft_hello":
       return state;
     case "refused":
       return { ...state, faults: faultsOf(event.data.node_errors), refused: errorOf(event.data.error) };
@@ -126,7 +135,10 @@ export function visibleNode(id: ExecutionId): string {
   return colon < 0 ? id : id.slice(0, colon);
 }
 
-type OwnEvent = Exclude<RunEvent, { type: "status" | "feature_flags" | "refused" | "queued" | "preview" | "history" }>;
+type OwnEvent = Exclude<
+  RunEvent,
+  { type: "status" | "feature_flags" | "weft_hello" | "refused" | "queued" | "preview" | "history" }
+>;
 
 function reduceRun(run: Run, event: OwnEvent, now: number): Run {
   switch (event.type) {
@@ -151,6 +163,24 @@ function reduceRun(run: Run, event: OwnEvent, now: number): Run {
           : (event.data.output ?? undefined);
       return withNode(run, node, before?.state === "cached" ? { output } : { ...finished(before, now), output });
     }
+    case "node_started":
+      return isOver(run)
+        ? run
+        : {
+            ...withNode(run, event.data.display_node, nodeBegins(run, event.data, now)),
+            phase: "running",
+            current: event.data.display_node,
+          };
+    case "node_progress":
+      return isOver(run)
+        ? run
+        : withNode(run, event.data.display_node, { state: "running", value: event.data.value, max: event.data.max });
+    case "node_finished":
+      return withNode(run, event.data.display_node, nodeEnds(run, event.data));
+    case "node_failed":
+      return withNode(run, event.data.display_node, nodeFails(event.data));
+    case "node_blocked":
+      return withNode(run, event.data.display_node, { state: "off", note: event.data.message });
     case "execution_success":
       return ended({ ...run, nodes: settle(run, "done", now) }, "done", now);
     case "execution_interrupted":
@@ -206,6 +236,31 @@ function progressed(
   return withNode(run, id, finished(before, now));
 }
 
+/** A node begins; several may run at once. */
+function nodeBegins(run: Run, { display_node: id }: MessageData["node_started"], now: number): Fields {
+  const before = run.nodes.get(id);
+  return before?.state === "running" ? {} : { state: "running", startedAt: before?.startedAt ?? now, error: undefined };
+}
+
+/** A node is done, with the time that the worker measured; one that it made is a part of it. */
+function nodeEnds(run: Run, data: MessageData["node_finished"]): Fields {
+  const before = run.nodes.get(data.display_node);
+  const ms = (before?.innerMs ?? 0) + data.seconds * 1000;
+  if (data.node !== data.display_node) return data.cached ? {} : { innerMs: ms };
+  const over = { value: undefined, max: undefined, preview: undefined, innerMs: undefined };
+  if (data.cached) return { ...over, state: "cached", ms: undefined };
+  if (data.memory === null) return { ...over, ms: undefined, state: before?.state === "off" ? "off" : "done" };
+  return { ...over, state: "done", ms, memory: data.memory };
+}
+
+function nodeFails(data: MessageData["node_failed"]): Fields {
+  return { state: "error", error: errorFrom(data), value: undefined, max: undefined, preview: undefined };
+}
+
+function errorFrom(data: Pick<MessageData["node_failed"], "exception_message" | "exception_type" | "traceback">): NodeError {
+  return { message: data.exception_message.trim(), cause: data.exception_type, traceback: data.traceback ?? [] };
+}
+
 type Fields = { readonly [Key in keyof NodeRun]?: NodeRun[Key] | undefined };
 
 function finished(before: NodeRun | undefined, now: number): Fields {
@@ -214,11 +269,7 @@ function finished(before: NodeRun | undefined, now: number): Fields {
 }
 
 function failed(run: Run, data: Extract<Message, { type: "execution_error" }>["data"], now: number): Run {
-  const error: NodeError = {
-    message: data.exception_message.trim(),
-    cause: data.exception_type,
-    traceback: data.traceback ?? [],
-  };
+  const error = errorFrom(data);
   const stopped = { ...run, nodes: settle(run, "stopped", now), error };
   const marked = data.node_id
     ? withNode(stopped, data.node_id, { state: "error", error, preview: undefined })
@@ -249,7 +300,8 @@ function remembered(run: Run, entry: HistoryEntry): Run {
     const node = entry.meta?.[id]?.display_node ?? id;
     return withNode(each, node, { output, state: each.nodes.get(node)?.state ?? "done" });
   }, told);
-  return isOver(outputs) ? outputs : { ...outputs, phase: entry.status.status_str === "success" ? "done" : "failed" };
+  const all = (entry.failures ?? []).reduce((each, data) => withNode(each, data.display_node, nodeFails(data)), outputs);
+  return isOver(all) ? all : { ...all, phase: entry.status.status_str === "success" ? "done" : "failed" };
 }
 
 /** Messages that history keeps and that tell how a run went. */

@@ -77,6 +77,8 @@ export interface HistoryEntry {
   readonly meta: Readonly<
     Record<ExecutionId, { node_id: string; display_node: string; parent_node: string | null; real_node_id: string }>
   >;
+  /** Every node that failed, the first one first. */
+  readonly failures?: readonly MessageData["node_failed"][];
 }
 export type History = Readonly<Record<PromptId, HistoryEntry>>;
 
@@ -152,6 +154,35 @@ interface Timed extends OfRun {
   readonly timestamp?: number;
 }
 
+/** Where a message about one node is at home: the node itself, what the canvas marks for it, its maker, the one in the file. */
+interface OfNode extends OfRun {
+  readonly node: ExecutionId;
+  readonly display_node: ExecutionId;
+  readonly parent_node?: ExecutionId | null;
+  readonly real_node_id?: ExecutionId;
+}
+
+/** Bytes: the most that the worker held while the node ran, how much more it held after it, the most on graphics cards. */
+export interface NodeMemory {
+  readonly host: number;
+  readonly growth: number;
+  readonly device: number;
+}
+
+interface Exception {
+  readonly node_type: string;
+  readonly exception_message: string;
+  readonly exception_type: string;
+  readonly traceback: readonly string[];
+  readonly current_inputs?: JsonObject;
+}
+
+/** Which life of which server its numbers belong to, and the last one that was seen. */
+export interface Position {
+  readonly server: string;
+  readonly seq: number;
+}
+
 /** Data of each message of the websocket, by its type. */
 export interface MessageData {
   status: { readonly status: { readonly exec_info: { readonly queue_remaining: number } }; readonly sid?: string };
@@ -168,20 +199,22 @@ export interface MessageData {
     readonly merge?: boolean;
   };
   execution_success: Timed;
-  execution_error: Timed & {
-    readonly node_id: ExecutionId;
-    readonly node_type: string;
-    readonly executed: readonly ExecutionId[];
-    readonly exception_message: string;
-    readonly exception_type: string;
-    readonly traceback: readonly string[];
-    readonly current_inputs?: JsonObject;
-  };
+  execution_error: Timed & Exception & { readonly node_id: ExecutionId; readonly executed: readonly ExecutionId[] };
   execution_interrupted: Timed & {
     readonly node_id: ExecutionId | null;
     readonly node_type?: string;
     readonly executed: readonly ExecutionId[];
   };
+  /** The answer to `weft_events`. `resumed`: what was missed follows; else what is known has to be asked for anew. */
+  weft_hello: Position & { readonly resumed: boolean; readonly reason: string };
+  node_started: OfNode;
+  node_progress: OfNode & { readonly value: number; readonly max: number };
+  /** `seconds` in the worker; without `memory` the node did not run. */
+  node_finished: OfNode & { readonly cached: boolean; readonly seconds: number; readonly memory: NodeMemory | null };
+  /** At once; the others run on. */
+  node_failed: OfNode & Exception;
+  /** A blocker switched the node off, and says why. */
+  node_blocked: OfNode & { readonly node_type: string; readonly message: string };
 }
 export type MessageType = keyof MessageData;
 export type Message = {

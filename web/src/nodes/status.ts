@@ -14,9 +14,27 @@ export function statusWords(mode: number, run: NodeRun | undefined): string {
       return run.ms === undefined ? "" : duration(run.ms);
     case "stopped":
       return "stopped";
+    case "off":
+      return "switched off";
     default:
       return "";
   }
+}
+
+/** What is told of it to who asks further: why it is off, or the memory that it took. */
+export function statusDetails(run: NodeRun | undefined): string | undefined {
+  if (run?.state === "off") return run.note;
+  if (run?.state !== "done" || !run.memory) return undefined;
+  const { growth, device } = run.memory;
+  const parts = [...(growth >= MEGABYTE ? [`${size(growth)} more memory`] : []), ...(device > 0 ? [`${size(device)} on the graphics card`] : [])];
+  return parts.length > 0 ? parts.join(", ") : undefined;
+}
+
+const MEGABYTE = 1 << 20;
+
+function size(bytes: number): string {
+  const megabytes = bytes / MEGABYTE;
+  return megabytes < 1024 ? `${Math.round(megabytes)} MB` : `${(megabytes / 1024).toFixed(1)} GB`;
 }
 
 export function duration(ms: number): string {

@@ -81,6 +81,8 @@ describe("the line", () => {
     expect(lines.length).toBe(2);
     vi.advanceTimersByTime(300);
     lines[2]?.onopen?.(new Event("open"));
+    expect(heard.filter(([name]) => name === "reconnected").length).toBe(0);
+    lines[2]?.tell(hello("life", 7, false));
     expect(heard.filter(([name]) => name === "reconnected").length).toBe(1);
     expect(heard.filter(([name]) => name === "connection").map(([, data]) => data)).toEqual([
       "connecting",
@@ -95,6 +97,57 @@ describe("the line", () => {
     events.close();
     vi.advanceTimersByTime(60000);
     expect([lines.length, events.connection]).toEqual([1, "closed"]);
+  });
+});
+
+const hello = (server: string, seq: number, resumed: boolean): string =>
+  JSON.stringify({ type: "weft_hello", data: { server, seq, resumed, reason: "" } });
+const asked = (line: Line | undefined): unknown => JSON.parse(line?.sent[0] ?? "").data.weft_events;
+
+/** The line is lost, and comes back. */
+function comeBack(): Line | undefined {
+  lines.at(-1)?.close();
+  vi.advanceTimersByTime(300);
+  lines.at(-1)?.onopen?.(new Event("open"));
+  return lines.at(-1);
+}
+
+describe("numbers", () => {
+  beforeEach(() => {
+    events.open();
+    lines[0]?.onopen?.(new Event("open"));
+  });
+
+  test("are asked for, and the last one seen is named on coming back", () => {
+    expect(asked(lines[0])).toBe(true);
+    lines[0]?.tell(hello("life", 7, false));
+    lines[0]?.tell('{"type":"execution_start","data":{"prompt_id":"p"},"seq":9}');
+    lines[0]?.tell('{"type":"pack.thing","data":{},"seq":12}');
+    lines[0]?.tell('{"type":"node_progress","data":{"prompt_id":"p","node":"1","display_node":"1","value":1,"max":2}}');
+    expect(asked(comeBack())).toEqual({ server: "life", seq: 12 });
+  });
+
+  test("of a server that tells all that was missed need no further asking", () => {
+    lines[0]?.tell(hello("life", 7, false));
+    const line = comeBack();
+    line?.tell(hello("life", 7, true));
+    expect(heard.at(-1)).toEqual(["reconnected", { clientId: events.clientId, missed: false }]);
+    line?.tell('{"type":"execution_start","data":{"prompt_id":"p"},"seq":8}');
+    expect(asked(comeBack())).toEqual({ server: "life", seq: 8 });
+  });
+
+  test("of a server that was restarted count anew, and what was missed must be asked for", () => {
+    lines[0]?.tell(hello("life", 700, false));
+    comeBack()?.tell(hello("another", 3, false));
+    expect(heard.at(-1)).toEqual(["reconnected", { clientId: events.clientId, missed: true }]);
+    expect(asked(comeBack())).toEqual({ server: "another", seq: 3 });
+  });
+
+  test("a server that knows none of them is asked for what was missed after a while", () => {
+    comeBack();
+    expect(heard.some(([name]) => name === "reconnected")).toBe(false);
+    vi.advanceTimersByTime(3000);
+    expect(heard.at(-1)).toEqual(["reconnected", { clientId: events.clientId, missed: true }]);
   });
 });
 
@@ -123,6 +176,8 @@ describe("messages", () => {
     '{"type":"executing","data":{}}',
     '{"type":"status","data":{"status":3}}',
     '{"type":"progress","data":{"prompt_id":"p"}}',
+    '{"type":"weft_hello","data":{"server":"s"}}',
+    '{"type":"node_finished","data":{"prompt_id":"p","node":"1","display_node":"1"}}',
   ])("%j is passed over", (text) => {
     expect(readMessage(text)).toBeUndefined();
   });

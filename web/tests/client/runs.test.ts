@@ -132,6 +132,73 @@ describe("a run", () => {
     expect([run?.phase, run?.nodes.get("2")?.state]).toEqual(["stopped", "stopped"]);
   });
 
+  describe("of a server that tells of each node", () => {
+    const at = (node: string, display = node) => ({ prompt_id: id, node, display_node: display });
+    const started = (node: string, display?: string): RunEvent => ({ type: "node_started", data: at(node, display) });
+    const memory = { host: 9, growth: 1, device: 0 };
+    const finished = (node: string, seconds: number, more: object = {}): RunEvent => ({
+      type: "node_finished",
+      data: { ...at(node), cached: false, seconds, memory, ...more },
+    });
+    const failed = (node: string): RunEvent => ({
+      type: "node_failed",
+      data: { ...at(node), node_type: "Boom", exception_message: "It broke.\n", exception_type: "E", traceback: [] },
+    });
+
+    test("shows the time and memory that the worker measured, and what was cached", () => {
+      const run = runAfter(
+        start,
+        started("1"),
+        { type: "node_progress", data: { ...at("1"), value: 1, max: 4 } },
+        finished("1", 0.25),
+        finished("2", 0, { cached: true, memory: null }),
+        success,
+      );
+      expect(Object.fromEntries(run?.nodes ?? [])).toEqual({
+        "1": { state: "done", startedAt: 20, ms: 250, memory },
+        "2": { state: "cached" },
+      });
+    });
+
+    test("shows a failed node at once, while others run", () => {
+      const run = runAfter(start, started("1"), started("2"), failed("1"));
+      expect(run?.phase).toBe("running");
+      expect(run?.nodes.get("1")).toMatchObject({ state: "error", error: { message: "It broke.", cause: "E" } });
+      expect(run?.nodes.get("2")?.state).toBe("running");
+    });
+
+    test("lets nodes run at the same time", () => {
+      const run = runAfter(start, started("1"), started("2"), finished("2", 1));
+      expect([run?.nodes.get("1")?.state, run?.nodes.get("2")?.state]).toEqual(["running", "done"]);
+    });
+
+    test("counts the time of nodes that a node made as its own", () => {
+      const run = runAfter(
+        start,
+        started("1"),
+        started("1.0", "1"),
+        finished("1.0", 0.5, { display_node: "1" }),
+        finished("1.1", 0.25, { display_node: "1" }),
+        finished("1", 0.25),
+      );
+      expect(run?.nodes.get("1")).toEqual({ state: "done", startedAt: 20, ms: 1000, memory });
+    });
+
+    test("says why a node is switched off", () => {
+      const blocked: RunEvent = { type: "node_blocked", data: { ...at("1"), node_type: "Gate", message: "too large" } };
+      const run = runAfter(start, started("1"), blocked, finished("1", 0, { memory: null }), success);
+      expect(run?.nodes.get("1")).toEqual({ state: "off", startedAt: 20, note: "too large" });
+    });
+
+    test("told again from the beginning comes to the same", () => {
+      const events = [start, started("1"), finished("1", 0.5), started("2"), failed("2"), started("3"), finished("3", 1)];
+      const once = runAfter(...events);
+      const twice = runAfter(...events, ...events);
+      const plain = (run: Run | undefined) => [...(run?.nodes ?? [])].map(([node, { startedAt: _, ...rest }]) => [node, rest]);
+      expect(plain(twice)).toEqual(plain(once));
+    });
+  });
+
   test("adds to an output where it is told to", () => {
     const out = (text: string, merge: boolean): RunEvent => ({
       type: "executed",
@@ -229,6 +296,19 @@ describe("after the line was down", () => {
     const after = play(await resync(server({ [id]: entry }, []), before), before);
     expect(after.runs.get(id)).toMatchObject({ phase: "done", ms: 2000 });
     expect(after.runs.get(id)?.nodes.get("9")?.output).toEqual(entry.outputs["9"]);
+  });
+
+  test("a run that ended meanwhile shows all its nodes that failed", async () => {
+    const failed = (node: string) => ({
+      ...{ prompt_id: id, node, display_node: node, node_type: "Boom" },
+      ...{ exception_message: `${node} broke.`, exception_type: "E", traceback: [] },
+    });
+    const status = { status_str: "error" as const, completed: false, messages: [] };
+    const before = play([start, executing("9")]);
+    const told = await resync(server({ [id]: { ...entry, status, failures: [failed("3"), failed("4")] } }, []), before);
+    const run = play(told, before).runs.get(id);
+    expect(run?.phase).toBe("failed");
+    expect(["3", "4"].map((node) => run?.nodes.get(node)?.error?.message)).toEqual(["3 broke.", "4 broke."]);
   });
 
   test("a run that goes on is left alone", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { problemHeight, problemOf } from "../../src/nodes/problems";
-import { duration, statusWords } from "../../src/nodes/status";
+import { duration, statusDetails, statusWords } from "../../src/nodes/status";
 import { weigh } from "../../src/widgets/weights";
 import { readMarkdown } from "../../src/widgets/markdown";
 
@@ -36,7 +36,15 @@ test("a title's right says what a person asks next", () => {
   expect(statusWords(0, { state: "done", ms: 12.3 })).toBe("12 ms");
   expect(statusWords(0, { state: "cached" })).toBe("cached");
   expect(statusWords(4, { state: "done", ms: 1 })).toBe("bypassed");
+  expect(statusWords(0, { state: "off", note: "too large" })).toBe("switched off");
   expect(duration(63_400)).toBe("1 min 3 s");
+});
+
+test("who points at it learns more: the memory that a node took, or why it is off", () => {
+  const memory = { host: 9 << 20, growth: 300 << 20, device: 3 * 1024 ** 3 };
+  expect(statusDetails({ state: "done", ms: 1, memory })).toBe("300 MB more memory, 3.0 GB on the graphics card");
+  expect(statusDetails({ state: "done", ms: 1, memory: { host: 1, growth: 5, device: 0 } })).toBeUndefined();
+  expect(statusDetails({ state: "off", note: "too large" })).toBe("too large");
 });
 
 test("weights are found in prompts, nested and escaped ones too", () => {

@@ -15,7 +15,6 @@ from tests.serving import Server, serving
 from web.build import build
 
 KINDS = ("CheckpointLoaderSimple", "CLIPTextEncode", "EmptyLatentImage", "KSampler", "VAEDecode", "SaveImage")
-STEPS = "24"
 CACHED_OR_TIME = re.compile(r"^(cached|\d+ ms|[\d.]+ s)$")
 
 
@@ -26,23 +25,23 @@ def line(weft_server: Server) -> Iterator[Line]:
 
 
 def opened(page: Page, address: str) -> Canvas:
-    """The default workflow with a sampler that takes a while."""
+    """The default workflow."""
     page.goto(address)
+    page.set_default_timeout(60_000)
     page.wait_for_function("() => window.__weft?.app.ready")
     page.wait_for_function("() => document.querySelectorAll('section.node').length >= 7")
     page.wait_for_timeout(300)
-    canvas = Canvas(page)
-    canvas.type_number(canvas.node_of("KSampler")["id"], "steps", STEPS)
-    canvas.blur()
-    return canvas
+    return Canvas(page)
 
 
-def until_it_samples(canvas: Canvas) -> None:
-    """Press Run and wait for the first steps."""
+def until_it_samples(canvas: Canvas, steps: int) -> None:
+    """Run with so many steps, as nobody did before, and wait for the first."""
     sampler = canvas.node_of("KSampler")["id"]
+    canvas.type_number(sampler, "steps", str(steps))
+    canvas.blur()
     canvas.page.keyboard.press("Control+Enter")
     expect(canvas.page.get_by_test_id(f"status-{sampler}")).to_contain_text(
-        f"/ {STEPS}", timeout=RUN_SECONDS * 1000
+        f"/ {steps}", timeout=RUN_SECONDS * 1000
     )
 
 
@@ -63,7 +62,7 @@ def ends_well(canvas: Canvas) -> None:
 
 def test_a_line_that_is_cut_in_a_run_and_mended_in_it_misses_nothing(page: Page, line: Line):
     canvas = opened(page, line.url)
-    until_it_samples(canvas)
+    until_it_samples(canvas, 24)
     line.cut()
     page.wait_for_timeout(700)
     line.mend()
@@ -74,7 +73,7 @@ def test_a_run_that_ended_while_the_line_was_down_is_told_in_full(
     page: Page, line: Line, weft_server: Server
 ):
     canvas = opened(page, line.url)
-    until_it_samples(canvas)
+    until_it_samples(canvas, 25)
     line.cut()
     job = weft_server.get("/queue")["queue_running"][0][1]
     page.wait_for_timeout(100)
@@ -89,7 +88,7 @@ def test_a_server_that_is_killed_and_started_again_ends_the_run_on_the_same_canv
     build()
     with serving(tmp_path) as first, line_to(first.url) as line:
         canvas = opened(page, line.url)
-        until_it_samples(canvas)
+        until_it_samples(canvas, 26)
         os.kill(first.process.pid, signal.SIGKILL)
         first.process.wait(20)
         line.cut()

@@ -37,6 +37,7 @@ from server.tokens import OWNER, Tokens
 from server.worker.keeping import Keeping
 from server.worker.parts import Factory, Lasting, PackReport, WorkerParts
 from server.worker.parts import Services as WorkerServices
+from server.worker.saves import Journal, Saves
 from server.workspace import MODEL_FOLDERS, MODEL_SUFFIXES, SUFFIXES, Elsewhere, Workspace
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
         devices=devices,
         device_peak=device_peak,
         keeping=settings.keeping,
+        saves=Saves(workspace, Journal(workspace.saves)),
         lasting=Lasting(workspace.results, identity(placement), ResultCodec()),
     )
 

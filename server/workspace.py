@@ -8,7 +8,7 @@ and writes, a link that leads out is refused.
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from nodes.spec import NodeError, Place, SaveSlot
 MODEL_SUFFIXES = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".bin", ".pth", ".pkl"})
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
 MODEL_INDEX = "model_index.json"  # what makes a folder a diffusers model
-LONGEST_PART = 240  # bytes; file systems stop at 255, and a counter and a suffix are added
+LONGEST_PART = 230  # bytes; file systems stop at 255, and a counter and suffixes are added
 
 # Folder keys as workflows and packs name them, and their folders under models/. The first is made; the others are
 # older names, read where they exist.
@@ -119,6 +119,10 @@ class Elsewhere:
     more_models: Mapping[str, tuple[Path, ...]] = field(default_factory=dict[str, tuple[Path, ...]])
 
 
+def _nothing(_slot: SaveSlot) -> None:
+    """Nobody keeps a list of names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """A folder of a person's work; made on first use. Implements `nodes.spec.Files`.
@@ -154,6 +158,11 @@ class Workspace:
     def user(self) -> Path:
         """The folder of the database and of everybody's settings and own files."""
         return self.elsewhere.user or self.root / "user"
+
+    @property
+    def saves(self) -> Path:
+        """The journal of names that saves took."""
+        return self.user / "saves.jsonl"
 
     @property
     def results(self) -> Path:
@@ -254,8 +263,20 @@ class Workspace:
         plain, place = split_annotation(name)
         return self._existing(place or Place.INPUT, plain)
 
-    def reserve(self, place: Place, prefix: str, suffix: str, *, width: int = 0, height: int = 0) -> SaveSlot:
-        """The next free name `prefix_00001_` + suffix, created at once so that nobody else gets it.
+    def reserve(
+        self,
+        place: Place,
+        prefix: str,
+        suffix: str,
+        *,
+        width: int = 0,
+        height: int = 0,
+        note: Callable[[SaveSlot], None] = _nothing,
+    ) -> SaveSlot:
+        """The next free name `prefix_00001_` + suffix, taken at once so that nobody else gets it.
+
+        Args:
+            note: told the name before there is a file; again, if somebody else was quicker.
 
         Raises:
             NodeError: the prefix leads out of the folder, or the disk refuses.
@@ -267,15 +288,26 @@ class Workspace:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             counter = _next_counter(folder, stem)
-            while not _create(folder / f"{stem}_{counter:05}_{suffix}"):
+            while True:
+                slot = self.slot(place, subfolder, f"{stem}_{counter:05}_{suffix}")
+                if _is_free(slot):
+                    note(slot)
+                    if _take(slot):
+                        return slot
                 counter += 1
         except OSError as error:
             raise NodeError(
                 f"Nothing can be written to {folder}: {error.strerror or error}.",
                 "Free some space or check the folder's rights, then run again: only the save is repeated.",
             ) from error
-        filename = f"{stem}_{counter:05}_{suffix}"
-        return SaveSlot(folder / filename, filename, subfolder, place)
+
+    def slot(self, place: Place, subfolder: str, filename: str) -> SaveSlot:
+        """A name that was taken before.
+
+        Raises:
+            NameRefused: it would lie outside the place's folder.
+        """
+        return SaveSlot(self.resolve(place, subfolder, filename), filename, subfolder, place)
 
     def _existing(self, place: Place, name: str) -> Path:
         path = self.resolve(place, "", name)
@@ -356,10 +388,17 @@ def _next_counter(folder: Path, stem: str) -> int:
     return max((int(match[1]) for match in found if match), default=0) + 1
 
 
-def _create(path: Path) -> bool:
-    """Make an empty file; False if there is one already."""
+def _is_free(slot: SaveSlot) -> bool:
+    return not slot.path.exists() and not slot.partial.exists()
+
+
+def _take(slot: SaveSlot) -> bool:
+    """Make an empty file that holds the place of the one to come; False if somebody else was quicker."""
     try:
-        path.open("xb").close()
+        slot.partial.open("xb").close()
     except FileExistsError:
+        return False
+    if slot.path.exists():
+        slot.partial.unlink()
         return False
     return True

@@ -201,7 +201,8 @@ def _written(
         numbered = prefix.replace("%batch_num%", str(index))
         slot = ctx.files.reserve(place, numbered, ".png", width=width, height=height)
         told = None if made_by is None else {**made_by, "index": index}
-        picture_files.write_png(slot.path, picture, prompt, extra, told, effort=effort)
+        with slot.writing() as path:
+            picture_files.write_png(path, picture, prompt, extra, told, effort=effort)
         shown.append(slot.reference())
         ctx.check_stop()
     return Result(ui={"images": shown})

@@ -13,7 +13,7 @@ from PIL import ImageOps, ImageSequence, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from nodes.diffusion.values import Image, Mask
-from nodes.spec import RECORD, Json, NodeError, pixel_hash
+from nodes.spec import PARTIAL, RECORD, Json, NodeError, pixel_hash
 
 NO_MASK = 64  # side of the mask that stands for "none"
 
@@ -95,7 +95,7 @@ def write_png(
     except OSError as error:
         path.unlink(missing_ok=True)
         raise NodeError(
-            f"The picture could not be written to {path.name}: {error.strerror or error}.",
+            f"The picture could not be written to {path.name.removesuffix(PARTIAL)}: {error.strerror or error}.",
             "Free some space or choose another output folder, then run again: only the save is repeated.",
         ) from error
 

@@ -2,7 +2,7 @@
 
 from nodes.spec.context import Context, Preview
 from nodes.spec.errors import NodeError, SpecError, Stopped
-from nodes.spec.files import Files, Place, SaveSlot
+from nodes.spec.files import PARTIAL, Files, Place, SaveSlot
 from nodes.spec.lineage import RECORD, RECORD_VERSION, Lineage, Maker, pixel_hash
 from nodes.spec.node import Blocker, Node, NodeSpec, Result, node
 from nodes.spec.packing import Codec, Packed, Part, PlainCodec, Unstorable
@@ -30,6 +30,7 @@ from nodes.spec.sockets import (
 
 __all__ = [
     "ANY",
+    "PARTIAL",
     "RECORD",
     "RECORD_VERSION",
     "Blocker",

@@ -1,10 +1,14 @@
 """Files as a node sees them: by folder key and name, never by a path of its own making."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+
+from nodes.spec.errors import NodeError
 
 
 class Place(StrEnum):
@@ -15,14 +19,48 @@ class Place(StrEnum):
     TEMP = "temp"
 
 
+PARTIAL = ".part"
+
+
 @dataclass(frozen=True, slots=True)
 class SaveSlot:
-    """A free file name, already reserved: write the file at `path`, then tell the canvas `reference()`."""
+    """A file name that is nobody else's: write the file in `writing()`, then tell the canvas `reference()`.
+
+    Attributes:
+        path: where the file will lie once it is whole.
+    """
 
     path: Path
     filename: str
     subfolder: str
     place: Place
+
+    @property
+    def partial(self) -> Path:
+        """Where the file lies until it is whole."""
+        return self.path.with_name(self.filename + PARTIAL)
+
+    @contextmanager
+    def writing(self) -> Generator[Path, None, None]:
+        """The file to write. Where the block ends well it takes its name, whole and on the disk; else there is none.
+
+        Raises:
+            NodeError: the disk refuses.
+        """
+        try:
+            yield self.partial
+            if self.place is not Place.TEMP:  # that folder is emptied at the next start anyway
+                with self.partial.open("rb+") as file:
+                    os.fsync(file.fileno())
+            self.partial.replace(self.path)
+        except OSError as error:
+            raise NodeError(
+                f"The file {self.filename} could not be written: {error.strerror or error}.",
+                "Free some space or choose another output folder, then run again: only the save is repeated.",
+            ) from error
+        finally:
+            with suppress(OSError):
+                self.partial.unlink(missing_ok=True)
 
     def reference(self) -> dict[str, str]:
         """How `/view` and the canvas name this file."""
@@ -54,7 +92,9 @@ class Files(Protocol):
         ...
 
     def reserve(self, place: Place, prefix: str, suffix: str, *, width: int = 0, height: int = 0) -> SaveSlot:
-        """The next free name `prefix_00001_` + suffix, created at once so that nobody else gets it.
+        """The next free name `prefix_00001_` + suffix, taken at once so that nobody else gets it.
+
+        A job that runs again after it was cut off gets the names that it took before.
 
         Args:
             place: output or temp.

@@ -12,12 +12,16 @@ from server.graph.outcome import Collect, Outcome, Task, Token
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What all nodes of a job may know: the prompt as sent and what came beside it."""
+    """What all nodes of a job may know: the prompt as sent and what came beside it.
+
+    `run`: a name that this job has through all its runs, and no other job ever has; empty: it runs once.
+    """
 
     job: str
     prompt: Mapping[str, Json]
     extra: Mapping[str, Json]
     previews: bool = True
+    run: str = ""
 
 
 @crosses

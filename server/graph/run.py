@@ -68,6 +68,7 @@ class Order:
     """What to run: a validated graph and the output nodes asked for; the prompt as sent, and what came beside it.
 
     `stop_at_failure`: nothing more starts once a node failed; else what does not depend on it goes on.
+    `run`: see `JobContext`.
     """
 
     job: str
@@ -77,6 +78,7 @@ class Order:
     extra: Mapping[str, Json] = field(default_factory=dict[str, Json])
     previews: bool = True
     stop_at_failure: bool = False
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,8 @@ class _Run:
         order = self._order
         self._emit(JobStarted(order.job, now_ms()))
         try:
-            await self._host.begin(JobContext(order.job, order.prompt, order.extra, order.previews))
+            context = JobContext(order.job, order.prompt, order.extra, order.previews, order.run)
+            await self._host.begin(context)
             await self._prepare()
             await self._loop()
             await self._host.end(order.job, [key for key in self._execution.keys.values() if key is not None])

@@ -257,6 +257,7 @@ class Runner:
                 {**job.wish.extra, **job.wish.secrets},
                 self._with.wants_previews(job),
                 job.wish.stops_at_failure,
+                run=f"{job.id} {job.sequence}",
             )
             return await run(order, specs, self._with.nodes, lambda event: self._tell(job, kept, event))
         except (PromptError, BackendLost) as error:

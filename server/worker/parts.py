@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias, cast
 from nodes.spec import Codec, Files, Json, Lineage, PlainCodec, Registry
 from server.graph.outcome import Failure
 from server.worker.keeping import Keeping
+from server.worker.saves import Saves
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class WorkerParts:
         device_peak: the most bytes that tensors held on graphics cards since it was called last.
         keeping: which results are kept between jobs.
         records: what saved files say of their making; None: nothing.
+        saves: remembers the names that files took, for jobs that run again; None: nobody does.
         lasting: where those are kept that outlive the worker; None: nowhere.
     """
 
@@ -116,6 +118,7 @@ class WorkerParts:
     device_peak: Callable[[], int] = _no_bytes
     keeping: Keeping = field(default_factory=Keeping)
     records: Records | None = None
+    saves: Saves | None = None
     lasting: Lasting | None = None
 
 

@@ -127,6 +127,7 @@ class NodeContext:
 
     Attributes:
         call: which call it is, where lists make several.
+        saving: the files as this call sees them; None: as all do.
     """
 
     task: Task
@@ -135,10 +136,13 @@ class NodeContext:
     switch: StopSwitch
     report: Callable[[Report], None]
     call: int = 0
+    saving: Files | None = None
 
     def at(self, call: int) -> "NodeContext":
-        """The context of another call of the same node."""
-        return replace(self, call=call)
+        """The context of another call of the same node; what it saves is counted anew."""
+        saves, run = self.parts.saves, self.job.context.run
+        saving = saves.files(run, self.task.node, call) if saves is not None and run else None
+        return replace(self, call=call, saving=saving)
 
     @property
     def node_id(self) -> str:
@@ -164,7 +168,7 @@ class NodeContext:
     @property
     def files(self) -> Files:
         """The workspace's files."""
-        return self.parts.files
+        return self.saving or self.parts.files
 
     @property
     def previews(self) -> bool:

@@ -162,6 +162,8 @@ class Worker:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     async def _warm_up(self) -> None:
+        if self._parts.saves is not None:
+            self._parts.saves.sweep()
         self._parts.warm_up()
 
     async def _run(self, task: Task, report: Callable[[Report], None]) -> Outcome:

@@ -27,6 +27,7 @@ from nodes.spec import (
     node,
 )
 from server.worker.parts import Lasting, Services, WorkerParts
+from server.worker.saves import Journal, Saves
 
 FACTORY = "tests.server.small_nodes:build"
 Text = Annotated[str, Out("STRING")]
@@ -63,8 +64,30 @@ def save(
 ) -> Result:
     """Save a green square."""
     slot = ctx.files.reserve(Place.OUTPUT, filename_prefix, ".png")
-    Image.new("RGB", (side, side), (0, 128, 0)).save(slot.path)
+    with slot.writing() as path:
+        Image.new("RGB", (side, side), (0, 128, 0)).save(path, "PNG")
     return Result((), {"images": [slot.reference()]})
+
+
+@node("SlowSave", category="test", output=True)
+def slow_save(
+    ctx: Context,
+    text: Annotated[str, String()] = "",
+    count: Annotated[int, Int()] = 2,
+    seconds: Annotated[float, Float()] = 0.0,
+) -> Result:
+    """Save files of a line each, half of a line at a time."""
+    shown = []
+    for index in range(count):
+        slot = ctx.files.reserve(Place.OUTPUT, "slow", ".txt")
+        with slot.writing() as path, path.open("w") as file:
+            file.write("half ")
+            file.flush()
+            _witness(ctx, f"half {text} {index}")
+            time.sleep(seconds)
+            file.write(f"whole {text} {index}")
+        shown.append(slot.reference())
+    return Result((), {"images": shown})
 
 
 @node("Steps", category="test", idempotent=False)
@@ -121,10 +144,7 @@ def note(
 ) -> Result:
     """Write a line into `ran.txt` of the workspace: a witness of what ran, and how often."""
     time.sleep(seconds)
-    with (Path(str(ctx.files.reserve(Place.TEMP, "x", ".txt").path)).parents[1] / "ran.txt").open(
-        "a"
-    ) as file:
-        file.write(f"{text}\n")
+    _witness(ctx, text)
     return Result((), {"text": [text]})
 
 
@@ -184,7 +204,7 @@ def shout(ctx: Context, text: Annotated[str, String()] = "") -> Result:
     return Result()
 
 
-NODES = (work, kill_once, say, number, show, save, steps, boom, kill, even, pick, note, shout, repeat)
+NODES = (work, kill_once, slow_save, say, number, show, save, steps, boom, kill, even, pick, note, shout, repeat)
 
 
 def build(settings: object, services: Services) -> WorkerParts:
@@ -199,6 +219,7 @@ def build(settings: object, services: Services) -> WorkerParts:
         files=workspace,
         resources={Path: workspace.root},
         keeping=settings.keeping,
+        saves=Saves(workspace, Journal(workspace.saves)),
         lasting=Lasting(workspace.results, "small"),
     )
 

@@ -138,3 +138,36 @@ def test_freeing_memory_leaves_what_is_on_disk(tmp_path: Path):
         assert text_of(server.run(chain("a"))) == ["a"]
         server.post("/free", {"free_memory": True})
     assert ran(tmp_path)["end a"] == 1
+
+
+def saved(workspace: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (workspace / "output").iterdir()}
+
+
+@pytest.mark.parametrize("moment", [0, 1])
+def test_a_save_of_a_job_is_one_whole_file_though_the_server_is_killed_in_it(tmp_path: Path, moment: int):
+    asked = prompt(s=("SlowSave", {"text": "x", "count": 2, "seconds": 0.5}))
+    with serving(tmp_path, "--factory", FACTORY) as server:
+        job = server.post("/prompt", {"prompt": asked})["prompt_id"]
+        until_ran(tmp_path, f"half x {moment}")
+        kill(server)
+    assert sum(name.endswith(".txt") for name in saved(tmp_path)) == moment, "none that is not whole"
+    with serving(tmp_path, "--factory", FACTORY) as server:
+        entry = until_done(server, 1)[job]
+    names = [shown["filename"] for shown in entry["outputs"]["s"]["images"]]
+    assert names == ["slow_00001_.txt", "slow_00002_.txt"]
+    assert saved(tmp_path) == {names[0]: "half whole x 0", names[1]: "half whole x 1"}
+
+
+def test_another_try_of_a_job_takes_names_of_its_own(tmp_path: Path):
+    asked = prompt(
+        s=("SlowSave", {"text": "x", "count": 1}),
+        k=("KillOnce", {"text": "y"}),
+        show=("Show", {"value": ["k", 0]}),
+    )
+    with serving(tmp_path, "--factory", FACTORY) as server:
+        assert server.run(asked)["status"]["status_str"] == "error"
+        before = saved(tmp_path)
+        assert server.run(asked)["status"]["status_str"] == "success"
+        assert saved(tmp_path).items() >= before.items()
+        assert all(text == "half whole x 0" for text in saved(tmp_path).values())

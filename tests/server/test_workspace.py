@@ -133,7 +133,47 @@ def test_counters_continue_as_the_field_does(workspace: Workspace):
     assert workspace.reserve(Place.OUTPUT, "b", ".png").filename == "b_00010_.png"
     slot = workspace.reserve(Place.OUTPUT, "sub/%width%x%height%/c", ".png", width=64, height=32)
     assert slot.reference() == {"filename": "c_00001_.png", "subfolder": "sub/64x32", "type": "output"}
-    assert slot.path.is_file()
+    assert slot.partial.is_file()
+    assert not slot.path.exists(), "nobody finds a file that is not whole"
+    assert workspace.reserve(Place.OUTPUT, "sub/64x32/c", ".png").filename == "c_00002_.png"
+
+
+def test_a_file_has_its_name_once_it_is_whole(workspace: Workspace):
+    slot = workspace.reserve(Place.OUTPUT, "a", ".txt")
+    with slot.writing() as path:
+        path.write_text("half")
+        assert not slot.path.exists()
+        path.write_text("whole")
+    assert slot.path.read_text() == "whole"
+    assert [entry.name for entry in slot.path.parent.iterdir()] == ["a_00001_.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError("of the node"), KeyboardInterrupt()], ids=("error", "end"))
+def test_a_file_that_was_not_finished_leaves_nothing(workspace: Workspace, error: BaseException):
+    slot = workspace.reserve(Place.OUTPUT, "a", ".txt")
+
+    def write() -> None:
+        with slot.writing() as path:
+            path.write_text("half")
+            raise error
+
+    with pytest.raises(type(error)):
+        write()
+    assert list(slot.path.parent.iterdir()) == []
+    assert workspace.reserve(Place.OUTPUT, "a", ".txt").filename == slot.filename
+
+
+def test_a_folder_that_goes_while_a_file_is_written_is_told(workspace: Workspace):
+    slot = workspace.reserve(Place.OUTPUT, "sub/a", ".txt")
+
+    def write() -> None:
+        with slot.writing() as path:
+            path.unlink()
+            path.parent.rmdir()
+
+    with pytest.raises(NodeError, match=r"a_00001_\.txt could not be written") as caught:
+        write()
+    assert "only the save is repeated" in caught.value.hint
 
 
 def test_nobody_gets_a_name_twice(workspace: Workspace):

@@ -10,10 +10,10 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 from nodes.spec import NodeError, Place, SaveSlot
+from server.naming import filled, is_free, next_counter, nobody, take
 
 MODEL_SUFFIXES = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".bin", ".pth", ".pkl"})
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
@@ -117,10 +117,6 @@ class Elsewhere:
     user: Path | None = None
     first_models: Mapping[str, tuple[Path, ...]] = field(default_factory=dict[str, tuple[Path, ...]])
     more_models: Mapping[str, tuple[Path, ...]] = field(default_factory=dict[str, tuple[Path, ...]])
-
-
-def _nothing(_slot: SaveSlot) -> None:
-    """Nobody keeps a list of names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +267,7 @@ class Workspace:
         *,
         width: int = 0,
         height: int = 0,
-        note: Callable[[SaveSlot], None] = _nothing,
+        note: Callable[[SaveSlot], None] = nobody,
     ) -> SaveSlot:
         """The next free name `prefix_00001_` + suffix, taken at once so that nobody else gets it.
 
@@ -281,18 +277,18 @@ class Workspace:
         Raises:
             NodeError: the prefix leads out of the folder, or the disk refuses.
         """
-        parts = _parts(_filled(prefix, width, height))
+        parts = _parts(filled(prefix, width, height))
         named = parts[-1:] if parts and not prefix.endswith(("/", "\\")) else ()
         subfolder, stem = "/".join(parts[: len(parts) - len(named)]), "".join(named)
         folder = inside(self.place(place), subfolder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            counter = _next_counter(folder, stem)
+            counter = next_counter(folder, stem)
             while True:
                 slot = self.slot(place, subfolder, f"{stem}_{counter:05}_{suffix}")
-                if _is_free(slot):
+                if is_free(slot):
                     note(slot)
-                    if _take(slot):
+                    if take(slot):
                         return slot
                 counter += 1
         except OSError as error:
@@ -361,44 +357,3 @@ def _is_model(path: Path, suffixes: frozenset[str], *, folders_too: bool) -> boo
     if folders_too and (path / MODEL_INDEX).is_file():
         return True
     return path.suffix.lower() in suffixes and path.is_file()
-
-
-def _filled(prefix: str, width: int, height: int) -> str:
-    """The prefix with %width%, %height% and the local time's parts filled in."""
-    now = datetime.now().astimezone()
-    values = {
-        "width": str(width),
-        "height": str(height),
-        "year": str(now.year),
-        "month": f"{now.month:02}",
-        "day": f"{now.day:02}",
-        "hour": f"{now.hour:02}",
-        "minute": f"{now.minute:02}",
-        "second": f"{now.second:02}",
-    }
-    for name, value in values.items():
-        prefix = prefix.replace(f"%{name}%", value)
-    return prefix
-
-
-def _next_counter(folder: Path, stem: str) -> int:
-    """One more than the largest number of a file that is called `stem_NUMBER_` or `stem_NUMBER.` and on."""
-    numbered = re.compile(re.escape(stem) + r"_(\d{1,18})[_.]", re.IGNORECASE if os.name == "nt" else 0)
-    found = (numbered.match(path.name) for path in folder.iterdir())
-    return max((int(match[1]) for match in found if match), default=0) + 1
-
-
-def _is_free(slot: SaveSlot) -> bool:
-    return not slot.path.exists() and not slot.partial.exists()
-
-
-def _take(slot: SaveSlot) -> bool:
-    """Make an empty file that holds the place of the one to come; False if somebody else was quicker."""
-    try:
-        slot.partial.open("xb").close()
-    except FileExistsError:
-        return False
-    if slot.path.exists():
-        slot.partial.unlink()
-        return False
-    return True

@@ -204,7 +204,23 @@ def shout(ctx: Context, text: Annotated[str, String()] = "") -> Result:
     return Result()
 
 
-NODES = (work, kill_once, slow_save, say, number, show, save, steps, boom, kill, even, pick, note, shout, repeat)
+NODES = (
+    work,
+    kill_once,
+    slow_save,
+    say,
+    number,
+    show,
+    save,
+    steps,
+    boom,
+    kill,
+    even,
+    pick,
+    note,
+    shout,
+    repeat,
+)
 
 
 def build(settings: object, services: Services) -> WorkerParts:

@@ -138,6 +138,15 @@ def pick(
     return image
 
 
+@node("PickLater", category="test")
+def pick_later(
+    ctx: Context,
+    image: Annotated[str, Combo(bare=False, extra={"remote": {"route": "/internal/files/output"}})],
+) -> Text:
+    """Pick a file of those that a route offers."""
+    return image
+
+
 @node("Note", category="test", output=True, idempotent=False)
 def note(
     ctx: Context, text: Annotated[str, String()] = "", seconds: Annotated[float, Float()] = 0.0
@@ -220,6 +229,7 @@ NODES = (
     note,
     shout,
     repeat,
+    pick_later,
 )
 
 

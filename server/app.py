@@ -18,6 +18,7 @@ from server.api.descriptions import Descriptions
 from server.api.kept import Kept
 from server.api.logs import LogBook
 from server.api.messages import history_message
+from server.api.scripts import Scripts
 from server.api.services import Limits, Services
 from server.api.site import Site, build_application
 from server.api.websocket import FLAG, Hub
@@ -315,6 +316,7 @@ class Server:
     def _join(self, workspace: Workspace, store: Store, backend: Backend, tokens: Tokens | None) -> Services:
         config, bus = self._config, Bus()
         understood = features(config)
+        kept = _kept(config, workspace)
         queue = Queue(store, bus.publish)
         history = History(store)
         hub = self._hub = Hub(bus, lambda: queue.remaining, understood)
@@ -338,7 +340,8 @@ class Server:
             runner=runner,
             control=Control(queue, runner, history, message=history_message, clock=now_ms),
             backend=backend,
-            descriptions=Descriptions(backend, workspace.choices, _kept(config, workspace)),
+            descriptions=Descriptions(backend, workspace.choices, kept),
+            scripts=Scripts(backend, kept),
             hub=hub,
             log=self._log,
             settings=store,

@@ -59,7 +59,18 @@ def describe(id: str, node_class: Any, display_name: str, module: str) -> NodeSp
         search_aliases=tuple(str(plain(alias)) for alias in getattr(node_class, "SEARCH_ALIASES", ())),
         version=_version(node_class),
         module=module,
+        extra=_extra(node_class),
     )
+
+
+def _extra(node_class: Any) -> dict[str, Json]:
+    """What newer classes say of themselves and nobody but the canvas heeds."""
+    said: dict[str, Json] = {}
+    if getattr(node_class, "HAS_INTERMEDIATE_OUTPUT", False):
+        said["has_intermediate_output"] = True
+    if category := getattr(node_class, "ESSENTIALS_CATEGORY", None):
+        said["essentials_category"] = str(plain(category))
+    return said
 
 
 def inputs_of(declared: Mapping[str, Any]) -> tuple[InputSpec, ...]:

@@ -39,6 +39,7 @@ class Kept:
     def __init__(self, folder: Path, key: Callable[[], str]) -> None:
         self._nodes = folder / "nodes.json.gz"
         self._whole = folder / "object_info.gz"
+        self._folders = folder / "scripts.json"
         self._key = cache(key)  # packs are loaded at the start
 
     def read(self) -> Mapping[str, NodeSpec] | None:
@@ -74,6 +75,24 @@ class Kept:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("The kept list of nodes cannot be read, it is made anew: %s", error)
             return None
+
+    def read_folders(self) -> Mapping[str, Path] | None:
+        """Packs' folders of scripts, by name; None if they are of other packs, or cannot be read."""
+        try:
+            said = json.loads(self._folders.read_bytes())
+            if said["form"] != FORM or said["key"] != self._key():
+                return None
+            return {str(name): Path(folder) for name, folder in said["folders"].items()}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("The kept folders of scripts cannot be read, packs are asked anew: %s", error)
+            return None
+
+    def write_folders(self, folders: Mapping[str, Path]) -> None:
+        """Keep packs' folders of scripts."""
+        said = {name: str(folder) for name, folder in folders.items()}
+        _write(self._folders, json.dumps({"form": FORM, "key": self._key(), "folders": said}).encode())
 
     def write_answer(self, answer: Answer, listed: Mapping[str, Sequence[str]]) -> None:
         """Keep an answer, and what it lists of each folder key."""

@@ -11,6 +11,7 @@ from aiohttp import web
 from nodes.spec import Json
 from server.api.descriptions import Descriptions
 from server.api.logs import LogBook
+from server.api.scripts import Scripts
 from server.api.websocket import Hub
 from server.backends.base import Backend
 from server.jobs.control import Control
@@ -59,6 +60,7 @@ class Services:
         hosts: names by which this server may be called, beside loopback ones.
         versions: of Weft and what it stands on.
         argv: the command line, for `/system_stats`.
+        only_packs: names of the packs that are loaded; None for all.
         multi_user: several people work here, each with their own files and settings.
         tokens: who may come in; None for everybody.
         cors: origin of pages that may use this server beside its own; "*" for all of them, None for none.
@@ -72,6 +74,7 @@ class Services:
     control: Control
     backend: Backend
     descriptions: Descriptions
+    scripts: Scripts
     hub: Hub
     log: LogBook
     settings: Settings
@@ -82,6 +85,7 @@ class Services:
     hosts: frozenset[str]
     versions: Mapping[str, str]
     argv: tuple[str, ...] = ()
+    only_packs: frozenset[str] | None = None
     multi_user: bool = False
     tokens: Tokens | None = None
     cors: str | None = None

@@ -7,14 +7,14 @@ read is left out and named in the log.
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 from nodes.spec import Json
 from server.api import wire
-from server.workspace import Workspace, inside
+from server.workspace import inside
 
 log = logging.getLogger(__name__)
 WORKFLOW_FOLDERS = ("example_workflows", "example", "examples", "workflow", "workflows")
@@ -24,6 +24,7 @@ LOCALE_PARTS = (
     "commands",
     "settings",
 )  # files of a language; `main` holds all other keys
+Packs: TypeAlias = Mapping[str, Path]  # folders of packs, by name
 LONGEST = 8 * 1024 * 1024  # bytes of one file
 
 
@@ -37,24 +38,22 @@ class Subgraph:
     path: Path
 
 
-def packs(workspace: Workspace) -> Mapping[str, Path]:
-    """Folders of packs by name."""
+def packs(folders: Iterable[Path], only: Container[str] | None = None) -> Packs:
+    """Folders of packs by name, of those in `folders`; with `only`, of these names alone."""
     found: dict[str, Path] = {}
-    for folder in workspace.pack_folders:
+    for folder in folders:
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if (
-                not path.name.startswith((".", "__"))
-                and not path.name.endswith(".disabled")
-                and path.is_dir()
-            ):
+            wanted = only is None or path.name in only
+            named_out = path.name.startswith((".", "__")) or path.name.endswith(".disabled")
+            if wanted and not named_out and path.is_dir():
                 found.setdefault(path.name, path)
     return found
 
 
-def translations(workspace: Workspace) -> dict[str, Json]:
+def translations(packs: Packs) -> dict[str, Json]:
     """By language what packs translate: nodeDefs, commands, settings and more; of two packs that say the same, the later."""
     found: dict[str, Json] = {}
-    for folder in packs(workspace).values():
+    for folder in packs.values():
         for language in _entries(folder / "locales"):
             if language.is_dir():
                 for part in LOCALE_PARTS:
@@ -65,10 +64,10 @@ def translations(workspace: Workspace) -> dict[str, Json]:
     return found
 
 
-def workflows(workspace: Workspace) -> dict[str, list[str]]:
+def workflows(packs: Packs) -> dict[str, list[str]]:
     """Names of the workflows that packs bring, without suffix, by pack."""
     found: dict[str, list[str]] = {}
-    for name, folder in packs(workspace).items():
+    for name, folder in packs.items():
         names = {
             path.stem
             for part in WORKFLOW_FOLDERS
@@ -80,23 +79,23 @@ def workflows(workspace: Workspace) -> dict[str, list[str]]:
     return found
 
 
-def workflow_file(workspace: Workspace, pack: str, name: str) -> Path | None:
+def workflow_file(packs: Packs, pack: str, name: str) -> Path | None:
     """A workflow of a pack, or the picture beside it; None if there is none.
 
     Raises:
         NameRefused: the name leads out of its folder.
     """
-    folder = packs(workspace).get(pack)
+    folder = packs.get(pack)
     if folder is None:
         return None
     found = (inside(folder / part, name) for part in WORKFLOW_FOLDERS)
     return next((path for path in found if path.is_file()), None)
 
 
-def subgraphs(workspace: Workspace) -> dict[str, Subgraph]:
+def subgraphs(packs: Packs) -> dict[str, Subgraph]:
     """Subgraphs of packs by id, which stays the same from start to start."""
     found: dict[str, Subgraph] = {}
-    for name, folder in packs(workspace).items():
+    for name, folder in packs.items():
         for path in _entries(folder / "subgraphs"):
             if path.suffix == ".json":
                 id = hashlib.sha256(f"{name}/{path.name}".encode(errors="replace")).hexdigest()

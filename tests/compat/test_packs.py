@@ -169,6 +169,26 @@ def test_a_class_is_described_in_our_terms(worker: Worker, workspace: Workspace)
     assert refreshed is not None and refreshed.values == ("one.safetensors", "two.safetensors")
 
 
+def test_what_newer_classes_say_of_themselves_is_told_on():
+    class Newer:
+        RETURN_TYPES = ()
+        FUNCTION = "run"
+        ESSENTIALS_CATEGORY = "Image tools"
+        HAS_INTERMEDIATE_OUTPUT = True
+        SEARCH_ALIASES = ("newest",)
+
+        @classmethod
+        def INPUT_TYPES(cls):
+            return {"required": {}}
+
+        def run(self):
+            return ()
+
+    spec = describe("Newer", Newer, "", "custom_nodes.x")
+    assert spec.extra == {"has_intermediate_output": True, "essentials_category": "Image tools"}
+    assert spec.search_aliases == ("newest",)
+
+
 def test_nodes_that_are_as_they_were_are_not_told_again(worker: Worker, workspace: Workspace):
     first = worker.described(refresh=True, known="")
     assert first.specs

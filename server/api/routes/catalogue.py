@@ -14,9 +14,8 @@ from server.api.answers import Object
 from server.api.drawing import drawn
 from server.api.middleware import json_response
 from server.api.routes.files import shown_file
-from server.api.services import Services, services
+from server.api.services import services
 from server.api.shape import ANYTHING, Shape
-from server.backends.base import BackendLost
 
 ROUTES = web.RouteTableDef()
 PAGES = web.RouteTableDef()  # these are not under /api
@@ -26,26 +25,26 @@ TEMPLATE = "default"  # the name of our own workflow among the templates
 @ROUTES.get("/extensions", shape=Shape(answer=list[str]))
 async def extensions(request: web.Request) -> web.Response:
     """Scripts of packs that the canvas loads."""
-    return json_response(await scripts(services(request)))
+    return json_response(await services(request).scripts.addresses())
 
 
 @ROUTES.get("/i18n", shape=Shape(answer=dict[str, Object]))
 async def translations(request: web.Request) -> web.Response:
     """What packs translate, by language."""
-    return json_response(await asyncio.to_thread(wares.translations, services(request).workspace))
+    return json_response(await asyncio.to_thread(wares.translations, _packs(request)))
 
 
 @ROUTES.get("/workflow_templates", shape=Shape(answer=dict[str, list[str]]))
 async def workflows(request: web.Request) -> web.Response:
     """Names of workflows that packs bring, by pack."""
-    return json_response(await asyncio.to_thread(wares.workflows, services(request).workspace))
+    return json_response(await asyncio.to_thread(wares.workflows, _packs(request)))
 
 
 @ROUTES.get("/workflow_templates/{pack}/{file:.+}", shape=Shape(answer=bytes, media=ANYTHING))
 async def workflow(request: web.Request) -> web.StreamResponse:
     """A workflow of a pack, or the picture beside it."""
-    place, workspace = request.match_info, services(request).workspace
-    path = await asyncio.to_thread(wares.workflow_file, workspace, place["pack"], place["file"])
+    place = request.match_info
+    path = await asyncio.to_thread(wares.workflow_file, _packs(request), place["pack"], place["file"])
     if path is None:
         raise web.HTTPNotFound
     if path.suffix == ".json":
@@ -58,16 +57,14 @@ async def workflow(request: web.Request) -> web.StreamResponse:
 @ROUTES.get("/global_subgraphs", shape=Shape(answer=dict[str, listings.SubgraphJson]))
 async def subgraphs(request: web.Request) -> web.Response:
     """Subgraphs that packs bring, by id, without their graphs."""
-    found = await asyncio.to_thread(wares.subgraphs, services(request).workspace)
+    found = await asyncio.to_thread(wares.subgraphs, _packs(request))
     return json_response({id: _subgraph(entry) for id, entry in found.items()})
 
 
 @ROUTES.get("/global_subgraphs/{id}", shape=Shape(answer=listings.SubgraphJson))
 async def subgraph(request: web.Request) -> web.Response:
     """One subgraph, with its graph."""
-    entry = (await asyncio.to_thread(wares.subgraphs, services(request).workspace)).get(
-        request.match_info["id"]
-    )
+    entry = (await asyncio.to_thread(wares.subgraphs, _packs(request))).get(request.match_info["id"])
     text = await asyncio.to_thread(wares.text_of, entry.path) if entry is not None else None
     if entry is None or text is None:
         raise web.HTTPNotFound
@@ -124,23 +121,9 @@ async def help_page(request: web.Request) -> web.Response:
     )
 
 
-async def scripts(behind: Services) -> list[str]:
-    """Addresses of all packs' scripts."""
-    found: list[str] = []
-    for name, folder in (await web_folders(behind)).items():
-        paths = sorted(folder.rglob("*.js"))
-        found.extend(f"/extensions/{name}/{path.relative_to(folder).as_posix()}" for path in paths)
-    return found
-
-
-async def web_folders(behind: Services) -> Mapping[str, Path]:
-    """Packs' folders of files for the browser, by pack name; none if no worker can be started."""
-    try:
-        packs = await behind.backend.packs()
-    except BackendLost:
-        return {}
-    folders = {pack.name: Path(pack.web_directory) for pack in packs if pack.ok and pack.web_directory}
-    return {name: folder for name, folder in folders.items() if folder.is_dir()}
+def _packs(request: web.Request) -> Mapping[str, Path]:
+    behind = services(request)
+    return wares.packs(behind.workspace.pack_folders, behind.only_packs)
 
 
 def _subgraph(entry: wares.Subgraph) -> dict[str, Json]:

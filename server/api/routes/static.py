@@ -4,7 +4,6 @@ from pathlib import Path
 
 from aiohttp import web
 
-from server.api.routes.catalogue import web_folders
 from server.api.routes.files import content_type
 from server.api.services import services
 from server.api.shape import ANYTHING, Shape
@@ -30,7 +29,7 @@ async def index(request: web.Request) -> web.StreamResponse:
 @ROUTES.get("/extensions/{pack}/{file:.+}", shape=Shape(answer=bytes, media=ANYTHING))
 async def extension(request: web.Request) -> web.StreamResponse:
     """A file that a pack brought for the browser."""
-    folder = (await web_folders(services(request))).get(request.match_info["pack"])
+    folder = (await services(request).scripts.folders()).get(request.match_info["pack"])
     if folder is None:
         raise web.HTTPNotFound
     return _file(folder, request.match_info["file"])

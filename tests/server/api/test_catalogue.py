@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from server.api import wares
 from tests.server.api.asking import get
 
 PACK = "pack of wares"
@@ -88,6 +89,14 @@ async def test_subgraphs_of_packs_are_told_in_short_and_given_whole(http, pack):
     assert json.loads(whole["data"]) == WORKFLOW
     async with http.get("/global_subgraphs/nobody") as answer:
         assert answer.status == 404
+
+
+def test_packs_that_are_left_out_bring_nothing(pack):
+    folders = [pack.parent, pack.parent / "nothing"]
+    assert PACK in wares.packs(folders)
+    assert "off.disabled" not in wares.packs(folders)
+    assert wares.packs(folders, frozenset({"other"})) == {}
+    assert list(wares.packs(folders, frozenset({PACK}))) == [PACK]
 
 
 async def test_templates_hold_our_own_workflow_and_a_picture_of_it(http):

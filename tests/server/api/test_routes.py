@@ -307,7 +307,11 @@ TAKING = ["/history/{}", "/object_info/{}", "/models/{}", "/experiment/models/{}
           "/view_metadata/loras?filename={}.safetensors", "/view?filename={}", "/view?filename=x&subfolder={}",
           "/view?filename=x&type={}", "/userdata/{}", "/userdata?dir={}", "/v2/userdata?path={}", "/settings/{}",
           "/api/jobs/{}", "/api/jobs?workflow_id={}", "/api/jobs?limit={}", "/history?max_items={}", "/internal/files/{}",
-          "/extensions/{}/x.js", "/extensions/weft/{}", "/{}", "/assets/{}"]  # fmt: skip
+          "/extensions/{}/x.js", "/extensions/weft/{}", "/{}", "/assets/{}", "/api/assets/{}", "/api/assets/{}/content",
+          "/api/assets?include_tags={}", "/api/tags?prefix={}", "/api/jobs/{}/assets", "/workflow_templates/{}/x.json",
+          "/workflow_templates/weft_example_pack/{}", "/global_subgraphs/{}", "/templates/{}.json", "/templates/{}-1.webp",
+          "/docs/{}/en.md", "/docs/Say/{}.md", "/experiment/models/preview/{}/0/x", "/experiment/models/preview/loras/{}/x",
+          "/experiment/models/preview/loras/0/{}"]  # fmt: skip
 
 
 @pytest.mark.parametrize("route", TAKING)

@@ -11,6 +11,7 @@ import torch
 
 from nodes.compat import Loaded, Packs, Places
 from nodes.compat.convert import inward, outward
+from nodes.compat.describe import describe
 from nodes.diffusion.values import Area, CheckpointRef, Cond, ControlNet, ControlUse, Latent
 from nodes.spec import Choices, Registry, Section
 from server.graph.host import Call, Progressed
@@ -178,7 +179,7 @@ def test_what_newer_classes_say_of_themselves_is_told_on():
         SEARCH_ALIASES = ("newest",)
 
         @classmethod
-        def INPUT_TYPES(cls):
+        def INPUT_TYPES(cls):  # noqa: N802 - the protocol's name
             return {"required": {}}
 
         def run(self):

@@ -18,6 +18,12 @@ settings.load_profile("weft")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Tests that injure Weft at random run long when they are asked to, and a run can be repeated."""
+    parser.addoption("--long", action="store_true", help="run fault injection for long (minutes)")
+    parser.addoption("--seed", type=int, help="repeat the random choices of a run")
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     """The machine's own Chromium. Without one the test skips, and with CI=true it fails."""

@@ -142,6 +142,7 @@ class Runner:
         finally:
             if self._writing:
                 await asyncio.wait([self._writing])
+            await self._with.history.catch_up()
 
     async def _serve_one(self, job: Job) -> None:
         result: Result | None = None
@@ -149,7 +150,6 @@ class Runner:
             result = await self._perform(job)
         except asyncio.CancelledError:
             await self._with.store.requeue(job)  # the server is closing: the next one runs it
-            await self._with.history.catch_up()
             raise
         except Exception:
             # The last line of defence, again: the queue goes on.

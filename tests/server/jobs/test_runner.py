@@ -313,3 +313,30 @@ async def test_what_a_full_disk_refused_is_written_later(tmp_path):
         assert await bench.ended("b") is State.COMPLETED
     assert (await store.get("a")).state is State.COMPLETED
     await store.close()
+
+
+@pytest.mark.parametrize("refuses", ["start", "requeue"])
+async def test_a_disk_that_is_full_at_any_other_time_ends_no_job(tmp_path, refuses):
+    class Refusing(Store):
+        async def start(self, job: object, now: int) -> None:
+            if refuses == "start":
+                raise StoreFull("full")
+            await super().start(job, now)
+
+        async def requeue(self, job: object) -> None:
+            if refuses == "requeue":
+                raise StoreFull("full")
+            await super().requeue(job)
+
+    store = await Refusing.open(tmp_path / "weft.db")
+    bench = Bench(store, Nodes())
+    async with serving(bench):
+        await bench.put("paused", "Stopper")
+        while bench.queue.running is None:
+            await asyncio.sleep(0)
+        bench.runner.put_back("paused")
+        await bench.put("next")
+        assert await bench.ended("next") is State.COMPLETED
+        assert [(job.id, job.held) for job in bench.queue.waiting] == [("paused", True)]
+    assert [record.job.id for record in await store.unfinished()] == ["paused"]
+    await store.close()

@@ -31,6 +31,7 @@ from server.jobs.queue import MAX_RETURNS, Queue
 log = logging.getLogger(__name__)
 STATES = {Status.SUCCEEDED: State.COMPLETED, Status.FAILED: State.FAILED, Status.STOPPED: State.CANCELLED}
 MOST_FAILURES = 100  # of a job, that are written down
+MOST_UNWRITTEN = 16  # jobs that are over and wait for the disk together: they share its next turn
 CATCH_UP = 5.0  # seconds between tries to write what a full disk refused
 MARKS = (JobStarted, NodesCached, JobSucceeded, JobFailed, JobStopped, NodeFailed)
 
@@ -127,6 +128,8 @@ class Runner:
         self._held = False
         self._publish = _Gate(surroundings.publish)
         self._writing: asyncio.Task[None] | None = None  # how the job before went
+        self._starts: set[asyncio.Task[None]] = set()  # being noted; the store keeps the order
+        self._room = asyncio.Semaphore(MOST_UNWRITTEN)
 
     async def resume(self) -> None:
         """Take over what the last server left. Before anyone may queue more."""
@@ -140,8 +143,8 @@ class Runner:
                 await self._with.nodes.rested()  # one job is enough to say that no worker can be started
                 await self._serve_one(await self._take())
         finally:
-            if self._writing:
-                await asyncio.wait([self._writing])
+            if unwritten := [*self._starts, *([self._writing] if self._writing else [])]:
+                await asyncio.wait(unwritten)
             await self._with.history.catch_up()
 
     async def _serve_one(self, job: Job) -> None:
@@ -158,10 +161,8 @@ class Runner:
             self._stopping = self._returning = None
         self._with.queue.ending(job)
         self._publish.hold()
-        before = self._writing
-        self._writing = asyncio.create_task(self._end(job, result, before))
-        if before:
-            await asyncio.wait([before])
+        self._writing = asyncio.create_task(self._end(job, result, self._writing))
+        await self._room.acquire()
 
     async def _end(self, job: Job, result: Result | None, before: asyncio.Task[None] | None) -> None:
         """Write how a job went, then tell that it is over, after the one before. None: it goes on later."""
@@ -176,6 +177,7 @@ class Runner:
                 await asyncio.wait([before])
             self._with.queue.done(job)
             self._publish.release(JobEnded(job.id), job.client)
+            self._room.release()
 
     def stop(self, id: str | None = None) -> bool:
         """Stop the running job, if it is this one; whether there was something to stop."""
@@ -214,12 +216,13 @@ class Runner:
         """Run the job; how it went, or None if it was stopped to go on later."""
         started = self._with.clock()
         starting = asyncio.create_task(self._note_start(replace(job, attempts=job.attempts + 1), started))
+        self._starts.add(starting)
+        starting.add_done_callback(self._starts.discard)
         if job.attempts:
             # It outlived a server, so it may be what ended it: that it is tried again must be known before it is.
             await asyncio.wait([starting])
         kept = _Log()
         ending = await self._run(job, kept)
-        await asyncio.wait([starting])
         if ending.status is Status.STOPPED and self._returning == job.id:
             await self._put_back(job)
             return None

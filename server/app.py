@@ -103,7 +103,7 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
         registry=registry,
         files=workspace,
         resources={Pool: pool, ContentHashes: hashes, Recorder: recorder},
-        records=recorder,
+        standing=recorder.standing,
         load_packs=lambda: [_pack_report(pack) for pack in packs.load()],
         warm_up=warm_up,
         around=torch.inference_mode,

@@ -73,6 +73,7 @@ def _parser() -> tuple[argparse.ArgumentParser, "argparse._SubParsersAction[argp
         commands.add_parser("serve", usage="weft [serve] [OPTIONS]", help="open the editor (the default)")
     )
     _add_run(commands.add_parser("run", help="run a workflow without a browser"))
+    _add_verify(commands.add_parser("verify", help="say whether this machine would make the same picture"))
     add_queue(commands.add_parser("queue", help="see and change what waits on a running server"))
     add_token(commands.add_parser("token", help="say who may use a server that others can reach"))
     packs = commands.add_parser("packs", help="say which community packs load, and why others do not")
@@ -117,6 +118,19 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_workspace(parser)
     add_cache(parser)
     add_metadata(parser)
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Says whether this machine would make the same picture, and what differs if not. The exit status is 0 if it "
+        "would, 1 if not, 2 if the file says nothing of its making."
+    )
+    parser.add_argument(
+        "image", type=Path, help="a picture that Weft, or another program of the field, saved"
+    )
+    parser.add_argument("--rerun", action="store_true", help="make it again and compare the pixels")
+    parser.add_argument("--json", action="store_true", help="say it as JSON")
+    _add_workspace(parser)
 
 
 def _version() -> str:
@@ -195,6 +209,13 @@ async def run(options: argparse.Namespace) -> int:
     return await run_file(running(options), options, _ending_event())
 
 
+async def verify(options: argparse.Namespace) -> int:
+    """Say whether a picture would come out the same here."""
+    from server.verify.command import verify
+
+    return await verify(working(options), options, _ending_event())
+
+
 async def packs(options: argparse.Namespace) -> int:
     """List community packs."""
     from server.headless import list_packs
@@ -215,6 +236,7 @@ async def token(options: argparse.Namespace) -> int:
 COMMANDS: dict[str, Callable[[argparse.Namespace], Coroutine[object, object, int]]] = {
     "serve": serve,
     "run": run,
+    "verify": verify,
     "packs": packs,
     "queue": queue,
     "token": token,

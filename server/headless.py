@@ -140,7 +140,7 @@ async def run_file(config: Config, options: argparse.Namespace, ending: asyncio.
     try:
         return await _run(raw, changes, options, workspace, backend, ending)
     except (Unusable, PromptError) as error:
-        print(_in_words(error), file=sys.stderr)
+        print(in_words(error), file=sys.stderr)
         return USAGE
     except (BackendLost, NodeError, OSError) as error:
         print(error, file=sys.stderr)
@@ -273,7 +273,8 @@ async def _judge(
     return validate(graph, specs, cache(workspace.choices), complaints=complaints)
 
 
-def _in_words(error: Exception) -> str:
+def in_words(error: Exception) -> str:
+    """An error for a terminal; of a prompt that cannot run, every node's faults."""
     if not isinstance(error, PromptError):
         return str(error)
     lines = [_fault(error.fault)] if not error.node_faults else ["The workflow cannot run:"]

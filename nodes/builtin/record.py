@@ -3,21 +3,30 @@
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from nodes.diffusion.models.files import ContentHashes, weight_on_disk
 from nodes.diffusion.models.load import Placement
-from nodes.spec import RECORD_VERSION, Context, Files, Json, Lineage, Maker, NodeError
+from nodes.spec import RECORD_VERSION, Context, Files, Json, Lineage, Maker, NodeError, RecordedFile
 
 PACKAGES = ("weft", "torch", "diffusers", "transformers")
 MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx")
 CPU_INFO = Path("/proc/cpuinfo")  # Linux alone has it
 EXACT = 2**53  # above it a float is no longer every whole number
+
+
+def installed() -> dict[str, Json]:
+    """Of Weft, of what decides over pixels, and of Python."""
+    found: dict[str, Json] = {}
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found | {"torch": str(torch.__version__), "python": platform.python_version()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,7 @@ class Recorder:
         placement: where networks live, in which types.
         folders: the folder keys that are searched for the models of packs, which only say a name.
         wanted: whether files shall carry a record, the prompt and the workflow at all.
+        versions: of Weft and of what decides over pixels; read once, since it takes longer than all else.
     """
 
     files: Files
@@ -37,6 +47,7 @@ class Recorder:
     placement: Placement
     folders: Sequence[str] = ()
     wanted: bool = True
+    versions: Mapping[str, Json] = field(default_factory=installed)
 
     def record(self, lineage: Lineage) -> dict[str, Json]:
         """All that is known of what made the results a node is given.
@@ -48,9 +59,7 @@ class Recorder:
             "job": lineage.job,
             "node": lineage.node,
             "call": lineage.call,
-            "versions": versions(),
-            "machine": machine(self.placement),
-            "dtypes": dtypes(self.placement),
+            **self._surroundings(),
             "nodes": {
                 maker.type: {"module": maker.module, "version": maker.version}
                 for maker in lineage.makers
@@ -62,15 +71,35 @@ class Recorder:
             },
         }
 
-    def alike(self, folder: str, size: int, sha256: str) -> list[str]:
-        """Other names in a folder under which the same content is found."""
-        found: list[str] = []
-        for name in self.files.choices(folder):
+    def standing(self, files: Sequence[RecordedFile]) -> dict[str, Json]:
+        """What a record would say today of this machine and of recorded files, to compare the two.
+
+        Each file comes with `alike`: the names under which the recorded content lies in its folder.
+        """
+        return {**self._surroundings(), "files": [self._today(file) for file in files]}
+
+    def _today(self, file: RecordedFile) -> dict[str, Json]:
+        entry = self._file(file.folder, file.name, ())
+        same = entry.get("sha256") == file.sha256
+        return entry | {"alike": [] if same or not file.sha256 else self._alike(file)}
+
+    def _alike(self, file: RecordedFile) -> list[Json]:
+        found: list[Json] = []
+        for name in self.files.choices(file.folder):
             with suppress(NodeError, OSError):
-                path = self.files.find(folder, name)
-                if weight_on_disk(path) == size and self.hashes.reference(path).content == sha256:
+                path = self.files.find(file.folder, name)
+                # Only what is as long is read: a folder of models holds hundreds of gigabytes.
+                same_size = weight_on_disk(path) == file.size
+                if same_size and self.hashes.reference(path).content == file.sha256:
                     found.append(name)
         return found
+
+    def _surroundings(self) -> dict[str, Json]:
+        return {
+            "versions": self.versions,
+            "machine": machine(self.placement),
+            "dtypes": dtypes(self.placement),
+        }
 
     def _used(self, makers: Iterable[Maker]) -> list[Json]:
         used: dict[tuple[str, str], list[str]] = {}
@@ -111,15 +140,6 @@ def of(ctx: Context) -> Recorder | None:
         return ctx.resource(Recorder)
     except LookupError:
         return None
-
-
-def versions() -> dict[str, Json]:
-    """Of Weft, of what decides over pixels, and of Python."""
-    found: dict[str, Json] = {}
-    for name in PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found | {"torch": str(torch.__version__), "python": platform.python_version()}
 
 
 def machine(placement: Placement) -> dict[str, Json]:

@@ -3,7 +3,7 @@
 from nodes.spec.context import Context, Preview
 from nodes.spec.errors import NodeError, SpecError, Stopped
 from nodes.spec.files import PARTIAL, Files, Place, SaveSlot
-from nodes.spec.lineage import RECORD, RECORD_VERSION, Lineage, Maker, pixel_hash
+from nodes.spec.lineage import RECORD, RECORD_VERSION, Lineage, Maker, RecordedFile, pixel_hash
 from nodes.spec.node import Blocker, Node, NodeSpec, Result, node
 from nodes.spec.packing import Codec, Packed, Part, PlainCodec, Unstorable
 from nodes.spec.plain import is_plain, plain
@@ -58,6 +58,7 @@ __all__ = [
     "Place",
     "PlainCodec",
     "Preview",
+    "RecordedFile",
     "Registry",
     "Replacement",
     "Result",

@@ -51,6 +51,16 @@ class Lineage:
     makers: tuple[Maker, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedFile:
+    """A file that a record names: its folder key and name, its bytes, and the hash of its content ("" if unknown)."""
+
+    folder: str
+    name: str
+    size: int = 0
+    sha256: str = ""
+
+
 def pixel_hash(width: int, height: int, rgba: bytes) -> str:
     """SHA-256 over a picture's size and its decoded pixels: what tells an edited picture, however it is packed.
 

@@ -40,6 +40,11 @@ class Registry:
         """The node of that class type; None if nobody brought it."""
         return self._nodes.get(id)
 
+    def spec(self, id: str) -> NodeSpec | None:
+        """The description of that class type; None if nobody brought it."""
+        entry = self._nodes.get(id)
+        return None if entry is None else entry.spec
+
     def specs(self) -> Mapping[str, NodeSpec]:
         """All descriptions, in the order the nodes came in."""
         return {id: entry.spec for id, entry in self._nodes.items()}

@@ -6,7 +6,7 @@ A backend runs one job at a time. Values live in it; only tokens, descriptions a
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from nodes.spec import Json, NodeSpec
+from nodes.spec import Json, NodeSpec, RecordedFile
 from server.graph.host import (
     BackendLost,
     Call,
@@ -79,4 +79,12 @@ class Backend(Host, Protocol):
 
     async def devices(self) -> Sequence[Mapping[str, Json]]:
         """Devices and their memory, in the shape of `/system_stats`; plus versions of torch in the first."""
+        ...
+
+    async def standing(self, files: Sequence[RecordedFile]) -> Mapping[str, Json]:
+        """What the record in a saved file would say today of this machine and of the files it names.
+
+        Versions, machine and dtypes as in a record; `files` in the given order, each with `alike`: the names under
+        which the recorded content lies in its folder.
+        """
         ...

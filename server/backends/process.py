@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from nodes.spec import Json, NodeSpec
+from nodes.spec import Json, NodeSpec, RecordedFile
 from server.backends.base import (
     BackendLost,
     Call,
@@ -37,6 +37,7 @@ from server.worker.messages import (
     Recall,
     Run,
     Specs,
+    Standing,
     Validate,
 )
 from server.worker.parts import Factory
@@ -186,6 +187,10 @@ class ProcessBackend:
     async def devices(self) -> Sequence[Mapping[str, Json]]:
         """Devices and their memory."""
         return await self._ask_patiently(Devices())
+
+    async def standing(self, files: Sequence[RecordedFile]) -> Mapping[str, Json]:
+        """What the record in a saved file would say today of this machine and of these files."""
+        return await self._ask_patiently(Standing(tuple(files)))
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

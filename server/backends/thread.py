@@ -6,7 +6,7 @@ Stop is asked for, never enforced: a node that hangs keeps its thread, and a nod
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from nodes.spec import Json, NodeSpec
+from nodes.spec import Json, NodeSpec, RecordedFile
 from server.backends.base import BackendLost, Call, Complaint, JobContext, PackReport, Remembered, Report
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Outcome, Task
@@ -105,6 +105,10 @@ class ThreadBackend:
     async def devices(self) -> Sequence[Mapping[str, Json]]:
         """Devices and their memory."""
         return (await self._worker()).devices()
+
+    async def standing(self, files: Sequence[RecordedFile]) -> Mapping[str, Json]:
+        """What the record in a saved file would say today of this machine and of these files."""
+        return await asyncio.to_thread((await self._worker()).standing, files)
 
     def _build(self) -> Worker:
         return Worker(self._factory, self._switch, _hear_nothing, {})

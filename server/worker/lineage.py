@@ -1,12 +1,13 @@
 """Which nodes a node depends on: its ancestors in the running graph, made ones too."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeAlias, cast
 
-from nodes.spec import Json, Lineage, Maker, NodeSpec, Registry, is_plain
+from nodes.spec import Json, Lineage, Maker, NodeSpec, is_plain
 from server.graph.model import BareList, Link, NodeId
 from server.graph.parse import parse_input
 
+SpecOf: TypeAlias = Callable[[str], NodeSpec | None]
 FIELDS_SEEDS = ("seed", "noise_seed")  # seeds by their name alone, as the field reads packs' inputs
 
 
@@ -30,14 +31,14 @@ class Nodes(Protocol):
         ...
 
 
-def lineage(job: str, nodes: Nodes, registry: Registry, node: NodeId, call: int = 0) -> Lineage:
+def lineage(job: str, nodes: Nodes, spec_of: SpecOf, node: NodeId, call: int = 0) -> Lineage:
     """Where what `node` is given comes from.
 
     Lazy inputs count whether they were asked for or not, and of a node that became a graph all of that graph does.
     So the answer is the same whether results were computed now or remembered.
     """
     makers = (
-        _maker(id, nodes.get_node(id), registry) for id in sorted(_ancestors(nodes, node), key=_in_order)
+        _maker(id, nodes.get_node(id), spec_of) for id in sorted(_ancestors(nodes, node), key=_in_order)
     )
     return Lineage(job, node, call, tuple(maker for maker in makers if maker is not None))
 
@@ -77,7 +78,7 @@ def _links(raw: Json) -> Iterator[Link]:
             yield found
 
 
-def _maker(id: NodeId, raw: Json, registry: Registry) -> Maker | None:
+def _maker(id: NodeId, raw: Json, spec_of: SpecOf) -> Maker | None:
     type = raw.get("class_type") if isinstance(raw, Mapping) else None
     if not isinstance(type, str):
         return None
@@ -89,20 +90,27 @@ def _maker(id: NodeId, raw: Json, registry: Registry) -> Maker | None:
         for name, value in parsed.items()
         if not isinstance(value, Link)
     }
-    entry = registry.get(type)
-    if entry is None:
+    spec = spec_of(type)
+    if spec is None:
         return Maker(id, type, constants, known=False)
-    folders, seeds = _folders(entry.spec, constants), _seeds(entry.spec, constants)
-    return Maker(id, type, constants, folders, seeds, entry.spec.module, entry.spec.version)
+    return Maker(
+        id, type, constants, _folders(spec, constants), _seeds(spec, constants), spec.module, spec.version
+    )
 
 
 def _folders(spec: NodeSpec, constants: Mapping[str, Json]) -> dict[str, str]:
     """Inputs that name a file of a folder: not those that stand at a value the combo offers beside its files."""
     found: dict[str, str] = {}
     for declared in spec.inputs:
-        choices, value = declared.choices, constants.get(declared.name)
-        if choices is not None and choices.folder and isinstance(value, str) and value not in choices.values:
-            found[declared.name] = choices.folder
+        value = constants.get(declared.name)
+        if not isinstance(value, str):
+            continue
+        choices = declared.choices
+        if choices is not None and choices.folder:
+            if value not in choices.values:
+                found[declared.name] = choices.folder
+        elif declared.options.get("image_upload"):  # how packs say that they read an input picture
+            found[declared.name] = "input"
     return found
 
 

@@ -46,6 +46,7 @@ from server.worker.messages import (
     Reported,
     Run,
     Specs,
+    Standing,
     Stop,
     Untold,
     Validate,
@@ -166,6 +167,8 @@ class Process:
                 return None
             case Devices():
                 return worker.devices()
+            case Standing(files=files):
+                return worker.standing(files)
             case Run() | ChangeTokens():
                 raise Untold("This is a job's work, which has a lane of its own.")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
-from nodes.spec import NodeSpec
+from nodes.spec import NodeSpec, RecordedFile
 from server.graph.crossing import crosses
 from server.graph.host import Call, JobContext, Report
 from server.graph.model import NodeId
@@ -97,7 +97,16 @@ class Devices:
     """What devices are there?"""
 
 
-Question: TypeAlias = Begin | Run | Recall | End | ChangeTokens | Validate | Specs | Packs | Free | Devices
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What would the record in a file say of this machine, and of these files?"""
+
+    files: Sequence[RecordedFile]
+
+
+Question: TypeAlias = (
+    Begin | Run | Recall | End | ChangeTokens | Validate | Specs | Packs | Free | Devices | Standing
+)
 
 
 @crosses

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias, cast
+from typing import TypeAlias, cast
 
-from nodes.spec import Codec, Files, Json, Lineage, PlainCodec, Registry
+from nodes.spec import Codec, Files, Json, PlainCodec, RecordedFile, Registry
 from server.graph.outcome import Failure
 from server.worker.keeping import Keeping
 from server.worker.saves import Saves
@@ -41,18 +41,6 @@ class Services:
     skip: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-class Records(Protocol):
-    """Knows what files record of the results in them."""
-
-    def record(self, lineage: Lineage) -> Mapping[str, Json]:
-        """What a file would say that is saved here from results of this lineage."""
-        ...
-
-    def alike(self, folder: str, size: int, sha256: str) -> Sequence[str]:
-        """The names in a folder under which this content is found."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Lasting:
     """Where results are kept on disk, and how.
@@ -80,6 +68,10 @@ def _no_bytes() -> int:
     return 0
 
 
+def _unknown(_files: Sequence[RecordedFile]) -> Mapping[str, Json]:
+    return {}
+
+
 def _no_devices() -> Sequence[Mapping[str, Json]]:
     return ()
 
@@ -101,9 +93,9 @@ class WorkerParts:
         devices: in the shape of `/system_stats`.
         device_peak: the most bytes that tensors held on graphics cards since it was called last.
         keeping: which results are kept between jobs.
-        records: what saved files say of their making; None: nothing.
         saves: remembers the names that files took, for jobs that run again; None: nobody does.
         lasting: where those are kept that outlive the worker; None: nowhere.
+        standing: what the record in a file would say today of this machine and of these files, see `nodes.builtin.record`.
     """
 
     registry: Registry
@@ -117,9 +109,9 @@ class WorkerParts:
     devices: Callable[[], Sequence[Mapping[str, Json]]] = _no_devices
     device_peak: Callable[[], int] = _no_bytes
     keeping: Keeping = field(default_factory=Keeping)
-    records: Records | None = None
     saves: Saves | None = None
     lasting: Lasting | None = None
+    standing: Callable[[Sequence[RecordedFile]], Mapping[str, Json]] = _unknown
 
 
 Build: TypeAlias = Callable[[object, Services], WorkerParts]

@@ -163,7 +163,7 @@ class NodeContext:
     def lineage(self) -> Lineage:
         """Where what this node is given comes from."""
         job = self.job
-        return lineage(job.context.job, job.prompt, self.parts.registry, self.task.node, self.call)
+        return lineage(job.context.job, job.prompt, self.parts.registry.spec, self.task.node, self.call)
 
     @property
     def files(self) -> Files:

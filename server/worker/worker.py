@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 
-from nodes.spec import Json, NodeError, NodeSpec, Stopped
+from nodes.spec import Json, NodeError, NodeSpec, RecordedFile, Stopped
 from server.graph.host import Call, Complaint, JobContext, Remembered, Report
 from server.graph.model import NodeId
 from server.graph.outcome import (
@@ -151,6 +151,10 @@ class Worker:
     def devices(self) -> Sequence[Mapping[str, Json]]:
         """Devices and their memory."""
         return self._parts.devices()
+
+    def standing(self, files: Sequence[RecordedFile]) -> Mapping[str, Json]:
+        """What the record in a file would say today of this machine and of these files."""
+        return self._parts.standing(files)
 
     def close(self) -> None:
         """Let the threads end."""

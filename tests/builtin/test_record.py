@@ -15,7 +15,7 @@ from nodes.builtin.image import preview_image, save_image
 from nodes.builtin.record import Recorder
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.models.load import best_placement
-from nodes.spec import RECORD, Lineage, Maker, pixel_hash
+from nodes.spec import RECORD, Lineage, Maker, RecordedFile, pixel_hash
 from server.workspace import Workspace
 from tests.builtin.surroundings import Surroundings
 
@@ -121,10 +121,28 @@ def test_a_file_that_is_gone_has_no_hash(workspace: Workspace):
     assert entry == {"folder": "checkpoints", "name": "a.safetensors", "nodes": ["1"]}
 
 
-def test_the_same_content_is_found_under_another_name(workspace: Workspace):
+def test_recorded_files_are_compared_with_those_of_today(workspace: Workspace):
     content = hashlib.sha256(WEIGHTS).hexdigest()
-    assert recorder(workspace).alike("checkpoints", len(WEIGHTS), content) == ["a.safetensors"]
-    assert recorder(workspace).alike("checkpoints", 1, content) == []
+    told = recorder(workspace).standing(
+        [
+            RecordedFile("checkpoints", "a.safetensors", len(WEIGHTS), content),
+            RecordedFile("checkpoints", "unused.safetensors", len(WEIGHTS), content),
+            RecordedFile("checkpoints", "gone.safetensors", len(WEIGHTS), content),
+            RecordedFile("checkpoints", "gone.safetensors", 3, content),
+            RecordedFile("no such folder", "../x"),
+        ]
+    )
+    assert [
+        (entry.get("sha256"), entry["alike"])
+        for entry in told["files"]  # type: ignore[union-attr]
+    ] == [
+        (content, []),
+        (hashlib.sha256(b"x").hexdigest(), ["a.safetensors"]),
+        (None, ["a.safetensors"]),
+        (None, []),
+        (None, []),
+    ]
+    assert told["versions"] == recorder(workspace).record(Lineage("", "1", 0, ()))["versions"]
 
 
 def test_seeds_are_told_digit_by_digit(workspace: Workspace):

@@ -6,8 +6,21 @@ export type Amount = number | bigint;
 
 export function amount(value: JsonValue, widget: NumberWidget): Amount {
   if (typeof value === "number" || typeof value === "bigint") return value;
-  const read = typeof value === "string" && value.trim() !== "" ? Number(value) : Number.NaN;
-  return Number.isNaN(read) ? widget.default : read;
+  return (typeof value === "string" ? readNumber(value) : undefined) ?? widget.default;
+}
+
+/** A text as a number; whole ones exactly. */
+function readNumber(text: string): Amount | undefined {
+  const plain = text.trim();
+  if (/^[+-]?\d+$/.test(plain)) return narrowed(BigInt(plain.replace("+", "")));
+  const read = plain === "" ? Number.NaN : Number(plain);
+  return Number.isNaN(read) ? undefined : read;
+}
+
+/** A `number` where one holds every digit. */
+function narrowed(value: bigint): Amount {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
 }
 
 /** Groups of three for whole numbers; as many decimals as a step has, more if the value needs them. */
@@ -47,9 +60,17 @@ function clampWhole(value: Amount, { min, max }: IntWidget): Amount {
   return value > max ? max : value;
 }
 
+/** Whether a whole number steps out of those that a double tells apart. */
+function leavesExact(value: number, step: number): boolean {
+  return Number.isSafeInteger(value) && Number.isFinite(step) && !Number.isSafeInteger(value + Math.round(step));
+}
+
 /** So many steps further. */
 export function stepped(value: Amount, steps: number, widget: NumberWidget): Amount {
-  if (typeof value === "bigint") return fitted(value + BigInt(steps) * BigInt(Math.max(1, Math.round(widget.step))), widget);
+  if (typeof value === "bigint" || (widget.kind === "int" && leavesExact(value, steps * widget.step))) {
+    const moved = fitted(BigInt(value) + BigInt(Math.round(steps)) * BigInt(Math.max(1, Math.round(widget.step))), widget);
+    return typeof moved === "bigint" ? narrowed(moved) : moved;
+  }
   return fitted(Number((value + steps * widget.step).toFixed(10)), widget);
 }
 
@@ -68,10 +89,7 @@ export function shownRange(widget: NumberWidget): readonly [least: number, most:
 /** What a person typed: a number, or a sum. Undefined if it is neither. Spaces between digits are passed over. */
 export function calculate(text: string): Amount | undefined {
   const plain = text.replaceAll(/[\s\u2009_]/g, "").replaceAll("×", "*").replaceAll("÷", "/").replaceAll("−", "-").replace(/,(?=\d)/g, ".");
-  if (/^-?\d+$/.test(plain)) {
-    const number = Number(plain);
-    return Number.isSafeInteger(number) ? number : BigInt(plain);
-  }
+  if (/^-?\d+$/.test(plain)) return narrowed(BigInt(plain));
   const reader = new Sum(plain);
   const value = reader.whole();
   return value !== undefined && Number.isFinite(value) ? value : undefined;

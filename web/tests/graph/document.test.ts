@@ -151,6 +151,11 @@ describe("seeds after a run", () => {
     document.execute(setWidget(ROOT, id, "seed:control", "increment"));
     document.executeQuietly(applyControls(() => 0));
     expect(widget(id, "seed")).toBe(2n ** 60n + 1n);
+    document.execute(setWidget(ROOT, id, "seed", Number.MAX_SAFE_INTEGER));
+    for (const seed of [2n ** 53n, 2n ** 53n + 1n]) {
+      document.executeQuietly(applyControls(() => 0));
+      expect(widget(id, "seed")).toBe(seed);
+    }
   });
 
   test("stay where a wire feeds them, and where they are fixed", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { FloatWidget, IntWidget } from "../../src/graph";
-import { calculate, fitted, format, shownRange, stepped } from "../../src/widgets/numbers";
+import { amount, calculate, fitted, format, shownRange, stepped } from "../../src/widgets/numbers";
 
 const seed: IntWidget = { kind: "int", default: 0, min: 0, max: 2n ** 64n - 1n, step: 1, control: "randomize" };
 const steps: IntWidget = { kind: "int", default: 20, min: 1, max: 10_000, step: 1 };
@@ -26,6 +26,22 @@ test("a value stays in its range, the largest seed exact", () => {
   expect(stepped(2n ** 64n - 2n, 1, seed)).toBe(2n ** 64n - 1n);
   expect(fitted(1.4, denoise)).toBe(1);
   expect(stepped(0.1, 2, denoise)).toBe(0.12);
+});
+
+test("a step across the largest number that a double tells apart loses no digit", () => {
+  const edge = Number.MAX_SAFE_INTEGER;
+  expect(stepped(edge, 1, seed)).toBe(2n ** 53n);
+  expect(stepped(edge, 2, seed)).toBe(2n ** 53n + 1n);
+  expect(stepped(2n ** 53n, -1, seed)).toBe(edge);
+  expect(stepped(0, -1, seed)).toBe(0);
+});
+
+test("a number in a text is read exactly", () => {
+  expect(amount("18446744073709551615", seed)).toBe(18446744073709551615n);
+  expect(amount(" 42 ", seed)).toBe(42);
+  expect(amount("0.5", denoise)).toBe(0.5);
+  expect(amount("", seed)).toBe(0);
+  expect(amount("x", seed)).toBe(0);
 });
 
 test("numbers are shown as they are read", () => {

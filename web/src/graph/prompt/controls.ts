@@ -71,16 +71,19 @@ function nextNumber(widget: IntWidget | FloatWidget, value: JsonValue, mode: str
   }
   if (mode !== "increment" && mode !== "decrement") return value;
   const sign = mode === "increment" ? 1 : -1;
-  if (typeof value === "bigint")
-    return asNumber(
-      clampWhole(value + BigInt(sign) * BigInt(Math.round(widget.step)), BigInt(widget.min), BigInt(widget.max)),
-    );
+  if (typeof value === "bigint" || (widget.kind === "int" && leavesExact(value, sign * widget.step)))
+    return clampWhole(BigInt(value as number | bigint) + BigInt(sign) * BigInt(Math.round(widget.step)), widget);
   if (typeof value !== "number") return value;
   return Math.min(Number(widget.max), Math.max(Number(widget.min), value + sign * widget.step));
 }
 
-function clampWhole(value: bigint, least: bigint, most: bigint): bigint {
-  return value < least ? least : value > most ? most : value;
+/** Whether a whole number steps out of those that a double tells apart. */
+function leavesExact(value: JsonValue, step: number): boolean {
+  return Number.isSafeInteger(value) && Number.isFinite(step) && !Number.isSafeInteger((value as number) + Math.round(step));
+}
+
+function clampWhole(value: bigint, { min, max }: IntWidget | FloatWidget): number | bigint {
+  return value < min ? min : value > max ? max : asNumber(value);
 }
 
 function asNumber(value: bigint): number | bigint {

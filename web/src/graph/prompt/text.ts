@@ -1,4 +1,5 @@
 /** What is worked into texts on their way to a prompt: choices, comments, names of files. */
+import { stringifyJson } from "../json";
 import type { DocumentState, JsonValue, Node } from "../types";
 
 /** A number from 0 to, not including, 1. */
@@ -79,7 +80,7 @@ export function fillFileName(text: string, state: DocumentState, now: Date): str
 
 /** Marks that file systems refuse become `_`. */
 function cleanForFile(value: JsonValue): string {
-  const text = typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
+  const text = typeof value === "object" && value !== null ? stringifyJson(value) : String(value);
   // eslint-disable-next-line no-control-regex
   return text.replace(/[/?<>\\:*|"\u0000-\u001f\u007f]/g, "_");
 }

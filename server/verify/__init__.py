@@ -1,0 +1,1 @@
+"""`weft verify`: would this machine make the same picture, and does it?"""

@@ -1,0 +1,21 @@
+"""The same prompt gives the same pixels in another life of the server, and where nodes run in threads."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.serving import serving
+from tests.whole.test_pictures import but_for_its_job, made, txt2img
+
+LARGEST = 2**64 - 1
+
+
+def drawn(workspace: Path, *arguments: str) -> tuple[bytes, dict[str, Any]]:
+    """The picture of a server that remembers nothing."""
+    with serving(workspace, "--cache-none", *arguments) as server:
+        return but_for_its_job(made(server.run(txt2img(n5_seed=LARGEST, n5_steps=2)), workspace))
+
+
+def test_the_same_prompt_gives_the_same_pixels_across_restarts_and_backends(tmp_path: Path):
+    first = drawn(tmp_path)
+    assert drawn(tmp_path) == first
+    assert drawn(tmp_path, "--backend", "thread") == first

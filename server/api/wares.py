@@ -10,7 +10,7 @@ import logging
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from nodes.spec import Json
 from server.api import wire
@@ -138,4 +138,4 @@ def text_of(path: Path) -> str | None:
     except (OSError, ValueError, RecursionError) as error:
         log.warning("%s is left out: %s", path, error)
         return None
-    return cast("str", text)
+    return text

@@ -17,6 +17,7 @@ from typing import TypeAlias
 Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
 
 ANY = "*"
+MATCH = "COMFY_MATCHTYPE_V3"  # takes what it is linked to, and hands that type on
 WIDGET_TYPES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
 
 
@@ -250,7 +251,7 @@ def compatible(produced: str, wanted: str) -> bool:
 
     Equal types, "*" on either side, or unions (by comma) that share a member.
     """
-    if produced == wanted or ANY in (produced, wanted):
+    if produced == wanted or ANY in (produced, wanted) or MATCH in (produced, wanted):
         return True
     return bool(_members(produced) & _members(wanted))
 

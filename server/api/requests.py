@@ -13,7 +13,7 @@ PlaceName: TypeAlias = Literal["input", "output", "temp"]
 
 
 class PromptBody(TypedDict):
-    """A prompt to run: nodes by id, each `{class_type, inputs}`."""
+    """A prompt to run: nodes by id, each `{class_type, inputs}`; or a workflow as the canvas saves it."""
 
     prompt: dict[str, Json]
     prompt_id: NotRequired[str]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from nodes.spec import Json
+from server.graph.convert import is_workflow
 from server.graph.errors import Fault
 from server.graph.model import NodeId
 from server.jobs.job import Order, Search, State
@@ -202,6 +203,8 @@ def read_prompt(raw: Json, new_id: str) -> PromptRequest:
         BadRequest: a part of it has another shape.
     """
     body = read_object(raw)
+    if is_workflow(body):
+        body = {"prompt": body}  # a file as the canvas saves it, sent as it is
     if "prompt" not in body:
         raise BadRequest("No prompt provided", "No prompt provided", type="no_prompt")
     client = _text(body, "client_id")

@@ -57,12 +57,8 @@ def parse_input(value: Json) -> Input:
 
 
 def missing_node_type(id: str, class_type: str | None, title: str) -> Fault:
-    """The node's class is not said, or nobody brought it."""
-    shown = title or class_type or f"#{id}"
-    if class_type is None:
-        message = f"Node '{shown}' has no class_type, so nobody knows what it does."
-    else:
-        message = f"Node '{shown}' not found. The custom node may not be installed."
+    """The node's class is not said, or nobody brought it: one message for both, as the field has it."""
+    message = f"Node '{title or class_type or f'#{id}'}' not found. The custom node may not be installed."
     extra: dict[str, Json] = {"node_id": id, "class_type": class_type, "node_title": title or class_type}
     return Fault("missing_node_type", message, f"Node ID '#{id}'", extra)
 

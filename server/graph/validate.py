@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nodes.spec import InputSpec, Json, NodeSpec, Section, compatible
+from nodes.spec import ANY, InputSpec, Json, NodeSpec, Section, compatible
 from server.graph import constants
 from server.graph.constants import Lister
 from server.graph.errors import Fault, NodeFaults
@@ -102,17 +102,14 @@ def validate(
         only: run these output nodes alone.
         complaints: what nodes said of their own inputs (see `calls`).
     """
-    unknown = {
-        node.id: missing_node_type(node.id, node.type, node.title) for node in graph if node.type not in specs
-    }
+    unknown = [missing_node_type(node.id, node.type, node.title) for node in graph if node.type not in specs]
     wanted = [
         node.id
         for node in graph
         if node.type in specs and specs[node.type].is_output and (only is None or node.id in only)
     ]
     if unknown:
-        faults = {id: NodeFaults((fault,), (), graph[id].type) for id, fault in unknown.items()}
-        return Verdict(graph, (), next(iter(unknown.values())), faults)
+        return Verdict(graph, (), unknown[0])
     if not wanted:
         return Verdict(graph, (), Fault("prompt_no_outputs", "Prompt has no outputs"))
     return _Judge(graph, specs, choices, complaints).judge(wanted)
@@ -157,6 +154,7 @@ class _Judge:
         spec = self._specs[node.type]
         inputs = node.inputs
         coerced: dict[str, Input] = {}
+        declared_here = 0
         for declared in spec.inputs:
             if declared.section is Section.HIDDEN:
                 continue
@@ -164,6 +162,7 @@ class _Judge:
                 if declared.section is Section.REQUIRED:
                     self._fault(node, self._missing(declared))
                 continue
+            declared_here += 1
             value = inputs[declared.name]
             if isinstance(value, BareList):
                 self._fault(node, self._bad_link(declared, value))
@@ -171,8 +170,21 @@ class _Judge:
                 self._check_link(node, spec, declared, value, is_output)
             else:
                 coerced[declared.name] = self._check_constant(node, spec, declared, value)
-        if coerced:
-            self._coerced[node.id] = GraphNode(node.id, node.type, {**inputs, **coerced}, node.title)
+        dead = self._dead_links(node, spec, is_output) if declared_here < len(inputs) else set[str]()
+        if coerced or dead:
+            kept = {name: value for name, value in inputs.items() if name not in dead}
+            self._coerced[node.id] = GraphNode(node.id, node.type, {**kept, **coerced}, node.title)
+
+    def _dead_links(self, node: GraphNode, spec: NodeSpec, is_output: bool) -> set[str]:
+        """Undeclared inputs that are linked to nowhere: a fault if the node would get them, else nobody's concern."""
+        dead = {
+            name: link
+            for name, link in node.links()
+            if spec.input(name) is None and _produced(self._graph, link, self._specs) is None
+        }
+        for name, link in dead.items() if spec.takes_anything else ():
+            self._fault(node, self._dangling(InputSpec(name, ANY), link, is_output))
+        return set(dead)
 
     def _check_link(
         self, node: GraphNode, spec: NodeSpec, declared: InputSpec, link: Link, is_output: bool

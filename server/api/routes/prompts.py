@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from server.api.middleware import json_response
 from server.api.requests import PromptBody
 from server.api.services import Services, services
 from server.api.shape import Shape
+from server.graph.convert import is_workflow, workflow_to_prompt
 from server.graph.errors import Fault
 from server.graph.outcome import now_ms
 from server.graph.parse import parse_prompt
@@ -32,8 +34,8 @@ async def remaining(request: web.Request) -> web.Response:
 @ROUTES.post("/prompt", shape=Shape(answer=answers.QueuedJson, body=PromptBody))
 async def queue_prompt(request: web.Request) -> web.Response:
     """Validate a prompt and let it wait. It is durable before this answers."""
-    wanted = wire.read_prompt(await read_json(request), str(uuid.uuid4()))
     behind = services(request)
+    wanted = await as_prompt(behind, wire.read_prompt(await read_json(request), str(uuid.uuid4())))
     wanted = replace(wanted, prompt=replaced(wanted.prompt, await behind.backend.specs()))
     judgement = await judged(behind, wanted)
     verdict = judgement.verdict
@@ -61,6 +63,23 @@ async def queue_prompt(request: web.Request) -> web.Response:
         "node_errors": answers.node_errors_json(verdict.node_faults),
     }
     return json_response(answer)
+
+
+async def as_prompt(behind: Services, wanted: wire.PromptRequest) -> wire.PromptRequest:
+    """The request with a prompt in it, though a workflow was sent where that belongs.
+
+    Raises:
+        PromptError: the workflow cannot be read, or holds a node that nobody describes.
+        BackendLost: the nodes cannot be asked.
+    """
+    if not is_workflow(wanted.prompt):
+        return wanted
+    specs = await behind.backend.specs()
+    prompt = await asyncio.to_thread(workflow_to_prompt, wanted.prompt, specs)
+    beside = wanted.extra.get("extra_pnginfo")
+    beside = beside if isinstance(beside, Mapping) else {}
+    extra = {**wanted.extra, "extra_pnginfo": {"workflow": wanted.prompt, **beside}}
+    return replace(wanted, prompt=prompt, extra=extra)
 
 
 async def judged(behind: Services, wanted: wire.PromptRequest) -> Judgement:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.config import default_workspace, is_loopback
+from server.convert_command import add_convert, convert
 from server.graph.host import BackendLost
 from server.meaningless import add_meaningless, notes, unknown
 from server.options import add_cache, add_compute, add_folders, add_metadata, add_network, add_rest
@@ -76,6 +77,9 @@ def _parser() -> tuple[argparse.ArgumentParser, "argparse._SubParsersAction[argp
     _add_verify(commands.add_parser("verify", help="say whether this machine would make the same picture"))
     add_queue(commands.add_parser("queue", help="see and change what waits on a running server"))
     add_token(commands.add_parser("token", help="say who may use a server that others can reach"))
+    converting = commands.add_parser("convert", help="write the prompt that a workflow makes")
+    add_convert(converting)
+    _add_workspace(converting)
     packs = commands.add_parser("packs", help="say which community packs load, and why others do not")
     _add_workspace(packs)
     return parser, commands
@@ -238,6 +242,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Coroutine[object, object, int
     "run": run,
     "verify": verify,
     "packs": packs,
+    "convert": convert,
     "queue": queue,
     "token": token,
 }

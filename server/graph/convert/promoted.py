@@ -7,6 +7,9 @@ from server.graph.convert.workflow import FROM_OUTSIDE, Saved, Sheet, Slot, Wire
 
 OWN = "-1"
 PREVIEW = "$$"
+UNSENT = frozenset(
+    {"control_after_generate", "control_filter_list", "upload", "audioUI"}
+)  # widgets without a slot
 
 
 def promoted_values(instance: Saved, sheet: Sheet) -> dict[str, Json]:
@@ -67,7 +70,9 @@ def _proxies(instance: Saved) -> list[tuple[str, str]]:
 
 
 def _with_boundary(sheet: Sheet, node: str, widget: str) -> Sheet:
-    if node == OWN or widget.startswith(PREVIEW) or boundary_of(sheet, node, widget) is not None:
+    if node == OWN or widget in UNSENT or widget.startswith(PREVIEW):
+        return sheet
+    if boundary_of(sheet, node, widget) is not None:
         return sheet
     inside = sheet.nodes.get(node)
     if inside is None:

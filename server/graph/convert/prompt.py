@@ -135,7 +135,7 @@ class _Converter:
         return {
             "class_type": node.type,
             "inputs": inputs,
-            "_meta": {"title": node.title or spec.display_name},
+            "_meta": {"title": node.title or spec.display_name or node.type},
         }
 
     def _text(self, name: str, value: Json, spec: NodeSpec, namer: Namer) -> Json:

@@ -101,7 +101,7 @@ export function reduce(state: Runs, event: RunEvent, now: number): Runs {
     case "weft_hello":
       return state;
     case "refused":
-      return { ...state, faults: faultsOf(event.data.node_errors), refused: errorOf(event.data.error) };
+      return { ...state, faults: faultsOfRefusal(event.data), refused: errorOf(event.data.error) };
     case "queued": {
       const known = state.runs.get(event.data.prompt_id);
       const put = known
@@ -324,6 +324,14 @@ function merged(before: NodeOutput, more: NodeOutput | null): NodeOutput {
 
 function faultsOf(errors: NodeErrors): Map<ExecutionId, readonly NodeError[]> {
   return new Map(Object.entries(errors).map(([id, faults]) => [id, faults.errors.map(errorOf)]));
+}
+
+/** Where the refusal itself names a node, as one of an unknown class is named, that node bears it. */
+function faultsOfRefusal({ error, node_errors }: PromptRejected): Map<ExecutionId, readonly NodeError[]> {
+  const faults = faultsOf(node_errors);
+  const named = error.extra_info?.node_id;
+  if (typeof named === "string" && !faults.has(named)) faults.set(named, [errorOf(error)]);
+  return faults;
 }
 
 function errorOf(fault: Fault): NodeError {

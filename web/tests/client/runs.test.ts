@@ -227,6 +227,13 @@ describe("a run", () => {
   });
 });
 
+test("a refusal that names a node itself marks that node", () => {
+  const extra_info = { node_id: "7", class_type: "Nobody", node_title: "Nobody" };
+  const error = { type: "missing_node_type", message: "Node 'Nobody' not found.", details: "Node ID '#7'", extra_info };
+  const refused = play([{ type: "refused", data: { error, node_errors: {} } }]);
+  expect(refused.faults.get("7")).toMatchObject([{ message: error.message, kind: "missing_node_type" }]);
+});
+
 test("a refused prompt marks nodes and inputs until one is accepted", () => {
   const fault = {
     type: "value_not_in_list",

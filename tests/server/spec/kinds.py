@@ -20,6 +20,7 @@ from nodes.spec import (
     Result,
     Section,
 )
+from server.worker.keeping import Keeping
 from server.worker.parts import Services, WorkerParts
 from server.worker.running import NodeContext
 from server.workspace import Workspace
@@ -37,6 +38,7 @@ class World:
         folder: the worker's workspace.
         log: ("start" or "end", node id) of every call of a node's function, in order.
         stop: presses Stop; set by whoever plays.
+        keeping: what the worker keeps between prompts.
         asked: node ids whose change token was asked for.
     """
 
@@ -46,6 +48,7 @@ class World:
     log: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     asked: list[str] = field(default_factory=list[str])
     stop: Callable[[], None] | None = None
+    keeping: Keeping = field(default_factory=Keeping)
 
     def forget(self) -> None:
         """Begin anew."""
@@ -295,4 +298,4 @@ def nodes(world: World) -> Iterator[Node]:
 def build(world: World, services: Services) -> WorkerParts:
     """Furnish a worker in this process."""
     del services
-    return WorkerParts(registry=Registry(nodes(world)), files=Workspace(world.folder))
+    return WorkerParts(registry=Registry(nodes(world)), files=Workspace(world.folder), keeping=world.keeping)

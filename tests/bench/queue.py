@@ -33,7 +33,7 @@ def main(jobs: int) -> None:
         server.get("/object_info")
         idle = memory(server)
         say("server process, idle, MB", idle)
-        asyncio.run(throughput(server, jobs // 4))  # warm
+        asyncio.run(throughput(server, jobs))  # warm: what waits at once takes memory too
         before, finished = memory(server), finished_jobs(server)
         answered, ended = asyncio.run(throughput(server, jobs))
         say(f"3-node prompts answered a second, {CLIENTS} clients", answered)

@@ -17,9 +17,14 @@ from tests.serving import Server, serving
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("jobs")
+
+
+@pytest.fixture(scope="module")
+def server(server_folder: Path) -> Iterator[Server]:
     """A server of our own: a paused queue would hold up everybody else's tests."""
-    with serving(tmp_path_factory.mktemp("jobs"), "--factory", FACTORY) as running:
+    with serving(server_folder, "--factory", FACTORY) as running:
         running.get("/object_info")
         yield running
 

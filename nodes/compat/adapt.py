@@ -13,14 +13,16 @@ from nodes.spec import ANY, Blocker, Context, Json, Node, NodeSpec, Result, is_p
 MOST_INSTANCES = 512  # of one class; each node of the canvas has its own
 
 
-def adapt(id: str, node_class: Any, display_name: str = "", module: str = "custom_nodes") -> Node:
-    """Wrap a class in the first form of the protocol.
+def adapt(
+    id: str, node_class: Any, display_name: str = "", module: str = "custom_nodes", version: str = ""
+) -> Node:
+    """Wrap a class in the first form of the protocol; see `describe`.
 
     Raises:
         SpecError: it is not one.
         Exception: whatever its INPUT_TYPES raises.
     """
-    spec = describe(id, node_class, display_name, module)
+    spec = describe(id, node_class, display_name, module, version)
     face = _Face(spec, node_class)
     return Node(
         spec,

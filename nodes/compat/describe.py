@@ -24,8 +24,11 @@ HIDDEN_TYPES = frozenset(
 NOBODY = "weft: no input is called this"
 
 
-def describe(id: str, node_class: Any, display_name: str, module: str) -> NodeSpec:
+def describe(id: str, node_class: Any, display_name: str, module: str, version: str = "") -> NodeSpec:
     """Read a class in the first form of the protocol (INPUT_TYPES, RETURN_TYPES, FUNCTION).
+
+    Args:
+        version: of the pack's code; empty: that of the class's module.
 
     Raises:
         SpecError: it is not one.
@@ -57,7 +60,7 @@ def describe(id: str, node_class: Any, display_name: str, module: str) -> NodeSp
         dev_only=bool(getattr(node_class, "DEV_ONLY", False)),
         calls_paid_service=bool(getattr(node_class, "API_NODE", False)),
         search_aliases=tuple(str(plain(alias)) for alias in getattr(node_class, "SEARCH_ALIASES", ())),
-        version=_version(node_class),
+        version=version or _version(node_class),
         module=module,
         extra=_extra(node_class),
     )

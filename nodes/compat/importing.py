@@ -1,6 +1,7 @@
 """Import a pack from where it lies, under a name of its own, without waiting for it for ever."""
 
 import asyncio
+import hashlib
 import importlib.util
 import sys
 import threading
@@ -11,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 PRESTARTUP = "prestartup_script.py"
+NOT_CODE = frozenset({"__pycache__", "node_modules", "venv", "site-packages"})
 
 
 class PackHangs(Exception):
@@ -25,6 +27,22 @@ def module_name(path: Path) -> str:
     """The name under which the field's hosts file a pack: its path, dots written out."""
     bare = path.with_suffix("") if path.is_file() else path
     return str(bare).replace(".", "_x_")
+
+
+def code_version(path: Path) -> str:
+    """A hash over all Python files of a pack: another one means that its nodes may compute something else."""
+    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        inside = file.relative_to(path) if path.is_dir() else Path(file.name)
+        if any(part.startswith(".") or part in NOT_CODE for part in inside.parts):
+            continue
+        try:
+            content = file.read_bytes()
+        except OSError:  # a link to nowhere, a folder with an odd name: Python could not import it either
+            continue
+        digest.update(f"{inside.as_posix()} {hashlib.sha256(content).hexdigest()}\n".encode())
+    return digest.hexdigest()[:16]
 
 
 def import_pack(path: Path) -> ModuleType:

@@ -12,7 +12,7 @@ from typing import Any
 from nodes.compat import names
 from nodes.compat.adapt import adapt
 from nodes.compat.describe import inputs_of
-from nodes.compat.importing import PackHangs, import_pack, run_prestartup, within
+from nodes.compat.importing import PackHangs, code_version, import_pack, run_prestartup, within
 from nodes.compat.install import install, share
 from nodes.compat.places import Places
 from nodes.spec import Registry, SpecError
@@ -66,6 +66,7 @@ class Loaded:
 class _Pack:
     name: str
     path: Path
+    version: str = ""
     classes: dict[str, Any] = field(default_factory=dict[str, Any])
     said: dict[str, int] = field(
         default_factory=dict[str, int]
@@ -156,7 +157,7 @@ class Packs:
         started = time.perf_counter()
         try:
             module = within(self._patience, lambda: import_pack(path))
-            return self._take(_Pack(name, path), module, started)
+            return self._take(_Pack(name, path, code_version(path)), module, started)
         except BaseException as error:  # noqa: BLE001 - a pack may raise anything, SystemExit too
             log.warning("The pack %s cannot be loaded: %s", name, error)
             return _failed(name, path, time.perf_counter() - started, error)
@@ -198,7 +199,8 @@ class Packs:
         )
 
     def _add(self, pack: _Pack, id: str, node_class: Any) -> bool:
-        adapted = adapt(id, node_class, str(pack.titles.get(id, "")), f"custom_nodes.{pack.name}")
+        title, module = str(pack.titles.get(id, "")), f"custom_nodes.{pack.name}"
+        adapted = adapt(id, node_class, title, module, pack.version)
         pack.classes[id] = node_class
         return self._registry.add(adapted)
 

@@ -1,4 +1,4 @@
-"""The same prompt gives the same pixels in another life of the server, and where nodes run in threads."""
+"""The same prompt gives the same in another life of the server, also where nodes run in threads of it."""
 
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,4 @@ def drawn(workspace: Path, *arguments: str) -> tuple[bytes, dict[str, Any]]:
 
 
 def test_the_same_prompt_gives_the_same_pixels_across_restarts_and_backends(tmp_path: Path):
-    first = drawn(tmp_path)
-    assert drawn(tmp_path) == first
-    assert drawn(tmp_path, "--backend", "thread") == first
+    assert drawn(tmp_path) == drawn(tmp_path, "--backend", "thread")

@@ -31,7 +31,7 @@ def read(path: Path) -> tuple[Image, Mask]:
             frames = [_frame(frame) for frame in _frames(opened)]
     except (UnidentifiedImageError, Pillow.DecompressionBombError) as error:
         raise _unreadable(path, "is not a picture that can be read") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # what is wrong with a file shows itself in every kind of error
         raise _unreadable(path, f"is damaged ({error})") from error
     pictures, masks = zip(*(frame for frame in frames if frame[0].shape == frames[0][0].shape), strict=True)
     return torch.stack(pictures), torch.stack([mask for mask in masks if mask.shape == masks[0].shape])
@@ -53,7 +53,7 @@ def read_channel(path: Path, channel: str) -> Mask:
             plane = picture.getchannel(channel[0].upper())
     except (UnidentifiedImageError, Pillow.DecompressionBombError) as error:
         raise _unreadable(path, "is not a picture that can be read") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # what is wrong with a file shows itself in every kind of error
         raise _unreadable(path, f"is damaged ({error})") from error
     values = torch.from_numpy(np.asarray(plane).astype(np.float32) / 255.0)[None]
     return 1.0 - values if channel == "alpha" else values

@@ -9,6 +9,7 @@ import errno
 import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -39,6 +40,12 @@ def json_response(value: object, status: int = 200) -> web.Response:
 def failure(fault: Fault, status: int) -> web.Response:
     """An error answer in JSON."""
     return json_response(answers.error_json(fault), status)
+
+
+# What the disk says of names that a file cannot have there: a folder is in the way, or a file where a folder should be.
+MISNAMED = frozenset(
+    {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP}
+)
 
 
 @web.middleware
@@ -73,8 +80,15 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _refused_by_disk(error: OSError) -> web.Response:
+    if isinstance(error, ConnectionError):
+        raise error  # who asked is gone: there is nobody to answer
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return failure(Fault("disk_full", "The disk is full. Free some space, then try again."), 507)
+    if error.errno in MISNAMED:
+        said = f"{error.strerror}: {Path(str(error.filename or '')).name}"
+        return failure(
+            Fault("name_not_possible", "There can be no file of that name in that place.", said), 400
+        )
     log.error("The disk refused: %s", error)
     return failure(Fault("disk_error", f"The disk refused: {error.strerror or error}."), 500)
 

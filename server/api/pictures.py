@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
@@ -9,6 +11,29 @@ from PIL.PngImagePlugin import PngInfo
 
 DEFAULT_QUALITY = 90
 THUMBNAIL = 512  # pixels
+
+
+class PictureUnreadable(ValueError):
+    """A file is no picture, or one that is damaged or far too large."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A picture, read whole.
+
+    Raises:
+        PictureUnreadable: it cannot be.
+    """
+    try:
+        image = Image.open(path)
+    except Exception as error:  # what is wrong with a file shows itself in every kind of error
+        raise PictureUnreadable(str(error)) from error
+    with image:
+        try:
+            image.load()
+        except Exception as error:
+            raise PictureUnreadable(str(error)) from error
+        yield image
 
 
 def redrawn(path: Path, preview: str | None, channel: str | None) -> tuple[bytes, str]:
@@ -19,9 +44,11 @@ def redrawn(path: Path, preview: str | None, channel: str | None) -> tuple[bytes
 
     Returns:
         The bytes and their MIME type.
+
+    Raises:
+        PictureUnreadable: it is no picture.
     """
-    with Image.open(path) as image:
-        image.load()
+    with opened(path) as image:
         picture = _channels(image, channel or "rgba")
     kind, quality = _preview(preview)
     if kind == "jpeg":
@@ -69,8 +96,12 @@ def _webp(picture: Image.Image) -> bytes:
 
 
 def put_alpha(original: Path, mask: Path, goal: Path) -> None:
-    """Write `original` with the alpha of `mask` (brought to its size) as PNG to `goal`, its texts kept."""
-    with Image.open(original) as picture, Image.open(mask) as drawn:
+    """Write `original` with the alpha of `mask` (brought to its size) as PNG to `goal`, its texts kept.
+
+    Raises:
+        PictureUnreadable: one of them is no picture.
+    """
+    with opened(original) as picture, opened(mask) as drawn:
         alpha = drawn.convert("RGBA").getchannel("A").resize(picture.size, Image.Resampling.BILINEAR)
         texts = PngInfo()
         for key, value in picture.info.items():

@@ -7,7 +7,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from aiohttp import web
-from PIL import Image, UnidentifiedImageError
 
 from nodes.spec import Place
 from server.api import answers, pictures, wire
@@ -40,7 +39,7 @@ async def view(request: web.Request) -> web.StreamResponse:
             data, kind = await asyncio.to_thread(
                 pictures.redrawn, path, query.get("preview"), query.get("channel")
             )
-        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
+        except (pictures.PictureUnreadable, OSError, ValueError) as error:
             raise wire.BadRequest(
                 f"{path.name} is not a picture that can be shown so.", str(error)
             ) from error
@@ -72,7 +71,7 @@ async def upload_mask(request: web.Request) -> web.Response:
             async with services(request).writing:
                 sent = Upload(upload.filename, masked, await asyncio.to_thread(pictures.digest, masked))
                 saved = await asyncio.to_thread(_keep, workspace, sent, form.fields)
-        except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        except pictures.PictureUnreadable as error:
             raise wire.BadRequest("The mask or its picture cannot be read.", str(error)) from error
         finally:
             masked.unlink(missing_ok=True)

@@ -166,7 +166,7 @@ def _wire(raw: Json) -> Wire | None:
 def _number(raw: Json) -> int:
     try:
         return int(raw) if isinstance(raw, int | float | str) else 0
-    except ValueError:
+    except (ValueError, OverflowError):  # words, or infinity
         return 0
 
 

@@ -29,6 +29,7 @@ from tests.server.fuzz.small import FACTORY
 from tests.serving import Server, serving
 
 AT_ONCE = 4
+LONGEST_FRAME = 70_000  # bytes
 PATIENCE = 60  # seconds for one answer
 SHARES = {
     "prompts": 4600,
@@ -159,7 +160,7 @@ async def test_frames(server, http, fuzz):
         writer.write(opening)
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
         frames = [
-            inputs.frame(mutator.random, mutator.json(inputs.HELLO)[:70_000])
+            inputs.frame(mutator.random, mutator.json(inputs.HELLO)[:LONGEST_FRAME])
             for _ in range(mutator.random.choice((1, 2, 5)))
         ]
         with contextlib.suppress(ConnectionError):  # the server may hang up at any of them
@@ -179,7 +180,8 @@ async def test_frames(server, http, fuzz):
         async with http.ws_connect(f"/ws?clientId=fuzz{number % 7}") as socket:
             await socket.send_bytes(mutator.bytes(b"x" * 20))
             for _ in range(3):
-                await socket.send_str(mutator.json(inputs.HELLO).decode("latin-1"))
+                # A message that is too large ends the connection, as it should.
+                await socket.send_str(mutator.json(inputs.HELLO).decode("latin-1")[:LONGEST_FRAME])
             assert (await socket.receive_json())["type"] == "status"
         return 101
 

@@ -85,10 +85,11 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     from nodes.builtin.record import Recorder
     from nodes.builtin.storage import ResultCodec, identity
     from nodes.compat import Packs
+    from nodes.diffusion.models.detect import Part
     from nodes.diffusion.models.files import ContentHashes
     from nodes.diffusion.models.load import warm_up
     from nodes.diffusion.pool import Pool
-    from server.worker.machine import device_peak, devices
+    from server.worker.machine import device_peak, devices, release
 
     if compute.deterministic:
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
@@ -99,6 +100,11 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     packs = Packs(registry, _places(workspace), services.announce, services.skip, only=settings.only_packs)
     hashes = ContentHashes(workspace.user / "hashes.json")
     recorder = Recorder(workspace, hashes, placement, tuple(workspace.folders()), wanted=settings.metadata)
+
+    def bring_back(source: str) -> None:
+        name, _, path = source.partition(":")
+        pool.bring_back(Part[name], hashes.reference(Path(path)))  # whatever the file holds by now
+
     return WorkerParts(
         registry=registry,
         files=workspace,
@@ -109,6 +115,10 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
         around=torch.inference_mode,
         refresh=packs.refresh,
         free_models=pool.empty,
+        models=pool.holdings,
+        sources=lambda: tuple(f"{part.name}:{source.path}" for part, source in pool.sources()),
+        bring_back=bring_back,
+        release=release,
         devices=devices,
         device_peak=device_peak,
         keeping=settings.keeping,
@@ -197,7 +207,7 @@ def build_backend(config: Config) -> Backend:
         from server.backends.thread import ThreadBackend
 
         return ThreadBackend(factory)
-    return ProcessBackend(factory)
+    return ProcessBackend(factory, most_memory=config.compute.memory)
 
 
 def _kept(config: Config, workspace: Workspace) -> Kept:

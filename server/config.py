@@ -44,6 +44,7 @@ class Compute:
         network_dtype, vae_dtype, text_dtype: names such as "float16".
         reserve: bytes of the card's memory that are left to others.
         deterministic: only kernels that repeat to the bit.
+        memory: bytes of main memory that the worker may hold; beyond them it is ended.
     """
 
     cpu: bool = False
@@ -53,6 +54,7 @@ class Compute:
     vae_dtype: str | None = None
     text_dtype: str | None = None
     reserve: int | None = None
+    memory: int | None = None
     deterministic: bool = False
 
 

@@ -14,6 +14,11 @@ CONTAINERS = (
 )
 
 
+def readable(count: int) -> str:
+    """Bytes for people: 14.2 GB."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
 def memory(*, swap: bool = False) -> tuple[int, int]:
     """Bytes of memory in all, and those that are free; 0 where the system does not say.
 

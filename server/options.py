@@ -89,6 +89,12 @@ def add_compute(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--reserve-vram", type=_gigabytes, metavar="GB", help="leave this much of the card to others"
     )
+    group.add_argument(
+        "--worker-memory",
+        type=_gigabytes,
+        metavar="GB",
+        help="end a worker that holds more main memory than this (default: one that leaves the machine too little)",
+    )
     for part, options in PRECISIONS.items():
         for option, dtype in options.items():
             group.add_argument(option, dest=part, action="store_const", const=dtype, help=argparse.SUPPRESS)

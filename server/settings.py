@@ -139,6 +139,7 @@ def _compute(options: argparse.Namespace) -> Compute:
         vae_dtype=options.vae_dtype,
         text_dtype=options.text_dtype,
         reserve=options.reserve_vram,
+        memory=options.worker_memory,
         deterministic=options.deterministic,
     )
 

@@ -55,6 +55,8 @@ Loaded = UnetNetwork | TextEncoder | VaeCoder | LoadedControl
 class _Kept:
     """A loaded part: who uses it, and which changes are on it."""
 
+    part: Part
+    source: CheckpointRef
     loaded: Loaded
     gate: Gate
     patcher: Patcher | None
@@ -122,6 +124,35 @@ class Pool:
         with self._lock:
             return sum(kept.size for kept in self._kept.values())
 
+    def holdings(self) -> dict[str, int]:
+        """Bytes of what is loaded, by file and part. Asks nobody to wait: what changes meanwhile may be missing."""
+        found: dict[str, int] = {}
+        for kept in tuple(self._kept.values()):
+            name = f"{kept.source.path.name} ({kept.part.value})"
+            found[name] = found.get(name, 0) + kept.size
+        return found
+
+    def sources(self) -> tuple[tuple[Part, CheckpointRef], ...]:
+        """What is loaded, without the changes on it, for a pool that is to hold the same; the last used comes last."""
+        return tuple((kept.part, kept.source) for kept in tuple(self._kept.values()))
+
+    def bring_back(self, part: Part, source: CheckpointRef) -> None:
+        """Load a part as another pool held it, for whoever needs it next; control networks come when they are needed.
+
+        Raises:
+            DiffusionError: as for `Session.network`.
+        """
+        with self.session() as models:
+            match part:
+                case Part.NETWORK:
+                    models.network(Model(source))
+                case Part.TEXT:
+                    models.text(Clip(source))
+                case Part.VAE:
+                    models.vae(Vae(source))
+                case Part.CONTROL:
+                    return
+
     def take(
         self, part: Part, source: CheckpointRef, patches: tuple[LoraPatch, ...], build: "_Build"
     ) -> _Kept:
@@ -170,7 +201,7 @@ class Pool:
                 ) from error
         gate = Gate()
         gate.watch(module_of(loaded))
-        return _Kept(loaded, gate, build.patcher(loaded))
+        return _Kept(part, source, loaded, gate, build.patcher(loaded))
 
     def _patch(self, kept: _Kept, patches: tuple[LoraPatch, ...]) -> None:
         assert kept.patcher is not None

@@ -1,25 +1,23 @@
 """One worker process: started, spoken to, watched, ended. Threads read and write its pipes; the event loop never blocks."""
 
 import asyncio
-import json
 import logging
 import os
 import pickle
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from typing import IO, Any
 
 from server.backends.endings import ending, unanswered_stop
-from server.backends.leash import leash, options
+from server.backends.leash import leash
+from server.backends.spawn import spawn
 from server.graph.host import BackendLost, Report
 from server.graph.model import NodeId
 from server.graph.outcome import Interrupted
@@ -30,6 +28,7 @@ from server.worker.messages import (
     Beat,
     ChangeTokens,
     Close,
+    Holding,
     Loading,
     Question,
     Ready,
@@ -44,15 +43,6 @@ from server.worker.messages import (
 )
 from server.worker.parts import Factory
 
-BOOT = """\
-import faulthandler, json, signal, sys
-if hasattr(faulthandler, "register"):
-    faulthandler.register(signal.SIGUSR2)
-sys.path[:], handle = json.loads(sys.argv[1])
-sys.argv = ["weft"]
-from server.worker.main import main
-main(handle)
-"""
 KEPT_LINES = 60  # of the worker's last words, for the message when it cannot start or crashed
 SHOWN_LINES = 30  # of them, when it cannot start
 LONGEST_LINE = 1 << 16  # bytes; a longer one is logged in parts
@@ -79,16 +69,23 @@ class Child:
         skip: packs not to load, and why.
         on_gone: called on the loop when the process has ended.
         memory: bytes that it may hold; 0: not known.
+        sources: models that it is to load when it is ready, as the one before held them.
 
     Attributes:
         ready: done once it is furnished; `BackendLost` if it never was.
         loading: the pack that was being loaded last; empty once it is ready.
         beat: loop time of the last sign of life that a running node gave.
+        sources: models that it holds, each in a line.
         asking: the node whose own check or change token is asked for now.
     """
 
     def __init__(
-        self, factory: Factory, skip: Mapping[str, str], on_gone: Callable[["Child"], None], memory: int = 0
+        self,
+        factory: Factory,
+        skip: Mapping[str, str],
+        on_gone: Callable[["Child"], None],
+        memory: int = 0,
+        sources: tuple[str, ...] = (),
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self._loop.create_future()
@@ -103,14 +100,15 @@ class Child:
         self._idle.set()
         self._ended_for: BackendLost | None = None
         self.asking: NodeId | None = None
+        self.sources: tuple[str, ...] = ()
         self._last_words: deque[str] = deque(maxlen=KEPT_LINES)
         self._outbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._connection, theirs = Pipe()
-        self._process = _spawn(theirs)
+        self._process = spawn(theirs)
         self._leash = leash(self._process, memory)
         self._unread = threading.Semaphore(UNREAD_REPORTS)
         self._writer = threading.Thread(
-            target=self._write, args=((factory, dict(skip), memory),), daemon=True
+            target=self._write, args=((factory, dict(skip), memory, sources),), daemon=True
         )
         self._writer.start()
         self._listener = threading.Thread(target=self._log_lines, daemon=True)
@@ -314,6 +312,8 @@ class Child:
             case Loading(pack=pack):
                 self.loading = pack
                 self.beat = self._loop.time()
+            case Holding(sources=sources):
+                self.sources = sources
             case Asking(node=node):
                 self.asking = node
             case Ready():
@@ -369,25 +369,3 @@ class Child:
 def again(cause: BackendLost) -> BackendLost:
     """The same cause to raise once more: an exception that is raised twice collects both tracebacks."""
     return BackendLost(cause.message, cause.hint, cause.lines, stopped=cause.stopped, node=cause.node)
-
-
-def _spawn(theirs: Connection) -> "subprocess.Popen[bytes]":
-    """Start the process with its end of the pipe and this process's module path; never a fork of this one."""
-    handle = theirs.fileno()
-    command = [sys.executable, "-u", "-X", "faulthandler", "-c", BOOT, json.dumps([sys.path, handle])]
-    more: dict[str, Any] = {"pass_fds": [handle]}
-    if os.name == "nt":
-        windows: Any = os
-        windows.set_handle_inheritable(handle, True)  # noqa: FBT003 - its only form
-        startup: Any = subprocess
-        more = {"startupinfo": startup.STARTUPINFO(lpAttributeList={"handle_list": [handle]})}
-    process: Any = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        **more,
-        **options(),
-    )
-    theirs.close()
-    return process

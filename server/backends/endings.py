@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from server.graph.host import BackendLost
 from server.graph.model import NodeId
+from server.memory import readable
 from server.worker.failures import AUTHOR, OUT_OF_MEMORY
 from server.worker.messages import LOST_SERVER
 
@@ -69,16 +70,11 @@ def memory_ran_out(held: int, most: int, free: int | None) -> BackendLost:
         free: bytes that were left in the machine; None: it had a limit of its own.
     """
     if free is None:
-        left = f"it may hold {size(most)} (--worker-memory)"
+        left = f"it may hold {readable(most)} (--worker-memory)"
     else:
-        left = f"{size(free)} of the machine's {size(most)} were left"
-    message = f"Out of memory: the worker held {size(held)}, {left}, so Weft ended it."
+        left = f"{readable(free)} of the machine's {readable(most)} were left"
+    message = f"Out of memory: the worker held {readable(held)}, {left}, so Weft ended it."
     return BackendLost(message, f"{OUT_OF_MEMORY} {MENDED}")
-
-
-def size(count: int) -> str:
-    """Bytes for people: 14.2 GB."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def _exited(status: int) -> tuple[str, str]:

@@ -106,6 +106,11 @@ class ProcessBackend:
         """The worker's process id; None while there is none."""
         return self._child.pid if self._child else None
 
+    @property
+    def held_models(self) -> tuple[str, ...]:
+        """The models that the worker holds, each in a line that the next worker understands."""
+        return self._child.sources if self._child else ()
+
     async def rested(self) -> None:
         """Return at once, unless no worker can be started: then when it is time to try again."""
         await self._may_try.wait()
@@ -194,10 +199,10 @@ class ProcessBackend:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _launch(self) -> None:
+    def _launch(self, sources: tuple[str, ...] = ()) -> None:
         self._why_none = None
         self._may_try.set()
-        child = Child(self._factory, self._skip, self._mourn, self._most_memory or memory()[0])
+        child = Child(self._factory, self._skip, self._mourn, self._most_memory or memory()[0], sources)
         self._child = child
         self._begin_chore(self._attend(child))
         self._begin_chore(watch_memory(child, self._most_memory))
@@ -234,7 +239,8 @@ class ProcessBackend:
             self._may_try.clear()
             self._begin_chore(self._start_later())
         else:
-            self._launch()
+            # Only Stop is no fault of the models': what ended the worker otherwise might end the next one too.
+            self._launch(child.sources if cause.stopped else ())
 
     async def _start_later(self) -> None:
         """Try again by itself, at ever greater distances: what kept the worker from starting may pass."""

@@ -20,7 +20,7 @@ OUT_OF_MEMORY = (
     "Try a smaller picture, fewer at a time, or a smaller model; close other programs that use the card."
 )
 NO_MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
-ASKED_FOR = re.compile(r"allocate ([\d.]+) ?(bytes|[KMGT]i?B)", re.IGNORECASE)
+ASKED_FOR = re.compile(r"allocate ([\d.]+) ?(bytes|[KMGTP]i?B)", re.IGNORECASE)
 # Exceptions that say little by themselves; the first that fits counts.
 ADVICE: Sequence[tuple[type[BaseException], str, str]] = (
     (SystemExit, "The node's code tried to end the program.", AUTHOR),

@@ -1,10 +1,20 @@
 """The devices of the machine and their memory, in the shape of `/system_stats`. Imports torch: for workers alone."""
 
+import gc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nodes.spec import Json
 from server.memory import memory
+
+
+def release() -> None:
+    """Give back what torch and Python hold without need."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def devices() -> Sequence[Mapping[str, Json]]:

@@ -37,6 +37,7 @@ from server.worker.messages import (
     Devices,
     End,
     Free,
+    Holding,
     Loading,
     Packs,
     Question,
@@ -65,13 +66,17 @@ class Process:
         connection: to the server.
         factory: furnishes the worker.
         skip: packs not to load, and why.
+        sources: models that the worker before held when it was ended.
     """
 
-    def __init__(self, connection: Connection, factory: Factory, skip: dict[str, str]) -> None:
+    def __init__(
+        self, connection: Connection, factory: Factory, skip: dict[str, str], sources: tuple[str, ...]
+    ) -> None:
         self._connection = connection
         self._sending = threading.Lock()
         self._factory = factory
         self._skip = skip
+        self._sources = sources
         self._switch = StopSwitch(lambda: self._send(Beat()))
         self._streams = Streams()
         self._worker: Worker | None = None
@@ -95,20 +100,21 @@ class Process:
     def _furnish(self) -> None:
         """Build the worker, then answer questions, in this thread: packs see one thread at a time."""
         try:
-            self._worker = Worker(
+            worker = self._worker = Worker(
                 self._factory,
                 self._switch,
                 lambda pack: self._send(Loading(pack)),
                 self._skip,
                 lambda node: self._send(Asking(node)),
+                lambda sources: self._send(Holding(sources)),
             )
         except BaseException:  # noqa: BLE001 - whatever it is, without parts there is no worker
             traceback.print_exc()
             leave(CANNOT_START)
         self._send(Ready())
+        worker.bring_back(self._sources)
         while True:
             ask = self._questions.get()
-            assert self._worker is not None
             self._answer(ask, partial(self._ask, ask.question))
 
     def _stop(self) -> None:
@@ -210,7 +216,7 @@ def connect(handle: int) -> Connection:
 
 
 def main(handle: int) -> None:
-    """Begin with the first thing in the pipe: the factory, the packs to skip, the bytes of memory to hold at most."""
+    """Begin with the first thing in the pipe: the factory, packs to skip, the most bytes of memory, models to load."""
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C reaches the whole group; the server decides what it means
@@ -218,6 +224,6 @@ def main(handle: int) -> None:
     connection = connect(handle)
     guard = take_children_along()
     keep_from_forks(connection.close, *([guard.close] if guard else []))
-    factory, skip, memory = pickle.loads(connection.recv_bytes())  # noqa: S301 - written by the server that started us
+    factory, skip, memory, sources = pickle.loads(connection.recv_bytes())  # noqa: S301 - written by the server that started us
     limit_memory(memory)
-    Process(connection, factory, skip).serve()
+    Process(connection, factory, skip, sources).serve()

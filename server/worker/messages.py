@@ -146,6 +146,13 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """These models are loaded now, each in a line that the next worker understands."""
+
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The worker is furnished."""
 

@@ -1,5 +1,6 @@
 """What a worker is furnished with. The factory that does it is named by a string, so backends know nothing of nodes."""
 
+import gc
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -72,6 +73,14 @@ def _unknown(_files: Sequence[RecordedFile]) -> Mapping[str, Json]:
     return {}
 
 
+def _leave(_source: str) -> None:
+    """There is nothing to load."""
+
+
+def _no_models() -> Mapping[str, int]:
+    return {}
+
+
 def _no_devices() -> Sequence[Mapping[str, Json]]:
     return ()
 
@@ -90,6 +99,10 @@ class WorkerParts:
         around: entered in every thread that runs nodes (`torch.inference_mode`).
         refresh: asks packs again for descriptions that depend on the day.
         free_models: lets go of loaded models.
+        models: bytes of loaded models, by name.
+        sources: each loaded model in a line; cheap: it is asked after every node.
+        bring_back: loads what such a line says.
+        release: gives memory back that nothing uses any more.
         devices: in the shape of `/system_stats`.
         device_peak: the most bytes that tensors held on graphics cards since it was called last.
         keeping: which results are kept between jobs.
@@ -106,6 +119,10 @@ class WorkerParts:
     around: Callable[[], AbstractContextManager[object]] = nullcontext
     refresh: Callable[[], None] = _nothing
     free_models: Callable[[], None] = _nothing
+    models: Callable[[], Mapping[str, int]] = _no_models
+    sources: Callable[[], tuple[str, ...]] = tuple[str, ...]
+    bring_back: Callable[[str], None] = _leave
+    release: Callable[[], object] = gc.collect
     devices: Callable[[], Sequence[Mapping[str, Json]]] = _no_devices
     device_peak: Callable[[], int] = _no_bytes
     keeping: Keeping = field(default_factory=Keeping)

@@ -34,6 +34,7 @@ from server.worker.messages import Described
 from server.worker.outputs import Outputs
 from server.worker.parts import Factory, PackReport, Services, WorkerParts
 from server.worker.questions import change_token, complaints
+from server.worker.room import AGAIN, Room, told
 from server.worker.running import NodeContext, PromiseBroken, RunningJob
 from server.worker.shown import stands
 from server.worker.stopping import StopSwitch
@@ -46,6 +47,10 @@ log = logging.getLogger(__name__)
 
 def _ignore(_report: Report) -> None:
     """A question's node has nobody to report to."""
+
+
+def _unheld(_sources: tuple[str, ...]) -> None:
+    """Nobody wants to know which models are loaded."""
 
 
 def _unasked(_node: NodeId) -> None:
@@ -61,6 +66,7 @@ class Worker:
         announce: told the name of each pack before it is loaded.
         skip: packs not to load, and why.
         asking: told the id of each node before it is asked about its inputs.
+        holding: told which models are loaded, when that changes.
     """
 
     def __init__(
@@ -70,14 +76,17 @@ class Worker:
         announce: Callable[[str], None],
         skip: Mapping[str, str],
         asking: Callable[[NodeId], None] = _unasked,
+        holding: Callable[[tuple[str, ...]], None] = _unheld,
     ) -> None:
         self._switch = switch
         self._asking_node = asking
+        self._holding, self._sources = holding, ()
         self._parts: WorkerParts = factory.build(Services(switch.check, announce, skip))
         self._packs: tuple[PackReport, ...] = tuple(self._parts.load_packs())
         self._name = secrets.token_hex(4)
         self._outputs = _outputs(self._parts, self._name)
         self._job = RunningJob(NOWHERE)
+        self._room = Room(self._parts, self._outputs)
         self._meter = Meter(self._parts.device_peak)
         self._lanes = Lanes(self._parts.around)
         self._lanes.compute(self._warm_up)
@@ -118,6 +127,11 @@ class Worker:
     def end(self, _job: str, keys: Collection[str]) -> None:
         """The job is over."""
         self._outputs.end(keys)
+
+    def bring_back(self, sources: Sequence[str]) -> None:
+        """Load models as the worker before held them, while no job asks for something else."""
+        for source in sources:
+            self._lanes.compute(partial(self._bring_back, source))
 
     # --- questions --------------------------------------------------------------------------------------------------
 
@@ -170,11 +184,23 @@ class Worker:
             self._parts.saves.sweep()
         self._parts.warm_up()
 
+    async def _bring_back(self, source: str) -> None:
+        if self._job.context is NOWHERE:
+            self._parts.bring_back(source)
+            self._tell_sources()
+
+    def _tell_sources(self) -> None:
+        found = self._parts.sources()
+        if found != self._sources:
+            self._sources = found
+            self._holding(found)
+
     async def _run(self, task: Task, report: Callable[[Report], None]) -> Outcome:
         """Run a node; whatever it raises becomes an outcome."""
         if self._switch.pressed:
             return Interrupted()
         lists: Lists = {}
+        held = ""  # when memory ran out for the first time
         try:
             node = self._parts.registry.get(task.type)
             if node is None:
@@ -187,7 +213,12 @@ class Worker:
             context = NodeContext(task, self._job, self._parts, self._switch, report)
             if self._outputs.damaged(task.key):
                 context.say("What was kept of this node was damaged on the disk, so it is computed anew.")
-            outcome = await Invocation(node, task, context, self._outputs, self._meter).run(lists)
+            invocation = Invocation(node, task, context, self._outputs, self._meter)
+            outcome = await _attempt(invocation, lists)
+            if outcome is None:
+                held = self._room.make()
+                context.say(AGAIN)
+                outcome = await invocation.run(lists)
         except PromiseBroken:
             return NotReady()
         except Stopped:
@@ -196,8 +227,11 @@ class Worker:
             if isinstance(error, asyncio.CancelledError) and self._switch.pressed:
                 return Interrupted()
             if is_out_of_memory(error):
-                self._parts.free_models()
+                twice, held = bool(held), held or self._room.make()
+                return Failed(told(failure(error, lists), held, twice=twice))
             return Failed(failure(error, lists))
+        finally:
+            self._tell_sources()
         if self._switch.pressed and isinstance(outcome, Done | Blocked | Expanded):
             return Interrupted()
         if isinstance(outcome, Done | Blocked):
@@ -243,6 +277,19 @@ class Worker:
             real=call.node,
         )
         return NodeContext(task, job, self._parts, StopSwitch(), _ignore)
+
+
+async def _attempt(invocation: Invocation, lists: Lists) -> Outcome | None:
+    """Run a node; None: memory ran out, and it may be tried again. An output node may have written something.
+
+    Once this has returned, nothing holds what the failed attempt had computed: an exception's traceback would.
+    """
+    try:
+        return await invocation.run(lists)
+    except Exception as error:
+        if invocation.node.spec.is_output or not is_out_of_memory(error):
+            raise
+        return None
 
 
 def _outputs(parts: WorkerParts, name: str) -> Outputs:

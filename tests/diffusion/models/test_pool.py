@@ -233,3 +233,15 @@ def test_importing_the_pool_imports_no_model_classes():
     code = "import sys, nodes.diffusion.pool; print([n for n in ('diffusers', 'transformers') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_pool_says_what_it_holds_and_another_brings_it_back(pool, placement, ref):
+    with pool.session() as models:
+        models.network(Model(ref))
+        models.vae(Vae(ref))
+    assert len(pool.holdings()) == 2 and sum(pool.holdings().values()) == pool.size
+    other = Pool(placement, PLENTY)
+    for part, source in pool.sources():
+        other.bring_back(part, source)
+    assert other.sources() == pool.sources()
+    assert other.size == pool.size

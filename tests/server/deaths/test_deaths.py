@@ -140,3 +140,14 @@ async def test_a_node_whose_check_ends_the_worker_is_refused_by_name(http):
         (error,) = (await answer.json())["node_errors"]["d"]["errors"]
     assert "SIGSEGV" in error["details"]
     await next_job_runs(http)
+
+
+async def test_out_of_memory_is_tried_once_more_after_models_and_results_were_let_go(http):
+    entry = await history(http, (await queue(http, dying("card_full_once")))["prompt_id"])
+    assert entry["status"]["status_str"] == "success"
+
+
+async def test_out_of_memory_twice_says_what_was_held(http):
+    error, _ = await death(http, "card_full")
+    assert "It was tried twice" in error["exception_message"]
+    assert "Held when memory ran out: models: none; results: " in error["exception_message"]

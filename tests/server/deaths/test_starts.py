@@ -12,7 +12,7 @@ from server.app import WorkerSettings
 from server.backends.base import BackendLost, Call
 from server.backends.process import ProcessBackend
 from server.backends.vigil import Patience
-from server.graph.outcome import Done
+from server.graph.outcome import Done, Interrupted
 from server.worker.parts import Factory
 from tests.server.backends.asking import job, task
 
@@ -81,3 +81,25 @@ async def test_a_check_that_ends_or_holds_the_worker_is_a_complaint_about_its_no
         assert (complaint.node, complaint.input) == ("7", "value")
         assert words in complaint.message
         assert await asked.validate([Call("1", "Even", {"value": 2})]) == ()
+
+
+async def test_models_come_back_after_a_forced_stop_and_not_after_a_crash(tmp_path):
+    async with backend(tmp_path, "build_holding", stop=0.3) as holding:
+        await holding.begin(job())
+        for name in ("one", "two"):
+            await holding.submit(task("Load", name=name), lambda _: None)
+        begun = asyncio.Event()
+        hanging = holding.submit(task("Die.lock"), lambda _: begun.set())
+        await begun.wait()
+        first = holding.pid
+        holding.stop()
+        assert await hanging == Interrupted()
+        async with asyncio.timeout(30):
+            while holding.pid == first or holding.held_models != ("one", "two"):
+                await asyncio.sleep(0.01)
+        await holding.begin(job("next"))
+        with pytest.raises(BackendLost):
+            await holding.submit(task("Die.sigkill"), lambda _: None)
+        await holding.begin(job("last"))
+        assert isinstance(await holding.submit(task("Say", text="x"), lambda _: None), Done)
+        assert holding.held_models == ()

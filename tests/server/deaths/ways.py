@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from nodes.spec import (
@@ -196,14 +197,6 @@ def leaves_children(ctx: Context) -> object:
     return Result((1,), {"pids": [child.pid, forked, os.getpid()]})
 
 
-def leaves_children_and_dies(ctx: Context) -> object:
-    made = leaves_children(ctx)
-    assert isinstance(made, Result) and made.ui is not None
-    ctx.say(" ".join(map(str, made.ui["pids"])))
-    os.kill(os.getpid(), signal.SIGKILL)
-    return made
-
-
 def asks_for_too_much(ctx: Context) -> object:
     return bytearray(1 << 50)
 
@@ -214,6 +207,15 @@ def eats_memory(ctx: Context) -> object:
     while True:
         held.append(bytearray(b"x") * (8 << 20))
         time.sleep(0.005)
+
+
+def card_full_once(ctx: Context) -> object:
+    """Finds no room at first, then it does."""
+    seen = Path(str(ctx.files.reserve(Place.TEMP, "x", ".txt").path)).with_name("card_full_once")
+    if not seen.exists():
+        seen.touch()
+        raise OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+    return 1
 
 
 def talks(ctx: Context) -> object:
@@ -235,6 +237,7 @@ WAYS: dict[str, Callable[[Context], object]] = {
     "recursion": recursion,
     "memory_error": raises(MemoryError),
     "card_full": raises(lambda: OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")),
+    "card_full_once": card_full_once,
     "asks_for_too_much": asks_for_too_much,
     "segfault": segfault,
     "native_recursion": native_recursion,
@@ -262,7 +265,6 @@ WAYS: dict[str, Callable[[Context], object]] = {
     "reads": reads,
     "broken_pipe": broken_pipe,
     "leaves_children": leaves_children,
-    "leaves_children_and_dies": leaves_children_and_dies,
     "eats_memory": eats_memory,
     "talks": talks,
 }
@@ -366,3 +368,17 @@ def build_on_fifth(settings: object, services: Services) -> WorkerParts:
     if len(tries.read_text(encoding="ascii")) < 5:
         raise OSError("the drive is not mounted yet")
     return build(settings, services)
+
+
+def build_holding(settings: object, services: Services) -> WorkerParts:
+    """A worker that holds models: `Load` loads one."""
+    held: list[str] = []
+
+    def load(ctx: Context, name: str = "") -> str:
+        held.append(name)
+        return name
+
+    parts = build(settings, services)
+    inputs, outputs = (InputSpec("name", "STRING", Section.OPTIONAL),), (OutputSpec("*", "name"),)
+    parts.registry.add(Node(NodeSpec(id="Load", inputs=inputs, outputs=outputs), load, None, None, None))
+    return replace(parts, sources=lambda: tuple(held), bring_back=held.append)

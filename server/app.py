@@ -85,7 +85,6 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     from nodes.builtin.record import Recorder
     from nodes.builtin.storage import ResultCodec, identity
     from nodes.compat import Packs
-    from nodes.diffusion.models.detect import Part
     from nodes.diffusion.models.files import ContentHashes
     from nodes.diffusion.models.load import warm_up
     from nodes.diffusion.pool import Pool
@@ -101,10 +100,6 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     hashes = ContentHashes(workspace.user / "hashes.json")
     recorder = Recorder(workspace, hashes, placement, tuple(workspace.folders()), wanted=settings.metadata)
 
-    def bring_back(source: str) -> None:
-        name, _, path = source.partition(":")
-        pool.bring_back(Part[name], hashes.reference(Path(path)))  # whatever the file holds by now
-
     return WorkerParts(
         registry=registry,
         files=workspace,
@@ -116,8 +111,8 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
         refresh=packs.refresh,
         free_models=pool.empty,
         models=pool.holdings,
-        sources=lambda: tuple(f"{part.name}:{source.path}" for part, source in pool.sources()),
-        bring_back=bring_back,
+        sources=pool.sources,
+        bring_back=lambda source: pool.bring_back(source, hashes.reference),
         release=release,
         devices=devices,
         device_peak=device_peak,

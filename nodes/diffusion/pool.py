@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import RLock
 from typing import cast
 
@@ -132,24 +133,30 @@ class Pool:
             found[name] = found.get(name, 0) + kept.size
         return found
 
-    def sources(self) -> tuple[tuple[Part, CheckpointRef], ...]:
-        """What is loaded, without the changes on it, for a pool that is to hold the same; the last used comes last."""
-        return tuple((kept.part, kept.source) for kept in tuple(self._kept.values()))
+    def sources(self) -> tuple[str, ...]:
+        """What is loaded, without the changes on it, each in a line for `bring_back`; the last used comes last."""
+        return tuple(f"{kept.part.name}:{kept.source.path}" for kept in tuple(self._kept.values()))
 
-    def bring_back(self, part: Part, source: CheckpointRef) -> None:
+    def bring_back(self, source: str, reference: Callable[[Path], CheckpointRef]) -> None:
         """Load a part as another pool held it, for whoever needs it next; control networks come when they are needed.
+
+        Args:
+            source: a line of `sources`.
+            reference: names the content that the file has by now.
 
         Raises:
             DiffusionError: as for `Session.network`.
         """
+        part, _, path = source.partition(":")
+        found = reference(Path(path))
         with self.session() as models:
-            match part:
+            match Part[part]:
                 case Part.NETWORK:
-                    models.network(Model(source))
+                    models.network(Model(found))
                 case Part.TEXT:
-                    models.text(Clip(source))
+                    models.text(Clip(found))
                 case Part.VAE:
-                    models.vae(Vae(source))
+                    models.vae(Vae(found))
                 case Part.CONTROL:
                     return
 

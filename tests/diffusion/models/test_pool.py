@@ -235,13 +235,13 @@ def test_importing_the_pool_imports_no_model_classes():
     assert done.stdout.strip() == "[]"
 
 
-def test_a_pool_says_what_it_holds_and_another_brings_it_back(pool, placement, ref):
+def test_a_pool_says_what_it_holds_and_another_brings_it_back(pool, placement, ref, hashes):
     with pool.session() as models:
         models.network(Model(ref))
         models.vae(Vae(ref))
     assert len(pool.holdings()) == 2 and sum(pool.holdings().values()) == pool.size
     other = Pool(placement, PLENTY)
-    for part, source in pool.sources():
-        other.bring_back(part, source)
+    for source in pool.sources():
+        other.bring_back(source, hashes.reference)
     assert other.sources() == pool.sources()
     assert other.size == pool.size

@@ -13,6 +13,8 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server.cache_command import add_cache_command
+from server.cache_command import cache as see_cache
 from server.config import default_workspace, is_loopback
 from server.convert_command import add_convert, convert
 from server.graph.host import BackendLost
@@ -80,6 +82,7 @@ def _parser() -> tuple[argparse.ArgumentParser, "argparse._SubParsersAction[argp
     converting = commands.add_parser("convert", help="write the prompt that a workflow makes")
     add_convert(converting)
     _add_workspace(converting)
+    add_cache_command(commands.add_parser("cache", help="see or remove the results that are kept on disk"))
     packs = commands.add_parser("packs", help="say which community packs load, and why others do not")
     _add_workspace(packs)
     return parser, commands
@@ -237,6 +240,11 @@ async def token(options: argparse.Namespace) -> int:
     return change_tokens(options)
 
 
+async def cache(options: argparse.Namespace) -> int:
+    """See or remove what is kept on disk."""
+    return see_cache(options)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], Coroutine[object, object, int]]] = {
     "serve": serve,
     "run": run,
@@ -245,6 +253,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Coroutine[object, object, int
     "convert": convert,
     "queue": queue,
     "token": token,
+    "cache": cache,
 }
 
 

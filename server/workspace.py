@@ -17,6 +17,7 @@ from server.naming import filled, is_free, next_counter, nobody, take
 
 MODEL_SUFFIXES = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".bin", ".pth", ".pkl"})
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
+RESULTS = "results"  # folder of kept results among the user data
 MODEL_INDEX = "model_index.json"  # what makes a folder a diffusers model
 LONGEST_PART = 230  # bytes; file systems stop at 255, and a counter and suffixes are added
 
@@ -163,7 +164,7 @@ class Workspace:
     @property
     def results(self) -> Path:
         """The folder of kept results."""
-        return self.user / "results"
+        return self.user / RESULTS
 
     @property
     def pack_folders(self) -> tuple[Path, ...]:

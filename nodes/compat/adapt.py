@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+from nodes.compat import watched
 from nodes.compat.convert import BlockerFace, inward, outward
 from nodes.compat.current import entered
 from nodes.compat.describe import describe
@@ -56,6 +57,8 @@ class _Face:
             return self._method(ctx, "check_lazy_status")(**self._outward(inputs))
 
     def change_token(self, ctx: Context, **inputs: object) -> object:
+        if not hasattr(self._class, "IS_CHANGED"):
+            return watched.state(cast("Mapping[str, Json]", inputs))
         with entered(ctx):
             return self._class.IS_CHANGED(**inputs)
 

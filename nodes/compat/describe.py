@@ -7,6 +7,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any, cast
 
+from nodes.compat.watched import may_name_a_file
 from nodes.spec import ANY, Choices, InputSpec, Json, NodeSpec, OutputSpec, Section, SpecError, plain
 
 HIDDEN_TYPES = frozenset(
@@ -39,20 +40,22 @@ def describe(id: str, node_class: Any, display_name: str, module: str, version: 
         raise SpecError(f"{id}: its FUNCTION names no method.")
     declared = node_class.INPUT_TYPES()
     checks = _parameters(getattr(node_class, "VALIDATE_INPUTS", None))
+    inputs, is_output = inputs_of(declared), bool(getattr(node_class, "OUTPUT_NODE", False))
+    reads_files = not is_output and any(map(may_name_a_file, inputs))
     return NodeSpec(
         id=id,
         display_name=str(plain(display_name or id)),
         category=str(plain(getattr(node_class, "CATEGORY", "sd"))),
         description=_text(getattr(node_class, "DESCRIPTION", "")),
-        inputs=inputs_of(declared),
+        inputs=inputs,
         outputs=tuple(_outputs(node_class)),
-        is_output=bool(getattr(node_class, "OUTPUT_NODE", False)),
+        is_output=is_output,
         takes_lists=bool(getattr(node_class, "INPUT_IS_LIST", False)),
         takes_anything=_takes_anything(declared),
         idempotent=not getattr(node_class, "NOT_IDEMPOTENT", False),
         validates=tuple(name for name in checks if name != "input_types"),
         validates_types="input_types" in checks,
-        has_change_token=hasattr(node_class, "IS_CHANGED"),
+        has_change_token=hasattr(node_class, "IS_CHANGED") or reads_files,
         decides_lazily=hasattr(node_class, "check_lazy_status"),
         is_async=inspect.iscoroutinefunction(function),
         deprecated=bool(getattr(node_class, "DEPRECATED", False)),

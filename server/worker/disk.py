@@ -17,7 +17,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,7 @@ UNFINISHED = ".part"
 STALE = 600.0  # seconds after which an unfinished file was left by a writer that is gone
 LARGE = 1 << 20  # bytes from which a write tells of the disk's speed rather than of its delay
 WARNINGS_APART = 60.0  # seconds
+TICK = 100_000_000  # ns; clocks of file systems tick faster than that
 
 log = logging.getLogger("weft.results")
 
@@ -64,6 +65,11 @@ class Speed:
         """Seconds to read and check them."""
         return 0.001 + size / self.read
 
+    def was_read(self, size: int, seconds: float) -> None:
+        """Learn from a read; of a small file it says nothing."""
+        if size >= LARGE:
+            self.read += 0.2 * (size / max(seconds, 1e-4) - self.read)
+
     def wrote(self, size: int, seconds: float) -> None:
         """Learn from a write."""
         if size < LARGE:
@@ -78,6 +84,7 @@ class Found:
 
     about: About
     file: BinaryIO
+    changed: int  # when it had changed last before it was checked, in ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +115,27 @@ class Disk:
     speed: Speed = field(default_factory=Speed)
     _orders: "queue.SimpleQueue[_Order]" = field(default_factory=queue.SimpleQueue)
     _waiting: int = 0  # bytes
+    _listed: set[str] = field(default_factory=set[str])  # keys of the files
+    _listed_at: int = 0  # when the folder had changed last before it was read, in ns
     _total: int | None = None  # bytes below the root; None: not counted yet
     _warned: float = -WARNINGS_APART
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _writer: threading.Thread | None = None
 
     # --- reading ----------------------------------------------------------------------------------------------------
+
+    def among(self, keys: Iterable[str]) -> list[str]:
+        """Those keys under which there is a file. The folder is read again only when it has changed."""
+        folder = self.root / self.identity
+        try:
+            changed = folder.stat().st_mtime_ns
+            if changed != self._listed_at:
+                self._listed = {name.removesuffix(SUFFIX) for name in os.listdir(folder)}  # noqa: PTH208 - names
+                # A change in the same tick of the clock would not show: then it is read again the next time.
+                self._listed_at = changed if time.time_ns() - changed > TICK else 0
+        except OSError:
+            return []
+        return [key for key in keys if key in self._listed]
 
     def look(self, key: str) -> Found | None:
         """The result of that key, its bytes checked; None if there is none that can be used."""
@@ -123,12 +145,15 @@ class Disk:
         except OSError:
             return None
         try:
+            with contextlib.suppress(OSError):
+                # Used just now; and a time of ours, finer than the system's clock, which no change could repeat.
+                os.utime(path, ns=(time.time_ns(), time.time_ns()))
+            state, started = os.fstat(file.fileno()), time.perf_counter()
             head = entry.check(file, key)
+            self.speed.was_read(state.st_size, time.perf_counter() - started)
             if self.codec.usable(head.structure):
-                with contextlib.suppress(OSError):
-                    os.utime(path)  # used just now
                 self.present.add(key)
-                return Found(head.about, file)
+                return Found(head.about, file, state.st_mtime_ns)
             file.close()
         except (Damaged, OSError) as error:
             file.close()
@@ -138,7 +163,8 @@ class Disk:
     def load(self, found: Found) -> list[list[object]] | None:
         """The values of each slot; None if they cannot be had after all."""
         try:
-            packed = entry.read(found.file, found.about.key)
+            changed = os.fstat(found.file.fileno()).st_mtime_ns
+            packed = entry.read(found.file, found.about.key, checked=changed == found.changed)
             return cast("list[list[object]]", self.codec.unpack(packed))
         except Unstorable as error:
             log.warning("A kept result of %s cannot be used here: it holds %s.", found.about.type, error)

@@ -15,7 +15,8 @@ from nodes.spec.packing import Bytes
 
 T = TypeVar("T")
 
-FORMAT = "weft result 1"
+VERSION = 2  # of the format; part of the folder's name
+FORMAT = f"weft result {VERSION}"
 HASH = "hash"
 HASH_SIZE = 32  # bytes
 HEADER_MOST = 100_000_000  # bytes, as safetensors has it
@@ -99,7 +100,7 @@ def encode(about: About, packed: Packed) -> Encoded:
 
 def write(file: BinaryIO, encoded: Encoded) -> None:
     """Write all of it, and its hash."""
-    digest = hashlib.blake2b(digest_size=HASH_SIZE)
+    digest = hashlib.sha256()
     for data in (encoded.head, *encoded.data):
         digest.update(data)
         file.write(data)
@@ -117,7 +118,7 @@ def check(file: BinaryIO, key: str) -> Head:
     file.seek(0)
     if size < 8 + HASH_SIZE:
         raise Damaged(f"it holds {size} bytes")
-    digest = hashlib.blake2b(digest_size=HASH_SIZE)
+    digest = hashlib.sha256()
     head = bytearray()
     left = size - HASH_SIZE
     while left:
@@ -134,18 +135,22 @@ def check(file: BinaryIO, key: str) -> Head:
     return Head(_about(header, key), _structure(header))
 
 
-def read(file: BinaryIO, key: str) -> Packed:
-    """The values in the file, checked.
+def read(file: BinaryIO, key: str, *, checked: bool = False) -> Packed:
+    """The values in the file.
+
+    Args:
+        checked: its bytes were compared with their hash before, and it has not changed since.
 
     Raises:
         Damaged, OSError: as `check`.
     """
+    size = file.seek(0, 2)
     file.seek(0)
-    data = bytearray(file.read())
-    if len(data) < 8 + HASH_SIZE:
-        raise Damaged(f"it holds {len(data)} bytes")
+    data = bytearray(size)
+    if file.readinto(data) != size or size < 8 + HASH_SIZE:  # type: ignore[attr-defined]
+        raise Damaged(f"it holds {size} bytes")
     view = memoryview(data)
-    if hashlib.blake2b(view[:-HASH_SIZE], digest_size=HASH_SIZE).digest() != view[-HASH_SIZE:]:
+    if not checked and hashlib.sha256(view[:-HASH_SIZE]).digest() != view[-HASH_SIZE:]:
         raise Damaged("its bytes are not those that were written")
     header = _header(data)
     _about(header, key)
@@ -175,7 +180,7 @@ def _length(head: bytes | bytearray) -> int:
 
 
 def _header(head: bytes | bytearray) -> dict[str, Any]:
-    found = _checked(lambda: json.loads(head[8 : 8 + _length(head)]))
+    found = _checked(lambda: json.loads(bytes(head[8 : 8 + _length(head)])))
     if not isinstance(found, dict):
         raise Damaged("its head is none")
     return cast("dict[str, Any]", found)

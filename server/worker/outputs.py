@@ -163,17 +163,21 @@ class Outputs:
 
         A job's first question names all results that it could use, so then the classic policy drops the others.
         """
-        if self._keeping.policy is Policy.CLASSIC and self._first_recall:
-            with self._lock:
+        with self._lock:
+            if self._keeping.policy is Policy.CLASSIC and self._first_recall:
                 self._forget_all(not_in(self._unpinned(), keys))
-        self._first_recall = False
-        found: dict[str, Remembered] = {}
-        for key in keys:
-            id = self._pin(key) or self._look(key)
-            if id is not None:
-                result = self._results[id]
-                found[key] = Remembered(result.tokens(id), result.ui)
-        return found
+            self._first_recall = False
+            known = {key: id for key in keys if (id := self._pin(key)) is not None}
+        if self._disk is not None:
+            for key in self._disk.among(key for key in keys if key not in known):
+                id = self._look(self._disk, key)
+                if id is not None:
+                    known[key] = id
+        return {
+            key: Remembered(result.tokens(id), result.ui)
+            for key, id in known.items()
+            for result in (self._results[id],)
+        }
 
     def end(self, keys: Collection[str] = ()) -> None:
         """The job, of whose nodes these are the keys, is over: unpin, drop what nobody can recall, keep to the policy."""
@@ -212,21 +216,20 @@ class Outputs:
 
     def _pin(self, key: str) -> str | None:
         """The result in memory, if what it shows still stands."""
-        with self._lock:
-            id = self._by_key.get(key)
-            if id is None:
-                return None
-            result = self._results[id]
-            if result.ui is not None and not self._stands(result.ui):
-                return None
-            result.used = self._job
-            self._results.move_to_end(id)
-            self._pinned.add(id)
+        id = self._by_key.get(key)
+        if id is None:
+            return None
+        result = self._results[id]
+        if result.ui is not None and not self._stands(result.ui):
+            return None
+        result.used = self._job
+        self._results.move_to_end(id)
+        self._pinned.add(id)
         return id
 
-    def _look(self, key: str) -> str | None:
+    def _look(self, disk: Disk, key: str) -> str | None:
         """The result on disk, if what it shows still stands; its values come when they are asked for."""
-        found = self._disk.look(key) if self._disk is not None else None
+        found = disk.look(key)
         if found is None:
             return None
         about = found.about

@@ -27,6 +27,7 @@ from server.graph.outcome import (
 from server.memory import memory
 from server.worker.arguments import Lists, gather
 from server.worker.disk import Disk, default_budget
+from server.worker.entry import VERSION
 from server.worker.failures import failure, is_out_of_memory
 from server.worker.invoke import Invocation
 from server.worker.lanes import Lanes
@@ -300,7 +301,7 @@ def _outputs(parts: WorkerParts, name: str) -> Outputs:
         try:
             lasting.root.mkdir(parents=True, exist_ok=True)
             budget = default_budget(lasting.root) if keeping.disk is None else keeping.disk
-            disk = Disk(lasting.root, lasting.identity, lasting.codec, budget)
+            disk = Disk(lasting.root, f"{lasting.identity}-{VERSION}", lasting.codec, budget)
         except OSError as error:
             log.warning("Results cannot be kept in %s: %s", lasting.root, error.strerror or error)
     return Outputs(keeping, name, disk=disk, stands=partial(stands, parts.files))

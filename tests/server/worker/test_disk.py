@@ -76,6 +76,18 @@ def test_another_version_does_not_find_it(tmp_path: Path):
     assert values(disk_in(tmp_path), "a")
 
 
+def test_the_folder_is_read_again_when_it_changes(tmp_path: Path):
+    disk, other = disk_in(tmp_path), disk_in(tmp_path)
+    assert disk.among("abc") == []
+    for key in "abc":
+        assert keep(other, key)
+        assert disk.among("abcd") == sorted("abc"[: "abc".index(key) + 1])
+    (tmp_path / "now" / "b.safetensors").unlink()
+    assert disk.among("abcd") == ["a", "c"]
+    clear(tmp_path)
+    assert disk.among("abcd") == []
+
+
 # --- damage ---------------------------------------------------------------------------------------------------------
 
 
@@ -186,8 +198,11 @@ def test_the_disk_is_measured():
     for _ in range(50):
         slow.wrote(100, 0.2)
         slow.wrote(100 * MEGABYTE, 10.2)
+        slow.was_read(100 * MEGABYTE, 5.0)
+        slow.was_read(100, 5.0)
     assert slow.writing(0) == pytest.approx(0.2, rel=0.1)
     assert slow.writing(50 * MEGABYTE) == pytest.approx(5.2, rel=0.1)
+    assert slow.reading(50 * MEGABYTE) == pytest.approx(2.5, rel=0.1)
 
 
 # --- a disk that is full --------------------------------------------------------------------------------------------

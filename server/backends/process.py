@@ -5,6 +5,7 @@ A node that crashes, hangs or eats all memory takes that process down and nothin
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -202,10 +203,17 @@ class ProcessBackend:
     def _launch(self, sources: tuple[str, ...] = ()) -> None:
         self._why_none = None
         self._may_try.set()
-        child = Child(self._factory, self._skip, self._mourn, self._most_memory or memory()[0], sources)
+        child = Child(self._factory, self._skip, self._mourn, self._granted(), sources)
         self._child = child
         self._begin_chore(self._attend(child))
         self._begin_chore(watch_memory(child, self._most_memory))
+
+    def _granted(self) -> int:
+        """Bytes of memory that a worker may ask for; 0: as many as the system gives.
+
+        Windows counts what is asked for, not what is used: there only a person can say how much that may be.
+        """
+        return self._most_memory or (memory()[0] if sys.platform == "linux" else 0)
 
     async def _attend(self, child: Child) -> None:
         """See a new worker through its start, then ask for its descriptions."""

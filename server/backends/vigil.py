@@ -77,13 +77,14 @@ async def watch_memory(child: Child, limit: int | None) -> None:
             if held > limit:
                 child.end_for(memory_ran_out(held, limit, None), tell=False)
                 return
+        soon, late = LOOKS_APART
+        pause = min(max(room / FASTEST, soon), late)
         if free < least:
             held = held_by_group(child.pid)
             if held > total // LARGE_SHARE:
                 child.end_for(memory_ran_out(held, total, free), tell=False)
                 return
-        soon, late = LOOKS_APART
-        pause = min(max(room / FASTEST, soon), late)
+            pause = late  # somebody else holds it
         await asyncio.wait([child.gone], timeout=pause if child.running else RESTING_LOOKS_APART)
 
 

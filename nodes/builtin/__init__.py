@@ -2,10 +2,23 @@
 
 from collections.abc import Sequence
 
-from nodes.builtin import canny, control, image, latent, loaders, lora, mask, primitives, sampling, text, vae
+from nodes.builtin import (
+    canny,
+    control,
+    image,
+    latent,
+    loaders,
+    loops,
+    lora,
+    mask,
+    primitives,
+    sampling,
+    text,
+    vae,
+)
 from nodes.spec import Node
 
-MODULES = (loaders, lora, text, control, latent, sampling, vae, image, mask, canny, primitives)
+MODULES = (loaders, lora, text, control, latent, sampling, vae, image, mask, canny, primitives, loops)
 
 
 def all_nodes() -> Sequence[Node]:

@@ -4,7 +4,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 
 from nodes.spec.context import Context
 from nodes.spec.errors import SpecError
@@ -29,6 +29,7 @@ class NodeSpec:
         decides_lazily: the node is asked which lazy inputs it needs.
         is_async: it waits rather than computes; others may run meanwhile.
         replaces: nodes that are gone and for which this one stands in.
+        loop: it opens or closes a loop; an end's input of type "LOOP" is linked to its start.
         version: changes when the node's code changes; part of every key.
         module: where it comes from, as the field names it ("nodes", "custom_nodes.x").
         late: inputs whose values are not there at first: lazy ones, and those that want the link itself.
@@ -50,6 +51,7 @@ class NodeSpec:
     has_change_token: bool = False
     decides_lazily: bool = False
     is_async: bool = False
+    loop: Literal["", "start", "end"] = ""
     deprecated: bool = False
     experimental: bool = False
     dev_only: bool = False
@@ -135,6 +137,8 @@ def node(
     needs: Callable[..., Sequence[str] | None] | None = None,
     change_token: Callable[..., object] | None = None,
     validate: Callable[..., bool | str] | None = None,
+    loop: Literal["", "start", "end"] = "",
+    dev_only: bool = False,
     deprecated: bool = False,
     experimental: bool = False,
     search_aliases: tuple[str, ...] = (),
@@ -150,6 +154,7 @@ def node(
 
     Args:
         needs, change_token, validate: see `Node`; their first parameter takes the `Context` too.
+        loop: see `NodeSpec`.
 
     Raises:
         SpecError: a parameter has no marker, or two outputs cannot be told.
@@ -174,6 +179,8 @@ def node(
             has_change_token=change_token is not None,
             decides_lazily=needs is not None,
             is_async=inspect.iscoroutinefunction(function),
+            loop=loop,
+            dev_only=dev_only,
             deprecated=deprecated,
             experimental=experimental,
             search_aliases=search_aliases,

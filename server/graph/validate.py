@@ -8,11 +8,13 @@ from server.graph import constants
 from server.graph.constants import Lister
 from server.graph.errors import Fault, NodeFaults
 from server.graph.host import Call, Complaint
+from server.graph.loops import loop_faults
 from server.graph.model import BareList, Graph, GraphNode, Input, Link, NodeId
 from server.graph.parse import missing_node_type
 from server.graph.topology import ancestors, cycles
 
 Specs = Mapping[str, NodeSpec]
+CUSTOM = "Custom validation failed for node"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class _Judge:
             if node.id in concerned:
                 self._check_node(node, node.id in targets)
         self._check_cycles(concerned)
+        self._check_loops(concerned)
         self._take_complaints(concerned)
         faulty = {id for id, faults in self._faults.items() if faults}
         if not faulty:
@@ -215,6 +218,12 @@ class _Judge:
                 self._graph[ring[0]], Fault("dependency_cycle", "Dependency cycle detected", path, extra)
             )
 
+    def _check_loops(self, concerned: Collection[NodeId]) -> None:
+        for found in loop_faults(self._graph, self._specs, concerned):
+            extra: dict[str, Json] = {"loop_error_type": found.kind, "node_id": found.node}
+            fault = Fault("custom_validation_failed", CUSTOM, f"{found.kind} - {found.message}", extra)
+            self._fault(self._graph[found.node], fault)
+
     def _take_complaints(self, concerned: Collection[NodeId]) -> None:
         for complaint in self._complaints:
             if complaint.node not in concerned:
@@ -228,9 +237,7 @@ class _Judge:
             if not isinstance(value, Link | BareList):
                 extra["received_value"] = value
             details = f"{complaint.input} - {complaint.message}" if complaint.message else complaint.input
-            self._fault(
-                node, Fault("custom_validation_failed", "Custom validation failed for node", details, extra)
-            )
+            self._fault(node, Fault("custom_validation_failed", CUSTOM, details, extra))
 
     def _fault(self, node: GraphNode, fault: Fault) -> None:
         self._faults.setdefault(node.id, []).append(fault)

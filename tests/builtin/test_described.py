@@ -23,7 +23,11 @@ VAEDecode VAEEncode VAEEncodeForInpaint SetLatentNoiseMask LatentUpscale LatentU
 ImageInvert ImageBatch LoadImage LoadImageMask SaveImage PreviewImage Canny SolidMask InvertMask MaskComposite GrowMask
 MaskToImage ImageToMask PrimitiveInt PrimitiveFloat PrimitiveString PrimitiveStringMultiline PrimitiveBoolean""".split()
 
-BUILTIN = {entry.spec.id: entry.spec for entry in all_nodes()}
+BUILTIN = {
+    entry.spec.id: entry.spec
+    for entry in all_nodes()
+    if not entry.spec.id.startswith("Weft")  # ours alone
+}
 
 
 @cache

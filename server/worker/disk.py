@@ -121,6 +121,7 @@ class Disk:
     _warned: float = -WARNINGS_APART
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _writer: threading.Thread | None = None
+    _last: "Future[bool] | None" = None  # of the orders: when it is written, all are
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -180,16 +181,19 @@ class Disk:
             return False
         return seconds >= GAIN * (self.speed.writing(size) + self.speed.reading(size))
 
-    def keep(self, about: About, slots: list[list[object]], size: int) -> "Future[bool] | None":
+    def keep(
+        self, about: About, slots: list[list[object]], size: int, *, always: bool = False
+    ) -> "Future[bool] | None":
         """Write a result in the background, if it is worth it and can be.
 
         Args:
             size: about how many bytes it holds.
+            always: whatever it cost.
 
         Returns:
             What to wait for before the next node starts: done with whether it was written. None: no need to wait.
         """
-        if not self.worth(about.seconds, size):
+        if not (always and size <= self.budget) and not self.worth(about.seconds, size):
             return None
         try:
             packed = self.codec.pack(slots)
@@ -205,9 +209,16 @@ class Disk:
                 self._writer.start()
             self._waiting += size
             behind = self._waiting
+            self._last = order.written
         self._orders.put(order)
         quick = self.speed.writing(behind) <= SHARE * about.seconds
         return order.written if quick or behind > BACKLOG else None
+
+    def settle(self, seconds: float) -> None:
+        """Wait until all that was ordered is written, or for so many seconds."""
+        if self._last is not None:
+            with contextlib.suppress(TimeoutError):
+                self._last.result(seconds)
 
     def _write_all(self) -> None:
         self._sweep()

@@ -132,9 +132,12 @@ class Invocation:
         return self.outputs.put(slots)
 
     async def _store(self, ui: Ui | None) -> None:
-        """Keep the result on disk if it is worth it, and wait for that if it costs little beside what the node took."""
+        """Keep the result on disk if it is worth it, and wait for that if it costs little beside what the node took.
+
+        That files were saved is always kept: whether they are saved again must not depend on how quick that was.
+        """
         if self.task.key is not None and lasts(ui, is_output=self.node.spec.is_output):
-            written = self.outputs.store(self.task.key, self.task.type)
+            written = self.outputs.store(self.task.key, self.task.type, always=self.node.spec.is_output)
             if written is not None:
                 await asyncio.wrap_future(written)
 

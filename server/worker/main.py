@@ -93,6 +93,8 @@ class Process:
                     elif isinstance(message, Ask):
                         self._take(message)
                     else:  # Close
+                        if self._worker is not None:
+                            self._worker.settle()
                         leave(0)
         except (EOFError, OSError):
             leave(LOST_SERVER)

@@ -120,12 +120,13 @@ class Outputs:
                 self._relieve(self._keeping.headroom or 0)
         return result.tokens(id)
 
-    def store(self, key: str, type: str) -> "Future[bool] | None":
+    def store(self, key: str, type: str, *, always: bool = False) -> "Future[bool] | None":
         """Keep a result on disk too, in the background, if it is worth it.
 
         Args:
             key: under which it was `put`.
             type: class of the node that made it.
+            always: whatever it cost.
 
         Returns:
             What to wait for before the next node starts, see `Disk.keep`.
@@ -135,7 +136,12 @@ class Outputs:
         if self._disk is None or result is None or result.slots is None:
             return None
         about = About(key, type, result.seconds, result.ui, result.count)
-        return self._disk.keep(about, list(result.slots), result.size)
+        return self._disk.keep(about, list(result.slots), result.size, always=always)
+
+    def settle(self, seconds: float) -> None:
+        """Wait until what goes to disk is there, or for so many seconds."""
+        if self._disk is not None:
+            self._disk.settle(seconds)
 
     def damaged(self, key: str | None) -> bool:
         """Whether this result was found damaged on disk; said once."""

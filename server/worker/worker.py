@@ -41,6 +41,7 @@ from server.worker.shown import stands
 from server.worker.stopping import StopSwitch
 from server.worker.usage import Meter
 
+LAST_WRITES = 0.5  # seconds; the server waits a second for its worker to leave
 NOWHERE = JobContext("", {}, {}, previews=False)
 
 log = logging.getLogger(__name__)
@@ -171,8 +172,13 @@ class Worker:
         """What the record in a file would say today of this machine and of these files."""
         return self._parts.standing(files)
 
+    def settle(self) -> None:
+        """The end is near: let what goes to disk get there, if that is soon."""
+        self._outputs.settle(LAST_WRITES)
+
     def close(self) -> None:
         """Let the threads end."""
+        self.settle()
         self._switch.press()
         self._lanes.cancel_waiting()
         self._lanes.close()

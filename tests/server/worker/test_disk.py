@@ -170,6 +170,12 @@ def test_what_is_quick_to_compute_is_not_written(tmp_path: Path):
     assert disk.worth(30, 100 * MEGABYTE)
     assert not disk.worth(1e6, 101 * MEGABYTE), "it does not fit"
     assert list(tmp_path.iterdir()) == []
+    about = About("quick", "Save", 0.002, None, 1)
+    assert disk.keep(about, [[b"x"]], 1, always=True) is None, "and nobody waits"
+    until = time.monotonic() + 20
+    while values(disk, "quick") is None:
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 @given(strategies.floats(0, 1e4), strategies.integers(0, 99 * MEGABYTE), strategies.floats(1, 10))

@@ -335,7 +335,7 @@ class Server:
                 message=history_message,
                 choices=workspace.choices,
                 clock=now_ms,
-                wants_previews=lambda job: wants_previews(job, by_default=config.previews),
+                wants_previews=lambda job: wants_previews(job, config.previews, hub),
             )
         )
         return Services(
@@ -364,11 +364,17 @@ class Server:
         )
 
 
-def wants_previews(job: Job, *, by_default: bool) -> bool:
-    """Whether a job's client is shown previews: as the job says, else as the server was started."""
+def wants_previews(job: Job, always: bool | None, hub: Hub) -> bool:
+    """Whether a job's client is shown previews: as the job says, else as the server was started.
+
+    Else if it said that it understands them: plain clients take every binary message for a result.
+    """
+    if job.client is None:
+        return False
     method = job.wish.extra.get("preview_method")
-    shown = method != "none" if method in PREVIEW_METHODS else by_default
-    return job.client is not None and shown
+    if method in PREVIEW_METHODS:
+        return method != "none"
+    return hub.understands(job.client, "supports_preview_metadata") if always is None else always
 
 
 def _certificate(tls: Tls | None) -> ssl.SSLContext | None:

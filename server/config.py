@@ -90,7 +90,7 @@ class Config:
         token: whether to ask for a token; None: if others can reach the server.
         cors: origin of pages that may use the server beside ours; "*" for all.
         compress: gzip answers for who takes them so.
-        previews: whether jobs that do not say themselves send previews.
+        previews: whether jobs that do not say themselves send previews; None: to clients that understand them.
         features: more of what the server says that it understands.
     """
 
@@ -115,7 +115,7 @@ class Config:
     token: bool | None = None
     cors: str | None = None
     compress: bool = False
-    previews: bool = True
+    previews: bool | None = None
     features: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
     @property

@@ -87,7 +87,7 @@ def serving(options: argparse.Namespace) -> Config:
         token=options.token,
         cors=options.enable_cors_header,
         compress=options.enable_compress_response_body,
-        previews=options.preview_method != "none",
+        previews=None if options.preview_method is None else options.preview_method != "none",
         features=features(options.feature_flag),
     )
 

@@ -196,6 +196,11 @@ class Hub:
         for client in filter(None, map(self._clients.get, clients)):
             client.tell([Words(type, data)])
 
+    def understands(self, sid: str, feature: str) -> bool:
+        """Whether a client is connected now and declared a feature."""
+        client = self._clients.get(sid)
+        return client is not None and client.understands(feature)
+
     async def close(self) -> None:
         """End all connections: the server goes."""
         closing = [

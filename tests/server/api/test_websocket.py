@@ -74,9 +74,15 @@ async def test_previews_and_texts_are_framed_big_endian(http, sid):
     assert text == struct.pack(">II", 3, 36) + id.encode() + struct.pack(">I", 1) + b"a" + b"all steps done"
 
 
-async def test_a_client_that_says_nothing_gets_plain_previews(http, sid):
+async def test_a_client_that_says_nothing_gets_no_previews_unless_its_job_asks(http, sid):
     async with listening(http, sid) as ear:
         await ear.job(http, steps(sid), client_id=sid)
+    assert ear.frames == [struct.pack(">II", 3, 1) + b"a" + b"all steps done"]
+
+
+async def test_a_client_that_says_nothing_gets_plain_previews(http, sid):
+    async with listening(http, sid) as ear:
+        await ear.job(http, steps(sid), client_id=sid, extra_data={"preview_method": "auto"})
     assert struct.unpack(">II", ear.frames[0][:8]) == (1, 1)
     assert ear.frames[0][8:].startswith(b"\xff\xd8")
     assert ear.frames[-1] == struct.pack(">II", 3, 1) + b"a" + b"all steps done"

@@ -187,13 +187,13 @@ class NodeContext:
         raise LookupError(f"This worker has no {kind.__name__}.")
 
     def progress(self, value: int, total: int, preview: Preview | None = None) -> None:
-        """Report `value` of `total` steps.
+        """Report `value` of `total` steps; a preview that nobody looks at stays here.
 
         Raises:
             Stopped: the person pressed Stop.
         """
         self.switch.check()
-        self.report(Progressed(self.task.node, int(value), int(total), preview))
+        self.report(Progressed(self.task.node, int(value), int(total), preview if self.previews else None))
 
     def say(self, text: str) -> None:
         """Show a line of text on the node."""

@@ -6,7 +6,6 @@ import gc
 import hashlib
 import importlib.metadata
 import os
-import ssl
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,11 +19,11 @@ from server.api.logs import LogBook
 from server.api.messages import history_message
 from server.api.scripts import Scripts
 from server.api.services import Limits, Services
-from server.api.site import Site, build_application
+from server.api.site import Site, address, build_application, certificate
 from server.api.websocket import FLAG, Hub
 from server.backends.base import Backend
 from server.backends.process import ProcessBackend
-from server.config import ROOT, Compute, Config, Tls
+from server.config import ROOT, Compute, Config
 from server.events import Bus
 from server.graph.outcome import Failure, now_ms
 from server.jobs.control import Control
@@ -278,7 +277,8 @@ class Server:
         services = self._join(workspace, self._store, self._backend, tokens)
         await services.runner.resume()
         self._site = Site(build_application(services))
-        port = await self._site.start(config.hosts, config.port, _certificate(config.tls))
+        tls = certificate(config.tls.certificate, config.tls.key) if config.tls else None
+        port = await self._site.start(config.hosts, config.port, tls)
         await self._backend.start()
         _spare_the_collector()
         self._tasks = [
@@ -377,27 +377,8 @@ def wants_previews(job: Job, always: bool | None, hub: Hub) -> bool:
     return hub.understands(job.client, "supports_preview_metadata") if always is None else always
 
 
-def _certificate(tls: Tls | None) -> ssl.SSLContext | None:
-    """What https needs.
-
-    Raises:
-        OSError: a file cannot be read, or holds no key or certificate that fit.
-    """
-    if tls is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tls.certificate, tls.key)
-    return context
-
-
 def _spare_the_collector() -> None:
     """Python's search for circles looks at all that lives; large prompts would start it several times each."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-
-
-def address(host: str, port: int, scheme: str = "http") -> str:
-    """What to type in a browser on this machine."""
-    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"{scheme}://{name}:{port}"

@@ -3,6 +3,7 @@
 import errno
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from aiohttp import web
 
@@ -125,3 +126,20 @@ class Site:
     async def close(self) -> None:
         """Stop listening; answers under way are finished first."""
         await self._runner.cleanup()
+
+
+def certificate(chain: Path, key: Path) -> ssl.SSLContext:
+    """What https needs, from two files in PEM.
+
+    Raises:
+        OSError: a file cannot be read, or they do not fit together.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    return context
+
+
+def address(host: str, port: int, scheme: str = "http") -> str:
+    """What to type in a browser on this machine."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"{scheme}://{name}:{port}"

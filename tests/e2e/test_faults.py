@@ -72,3 +72,34 @@ def test_an_error_while_running_stands_on_its_node_with_its_cause(canvas: Canvas
     problem = canvas.page.get_by_test_id(f"problem-{loader}")
     expect(problem).to_be_visible()
     assert "words.png" in problem.inner_text()
+
+
+def test_a_node_that_failed_says_so_while_others_still_run(canvas: Canvas, workspace: Path):
+    (workspace / "input").mkdir(exist_ok=True)
+    (workspace / "input" / "letters.png").write_text("this is no picture either")
+    canvas.page.keyboard.press("r")
+    expect(canvas.page.get_by_test_id("notice").first).to_be_visible()
+    loader = canvas.add("load image", canvas.ground(300, 690))
+    canvas.choose(loader, "image", "letters")
+    canvas.blur()
+    shower = canvas.add("preview image", canvas.ground(700, 690))
+    canvas.blur()
+    canvas.wire(loader, 0, shower, "images")
+    canvas.type_number(canvas.node_of("KSampler")["id"], "steps", "31")
+    canvas.blur()
+    canvas.page.evaluate(
+        """(id) => {
+          window.seen = new Set();
+          const look = () => {
+            const run = window.__weft.state().run;
+            if (run && document.querySelector(`[data-testid=problem-${id}]`)) window.seen.add(run.phase);
+            requestAnimationFrame(look);
+          };
+          look();
+        }""",
+        loader,
+    )
+    canvas.run("failed")
+    assert canvas.page.evaluate("() => [...window.seen]") == ["running", "failed"]
+    save = canvas.node_of("SaveImage")["id"]
+    expect(canvas.page.get_by_test_id(f"picture-{save}").first).to_be_visible()

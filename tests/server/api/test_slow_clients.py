@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -104,17 +105,20 @@ async def hub_at(bus: Bus, patience: Patience) -> AsyncIterator[aiohttp.ClientSe
     hub = Hub(bus, lambda: 0, {}, patience)
 
     async def listen(request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        await hub.connect(socket, request.query["clientId"], request.transport)
-        return socket
+        answer = web.WebSocketResponse()
+        await answer.prepare(request)
+        await hub.connect(answer, request.query["clientId"], request.transport)
+        return answer
 
     app = web.Application()
     app.add_routes([web.get("/ws", listen)])
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(
+        socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16
+    )  # the system's own grow to what it likes
+    await web.SockSite(runner, listener).start()
     serving = asyncio.create_task(hub.serve())
     async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as http:
         yield http
@@ -198,10 +202,10 @@ async def test_it_comes_back_with_its_number_and_hears_the_rest():
 async def test_quiet_lines_are_pinged():
     async with (
         hub_at(Bus(), Patience(quiet=0.05)) as http,
-        http.ws_connect("/ws?clientId=q", autoping=False) as socket,
+        http.ws_connect("/ws?clientId=q", autoping=False) as quiet,
     ):
-        await socket.receive()
-        assert (await socket.receive(timeout=10)).type is aiohttp.WSMsgType.PING
+        await quiet.receive()
+        assert (await quiet.receive(timeout=10)).type is aiohttp.WSMsgType.PING
 
 
 async def test_a_client_that_never_reads_delays_nobody(http):

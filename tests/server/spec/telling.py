@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -11,6 +12,7 @@ from nodes.spec import Registry
 from server.worker.parts import Services, WorkerParts
 from tests.server.backends.small_nodes import nodes as more_nodes
 from tests.server.small_nodes import NODES
+from tests.server.small_nodes import build as build_small
 from tests.serving import Server, serving
 
 FACTORY = "tests.server.spec.telling:build"
@@ -19,12 +21,8 @@ MORE = ("Gate", "Countdown", "Wait", "Numbers", "Add")
 
 def build(settings: object, services: Services) -> WorkerParts:
     """Furnish a worker."""
-    from server.app import WorkerSettings, build_workspace
-
-    assert isinstance(settings, WorkerSettings)
-    del services
     more = [made for made in more_nodes() if made.spec.id in MORE]
-    return WorkerParts(registry=Registry((*NODES, *more)), files=build_workspace(settings.workspace))
+    return replace(build_small(settings, services), registry=Registry((*NODES, *more)))
 
 
 @pytest.fixture(scope="module")

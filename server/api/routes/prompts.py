@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from aiohttp import web
 
@@ -15,14 +16,16 @@ from server.api.services import Services, services
 from server.api.shape import Shape
 from server.graph.convert import is_workflow, workflow_to_prompt
 from server.graph.errors import Fault
+from server.graph.model import Graph
 from server.graph.outcome import now_ms
 from server.graph.parse import parse_prompt
 from server.graph.replace import replaced
-from server.graph.validate import Judgement, calls, judge
+from server.graph.validate import Judgement, Specs, calls, judge
 from server.jobs.job import Wish
 from server.jobs.queue import DuplicateJob
 
 ROUTES = web.RouteTableDef()
+FEW = 64  # nodes, which are judged sooner than a thread could be asked to
 
 
 @ROUTES.get("/prompt", shape=Shape(answer=answers.RemainingJson))
@@ -93,5 +96,19 @@ async def judged(behind: Services, wanted: wire.PromptRequest) -> Judgement:
     specs = await behind.backend.specs()
     asked = calls(graph, specs)
     complaints = await behind.backend.validate(asked) if asked else ()
-    choices = behind.workspace.choices
-    return await asyncio.to_thread(judge, graph, specs, choices, only=wanted.targets, complaints=complaints)
+    judging = partial(
+        judge, graph, specs, behind.workspace.choices, only=wanted.targets, complaints=complaints
+    )
+    if len(graph) <= FEW and not _lists_folders(graph, specs):
+        return judging()
+    return await asyncio.to_thread(judging)
+
+
+def _lists_folders(graph: Graph, specs: Specs) -> bool:
+    """Whether judging looks into folders, which on a slow drive may take long."""
+    return any(
+        entry.choices is not None and entry.choices.folder
+        for type in {node.type for node in graph}
+        if (spec := specs.get(type))
+        for entry in spec.inputs
+    )

@@ -342,7 +342,9 @@ def build(settings: object, services: Services) -> WorkerParts:
 
     assert isinstance(settings, WorkerSettings)
     del services
-    return WorkerParts(registry=Registry((*NODES, *nodes())), files=build_workspace(settings.workspace))
+    workspace = build_workspace(settings.workspace)
+    registry = Registry((*NODES, *nodes()))
+    return WorkerParts(registry=registry, files=workspace, resources={Path: workspace.root})
 
 
 def build_asleep(settings: object, services: Services) -> WorkerParts:

@@ -86,11 +86,13 @@ ORDER = {
 }  # fmt: skip
 
 
-async def heard_of(http: Any, sid: str, nodes: dict[str, Any], flags: dict | None = FLAGS) -> tuple[str, Ear]:
+async def heard_of(
+    http: Any, sid: str, nodes: dict[str, Any], flags: dict | None = FLAGS, **more: Any
+) -> tuple[str, Ear]:
     async with listening(http, sid, flags) as ear:
         if flags is not None:
             await ear.until("feature_flags")
-        id, _ = await ear.job(http, fresh(nodes, sid), client_id=sid)
+        id, _ = await ear.job(http, fresh(nodes, sid), client_id=sid, **more)
         return id, ear
 
 
@@ -367,9 +369,14 @@ async def test_12_binary_4_is_a_preview_with_metadata(http, sid):
 
 @pytest.mark.parametrize("flags", [None, {}, {"supports_preview_metadata": False}])
 async def test_12_binary_1_is_a_preview_for_clients_that_do_not_know_metadata(http, sid, flags):
-    _, ear = await heard_of(http, sid, STEPS, flags)
+    _, ear = await heard_of(http, sid, STEPS, flags, extra_data={"preview_method": "latent2rgb"})
     assert struct.unpack(">II", ear.frames[0][:8]) == (1, 1)
     assert ear.frames[0][8:].startswith(b"\xff\xd8")
+
+
+async def test_12_a_client_that_neither_asks_for_previews_nor_knows_them_gets_none(http, sid):
+    _, ear = await heard_of(http, sid, STEPS, {})
+    assert all(struct.unpack(">I", frame[:4]) == (3,) for frame in ear.frames)
 
 
 async def test_12_binary_3_is_a_text_with_the_nodes_id(http, sid):

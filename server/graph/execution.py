@@ -87,6 +87,7 @@ class Execution:
         self._promises = promises
         self._awaits: dict[NodeId, set[NodeId]] = {}
         self._hopes: dict[NodeId, set[NodeId]] = {}  # what is promised to a node, and not there yet
+        self._forsaken: set[NodeId] = set()  # started nodes that will come back, for a promise was taken back
         self._dependents: dict[NodeId, list[NodeId]] = {}
         self._results: dict[NodeId, tuple[Token, ...]] = {id: tuple(tokens) for id, tokens in known.items()}
         self._made: dict[NodeId, Expanded] = {}  # of nodes whose graph is not done yet
@@ -168,6 +169,7 @@ class Execution:
             case Failed():
                 self._fail(id)
             case NotReady():
+                self._forsaken.discard(id)
                 self._states[id] = State.WAITING
                 self._settle(id)
         return outcome
@@ -180,7 +182,7 @@ class Execution:
         return not self._running and (self.stopped or not self._ready)
 
     @property
-    def keys(self) -> Mapping[NodeId, str | None]:
+    def keys(self) -> dict[NodeId, str | None]:
         """Content keys by node, those of made nodes too; None: the result must not be kept."""
         return self._keys
 
@@ -198,7 +200,7 @@ class Execution:
 
     def forsaken(self, id: NodeId) -> bool:
         """Whether a started node will come back as `NotReady`: what it was promised does not come about."""
-        return bool(self._awaits.get(id))
+        return id in self._forsaken
 
     def stuck(self) -> tuple[NodeId, ...]:
         """Once it is over: nodes that wait for each other (only expansion can bring that about)."""
@@ -268,7 +270,9 @@ class Execution:
             if hopes and id in hopes:
                 hopes.discard(id)
                 self._awaits[dependent].add(id)
-                if self._states[dependent] is State.READY:
+                if self._states[dependent] is State.RUNNING:
+                    self._forsaken.add(dependent)
+                elif self._states[dependent] is State.READY:
                     self._ready.remove(dependent)
                     self._states[dependent] = State.WAITING
 

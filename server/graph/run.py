@@ -4,7 +4,7 @@ ending = await run(Order(...), specs, host, emit)
 """
 
 import asyncio
-from collections import deque
+from collections import ChainMap, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -277,11 +277,11 @@ class _Run:
     async def _take_expansion(self, id: NodeId, made: Expanded) -> Outcome:
         new = Graph(made.nodes)
         fresh = await self._tokens(new, new)
-        added: dict[NodeId, str | None] = dict(self._execution.keys)
-        signature.extend(new, self._specs, fresh, added)
+        added: dict[NodeId, str | None] = {}
+        signature.extend(new, self._specs, fresh, ChainMap(added, self._execution.keys))
         known = await self._recall(made.nodes, added)
         tokens: dict[NodeId, tuple[Token, ...]] = {new_id: entry.outputs for new_id, entry in known.items()}
-        outcome = self._execution.apply(id, made, {new_id: added[new_id] for new_id in made.nodes}, tokens)
+        outcome = self._execution.apply(id, made, added, tokens)
         if outcome is made:
             for new_id, entry in known.items():
                 self._show(new_id, entry.ui, cached=True)

@@ -7,7 +7,7 @@ depends on it.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 
 from nodes.spec import Json, NodeSpec
 from server.graph.model import BareList, Graph, GraphNode, Link, NodeId
@@ -32,7 +32,7 @@ def extend(
     graph: Graph,
     specs: Mapping[str, NodeSpec],
     tokens: Mapping[NodeId, str | None],
-    found: dict[NodeId, Key | None],
+    found: MutableMapping[NodeId, Key | None],
 ) -> None:
     """Add the keys of the graph's nodes to `found`, which may hold those of nodes outside it. Nodes on a ring get None."""
     nodes = graph.nodes

@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from nodes.spec import RECORD
-from tests.serving import Server
+from tests.serving import Server, serving
 
 
 def txt2img(**changes: Any) -> dict[str, Any]:
@@ -67,10 +67,11 @@ def test_only_what_must_runs_again(server: Server, workspace: Path):
     assert cached(server.run(txt2img(n5_seed=12, n2_text="a blue fish"))) == {"1", "3", "4"}
 
 
-def test_the_same_prompt_gives_the_same_bytes(server: Server, workspace: Path):
-    first = made(server.run(txt2img(n5_seed=21, n7_filename_prefix="once")), workspace)
-    server.post("/free", {"unload_models": True, "free_memory": True})
-    again = made(server.run(txt2img(n5_seed=21, n7_filename_prefix="once")), workspace)
+def test_the_same_prompt_gives_the_same_bytes(tmp_path: Path):
+    with serving(tmp_path, "--cache-disk", "0") as server:
+        first = made(server.run(txt2img(n5_seed=21, n7_filename_prefix="once")), tmp_path)
+        server.post("/free", {"unload_models": True, "free_memory": True})
+        again = made(server.run(txt2img(n5_seed=21, n7_filename_prefix="once")), tmp_path)
     assert again != first
     assert but_for_its_job(again) == but_for_its_job(first)
 

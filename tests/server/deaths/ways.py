@@ -206,7 +206,7 @@ def eats_memory(ctx: Context) -> object:
     held: list[bytearray] = []
     while True:
         held.append(bytearray(b"x") * (8 << 20))
-        time.sleep(0.005)
+        time.sleep(0.04)
 
 
 def card_full_once(ctx: Context) -> object:

@@ -1,15 +1,17 @@
 """The laws of a run, on random graphs."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.graph import signature
 from server.graph.happenings import Event, NodeDone, NodeFailed, NodeStarted
+from server.graph.host import Report
 from server.graph.model import Graph, GraphNode, Link
-from server.graph.outcome import Missing, Task
+from server.graph.outcome import Collect, Missing, Outcome, Task
 from server.graph.plan import concerned
 from server.graph.run import Ending, Order, run
 from tests.server.graph.small import SPECS, PlainHost
@@ -82,6 +84,45 @@ def test_handing_over_ahead_of_time_changes_nothing_but_time(graph: Graph, ahead
     assert second.outputs == first.outputs
     assert (second.status, set(second.executed)) == (first.status, set(first.executed))
     assert sorted(many.ran) == sorted(one.ran)
+
+
+class OneByOne(PlainHost):
+    """Outcomes come one by one, as in the line: a node may be handed over again before those behind it are back."""
+
+    async def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> Outcome:
+        async with self.line:
+            outcome = await super().submit(task, report)
+            await asyncio.sleep(0.005)
+            return outcome
+
+    @cached_property
+    def line(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
+
+def test_a_node_whose_promise_was_taken_back_is_not_said_to_begin_until_it_does():
+    nodes = {
+        "never": GraphNode("never", "File", {"name": "never the same"}),
+        "make": GraphNode("make", "Unroll", {"times": 1, "in0": Link("never", 0)}),
+        "same": GraphNode("same", "Add", {"value": 1}),  # as what is made, which so is known already
+        "shown": GraphNode("shown", "Show", {"in0": Link("same", 0)}),
+        "next": GraphNode("next", "Add", {"in0": Link("make", 0), "value": 1}),
+        "one": GraphNode("one", "Show", {"in0": Link("next", 0)}),
+        "two": GraphNode("two", "Show", {"in0": Link("next", 0), "value": 2}),
+    }
+    before = PlainHost()
+    drive(Graph(nodes), ("shown",), before)
+    host = OneByOne(ahead=10, kept=before.kept, values=before.values)
+    said: list[str] = []
+
+    def emit(event: Event) -> None:
+        if isinstance(event, NodeStarted | NodeDone):
+            said.append(f"{type(event).__name__} {event.place.node}")
+
+    asyncio.run(run(Order("j", Graph(nodes), ("one", "two"), {}), SPECS, host, emit))
+    for source, id in (("make", "next"), ("next", "one"), ("next", "two")):
+        assert said.count(f"NodeStarted {id}") == 1
+        assert said.index(f"NodeDone {source}") < said.index(f"NodeStarted {id}")
 
 
 def test_a_node_is_said_to_begin_when_the_one_before_it_is_done_and_not_at_all_when_it_cannot():

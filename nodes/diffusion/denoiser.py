@@ -88,6 +88,41 @@ class Residuals:
 
 
 @runtime_checkable
+class SkipChange(Protocol):
+    """Changes what meets at a place of a U-Net where its way up takes in a skip connection."""
+
+    def __call__(self, hidden: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
+        """Both again, of their shapes: what comes from below, and the skip. Float[batch channel height width]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkInputs:
+    """What a network reads beside latents, timestep and context; a family leaves alone what it has no use for.
+
+    Attributes:
+        pooled: the text as one vector, Float[batch feature].
+    """
+
+    pooled: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkChanges:
+    """What guidance and patches change inside a network while it is asked.
+
+    Attributes:
+        skips: what becomes of a U-Net's way up where a skip connection joins it, one after the other.
+    """
+
+    skips: tuple[SkipChange, ...] = ()
+
+
+NO_INPUTS = NetworkInputs()
+NO_CHANGES = NetworkChanges()
+
+
+@runtime_checkable
 class Network(Protocol):
     """A loaded denoising network."""
 
@@ -107,7 +142,14 @@ class Network(Protocol):
     def dtype(self) -> torch.dtype: ...
 
     def __call__(
-        self, latents: Tensor, timestep: Tensor, context: Tensor, *, residuals: Residuals | None = None
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        *,
+        residuals: Residuals | None = None,
+        inputs: NetworkInputs = NO_INPUTS,
+        changes: NetworkChanges = NO_CHANGES,
     ) -> Tensor:
         """Predict.
 
@@ -115,6 +157,7 @@ class Network(Protocol):
             latents: Float[batch channel height width], scaled for the network, in its dtype.
             timestep: Float[batch].
             context: Float[batch token feature].
+            residuals: what control networks add.
         """
         ...
 

@@ -6,7 +6,16 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.denoiser import LatentFormat, Parametrisation, Residuals
+from nodes.diffusion.denoiser import (
+    NO_CHANGES,
+    NO_INPUTS,
+    LatentFormat,
+    NetworkChanges,
+    NetworkInputs,
+    Parametrisation,
+    Residuals,
+)
+from nodes.diffusion.models.changing import changed
 from nodes.diffusion.noise_levels import NoiseLevels
 
 
@@ -28,16 +37,24 @@ class UnetNetwork:
 
     @torch.no_grad()
     def __call__(
-        self, latents: Tensor, timestep: Tensor, context: Tensor, *, residuals: Residuals | None = None
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        *,
+        residuals: Residuals | None = None,
+        inputs: NetworkInputs = NO_INPUTS,  # noqa: ARG002 - these families have no use for them
+        changes: NetworkChanges = NO_CHANGES,
     ) -> Tensor:
         """As `Network`. Sides of latents that the network cannot halve evenly are dealt with inside."""
         added = None if residuals is None else tuple(residuals.down)
-        answer = cast("Any", self.module)(
-            latents,
-            timestep,
-            encoder_hidden_states=context,
-            down_block_additional_residuals=added,
-            mid_block_additional_residual=None if residuals is None else residuals.middle,
-            return_dict=False,
-        )
+        with changed(self.module, changes):
+            answer = cast("Any", self.module)(
+                latents,
+                timestep,
+                encoder_hidden_states=context,
+                down_block_additional_residuals=added,
+                mid_block_additional_residual=None if residuals is None else residuals.middle,
+                return_dict=False,
+            )
         return cast("Tensor", answer[0])

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nodes.diffusion.denoiser import ControlNetwork, LatentFormat, Network, Parametrisation, Residuals
+from nodes.diffusion.denoiser import (
+    NO_CHANGES,
+    NO_INPUTS,
+    ControlNetwork,
+    LatentFormat,
+    Network,
+    NetworkChanges,
+    NetworkInputs,
+    Parametrisation,
+    Residuals,
+)
 from nodes.diffusion.guidance import Guided, fitted_hint, with_lent_controls
 from nodes.diffusion.noise_levels import NoiseLevels, from_betas, scaled_linear_betas
 from nodes.diffusion.values import Area, CheckpointRef, Cond, ControlNet, ControlUse
@@ -30,7 +40,14 @@ class Echo:
     batches: list[int] = field(default_factory=list)
 
     def __call__(
-        self, latents: Tensor, timestep: Tensor, context: Tensor, *, residuals: Residuals | None = None
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        *,
+        residuals: Residuals | None = None,
+        inputs: NetworkInputs = NO_INPUTS,
+        changes: NetworkChanges = NO_CHANGES,
     ) -> Tensor:
         self.batches.append(len(latents))
         sigma = self.levels.sigma(timestep).view(-1, 1, 1, 1)

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from nodes.diffusion.denoiser import LatentFormat, Parametrisation, Residuals
+from nodes.diffusion.denoiser import (
+    NO_CHANGES,
+    NO_INPUTS,
+    LatentFormat,
+    NetworkChanges,
+    NetworkInputs,
+    Parametrisation,
+    Residuals,
+)
 from nodes.diffusion.noise_levels import NoiseLevels, from_betas, scaled_linear_betas
 from nodes.diffusion.values import Cond
 
@@ -26,7 +34,14 @@ class Toy:
     sigma: Tensor | None = None  # the true sigma, which a timestep only rounds
 
     def __call__(
-        self, latents: Tensor, timestep: Tensor, context: Tensor, *, residuals: Residuals | None = None
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        *,
+        residuals: Residuals | None = None,
+        inputs: NetworkInputs = NO_INPUTS,
+        changes: NetworkChanges = NO_CHANGES,
     ) -> Tensor:
         assert self.sigma is not None
         mean = context.mean(dim=(1, 2)).view(-1, 1, 1, 1)

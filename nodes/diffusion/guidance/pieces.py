@@ -1,7 +1,6 @@
-"""Guidance: many conditions, positive and negative, to one denoiser.
+"""Conditions to calls of a network: each on its rectangle, joined where one call can answer several.
 
-Each side's conditions are averaged by weight (strength, mask, area); then one rule joins the sides. Source of the rule
-here: Ho and Salimans 2022 (arXiv:2207.12598), eq. 6, on denoised predictions.
+Each side's answers are averaged by weight (strength, mask, area); what becomes of the sides is for `rules` to say.
 """
 
 import math
@@ -12,7 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nodes.diffusion.denoiser import ControlNetwork, Network, Residuals, denoised_from, network_input
+from nodes.diffusion.denoiser import (
+    NO_CHANGES,
+    ControlNetwork,
+    Network,
+    NetworkChanges,
+    NetworkInputs,
+    Residuals,
+    denoised_from,
+    network_input,
+)
 from nodes.diffusion.regions import Rectangle, common_length, for_batch, matched, rectangle, weight
 from nodes.diffusion.values import Cond, Conditioning, ControlNet, ControlUse, Latents, Sigma
 
@@ -33,37 +41,34 @@ class _Piece:
 
 
 @dataclass(slots=True, eq=False)
-class Guided:
-    """A network steered by conditions; a `TwoSidedDenoiser`.
+class Conditioned:
+    """A network asked under conditions: what it estimates for each side.
 
     Attributes:
-        scale: guidance scale; 1 leaves the negative side out.
         controls: finds the loaded network of a control recipe; needed where a condition has controls.
     """
 
     network: Network
-    positive: Conditioning
-    negative: Conditioning
-    scale: float
     controls: FindControl | None = None
     _hints: dict[tuple[int, int, int], Tensor] = field(default_factory=dict[tuple[int, int, int], Tensor])
 
-    def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
-        if math.isclose(self.scale, 1.0):
-            return self.sides(latents, sigma, [self.positive])[0]
-        return self.both(latents, sigma)[0]
+    def sides(
+        self,
+        latents: Latents,
+        sigma: Sigma,
+        sides: Sequence[Conditioning],
+        changes: NetworkChanges = NO_CHANGES,
+    ) -> Sequence[Latents]:
+        """The denoised estimate of each side; zeros for a side that has no active condition.
 
-    def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
-        """The guided estimate, and the negative side's alone."""
-        positive, negative = self.sides(latents, sigma, [self.positive, self.negative])
-        return negative + (positive - negative) * self.scale, negative
-
-    def sides(self, latents: Latents, sigma: Sigma, sides: Sequence[Conditioning]) -> Sequence[Latents]:
-        """The denoised estimate of each side; zeros for a side that has no active condition."""
+        Args:
+            sides: the positive conditions first, then the negative ones.
+            changes: what is done inside the network meanwhile.
+        """
         totals = [torch.zeros_like(latents) for _ in sides]
         weights = [torch.full_like(latents, TINY) for _ in sides]
         for group in _groups(self._pieces(latents, float(sigma), sides)):
-            for piece, predicted in zip(group, self._ask(group, latents, sigma), strict=True):
+            for piece, predicted in zip(group, self._ask(group, latents, sigma, changes), strict=True):
                 piece.place.cut(totals[piece.side]).add_(predicted * piece.weight)
                 piece.place.cut(weights[piece.side]).add_(piece.weight)
         return [total / weighed for total, weighed in zip(totals, weights, strict=True)]
@@ -84,7 +89,9 @@ class Guided:
             for cond in side
         ]
 
-    def _ask(self, group: Sequence[_Piece], latents: Latents, sigma: Sigma) -> Sequence[Tensor]:
+    def _ask(
+        self, group: Sequence[_Piece], latents: Latents, sigma: Sigma, changes: NetworkChanges
+    ) -> Sequence[Tensor]:
         """One call of the network for pieces that fit together; their denoised estimates."""
         noisy = torch.cat([piece.place.cut(latents) for piece in group])
         count, batch = len(group), len(latents)
@@ -96,7 +103,9 @@ class Guided:
         context = torch.cat(contexts).to(noisy.device, dtype)
         scaled = network_input(kind, noisy, sigma).to(dtype)
         residuals = self._residuals(group[0].cond.controls, scaled, timestep, context, float(sigma))
-        predicted = self.network(scaled, timestep, context, residuals=residuals).float()
+        predicted = self.network(
+            scaled, timestep, context, residuals=residuals, inputs=_inputs(group, batch), changes=changes
+        ).float()
         return denoised_from(kind, noisy, sigma, predicted).chunk(count)
 
     def _residuals(
@@ -152,6 +161,12 @@ def fitted_hint(hint: Tensor, width: int, height: int) -> Tensor:
         cut = round((old_height - old_height * (old / new)) / 2)
         planes = planes[..., cut : old_height - cut, :]
     return F.interpolate(planes, (height, width), mode="nearest-exact")
+
+
+def _inputs(group: Sequence[_Piece], batch: int) -> NetworkInputs:
+    pooled = [piece.cond.pooled for piece in group]
+    known = [for_batch(vector, batch) for vector in pooled if vector is not None]
+    return NetworkInputs(pooled=torch.cat(known) if len(known) == len(group) else None)
 
 
 def _groups(pieces: Sequence[_Piece]) -> Sequence[Sequence[_Piece]]:

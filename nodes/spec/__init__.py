@@ -1,6 +1,15 @@
 """The contract between the server and the nodes: what a node declares, and what it may ask for."""
 
 from nodes.spec.context import Context, Preview
+from nodes.spec.dynamic import (
+    AUTOGROW,
+    DYNAMIC_COMBO,
+    Autogrow,
+    DynamicCombo,
+    combo_keys,
+    read_input,
+    slot_names,
+)
 from nodes.spec.errors import NodeError, SpecError, Stopped
 from nodes.spec.files import PARTIAL, Files, Place, SaveSlot
 from nodes.spec.lineage import RECORD, RECORD_VERSION, Lineage, Maker, RecordedFile, pixel_hash
@@ -30,15 +39,19 @@ from nodes.spec.sockets import (
 
 __all__ = [
     "ANY",
+    "AUTOGROW",
+    "DYNAMIC_COMBO",
     "PARTIAL",
     "RECORD",
     "RECORD_VERSION",
+    "Autogrow",
     "Blocker",
     "Boolean",
     "Choices",
     "Codec",
     "Combo",
     "Context",
+    "DynamicCombo",
     "Files",
     "Float",
     "Hidden",
@@ -69,9 +82,12 @@ __all__ = [
     "Stopped",
     "String",
     "Unstorable",
+    "combo_keys",
     "compatible",
     "is_plain",
     "node",
     "pixel_hash",
     "plain",
+    "read_input",
+    "slot_names",
 ]

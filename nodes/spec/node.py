@@ -4,12 +4,15 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from nodes.spec import dynamic
 from nodes.spec.context import Context
 from nodes.spec.errors import SpecError
 from nodes.spec.replacement import Replacement
 from nodes.spec.sockets import Hidden, InputSpec, Json, Marker, Out, OutputSpec, Section
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,7 @@ class NodeSpec:
         module: where it comes from, as the field names it ("nodes", "custom_nodes.x").
         late: inputs whose values are not there at first: lazy ones, and those that want the link itself.
         tied_to_id: whether the result belongs to one node id alone.
+        is_dynamic: some input brings others, see `dynamic`.
     """
 
     id: str
@@ -63,18 +67,32 @@ class NodeSpec:
     extra: Mapping[str, Json] = field(default_factory=dict[str, Json])
     late: frozenset[str] = field(init=False, repr=False, compare=False)
     tied_to_id: bool = field(init=False, repr=False, compare=False)
+    is_dynamic: bool = field(init=False, repr=False, compare=False)
     _by_name: Mapping[str, InputSpec] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        late = frozenset(spec.name for spec in self.inputs if spec.lazy or spec.raw_link)
+        brought = [
+            spec for outer in self.inputs if outer.type in dynamic.DYNAMIC for spec in dynamic.possible(outer)
+        ]
+        every = (*self.inputs, *brought)
+        late = frozenset(spec.name for spec in every if spec.lazy or spec.raw_link)
         tied = not self.idempotent or any(spec.type == "UNIQUE_ID" for spec in self.inputs)
         object.__setattr__(self, "late", late)
         object.__setattr__(self, "tied_to_id", tied)
-        object.__setattr__(self, "_by_name", {spec.name: spec for spec in reversed(self.inputs)})
+        object.__setattr__(self, "is_dynamic", any(spec.type in dynamic.DYNAMIC for spec in self.inputs))
+        object.__setattr__(self, "_by_name", {spec.name: spec for spec in reversed(every)})
 
     def input(self, name: str) -> InputSpec | None:
-        """The declared input of that name, hidden ones included; None if there is none."""
+        """The input of that name, hidden ones and those that others may bring included; None if there is none."""
         return self._by_name.get(name)
+
+    def inputs_with(self, given: Mapping[str, object]) -> Sequence[InputSpec]:
+        """The inputs that the node has when it is given these: of what others may bring, what they do bring."""
+        return tuple(dynamic.present(self.inputs, given)) if self.is_dynamic else self.inputs
+
+    def arguments(self, flat: Mapping[str, T]) -> Mapping[str, T | object]:
+        """Values by input name as the node's functions receive them: what an input brings is in a dict under its name."""
+        return dynamic.nested(self.inputs, flat) if self.is_dynamic else flat
 
     def section(self, section: Section) -> tuple[InputSpec, ...]:
         """The inputs of one section, in order."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nodes.spec import ANY, InputSpec, Json, NodeSpec, Section, compatible
-from server.graph import constants
+from server.graph import constants, dynamic
 from server.graph.constants import Lister
 from server.graph.errors import Fault, NodeFaults
 from server.graph.host import Call, Complaint
@@ -80,12 +80,12 @@ def call(graph: Graph, node: GraphNode, specs: Specs) -> Call:
     spec = specs.get(node.type)
     given: dict[str, Json] = {}
     types: dict[str, str] = {}
+    declared = {entry.name: entry for entry in spec.inputs_with(node.inputs)} if spec else {}
     for name, value in node.inputs.items():
         if isinstance(value, Link):
             types[name] = _produced(graph, value, specs) or "*"
         else:
-            declared = spec.input(name) if spec else None
-            given[name] = _coerced_or_raw(declared, value)
+            given[name] = _coerced_or_raw(declared.get(name), value)
     return Call(node.id, node.type, given, types)
 
 
@@ -158,8 +158,11 @@ class _Judge:
         inputs = node.inputs
         coerced: dict[str, Input] = {}
         declared_here = 0
-        for declared in spec.inputs:
-            if declared.section is Section.HIDDEN:
+        wrong = dict(dynamic.faults(spec, inputs, self._choices)) if spec.is_dynamic else {}
+        for fault in wrong.values():
+            self._fault(node, fault)
+        for declared in spec.inputs_with(inputs):
+            if declared.section is Section.HIDDEN or declared.name in wrong:
                 continue
             if declared.name not in inputs:
                 if declared.section is Section.REQUIRED:

@@ -101,7 +101,7 @@ class Invocation:
             if blocker_among(self.node.spec, keywords):
                 continue
             self.context.check_stop()
-            named = needs(self.context.at(index), **keywords)
+            named = needs(self.context.at(index), **self.node.spec.arguments(keywords))
             if inspect.isawaitable(named):
                 named = await named
             wanted |= dict.fromkeys(cast("Sequence[str]", named or ()))
@@ -119,7 +119,7 @@ class Invocation:
         if blocker is not None:
             return self._off()
         self.context.check_stop()
-        value: object = self.node.run(self.context.at(index), **keywords)
+        value: object = self.node.run(self.context.at(index), **self.node.spec.arguments(keywords))
         if inspect.isawaitable(value):
             value = await value
         return read(self.node.spec, value)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import cast
 
-from nodes.spec import Json, Node, Stopped, plain
+from nodes.spec import Json, Node, NodeSpec, Stopped, plain
 from server.graph.host import Call, Complaint
 from server.worker.arguments import Keywords, calls, hidden
 from server.worker.running import NodeContext, RunningJob
@@ -15,15 +15,11 @@ async def complaints(node: Node, call: Call, context: NodeContext) -> tuple[Comp
     """What the node's own validation says of the inputs it asks about; nothing if all is well."""
     if node.validate is None:
         return ()
-    asked = [
-        name
-        for name in (*call.constants, *call.links)
-        if name in node.spec.validates or "*" in node.spec.validates
-    ]
+    asked = [name for name in (*call.constants, *call.links) if _checks(node.spec, name)]
     lists = {name: [call.constants.get(name)] for name in asked}
     extra = {"input_types": dict(call.links)} if node.spec.validates_types else {}
     for index, keywords in enumerate(calls(node.spec, lists)):
-        verdict = await _verdict(node, context.at(index), {**keywords, **extra})
+        verdict = await _verdict(node, context.at(index), {**node.spec.arguments(keywords), **extra})
         if verdict is not True:
             message = str(plain(verdict)) if verdict else ""
             return tuple(Complaint(call.node, name, message) for name in asked or _some_input(node))
@@ -42,7 +38,7 @@ async def change_token(node: Node, call: Call, job: RunningJob, context: NodeCon
     texts: list[str] = []
     for index, keywords in enumerate(calls(node.spec, lists)):
         try:
-            token: object = node.change_token(context.at(index), **keywords)
+            token: object = node.change_token(context.at(index), **node.spec.arguments(keywords))
             if inspect.isawaitable(token):
                 token = await token
         except Stopped:
@@ -66,6 +62,12 @@ async def _verdict(node: Node, context: NodeContext, keywords: Keywords) -> obje
         raise
     except Exception as error:  # noqa: BLE001 - a check may raise anything
         return f"{type(error).__name__}: {error}"
+
+
+def _checks(spec: NodeSpec, name: str) -> bool:
+    """Whether the node's own check asks for an input, or for the one that brings it."""
+    asked = spec.validates
+    return name in asked or "*" in asked or (spec.is_dynamic and name.partition(".")[0] in asked)
 
 
 def _some_input(node: Node) -> tuple[str, ...]:

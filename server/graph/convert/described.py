@@ -3,27 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from nodes.spec import Choices, InputSpec, Json, NodeSpec, OutputSpec, Section
+from nodes.spec import InputSpec, Json, NodeSpec, OutputSpec, Section, read_input
 from server.graph.convert.workflow import JsonObject, member
 
 
 def read_specs(object_info: Mapping[str, JsonObject]) -> dict[str, NodeSpec]:
     """Every description in an `/object_info` answer, by class type."""
     return {id: _spec(id, described) for id, described in object_info.items()}
-
-
-def read_input(name: str, raw: Json, section: Section) -> InputSpec:
-    """One input as `[type]` or `[type, options]`; a list as type is a combo."""
-    parts = list(raw) if isinstance(raw, list) else [raw]
-    options = dict(parts[1]) if len(parts) > 1 and isinstance(parts[1], Mapping) else {}
-    kind = parts[0] if parts else "*"
-    if isinstance(kind, list):
-        return InputSpec(name, "COMBO", section, Choices(tuple(kind)), options)
-    if kind == "COMBO":
-        offered = options.pop("options", [])
-        values = tuple(offered) if isinstance(offered, list) else ()
-        return InputSpec(name, "COMBO", section, Choices(values, bare=False), options)
-    return InputSpec(name, str(kind), section, None, options)
 
 
 def ordered(inputs: JsonObject, order: Json, section: Section) -> list[InputSpec]:

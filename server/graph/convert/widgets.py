@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nodes.spec import InputSpec, Json, NodeSpec, Section
+from nodes.spec import DYNAMIC_COMBO, InputSpec, Json, NodeSpec, Section
 from server.graph.convert.described import ordered
 from server.graph.convert.workflow import Saved, member, objects
 
 WIDGET_KINDS = frozenset(
     {"INT", "FLOAT", "BOOLEAN", "STRING", "COMBO", "COLOR", "BOUNDING_BOX", "CURVE", "WEBCAM"}
 )
-DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 CONTROLS = ("fixed", "increment", "decrement", "randomize", "increment-wrap")
 UPLOADS = ("image_upload", "video_upload", "animated_image_upload")
 VIRTUAL = frozenset({"Note", "MarkdownNote", "PrimitiveNode", "Reroute"})

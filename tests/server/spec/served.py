@@ -4,9 +4,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from nodes.spec import (
+    Autogrow,
     Choices,
+    Combo,
     Context,
+    DynamicCombo,
+    Float,
     InputSpec,
+    Int,
     Json,
     Node,
     NodeSpec,
@@ -14,6 +19,7 @@ from nodes.spec import (
     Registry,
     Result,
     Section,
+    Socket,
 )
 from server.worker.parts import Services, WorkerParts
 from tests.server.spec.kinds import World, nodes, socket
@@ -51,6 +57,27 @@ def number(name: str, type: str, section: Section = Section.OPTIONAL, **options:
 
 def combo(name: str, *values: Json, **options: Json) -> InputSpec:
     return InputSpec(name, "COMBO", Section.OPTIONAL, Choices(values), options)
+
+
+def grown(ctx: Context, numbers: Mapping[str, object]) -> Result:
+    return Result(ui={"text": [f"{name}={value}" for name, value in numbers.items()]})
+
+
+def chosen(ctx: Context, how: Mapping[str, object]) -> Result:
+    return Result(ui={"text": [f"{name}={value!r}" for name, value in how.items()]})
+
+
+def thick_enough(ctx: Context, how: Mapping[str, object] | None = None) -> bool | str:
+    return "too thin" if how and how.get("width") == 13 else True
+
+
+HOW = DynamicCombo(
+    {
+        "by size": {"width": Int(minimum=1, maximum=64), "crop": Combo(("no", "center"))},
+        "by factor": {"factor": Float(maximum=8.0)},
+        "like": {"match": Socket("IMAGE,MASK"), "width": Float(optional=True)},
+    }
+)
 
 
 TYPED = (
@@ -93,6 +120,10 @@ def checked() -> Iterator[Node]:
     yield Node(make("ChecksAll", (steps,), is_output=True, validates=("*",)), give, validate=all_known)
     typed = make("ChecksTypes", (number("image", "IMAGE"),), (), is_output=True, validates_types=True)
     yield Node(typed, describe, validate=only_images)
+    numbers = Autogrow(Int(), "n", minimum=2, maximum=12).to_spec("numbers", None, has_default=False)
+    yield Node(make("Grows", (numbers,), (), is_output=True), grown)
+    how = HOW.to_spec("how", None, has_default=False)
+    yield Node(make("Brings", (how,), (), is_output=True, validates=("how",)), chosen, validate=thick_enough)
     yield Node(make("Anything", (socket("a"),), (), is_output=True, takes_anything=True), describe)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from nodes.spec import Json, Place, Registry
 from server.api.descriptions import Descriptions
 from server.api.kept import Kept
+from server.api.library import Library
 from server.api.logs import LogBook
 from server.api.messages import history_message
 from server.api.scripts import Scripts
@@ -26,6 +27,7 @@ from server.backends.process import ProcessBackend
 from server.config import ROOT, Compute, Config
 from server.events import Bus
 from server.graph.outcome import Failure, now_ms
+from server.hashes import Hashes
 from server.jobs.control import Control
 from server.jobs.history import History
 from server.jobs.job import Job
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 STARTER = "weft-starter-v0"
 DEFAULT_WORKFLOW = Path(__file__).with_name("default_workflow.json")
+HASHES = "hashes.json"  # in which workers keep the hashes of models
 # The version of the field's server whose protocol this one speaks; clients ask for it.
 SPEAKS = "0.8.0"
 PREVIEW_METHODS = frozenset(
@@ -96,7 +99,7 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     pool = Pool(placement, _weights_budget(placement.device, compute.reserve))
     registry = Registry(all_nodes())
     packs = Packs(registry, _places(workspace), services.announce, services.skip, only=settings.only_packs)
-    hashes = ContentHashes(workspace.user / "hashes.json")
+    hashes = ContentHashes(workspace.user / HASHES)
     recorder = Recorder(workspace, hashes, placement, tuple(workspace.folders()), wanted=settings.metadata)
 
     return WorkerParts(
@@ -254,6 +257,7 @@ class Server:
         self._store: Store | None = None
         self._backend: Backend | None = None
         self._hub: Hub | None = None
+        self._library: Library | None = None
         self._log = LogBook(self._tell)
 
     async def start(self) -> str:
@@ -303,6 +307,8 @@ class Server:
         """Stop: what runs goes back to the head of the queue, for the next server."""
         if self._hub:
             await self._hub.close()
+        if self._library:
+            await self._library.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -325,6 +331,8 @@ class Server:
         queue = Queue(store, bus.publish)
         history = History(store)
         hub = self._hub = Hub(bus, lambda: queue.remaining, understood)
+        hashes = Hashes(store.shelf, workspace.user / HASHES)
+        self._library = Library(workspace, store.shelf, hashes, hub.tell_all)
         runner = Runner(
             Surroundings(
                 store=store,
@@ -349,6 +357,7 @@ class Server:
             scripts=Scripts(backend, kept),
             hub=hub,
             log=self._log,
+            library=self._library,
             settings=store,
             limits=Limits(upload=config.max_upload, body=config.max_body),
             features=understood,

@@ -7,6 +7,7 @@ from sqlite3 import Row
 from typing import cast
 
 from nodes.spec import Json
+from server import shelf
 from server.database import Database, Statement
 from server.jobs.job import Job, Order, Record, Result, Search, State, Wish
 
@@ -69,6 +70,7 @@ MIGRATIONS = (
         ON jobs (COALESCE(ended, started, 0) - COALESCE(started, 0), sequence, state, workflow);
     CREATE TRIGGER forget_prompt AFTER DELETE ON jobs BEGIN DELETE FROM prompts WHERE job = OLD.sequence; END;
     """,
+    shelf.TABLES,
 )
 
 OVER = tuple(state for state in State if state.over)
@@ -111,6 +113,7 @@ class Store:
     def __init__(self, database: Database, history_limit: int, finished: int) -> None:
         self._database = database
         self._limit = history_limit
+        self.shelf = shelf.Shelf(database)
         self._finished = finished  # since the oldest were last dropped, with those that stayed then
 
     @classmethod

@@ -66,10 +66,11 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A multipart form: one file, and its text fields."""
+    """A multipart form: one file, and its text fields; `every`: all of these, those that are repeated too."""
 
     upload: Upload | None
     fields: dict[str, str]
+    every: list[tuple[str, str]]
 
 
 @asynccontextmanager
@@ -87,7 +88,7 @@ async def read_form(request: web.Request, file_field: str, folder: Path) -> Asyn
     form = _Reading(folder, limit)
     try:
         await form.read(request, file_field)
-        yield Form(form.upload, form.fields)
+        yield Form(form.upload, dict(form.every), form.every)
     finally:
         form.forget()
 
@@ -109,7 +110,7 @@ class _Reading:
         self._limit = limit
         self._path: Path | None = None
         self.upload: Upload | None = None
-        self.fields: dict[str, str] = {}
+        self.every: list[tuple[str, str]] = []
 
     async def read(self, request: web.Request, file_field: str) -> None:
         try:
@@ -119,7 +120,7 @@ class _Reading:
                 if part.name == file_field and part.filename is not None and self.upload is None:
                     await self._store(part, part.filename)
                 elif part.name is not None:
-                    self.fields[part.name] = await _field(part)
+                    self.every.append((part.name, await _field(part)))
         except (ValueError, AssertionError, HttpProcessingError) as error:
             raise wire.BadRequest("The form cannot be read.", str(error)) from error
 

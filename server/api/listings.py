@@ -182,7 +182,10 @@ class ReplacementJson(TypedDict):
 
 
 class AssetJson(TypedDict):
-    """A file of the workspace; times in ISO 8601, size in bytes."""
+    """A file of the workspace; times in ISO 8601, size in bytes.
+
+    `hash` is `sha256:` and 64 digits, null while nobody asked for it; `user_metadata` holds the file's name as `filename`.
+    """
 
     id: str
     name: str
@@ -193,6 +196,38 @@ class AssetJson(TypedDict):
     preview_url: str | None
     created_at: str
     updated_at: str
+    user_metadata: Object
+
+
+class NewAssetJson(AssetJson):
+    """An asset that was uploaded; `created_new`: nothing of the same content stood there before."""
+
+    created_new: bool
+
+
+class TagsAddedJson(TypedDict):
+    """What became of tags that were to be added, and all that the asset has now."""
+
+    added: list[str]
+    already_present: list[str]
+    total_tags: list[str]
+
+
+class TagsRemovedJson(TypedDict):
+    """What became of tags that were to be removed, and all that the asset has now."""
+
+    removed: list[str]
+    not_present: list[str]
+    total_tags: list[str]
+
+
+class SeedJson(TypedDict):
+    """How the hashing of files goes: which roots, how many files there are and how many were hashed."""
+
+    status: Literal["idle", "running", "completed", "cancelled"]
+    roots: list[str]
+    total: int
+    hashed: int
 
 
 class AssetsJson(TypedDict):

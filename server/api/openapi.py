@@ -90,7 +90,7 @@ def _responses(shape: Shape, schemas: "_Schemas") -> Schema:
         good["content"] = {shape.media: {"schema": schemas.of(shape.answer)}}
     bad = schemas.of(answers.ErrorJson if shape.error is None else shape.error | answers.ErrorJson)  # type: ignore[operator]
     found: Schema = {
-        str(shape.status): good,
+        **{str(status): good for status in (shape.status, *shape.also)},
         "default": {"description": "It cannot be done.", "content": {"application/json": {"schema": bad}}},
     }
     if shape.media == "*/*":

@@ -193,3 +193,54 @@ class TagsQuery(TypedDict, total=False):
     prefix: str
     limit: int
     offset: int
+
+
+class AssetForm(TypedDict):
+    """A file, or the `hash` of content that is here. Tags, by comma, repeated or as JSON: root, a model's kind, more."""
+
+    file: NotRequired[bytes]
+    tags: str
+    name: NotRequired[str]
+    hash: NotRequired[str]
+    user_metadata: NotRequired[str]
+
+
+class NewAssetBody(TypedDict):
+    """Content that is here, and where it belongs: the first tag names the root, for models the next one the kind."""
+
+    hash: str
+    tags: list[str]
+    name: NotRequired[str | None]
+    user_metadata: NotRequired[Object | None]
+
+
+class AssetBody(TypedDict, total=False):
+    """What to say of an asset from now on; what is missing stays as it is."""
+
+    name: str | None
+    tags: list[str] | None
+    user_metadata: Object | None
+
+
+class TagsBody(TypedDict):
+    """Tags, without commas."""
+
+    tags: list[str]
+
+
+class DeleteAssetQuery(TypedDict, total=False):
+    """Whether the file goes too, which it does if nothing is said."""
+
+    delete_content: Yes
+
+
+class SeedBody(TypedDict, total=False):
+    """Which files to hash; all if it does not say."""
+
+    roots: list[Literal["models", "input", "output"]] | None
+
+
+class SeedQuery(TypedDict, total=False):
+    """Whether to answer only when all is hashed."""
+
+    wait: Yes

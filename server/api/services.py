@@ -10,6 +10,7 @@ from aiohttp import web
 
 from nodes.spec import Json
 from server.api.descriptions import Descriptions
+from server.api.library import Library
 from server.api.logs import LogBook
 from server.api.scripts import Scripts
 from server.api.websocket import Hub
@@ -77,6 +78,7 @@ class Services:
     scripts: Scripts
     hub: Hub
     log: LogBook
+    library: Library
     settings: Settings
     limits: Limits
     features: Mapping[str, Json]

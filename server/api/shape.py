@@ -18,6 +18,7 @@ class Shape:
         answer: of the good answer's body; `bytes` for what is no JSON, None for an empty body.
         media: the good answer's kind.
         status: the good answer's number.
+        also: numbers of other good answers of the same shape.
         query: a TypedDict of what may follow the `?`.
         body: of what is sent; None if nothing is. `bytes` is any body at all.
         body_media: what kind the body is.
@@ -29,6 +30,7 @@ class Shape:
     answer: object = None
     media: str = JSON
     status: int = 200
+    also: tuple[int, ...] = ()
     query: type | None = None
     body: object = None
     body_media: str = JSON

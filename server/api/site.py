@@ -12,6 +12,7 @@ from server.api.answers import Object
 from server.api.doorkeeper import doorkeeper
 from server.api.openapi import Entry, document
 from server.api.routes import (
+    asset_uploads,
     assets,
     catalogue,
     files,
@@ -70,6 +71,7 @@ def entries() -> Iterator[Entry]:
     """All routes, in the order in which they are tried."""
     yield from _entries(("/api/weft",), system.OWN)
     yield from _entries(("/api",), jobs.ROUTES)
+    yield from _entries(("/api",), asset_uploads.ROUTES)
     yield from _entries(("/api",), assets.ROUTES)
     yield from _entries(("/internal",), internal.ROUTES)
     for module in BOTH:

@@ -196,6 +196,10 @@ class Hub:
         for client in filter(None, map(self._clients.get, clients)):
             client.tell([Words(type, data)])
 
+    def tell_all(self, type: str, data: Mapping[str, Json]) -> None:
+        """Tell all who are connected what is no event of a run."""
+        self.send(tuple(self._clients), type, data)
+
     def understands(self, sid: str, feature: str) -> bool:
         """Whether a client is connected now and declared a feature."""
         client = self._clients.get(sid)

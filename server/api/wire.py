@@ -376,6 +376,11 @@ def read_search(query: Mapping[str, str]) -> Search:
     )
 
 
+def read_yes(query: Mapping[str, str], name: str, *, default: bool = False) -> bool:
+    """A flag of a query; `default` if it is not there."""
+    return query[name].lower() in ("true", "1", "yes") if query.get(name) else default
+
+
 def read_count(query: Mapping[str, str], name: str, *, minimum: int = 0) -> int | None:
     """A whole number of a query; None if it is not there.
 

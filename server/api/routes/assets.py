@@ -1,19 +1,24 @@
-"""Assets: what lies in the workspace, by tags, and what each job made. They are read; uploads and nodes bring them."""
+"""Assets: what lies in the workspace, by tags, by content, and what each job made; what people say of each."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from aiohttp import web
 
 from nodes.spec import Json, NodeError, Place
-from server.api import answers, assets, listings
+from server.api import answers, assets, listings, wire
+from server.api.asset_wire import read_edit, read_hash, read_tags
+from server.api.bodies import read_json
+from server.api.library import without
 from server.api.middleware import json_response
 from server.api.queries import read_page, read_wanted_assets
-from server.api.requests import AssetsQuery, PageQuery, TagsQuery
+from server.api.requests import AssetBody, AssetsQuery, DeleteAssetQuery, PageQuery, TagsBody, TagsQuery
 from server.api.routes.files import shown_file
 from server.api.services import Services, services
 from server.api.shape import ANYTHING, Shape
 from server.jobs.job import Record
+from server.shelf import Note
 
 ROUTES = web.RouteTableDef()  # these are under /api alone: the editor's own files lie in /assets
 
@@ -22,7 +27,8 @@ ROUTES = web.RouteTableDef()  # these are under /api alone: the editor's own fil
 async def some(request: web.Request) -> web.Response:
     """A page of assets, the newest first."""
     wanted = read_wanted_assets(request.query)
-    found, total = await asyncio.to_thread(_search, services(request), wanted)
+    every = await services(request).library.all()
+    found, total = await asyncio.to_thread(assets.search, every, wanted)
     answer: listings.AssetsJson = {
         "assets": [assets.asset_json(asset) for asset in found],
         "total": total,
@@ -31,27 +37,96 @@ async def some(request: web.Request) -> web.Response:
     return json_response(answer)
 
 
+@ROUTES.get("/assets/hash/{hash}", shape=Shape(answer=listings.AssetJson))
+async def of_content(request: web.Request) -> web.Response:
+    """An asset whose content has this hash, as far as hashes are known; HEAD says whether there is one."""
+    return json_response(assets.asset_json(await _of_content(request)))
+
+
+@ROUTES.get("/assets/hash/{hash}/content", shape=Shape(answer=bytes, media=ANYTHING))
+async def content_by_hash(request: web.Request) -> web.StreamResponse:
+    """The content with this hash. Models are not given out."""
+    return _content(await _of_content(request), request)
+
+
 @ROUTES.get("/assets/{id}", shape=Shape(answer=listings.AssetJson))
 async def one(request: web.Request) -> web.Response:
-    """One asset."""
-    return json_response(assets.asset_json(await _asset(request)))
+    """One asset. Its hash is computed if it is no model."""
+    asset = await _asset(request)
+    if asset.place is not None:
+        asset = await services(request).library.hashed(asset)
+    return json_response(assets.asset_json(asset))
 
 
 @ROUTES.get("/assets/{id}/content", shape=Shape(answer=bytes, media=ANYTHING))
 async def content(request: web.Request) -> web.StreamResponse:
     """An asset's file. Models are not given out."""
-    asset = await _asset(request)
-    if asset.place is None:
+    return _content(await _asset(request), request)
+
+
+@ROUTES.put("/assets/{id}", shape=Shape(answer=listings.AssetJson, body=AssetBody))
+async def edit(request: web.Request) -> web.Response:
+    """Say something else of an asset: its name, tags, `user_metadata`. The file stays where and as it is."""
+    wanted, asset = read_edit(await read_json(request)), await _asset(request)
+    note = Note(
+        name=asset.note.name if wanted.name is None else wanted.name,
+        tags=asset.note.tags if wanted.tags is None else without(wanted.tags, asset.where),
+        metadata=asset.note.metadata if wanted.metadata is None else wanted.metadata,
+    )
+    return json_response(assets.asset_json(await services(request).library.note(asset, note)))
+
+
+@ROUTES.delete("/assets/{id}", shape=Shape(status=204, query=DeleteAssetQuery))
+async def delete(request: web.Request) -> web.Response:
+    """Delete an asset's file; with `delete_content=false`, only leave it out of all lists."""
+    asset, library = await _asset(request), services(request).library
+    if not wire.read_yes(request.query, "delete_content", default=True):
+        await library.note(asset, Note(asset.note.name, asset.note.tags, asset.note.metadata, hidden=True))
+    elif asset.path in _shipped(services(request)):
         raise web.HTTPForbidden
-    return shown_file(asset.path, request)
+    else:
+        async with services(request).writing:
+            await library.delete(asset)
+    return web.Response(status=204)
+
+
+@ROUTES.post("/assets/{id}/tags", shape=Shape(answer=listings.TagsAddedJson, body=TagsBody))
+async def add_tags(request: web.Request) -> web.Response:
+    """Give an asset more tags."""
+    wanted, asset = read_tags(await read_json(request)), await _asset(request)
+    added = without(wanted, asset.tags)
+    note = Note(asset.note.name, (*asset.note.tags, *added), asset.note.metadata)
+    now = await services(request).library.note(asset, note)
+    answer: listings.TagsAddedJson = {
+        "added": list(added),
+        "already_present": list(without(wanted, added)),
+        "total_tags": list(now.tags),
+    }
+    return json_response(answer)
+
+
+@ROUTES.delete("/assets/{id}/tags", shape=Shape(answer=listings.TagsRemovedJson, body=TagsBody))
+async def remove_tags(request: web.Request) -> web.Response:
+    """Take tags from an asset. Those that say where it lies stay."""
+    wanted, asset = read_tags(await read_json(request)), await _asset(request)
+    if fixed := [tag for tag in wanted if tag in asset.where]:
+        raise wire.BadRequest(f"The tag {fixed[0]!r} says where the file lies: it cannot be removed.")
+    note = Note(asset.note.name, without(asset.note.tags, wanted), asset.note.metadata)
+    now = await services(request).library.note(asset, note)
+    answer: listings.TagsRemovedJson = {
+        "removed": [tag for tag in wanted if tag in asset.tags],
+        "not_present": [tag for tag in wanted if tag not in asset.tags],
+        "total_tags": list(now.tags),
+    }
+    return json_response(answer)
 
 
 @ROUTES.get("/tags", shape=Shape(answer=listings.TagsJson, query=TagsQuery))
 async def tags(request: web.Request) -> web.Response:
     """Tags of assets, the most used first."""
     limit, offset = read_page(request.query)
-    workspace, prefix = services(request).workspace, request.query.get("prefix", "")
-    told = await asyncio.to_thread(lambda: assets.tags(assets.assets(workspace)))
+    prefix = request.query.get("prefix", "")
+    told = assets.tags(await services(request).library.all())
     found = [tag for tag in told if tag["name"].startswith(prefix)]
     answer: listings.TagsJson = {
         "tags": found[offset : offset + limit],
@@ -72,7 +147,8 @@ async def of_job(request: web.Request) -> web.Response:
     record = await behind.history.find(request.match_info["id"])
     if record is None:
         return json_response({"error": "Job not found"}, 404)
-    found = await asyncio.to_thread(lambda: list(_made(behind, record)))
+    known = await behind.library.known()
+    found = await asyncio.to_thread(lambda: list(_made(behind, record, known)))
     page = found[offset : offset + limit]
     answer: listings.JobAssetsJson = {
         "job_id": record.job.id,
@@ -87,32 +163,42 @@ async def of_job(request: web.Request) -> web.Response:
     return json_response(answer)
 
 
-def _search(behind: Services, wanted: assets.Wanted) -> tuple[list[assets.Asset], int]:
-    found, total = assets.search(assets.assets(behind.workspace), wanted)
-    return list(found), total
+def _content(asset: assets.Asset, request: web.Request) -> web.StreamResponse:
+    if asset.place is None:
+        raise web.HTTPForbidden
+    return shown_file(asset.path, request)
 
 
 async def _asset(request: web.Request) -> assets.Asset:
-    id, workspace = request.match_info["id"], services(request).workspace
-    found = await asyncio.to_thread(
-        lambda: next((one for one in assets.assets(workspace) if one.id == id), None)
-    )
+    found = await services(request).library.find(request.match_info["id"])
     if found is None:
         raise web.HTTPNotFound
     return found
 
 
-def _made(behind: Services, record: Record) -> Iterator[listings.JobAssetJson]:
+async def _of_content(request: web.Request) -> assets.Asset:
+    """The first asset of that content, pictures before models: those may be given out."""
+    found = await services(request).library.of_content(read_hash(request.match_info["hash"]))
+    if not found:
+        raise web.HTTPNotFound
+    return found[0]
+
+
+def _shipped(behind: Services) -> set[Path]:
+    return {path for models in behind.workspace.shipped.values() for path in models.values()}
+
+
+def _made(behind: Services, record: Record, known: assets.Known) -> Iterator[listings.JobAssetJson]:
     outputs = record.result.outputs if record.result else {}
     for node, shown in outputs.items():
         for kind, items in shown.items():
             for index, item in enumerate(items):
-                asset = _shown_asset(behind, item)
+                asset = _shown_asset(behind, item, known)
                 if asset is not None:
                     yield _job_asset_json(asset, node, kind, index)
 
 
-def _shown_asset(behind: Services, item: Json) -> assets.Asset | None:
+def _shown_asset(behind: Services, item: Json, known: assets.Known) -> assets.Asset | None:
     """The file that a node showed; None if it showed something else, or the file is gone."""
     if not isinstance(item, Mapping):
         return None
@@ -123,7 +209,9 @@ def _shown_asset(behind: Services, item: Json) -> assets.Asset | None:
         path = behind.workspace.resolve(Place(str(place)), subfolder, filename)
     except NodeError:
         return None
-    return assets.asset_in(behind.workspace, Place(str(place)), path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    return assets.asset_in(behind.workspace, Place(str(place)), path, known)
 
 
 def _job_asset_json(asset: assets.Asset, node: str, kind: str, index: int) -> listings.JobAssetJson:

@@ -15,6 +15,7 @@ from server.api.middleware import json_response
 from server.api.requests import MaskForm, UploadForm, ViewQuery
 from server.api.services import services
 from server.api.shape import ANYTHING, FORM, Shape
+from server.api.storing import stored
 from server.workspace import Workspace, split_annotation
 
 ROUTES = web.RouteTableDef()
@@ -137,19 +138,8 @@ def _keep(workspace: Workspace, upload: Upload, fields: Mapping[str, str]) -> di
     place, subfolder = _place(fields.get("type", "input")), fields.get("subfolder", "")
     # Browsers on some systems send a whole path; only the last part is a name.
     filename = upload.filename.replace("\\", "/").split("/")[-1]
-    goal = workspace.resolve(place, subfolder, filename)
-    goal.parent.mkdir(parents=True, exist_ok=True)
-    number = 0
-    while fields.get("overwrite") not in ("true", "1") and goal.exists():
-        if pictures.digest(goal) == upload.digest:
-            break
-        number += 1
-        goal = goal.with_name(f"{Path(filename).stem} ({number}){Path(filename).suffix}")
-    else:
-        if goal.is_dir():
-            raise wire.BadRequest("There is a folder of that name.", goal.name)
-        upload.path.replace(goal)
-        goal.chmod(0o644)
+    overwrite = fields.get("overwrite") in ("true", "1")
+    goal, _ = stored(workspace.resolve(place, subfolder, filename), upload, overwrite=overwrite)
     folder = goal.parent.relative_to(workspace.place(place)).as_posix()
     return {"name": goal.name, "subfolder": "" if folder == "." else folder, "type": place.value}
 

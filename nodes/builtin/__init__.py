@@ -6,11 +6,21 @@ from nodes.builtin import (
     canny,
     control,
     image,
+    image_batch,
+    image_dataset,
+    image_effects,
+    image_layout,
+    image_scale,
     latent,
+    latent_batch,
+    latent_empty,
+    latent_maths,
+    latent_shape,
     loaders,
     loops,
     lora,
     mask,
+    mask_compositing,
     primitives,
     sampling,
     text,
@@ -18,7 +28,30 @@ from nodes.builtin import (
 )
 from nodes.spec import Node
 
-MODULES = (loaders, lora, text, control, latent, sampling, vae, image, mask, canny, primitives, loops)
+MODULES = (
+    loaders,
+    lora,
+    text,
+    control,
+    latent_empty,
+    latent,
+    latent_maths,
+    latent_shape,
+    latent_batch,
+    sampling,
+    vae,
+    image,
+    image_scale,
+    image_layout,
+    image_effects,
+    image_batch,
+    image_dataset,
+    mask,
+    mask_compositing,
+    canny,
+    primitives,
+    loops,
+)
 
 
 def all_nodes() -> Sequence[Node]:

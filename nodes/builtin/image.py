@@ -1,33 +1,30 @@
-"""Pictures: load, save, preview, scale, batch, invert, blend."""
+"""Pictures: load, save, preview."""
 
 import hashlib
 from collections.abc import Mapping
 from typing import Annotated
 
-import torch
-
 from nodes.builtin import picture_files, record
-from nodes.builtin.kinds import ImageIn, ImageOut, MaskOut
-from nodes.diffusion.resize import resize
+from nodes.builtin.kinds import ImageIn, ImageOut, MaskIn, MaskOut
 from nodes.diffusion.values import Image
-from nodes.spec import (
-    Combo,
-    Context,
-    Float,
-    Hidden,
-    Int,
-    Json,
-    NodeError,
-    Place,
-    Result,
-    String,
-    node,
-)
+from nodes.spec import Combo, Context, Hidden, Json, NodeError, Place, Result, String, node
 
-METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
-CROPS = ("disabled", "center")
-Side = Annotated[int, Int(minimum=0, maximum=16384, step=1)]
 Upload = Annotated[str, Combo(folder="input", extra={"image_upload": True})]
+OutputUpload = Annotated[
+    str,
+    Combo(
+        bare=False,
+        extra={
+            "image_upload": True,
+            "image_folder": "output",
+            "remote": {
+                "route": "/internal/files/output",
+                "refresh_button": True,
+                "control_after_refresh": "first",
+            },
+        },
+    ),
+]
 Prompt = Annotated[Mapping[str, Json] | None, Hidden("PROMPT")]
 Extra = Annotated[Mapping[str, Json] | None, Hidden("EXTRA_PNGINFO")]
 SAVE_EFFORT = 4
@@ -87,97 +84,35 @@ def preview_image(
     ctx: Context, images: ImageIn, prompt: Prompt = None, extra_pnginfo: Extra = None
 ) -> Result:
     """Show the pictures on the node; they go to the temporary folder."""
+    return preview(ctx, images, prompt, extra_pnginfo)
+
+
+@node(
+    "LoadImageOutput",
+    name="Load Image (from Outputs)",
+    category="image",
+    experimental=True,
+    change_token=file_token,
+    validate=file_exists,
+)
+def load_image_output(ctx: Context, image: OutputUpload) -> tuple[ImageOut, MaskOut]:
+    """A picture from the output folder, and its transparency as a mask. The list shows the newest first."""
+    return picture_files.read(ctx.files.picture(image))
+
+
+@node("MaskPreview", name="Preview Mask", category="mask", output=True)
+def mask_preview(ctx: Context, mask: MaskIn, prompt: Prompt = None, extra_pnginfo: Extra = None) -> Result:
+    """Show a mask on the node, in gray; it goes to the temporary folder."""
+    picture = mask.reshape(-1, *mask.shape[-2:], 1).expand(-1, -1, -1, 3)
+    return preview(ctx, picture, prompt, extra_pnginfo)
+
+
+def preview(
+    ctx: Context, images: Image, prompt: Mapping[str, Json] | None, extra: Mapping[str, Json] | None
+) -> Result:
+    """Pictures in the temporary folder, under a name that each node has for itself."""
     tag = hashlib.sha256(ctx.node_id.encode()).hexdigest()[:5]
-    return _written(ctx, images, f"ComfyUI_temp_{tag}", prompt, extra_pnginfo, Place.TEMP, PREVIEW_EFFORT)
-
-
-@node("ImageScale", name="Upscale Image", category="image/upscaling")
-def image_scale(
-    ctx: Context,
-    image: ImageIn,
-    upscale_method: Annotated[str, Combo(METHODS)],
-    width: Side = 512,
-    height: Side = 512,
-    crop: Annotated[str, Combo(CROPS)] = "disabled",
-) -> ImageOut:
-    """Scale to a size in pixels. A side of 0 follows from the other; both 0 leaves the picture as it is."""
-    if width == 0 and height == 0:
-        return image
-    old_height, old_width = image.shape[1:3]
-    width = width or max(1, round(old_width * height / old_height))
-    height = height or max(1, round(old_height * width / old_width))
-    return scaled(image, width, height, upscale_method, crop)
-
-
-@node("ImageScaleBy", name="Upscale Image By", category="image/upscaling")
-def image_scale_by(
-    ctx: Context,
-    image: ImageIn,
-    upscale_method: Annotated[str, Combo(METHODS)],
-    scale_by: Annotated[float, Float(minimum=0.01, maximum=8.0, step=0.01)] = 1.0,
-) -> ImageOut:
-    """Scale both sides by a factor."""
-    return scaled(image, round(image.shape[2] * scale_by), round(image.shape[1] * scale_by), upscale_method)
-
-
-@node("ImageInvert", name="Invert Image", category="image")
-def image_invert(ctx: Context, image: ImageIn) -> ImageOut:
-    """The negative."""
-    return 1.0 - image
-
-
-@node("ImageBatch", name="Batch Images", category="image", deprecated=True)
-def image_batch(ctx: Context, image1: ImageIn, image2: ImageIn) -> ImageOut:
-    """Both in one batch; the second is scaled to the size of the first."""
-    channels = max(image1.shape[-1], image2.shape[-1])
-    first, second = (with_channels(image, channels) for image in (image1, image2))
-    if first.shape[1:3] != second.shape[1:3]:
-        second = scaled(second, first.shape[2], first.shape[1], "bilinear", "center")
-    return torch.cat((first, second))
-
-
-@node("ImageBlend", category="image/postprocessing")
-def image_blend(
-    ctx: Context,
-    image1: ImageIn,
-    image2: ImageIn,
-    blend_factor: Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.01)] = 0.5,
-    blend_mode: Annotated[
-        str, Combo(("normal", "multiply", "screen", "overlay", "soft_light", "difference"), bare=False)
-    ] = "normal",
-) -> ImageOut:
-    """Lay the second picture over the first."""
-    below, above = image1, matched_channels(image1, image2)
-    if below.shape != above.shape:
-        above = scaled(above, below.shape[2], below.shape[1], "bicubic", "center")
-    return (below * (1 - blend_factor) + _blended(below, above, blend_mode) * blend_factor).clamp(0, 1)
-
-
-def scaled(image: Image, width: int, height: int, method: str, crop: str = "disabled") -> Image:
-    """A picture [B, H, W, C] in another size.
-
-    Raises:
-        NodeError: a side would be 0.
-    """
-    if width < 1 or height < 1:
-        raise NodeError(
-            f"The picture would be {width} x {height} pixels.", "Choose a size of at least 1 x 1."
-        )
-    return resize(image.movedim(-1, 1), width, height, method, crop).movedim(1, -1)
-
-
-def with_channels(image: Image, channels: int) -> Image:
-    """The picture with one opaque channel more, if it has fewer than `channels`."""
-    if image.shape[-1] >= channels:
-        return image
-    return torch.cat((image, image.new_ones((*image.shape[:-1], 1))), dim=-1)
-
-
-def matched_channels(to: Image, image: Image) -> Image:
-    """The picture with as many channels as `to`: cut, or with an opaque one more."""
-    return (
-        image[..., : to.shape[-1]] if image.shape[-1] > to.shape[-1] else with_channels(image, to.shape[-1])
-    )
+    return _written(ctx, images, f"ComfyUI_temp_{tag}", prompt, extra, Place.TEMP, PREVIEW_EFFORT)
 
 
 def _written(
@@ -208,32 +143,4 @@ def _written(
     return Result(ui={"images": shown})
 
 
-def _blended(a: Image, b: Image, mode: str) -> Image:
-    """Source: the separable blend modes of the W3C's Compositing and Blending, section 9."""
-    match mode:
-        case "multiply":
-            return a * b
-        case "screen":
-            return 1 - (1 - a) * (1 - b)
-        case "overlay":
-            return torch.where(a <= 0.5, 2 * a * b, 1 - 2 * (1 - a) * (1 - b))
-        case "soft_light":
-            lifted = torch.where(a <= 0.25, ((16 * a - 12) * a + 4) * a, a.sqrt())
-            return torch.where(b <= 0.5, a - (1 - 2 * b) * a * (1 - a), a + (2 * b - 1) * (lifted - a))
-        case "difference":
-            return a - b
-        case _:
-            return b
-
-
-NODES = (
-    load_image,
-    load_image_mask,
-    save_image,
-    preview_image,
-    image_scale,
-    image_scale_by,
-    image_invert,
-    image_batch,
-    image_blend,
-)
+NODES = (load_image, load_image_mask, load_image_output, save_image, preview_image, mask_preview)

@@ -1,9 +1,7 @@
-"""Latents: empty ones, scaled ones, and masks on them."""
+"""Latents at another size, and masks on them."""
 
 from dataclasses import replace
 from typing import Annotated
-
-import torch
 
 from nodes.builtin.kinds import LatentIn, LatentOut, MaskIn
 from nodes.diffusion.resize import resize
@@ -13,22 +11,7 @@ from nodes.spec import Combo, Context, Float, Int, NodeError, node
 PIXELS = 8  # side of the picture square behind one latent
 SMALLEST = 64  # pixels
 METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
-SPATIAL_RATIO = "downscale_ratio_spacial"  # the field's spelling
-Wide = Annotated[int, Int(minimum=16, maximum=16384, step=8)]
 Side = Annotated[int, Int(minimum=0, maximum=16384, step=8)]
-
-
-@node("EmptyLatentImage", name="Empty Latent Image", category="latent")
-def empty_latent_image(
-    ctx: Context,
-    width: Wide = 512,
-    height: Wide = 512,
-    batch_size: Annotated[int, Int(minimum=1, maximum=4096)] = 1,
-) -> LatentOut:
-    """The start of a new picture: its size in pixels, and how many at once."""
-    return Latent(
-        torch.zeros(batch_size, 4, height // PIXELS, width // PIXELS), extra={SPATIAL_RATIO: PIXELS}
-    )
 
 
 @node("LatentUpscale", name="Upscale Latent", category="latent")
@@ -77,4 +60,4 @@ def _scaled(latent: Latent, width: int, height: int, method: str, crop: str) -> 
     return latent.with_samples(resize(latent.samples, width, height, method, crop))
 
 
-NODES = (empty_latent_image, latent_upscale, latent_upscale_by, set_latent_noise_mask)
+NODES = (latent_upscale, latent_upscale_by, set_latent_noise_mask)

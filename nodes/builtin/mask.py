@@ -3,9 +3,11 @@
 from typing import Annotated
 
 import torch
-import torch.nn.functional as F
 
 from nodes.builtin.kinds import ImageIn, ImageOut, MaskIn, MaskOut
+from nodes.diffusion.pictures.colour import packed
+from nodes.diffusion.pictures.layout import feathered
+from nodes.diffusion.pictures.morphology import grown_once
 from nodes.diffusion.values import Mask
 from nodes.spec import Boolean, Combo, Context, Float, Int, NodeError, node
 
@@ -83,30 +85,53 @@ def grow_mask(
     """Let the mask grow by so many pixels, or shrink where the number is negative."""
     grown = as_batch(mask)
     for _ in range(abs(expand)):
-        grown = dilate(grown, tapered_corners) if expand > 0 else 1.0 - dilate(1.0 - grown, tapered_corners)
+        grown = grown_once(grown, tapered_corners) if expand > 0 else -grown_once(-grown, tapered_corners)
         ctx.check_stop()
     return grown
+
+
+@node("ThresholdMask", category="mask")
+def threshold_mask(
+    ctx: Context, mask: MaskIn, value: Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.01)] = 0.5
+) -> MaskOut:
+    """White where the mask is above a value, black elsewhere."""
+    return (mask > value).float()
+
+
+@node("CropMask", category="mask")
+def crop_mask(
+    ctx: Context,
+    mask: MaskIn,
+    x: Offset = 0,
+    y: Offset = 0,
+    width: Side = 512,
+    height: Side = 512,
+) -> MaskOut:
+    """Cut a rectangle out; where it leaves the mask it is smaller."""
+    return as_batch(mask)[:, y : y + height, x : x + width]
+
+
+@node("FeatherMask", category="mask")
+def feather_mask(
+    ctx: Context, mask: MaskIn, left: Offset = 0, top: Offset = 0, right: Offset = 0, bottom: Offset = 0
+) -> MaskOut:
+    """Fade the mask out towards its sides, over so many pixels from each."""
+    return feathered(as_batch(mask), left, top, right, bottom)
+
+
+@node("ImageColorToMask", category="mask")
+def image_color_to_mask(
+    ctx: Context,
+    image: ImageIn,
+    color: Annotated[int, Int(minimum=0, maximum=0xFFFFFF, step=1, extra={"display": "number"})] = 0,
+) -> MaskOut:
+    """White where the picture has exactly one colour, given as a number (red * 65536 + green * 256 + blue)."""
+    return (packed(image) == color).float()
 
 
 def as_batch(mask: Mask) -> Mask:
     """A mask as [B, H, W], whatever leading sizes it came with."""
     return mask.reshape(-1, mask.shape[-2], mask.shape[-1])
-
-
-def dilate(mask: Mask, plus: bool) -> Mask:
-    """One step of gray dilation [B, H, W]: the greatest of a pixel and its neighbours.
-
-    Args:
-        plus: the four neighbours that share a side; otherwise all eight.
-    """
-    planes = F.pad(
-        mask[:, None], (1, 1, 1, 1), mode="replicate"
-    )  # the mirrored border repeats the edge pixel
-    if not plus:
-        return F.max_pool2d(planes, 3, stride=1)[:, 0]
-    across = F.max_pool2d(planes[:, :, 1:-1], (1, 3), stride=1)
-    down = F.max_pool2d(planes[:, :, :, 1:-1], (3, 1), stride=1)
-    return torch.maximum(across, down)[:, 0]
 
 
 def _combined(region: Mask, patch: Mask, operation: str) -> Mask:
@@ -123,4 +148,15 @@ def _combined(region: Mask, patch: Mask, operation: str) -> Mask:
             return logical[operation].float()
 
 
-NODES = (solid_mask, invert_mask, mask_to_image, image_to_mask, mask_composite, grow_mask)
+NODES = (
+    solid_mask,
+    invert_mask,
+    mask_to_image,
+    image_to_mask,
+    mask_composite,
+    grow_mask,
+    threshold_mask,
+    crop_mask,
+    feather_mask,
+    image_color_to_mask,
+)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodes.diffusion import values
+from nodes.diffusion import latents, values
 from nodes.diffusion.models.load import Placement
 from nodes.spec import Blocker, Json, Packed, Part, Unstorable
 
@@ -32,6 +32,8 @@ CLASSES: tuple[type, ...] = (
     values.ControlUse,
     values.Area,
     values.Cond,
+    latents.Sharpen,
+    latents.TonemapReinhard,
     Blocker,
 )
 TENSORS = {

@@ -12,8 +12,9 @@ from nodes.spec import InputSpec, Json, NodeSpec, Section
 
 SPEC = Path(__file__).parents[1] / "data" / "spec" / "nodes.json.gz"
 FILES = frozenset(
-    {"ckpt_name", "vae_name", "lora_name", "control_net_name", "image"}
+    {"ckpt_name", "vae_name", "lora_name", "control_net_name", "image", "latent"}
 )  # lists differ by machine
+HIDDEN = ("PROMPT", "EXTRA_PNGINFO", "UNIQUE_ID")
 OURS = frozenset({"tooltip", "placeholder", "advanced"})  # texts of our own are welcome
 IN_ISSUE = """CheckpointLoaderSimple VAELoader LoraLoader LoraLoaderModelOnly ControlNetLoader CLIPTextEncode
 CLIPSetLastLayer
@@ -51,6 +52,8 @@ def fields(raw: Json) -> Json:
     """A described input without the default that a combo takes from its first choice, and without empty options."""
     if not isinstance(raw, list):
         return raw
+    if len(raw) == 1 and raw[0] in HIDDEN:  # some nodes say a hidden input so
+        return raw[0]
     kind, options = raw[0], dict(raw[1]) if len(raw) > 1 else {}  # type: ignore[arg-type]
     if isinstance(kind, list) or kind == "COMBO":
         options.pop("default", None)

@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise_levels import NoiseLevels
 from nodes.diffusion.values import Latents, Sigma
@@ -87,39 +88,22 @@ class Residuals:
         return Residuals([part * strength for part in self.down], self.middle * strength)
 
 
-@runtime_checkable
-class SkipChange(Protocol):
-    """Changes what meets at a place of a U-Net where its way up takes in a skip connection."""
-
-    def __call__(self, hidden: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
-        """Both again, of their shapes: what comes from below, and the skip. Float[batch channel height width]."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkInputs:
     """What a network reads beside latents, timestep and context; a family leaves alone what it has no use for.
 
     Attributes:
         pooled: the text as one vector, Float[batch feature].
+        sides: to which side of guidance each equal part of the batch belongs (0 positive, 1 negative); empty if unknown.
+        conds: which condition each equal part is for, by any number that stays the same through a run; empty if unknown.
     """
 
     pooled: Tensor | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NetworkChanges:
-    """What guidance and patches change inside a network while it is asked.
-
-    Attributes:
-        skips: what becomes of a U-Net's way up where a skip connection joins it, one after the other.
-    """
-
-    skips: tuple[SkipChange, ...] = ()
+    sides: tuple[int, ...] = ()
+    conds: tuple[int, ...] = ()
 
 
 NO_INPUTS = NetworkInputs()
-NO_CHANGES = NetworkChanges()
 
 
 @runtime_checkable

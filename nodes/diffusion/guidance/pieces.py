@@ -11,11 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.denoiser import (
-    NO_CHANGES,
     ControlNetwork,
     Network,
-    NetworkChanges,
     NetworkInputs,
     Residuals,
     denoised_from,
@@ -166,7 +165,11 @@ def fitted_hint(hint: Tensor, width: int, height: int) -> Tensor:
 def _inputs(group: Sequence[_Piece], batch: int) -> NetworkInputs:
     pooled = [piece.cond.pooled for piece in group]
     known = [for_batch(vector, batch) for vector in pooled if vector is not None]
-    return NetworkInputs(pooled=torch.cat(known) if len(known) == len(group) else None)
+    return NetworkInputs(
+        pooled=torch.cat(known) if len(known) == len(group) else None,
+        sides=tuple(piece.side for piece in group),
+        conds=tuple(hash((piece.side, id(piece.cond.context), piece.place)) for piece in group),
+    )
 
 
 def _groups(pieces: Sequence[_Piece]) -> Sequence[Sequence[_Piece]]:

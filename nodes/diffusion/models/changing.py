@@ -1,50 +1,192 @@
-"""Changes inside a U-Net while it is asked: put on before a call, gone after it."""
+"""Changes inside a U-Net of diffusers while it is asked: put on before a call, gone after it."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.denoiser import NetworkChanges, SkipChange
+from nodes.diffusion.changes import BlockChange, Joint, NetworkChanges, Place, SkipChange, Way
+from nodes.diffusion.models.attending import Changed
+
+Size = tuple[int, int]
 
 
 @contextmanager
-def changed(module: nn.Module, changes: NetworkChanges) -> Generator[None]:
-    """A U-Net of diffusers with these changes until the block ends."""
+def changed(
+    module: nn.Module, changes: NetworkChanges, size: Size, sides: tuple[int, ...] = ()
+) -> Generator[None]:
+    """A U-Net with these changes until the block ends.
+
+    Args:
+        size: height and width of the latents that it will be given.
+        sides: to which side of guidance each equal part of the batch belongs.
+    """
     with ExitStack() as stack:
-        if changes.skips:
-            for resnet, taken in joints(module):
-                handle = resnet.register_forward_pre_hook(_at_joint(changes.skips, taken))
-                stack.callback(handle.remove)
+        if changes.attention:
+            for place, attention in attentions(module):
+                before: object = attention.processor
+                attention.set_processor(Changed(place, changes.attention, size, sides))
+                stack.callback(attention.set_processor, before)
+        if changes.before_skip or changes.after_skip:
+            _change_blocks(module, changes, stack)
+        if changes.skips or changes.before_skip or changes.after_skip:
+            _walk_up(module, changes.skips, stack)
         yield
 
 
-def joints(module: nn.Module) -> Iterator[tuple[nn.Module, int]]:
-    """The blocks of the way up that take in a skip connection, in order, with the channels of that skip."""
-    widths = [cast("Any", module).conv_in.out_channels, *_ways_out(module)]
-    for block in cast("Any", module).up_blocks:
-        for resnet in block.resnets:
-            yield resnet, widths.pop()
+def attentions(module: nn.Module) -> Iterator[tuple[Place, Any]]:
+    """Every attention of a U-Net with its place."""
+    for way, number, transformer in _transformers(cast("Any", module)):
+        for index, block in enumerate(transformer.transformer_blocks):
+            yield Place(way, number, index, cross=False), block.attn1
+            if block.attn2 is not None:
+                yield Place(way, number, index, cross=True), block.attn2
 
 
-def _ways_out(module: nn.Module) -> Iterator[int]:
-    for block in cast("Any", module).down_blocks:
-        for resnet in block.resnets:
-            yield resnet.out_channels
+def _transformers(module: Any) -> Iterator[tuple[Way, int, Any]]:
+    number = 0
+    for block in module.down_blocks:
+        for transformer in _each(block, "attentions", len(block.resnets)):
+            number += 1
+            if transformer is not None:
+                yield Way.INPUT, number, transformer
+        number += len(block.downsamplers or ())
+    for transformer in getattr(module.mid_block, "attentions", ()):
+        yield Way.MIDDLE, 0, transformer
+    number = 0
+    for block in module.up_blocks:
+        for transformer in _each(block, "attentions", len(block.resnets)):
+            if transformer is not None:
+                yield Way.OUTPUT, number, transformer
+            number += 1
+
+
+def _each(block: Any, name: str, count: int) -> Sequence[Any]:
+    return list(getattr(block, name, None) or [None] * count)
+
+
+def _change_blocks(module: nn.Module, changes: NetworkChanges, stack: ExitStack) -> None:
+    """Hooks around the input blocks: behind the last part of each, and before the first part of the one after it."""
+    blocks = list(_input_blocks(cast("Any", module)))
+    after = [first for first, _ in blocks[1:]] + [cast("Any", module).mid_block]
+    for number, (_, last) in enumerate(blocks):
+        if changes.before_skip:
+            stack.callback(last.register_forward_hook(_behind(number, changes.before_skip)).remove)
+        if changes.after_skip:
+            hook = _before(number, changes.after_skip)
+            stack.callback(after[number].register_forward_pre_hook(hook).remove)
+
+
+def _input_blocks(module: Any) -> Iterator[tuple[Any, Any]]:
+    """The first and the last part of each input block."""
+    yield module.conv_in, module.conv_in
+    for block in module.down_blocks:
+        for resnet, transformer in zip(
+            block.resnets, _each(block, "attentions", len(block.resnets)), strict=True
+        ):
+            yield resnet, resnet if transformer is None else transformer
         for sampler in block.downsamplers or ():
-            yield sampler.out_channels
+            yield sampler, sampler
 
 
-def _at_joint(
-    changes: tuple[SkipChange, ...], taken: int
-) -> Callable[[nn.Module, tuple[Any, ...]], tuple[Any, ...]]:
-    def before(_module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        joined = cast("Tensor", inputs[0])
-        hidden, skip = joined[:, :-taken], joined[:, -taken:]
+def _behind(number: int, changes: Sequence[BlockChange]) -> Callable[..., Any]:
+    def hook(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> Any:
+        hidden = cast("Tensor", output[0] if isinstance(output, tuple) else output)
         for change in changes:
-            hidden, skip = change(hidden, skip)
-        return (torch.cat([hidden, skip], dim=1), *inputs[1:])
+            hidden = change(number, hidden)
+        return (hidden,) if isinstance(output, tuple) else hidden
 
-    return before
+    return hook
+
+
+def _before(number: int, changes: Sequence[BlockChange]) -> Callable[..., tuple[Any, ...]]:
+    def hook(_module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        hidden = cast("Tensor", inputs[0])
+        for change in changes:
+            hidden = change(number, hidden)
+        return (hidden, *inputs[1:])
+
+    return hook
+
+
+def _walk_up(module: nn.Module, changes: Sequence[SkipChange], stack: ExitStack) -> None:
+    """Let the way up be walked by us, so that skips are changed where they are taken in, whatever their sizes."""
+    net = cast("Any", module)
+    sizes: list[Size] = []
+    stack.callback(net.conv_in.register_forward_hook(_starts(sizes)).remove)
+    for block in net.down_blocks:
+        stack.callback(block.register_forward_hook(_goes_on(sizes)).remove)
+    number = 0
+    for block in net.up_blocks:
+        block.forward = _Up(block, number, net.conv_in.out_channels, changes, sizes)
+        stack.callback(block.__dict__.pop, "forward")
+        number += len(block.resnets)
+
+
+def _starts(sizes: list[Size]) -> Callable[..., None]:
+    def hook(_module: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> None:
+        sizes[:] = [_size(output)]
+
+    return hook
+
+
+def _goes_on(sizes: list[Size]) -> Callable[..., None]:
+    def hook(_module: nn.Module, _inputs: tuple[Any, ...], output: tuple[Tensor, tuple[Tensor, ...]]) -> None:
+        sizes.extend(_size(skip) for skip in output[1])
+
+    return hook
+
+
+def _size(hidden: Tensor) -> Size:
+    return hidden.shape[-2], hidden.shape[-1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Up:
+    """An up block of diffusers as we walk it: as its own `forward` but for the changes.
+
+    Attributes:
+        number: of its first output block.
+        sizes: of the skips that are still to come; the last one is the next. All up blocks share them.
+    """
+
+    block: Any
+    number: int
+    width: int
+    changes: Sequence[SkipChange]
+    sizes: list[Size] = field(default_factory=list[Size])
+
+    def __call__(
+        self,
+        hidden_states: Tensor,
+        res_hidden_states_tuple: tuple[Tensor, ...],
+        temb: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None,
+        cross_attention_kwargs: dict[str, Any] | None = None,
+        upsample_size: object = None,  # noqa: ARG002 - the next skip says it
+        attention_mask: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        hidden, skips = hidden_states, list(res_hidden_states_tuple)
+        transformers = _each(self.block, "attentions", len(self.block.resnets))
+        for offset, (resnet, transformer) in enumerate(zip(self.block.resnets, transformers, strict=True)):
+            skip = skips.pop()
+            self.sizes.pop()
+            for change in self.changes:
+                hidden, skip = change(Joint(self.number + offset, self.width), hidden, skip)
+            hidden = resnet(torch.cat([hidden, skip], dim=1), temb)
+            if transformer is not None:
+                hidden = transformer(
+                    hidden,
+                    encoder_hidden_states=encoder_hidden_states,
+                    cross_attention_kwargs=cross_attention_kwargs,
+                    attention_mask=attention_mask,
+                    encoder_attention_mask=encoder_attention_mask,
+                    return_dict=False,
+                )[0]
+        for sampler in self.block.upsamplers or ():
+            hidden = sampler(hidden, self.sizes[-1])
+        return hidden

@@ -6,11 +6,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.denoiser import (
-    NO_CHANGES,
     NO_INPUTS,
     LatentFormat,
-    NetworkChanges,
     NetworkInputs,
     Parametrisation,
     Residuals,
@@ -43,12 +42,12 @@ class UnetNetwork:
         context: Tensor,
         *,
         residuals: Residuals | None = None,
-        inputs: NetworkInputs = NO_INPUTS,  # noqa: ARG002 - these families have no use for them
+        inputs: NetworkInputs = NO_INPUTS,
         changes: NetworkChanges = NO_CHANGES,
     ) -> Tensor:
         """As `Network`. Sides of latents that the network cannot halve evenly are dealt with inside."""
         added = None if residuals is None else tuple(residuals.down)
-        with changed(self.module, changes):
+        with changed(self.module, changes, (latents.shape[-2], latents.shape[-1]), inputs.sides):
             answer = cast("Any", self.module)(
                 latents,
                 timestep,

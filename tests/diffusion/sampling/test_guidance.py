@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.denoiser import (
-    NO_CHANGES,
     NO_INPUTS,
     ControlNetwork,
     LatentFormat,
     Network,
-    NetworkChanges,
     NetworkInputs,
     Parametrisation,
     Residuals,

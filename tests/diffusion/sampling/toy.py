@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.denoiser import (
-    NO_CHANGES,
     NO_INPUTS,
     LatentFormat,
-    NetworkChanges,
     NetworkInputs,
     Parametrisation,
     Residuals,

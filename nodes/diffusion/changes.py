@@ -1,0 +1,165 @@
+"""What can be changed inside a network while it is asked: attention, blocks, skip connections.
+
+Places are called as in the original layout of U-Nets: input blocks from 0 (the first convolution), one middle block,
+output blocks from 0. A downsampler is an input block of its own, an upsampler belongs to the output block before it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+class Way(Enum):
+    """The parts of a U-Net."""
+
+    INPUT = "input"
+    MIDDLE = "middle"
+    OUTPUT = "output"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an attention is.
+
+    Attributes:
+        number: of its block.
+        index: which of the transformer blocks there.
+        cross: whether it reads the context instead of the latents.
+    """
+
+    way: Way
+    number: int
+    index: int
+    cross: bool
+
+
+@runtime_checkable
+class Attention(Protocol):
+    """An attention at work: what it was given, and its parts to work with.
+
+    Attributes:
+        queries, keys, values: tokens before their projections, Float[batch token feature].
+        height, width: of the latents that the network was given.
+        sides: to which side of guidance each equal part of the batch belongs (0 positive, 1 negative).
+    """
+
+    @property
+    def place(self) -> Place: ...
+    @property
+    def queries(self) -> Tensor: ...
+    @property
+    def keys(self) -> Tensor: ...
+    @property
+    def values(self) -> Tensor: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def sides(self) -> tuple[int, ...]: ...
+
+    def on(self, queries: Tensor, keys: Tensor, values: Tensor) -> "Attention":
+        """The same attention given other tokens."""
+        ...
+
+    def mixed(self) -> Tensor:
+        """Values mixed by attention, before the last projection; Float[batch token inner]."""
+        ...
+
+    def unmixed(self) -> Tensor:
+        """Projected values as they lie, each token its own; Float[batch token inner]."""
+        ...
+
+    def scores(self) -> Tensor:
+        """How much each query attends to each key, Float[batch head query key]; each row sums to 1."""
+        ...
+
+    def out(self, mixed: Tensor) -> Tensor:
+        """The last projection, Float[batch token feature]."""
+        ...
+
+
+@runtime_checkable
+class Attend(Protocol):
+    """What an attention gives, the changes after this one included: Float[batch token feature]."""
+
+    def __call__(self, attention: Attention, /) -> Tensor: ...
+
+
+@runtime_checkable
+class AttentionChange(Protocol):
+    """Stands before an attention: changes what it is given, or what it gives, or does its work."""
+
+    def __call__(self, attention: Attention, attend: Attend, /) -> Tensor: ...
+
+
+@runtime_checkable
+class BlockChange(Protocol):
+    """Changes what an input block gives, Float[batch channel height width]."""
+
+    def __call__(self, number: int, hidden: Tensor, /) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """Where the way up takes in a skip connection.
+
+    Attributes:
+        number: of the output block.
+        width: channels of the network's first layer; blocks have small multiples of it.
+    """
+
+    number: int
+    width: int
+
+
+@runtime_checkable
+class SkipChange(Protocol):
+    """Changes what meets at a joint, before it is put together."""
+
+    def __call__(self, joint: Joint, hidden: Tensor, skip: Tensor, /) -> tuple[Tensor, Tensor]:
+        """Both again: what comes from below, and the skip. Float[batch channel height width]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Blocks of a diffusion transformer by number: those of two streams, and those of one."""
+
+    double: tuple[int, ...] = ()
+    single: tuple[int, ...] = ()
+
+    def __add__(self, other: "Layers") -> "Layers":
+        return Layers((*self.double, *other.double), (*self.single, *other.single))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkChanges:
+    """What guidance and patches change inside a network while it is asked; each kind in the order of its nodes.
+
+    Attributes:
+        attention: the first one stands before all others.
+        before_skip, after_skip: what an input block gives, before or after it is kept for the way up.
+        left_out: layers of a transformer that hand on what they are given; a U-Net has none.
+    """
+
+    skips: Sequence[SkipChange] = ()
+    attention: Sequence[AttentionChange] = ()
+    before_skip: Sequence[BlockChange] = ()
+    after_skip: Sequence[BlockChange] = ()
+    left_out: Layers = Layers()
+
+    def __add__(self, other: "NetworkChanges") -> "NetworkChanges":
+        return NetworkChanges(
+            skips=(*self.skips, *other.skips),
+            attention=(*self.attention, *other.attention),
+            before_skip=(*self.before_skip, *other.before_skip),
+            after_skip=(*self.after_skip, *other.after_skip),
+            left_out=self.left_out + other.left_out,
+        )
+
+
+NO_CHANGES = NetworkChanges()

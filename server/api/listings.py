@@ -275,3 +275,17 @@ class JobAssetsJson(TypedDict):
     job_id: str
     assets: list[JobAssetJson]
     pagination: Object
+
+
+class FilmJson(TypedDict):
+    """What a film says of itself: size in bytes, duration in seconds; null for what it does not say."""
+
+    filename: str
+    format: str
+    size: int
+    width: int | None
+    height: int | None
+    duration: float | None
+    fps: float | None
+    frame_count: int | None
+    has_audio: bool

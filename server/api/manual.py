@@ -1,8 +1,9 @@
 """A page of help for each node, in Markdown, made of what the node says of itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from nodes.spec import InputSpec, NodeSpec, Section
+from nodes.spec import InputSpec, Json, NodeSpec, Section
 
 SHOWN_OPTIONS = (("default", "default"), ("min", "at least"), ("max", "at most"), ("step", "in steps of"))
 MOST_CHOICES = 12  # of a combo are named
@@ -30,6 +31,37 @@ def page(spec: NodeSpec) -> str:
         f"Class type in prompts: `{spec.id}`, of `{spec.module}`, in *{_plain(spec.category or 'no category')}*."
     )
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def translated(spec: NodeSpec, said: Mapping[str, Json]) -> NodeSpec:
+    """The node in another language, as far as a pack's `nodeDefs` for it go; the rest stays as the node says it."""
+    inputs = _objects(said.get("inputs"))
+    outputs = _objects(said.get("outputs"))
+    return replace(
+        spec,
+        display_name=_text(said.get("display_name")) or spec.display_name,
+        description=_text(said.get("description")) or spec.description,
+        inputs=tuple(
+            replace(entry, options={**entry.options, "tooltip": tooltip})
+            if (tooltip := _text(inputs.get(entry.name, {}).get("tooltip")))
+            else entry
+            for entry in spec.inputs
+        ),
+        outputs=tuple(
+            replace(output, tooltip=_text(outputs.get(str(index), {}).get("tooltip")) or output.tooltip)
+            for index, output in enumerate(spec.outputs)
+        ),
+    )
+
+
+def _objects(value: Json) -> Mapping[str, Mapping[str, Json]]:
+    if not isinstance(value, Mapping):
+        return {}
+    return {name: item for name, item in value.items() if isinstance(item, Mapping)}
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _flags(spec: NodeSpec) -> Iterator[str]:

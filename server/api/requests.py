@@ -108,12 +108,17 @@ class SocketQuery(TypedDict, total=False):
     clientId: str
 
 
-class ViewQuery(TypedDict):
-    """Which file; a picture also smaller (`webp;90`, `jpeg;80`) or in part."""
+class PlacedQuery(TypedDict):
+    """Which file of input, output or temp."""
 
     filename: str
     subfolder: NotRequired[str]
     type: NotRequired[PlaceName]
+
+
+class ViewQuery(PlacedQuery):
+    """Which file; a picture also smaller (`webp;90`, `jpeg;80`) or in part."""
+
     preview: NotRequired[str]
     channel: NotRequired[Literal["rgb", "rgba", "a"]]
     rand: NotRequired[str]

@@ -64,6 +64,14 @@ def translations(packs: Packs) -> dict[str, Json]:
     return found
 
 
+def node_words(packs: Packs, language: str, node: str) -> dict[str, Json] | None:
+    """What packs say of a node in a language; None if none says anything."""
+    told = translations(packs).get(language)
+    words = told.get("nodeDefs") if isinstance(told, dict) else None
+    said = words.get(node) if isinstance(words, dict) else None
+    return said if isinstance(said, dict) else None
+
+
 def workflows(packs: Packs) -> dict[str, list[str]]:
     """Names of the workflows that packs bring, without suffix, by pack."""
     found: dict[str, list[str]] = {}

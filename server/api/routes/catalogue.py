@@ -73,7 +73,7 @@ async def subgraph(request: web.Request) -> web.Response:
 
 @PAGES.get("/templates/index.json", shape=Shape(answer=list[Object]))
 async def templates(request: web.Request) -> web.Response:
-    """Workflows to begin with, by category: ours. Those of packs are in `/workflow_templates`."""
+    """Workflows to begin with, by category: ours, told in English. Those of packs are in `/workflow_templates`."""
     del request
     told: dict[str, Json] = {
         "name": TEMPLATE,
@@ -83,6 +83,12 @@ async def templates(request: web.Request) -> web.Response:
         "description": "A picture from words, with the model that comes with Weft.",
     }
     return json_response([{"moduleName": "default", "title": "Weft", "type": "image", "templates": [told]}])
+
+
+@PAGES.get("/templates/index.{language}.json", shape=Shape(answer=list[Object]))
+async def templates_in(request: web.Request) -> web.Response:
+    """The same for those who ask in their language; ours are told in English."""
+    return await templates(request)
 
 
 @PAGES.get("/templates/index_logo.json", shape=Shape(answer=Object))
@@ -112,9 +118,16 @@ async def template_picture(request: web.Request) -> web.Response:
 
 @PAGES.get("/docs/{name:.+}/{language}.md", shape=Shape(answer=bytes, media="text/markdown"))
 async def help_page(request: web.Request) -> web.Response:
-    """A page of help for a node, in English alone; clients that find none in their language ask for it."""
-    spec = (await services(request).descriptions.specs()).get(unquote(request.match_info["name"]))
-    if spec is None or request.match_info["language"] != manual.LANGUAGE:
+    """A page of help for a node: in English, and in the languages into which packs translate the node.
+
+    Clients that find none in their language ask for the English one.
+    """
+    name, language = unquote(request.match_info["name"]), request.match_info["language"]
+    spec = (await services(request).descriptions.specs()).get(name)
+    if spec is not None and language != manual.LANGUAGE:
+        said = await asyncio.to_thread(wares.node_words, _packs(request), language, name)
+        spec = None if said is None else manual.translated(spec, said)
+    if spec is None:
         raise web.HTTPNotFound
     return web.Response(
         text=manual.page(spec), content_type="text/markdown", headers={"Cache-Control": "no-cache"}

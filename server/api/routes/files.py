@@ -2,6 +2,7 @@
 
 import asyncio
 import mimetypes
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -9,10 +10,10 @@ from urllib.parse import quote
 from aiohttp import web
 
 from nodes.spec import Place
-from server.api import answers, pictures, wire
+from server.api import answers, films, listings, pictures, wire
 from server.api.bodies import Form, Upload, read_form
 from server.api.middleware import json_response
-from server.api.requests import MaskForm, UploadForm, ViewQuery
+from server.api.requests import FileQuery, MaskForm, PlacedQuery, UploadForm, ViewQuery
 from server.api.services import services
 from server.api.shape import ANYTHING, FORM, Shape
 from server.api.storing import stored
@@ -20,6 +21,11 @@ from server.workspace import Workspace, split_annotation
 
 ROUTES = web.RouteTableDef()
 SHOWN = frozenset({"image", "video", "audio"})
+CLIPSPACE = (
+    "clipspace"  # the folder into which the mask editor of the field's front end uploads what was painted
+)
+LAYERS = ("mask", "paint", "painted", "painted-masked")
+LAYER = re.compile(r"clipspace-(?:mask|paint|painted|painted-masked)-(?P<number>\d+)\.png")
 # As documents these could run scripts as us: /view hands them out only to be saved, or inside an <img>.
 IN_IMG_ONLY = "image/svg+xml"
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -46,6 +52,47 @@ async def view(request: web.Request) -> web.StreamResponse:
             ) from error
         return web.Response(body=data, content_type=kind, headers=_headers(path.name, kind, request))
     return shown_file(path, request)
+
+
+@ROUTES.get("/video_metadata", shape=Shape(answer=listings.FilmJson, query=PlacedQuery))
+async def video_metadata(request: web.Request) -> web.Response:
+    """What a film says of itself: MP4, QuickTime, WebM, Matroska."""
+    path = _asked_file(services(request).workspace, request.query)
+    if not path.is_file():
+        raise web.HTTPNotFound
+    try:
+        film = await asyncio.to_thread(films.read_film, path)
+    except films.FilmUnreadable as error:
+        raise wire.BadRequest(f"{path.name} is no film that can be read.", str(error)) from error
+    answer: listings.FilmJson = {
+        "filename": path.name,
+        "format": content_type(path),
+        "size": path.stat().st_size,
+        "width": film.width,
+        "height": film.height,
+        "duration": film.duration,
+        "fps": film.fps,
+        "frame_count": film.frames,
+        "has_audio": film.sound,
+    }
+    return json_response(answer)
+
+
+@ROUTES.get("/files/mask-layers", shape=Shape(answer=dict[str, str], query=FileQuery))
+async def mask_layers(request: web.Request) -> web.Response:
+    """The layers that were painted with the one that is named: of `clipspace-KIND-NUMBER.png`, those that are there."""
+    name, place = split_annotation(request.query.get("filename", ""))
+    if not name:
+        raise wire.BadRequest("filename is missing.")
+    found = LAYER.fullmatch(name.replace("\\", "/").rsplit("/", maxsplit=1)[-1])
+    folder = services(request).workspace.resolve(place or Place.INPUT, CLIPSPACE, name).parent
+    if found is None or not folder.is_dir():
+        raise web.HTTPNotFound
+    layers = {kind: f"clipspace-{kind}-{found['number']}.png" for kind in LAYERS}
+    there = {kind.replace("-", "_"): file for kind, file in layers.items() if (folder / file).is_file()}
+    if not there:
+        raise web.HTTPNotFound
+    return json_response(there)
 
 
 @ROUTES.post("/upload/image", shape=Shape(answer=answers.StoredJson, body=UploadForm, body_media=FORM))

@@ -18,7 +18,7 @@ from server.api.middleware import json_response
 from server.api.requests import FileQuery
 from server.api.services import services
 from server.api.shape import Shape
-from server.workspace import Workspace, inside
+from server.workspace import FileMissing, Workspace, inside
 
 ROUTES = web.RouteTableDef()
 MAX_HEADER = 100 * 1024 * 1024  # bytes of a safetensors header
@@ -61,7 +61,10 @@ async def metadata(request: web.Request) -> web.Response:
     name = request.query.get("filename", "")
     if not name.endswith(".safetensors"):
         raise web.HTTPNotFound
-    path = services(request).workspace.find(request.match_info["folder"], name)
+    try:
+        path = services(request).workspace.find(request.match_info["folder"], name)
+    except FileMissing as error:
+        raise web.HTTPNotFound from error
     found = await asyncio.to_thread(_safetensors_metadata, path)
     if found is None:
         raise web.HTTPNotFound

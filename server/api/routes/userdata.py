@@ -54,6 +54,8 @@ async def list_folder(request: web.Request) -> web.Response:
     """Files and folders below a path, with their kind."""
     root = await _root(request)
     folder = services(request).workspace.user_file(request.query.get("path", ""), root.name)
+    if folder == root and not root.is_dir():
+        return json_response([])  # a person who kept nothing yet
     if not folder.is_dir():
         raise web.HTTPNotFound
     return json_response(await asyncio.to_thread(_entries, folder, root))

@@ -10,6 +10,10 @@ from server.api import wares
 from tests.server.api.asking import get
 
 PACK = "pack of wares"
+NODES_IN_GERMAN = {
+    "Say": {"display_name": "Sag"},
+    "Number": {"display_name": "Zahl", "inputs": {"value": {"tooltip": "Welche"}}},
+}
 WORKFLOW = {"nodes": [{"id": 1, "type": "Say", "pos": [0, 0], "size": [100, 50]}], "links": []}
 
 
@@ -19,7 +23,7 @@ def pack(workspace: Path) -> Path:
     folder = workspace / "custom_nodes" / PACK
     files: dict[str, object] = {
         "locales/de/main.json": {"dataTypes": {"IMAGE": "Bild"}},
-        "locales/de/nodeDefs.json": {"Say": {"display_name": "Sag"}},
+        "locales/de/nodeDefs.json": NODES_IN_GERMAN,
         "locales/de/commands.json": {"run": {"label": "Los"}},
         "locales/fr/settings.json": {"theme": {"name": "Thème"}},
         "example_workflows/first.json": WORKFLOW,
@@ -43,7 +47,7 @@ async def test_translations_of_a_pack_come_by_language_and_a_broken_file_takes_n
     told = await get(http, "/api/i18n")
     assert told["de"] == {
         "dataTypes": {"IMAGE": "Bild"},
-        "nodeDefs": {"Say": {"display_name": "Sag"}},
+        "nodeDefs": NODES_IN_GERMAN,
         "commands": {"run": {"label": "Los"}},
     }
     assert told["fr"] == {"settings": {"theme": {"name": "Thème"}}}
@@ -54,7 +58,8 @@ async def test_later_packs_add_to_what_earlier_ones_translate(http, pack):
     other.mkdir(parents=True)
     (other / "nodeDefs.json").write_text('{"Say": {"description": "sagt"}, "Show": {}}')
     told = await get(http, "/i18n")
-    assert told["de"]["nodeDefs"] == {"Say": {"display_name": "Sag", "description": "sagt"}, "Show": {}}
+    assert told["de"]["nodeDefs"]["Say"] == {"display_name": "Sag", "description": "sagt"}
+    assert told["de"]["nodeDefs"]["Show"] == {}
 
 
 async def test_workflows_of_packs_are_listed_and_given(http, pack):
@@ -108,6 +113,7 @@ async def test_templates_hold_our_own_workflow_and_a_picture_of_it(http):
         assert answer.content_type == "image/webp"
         assert (await answer.read())[8:12] == b"WEBP"
     assert await get(http, "/templates/index_logo.json") == {}
+    assert await get(http, "/templates/index.de.json") == await get(http, "/templates/index.json")
     for path in ("/templates/nothing.json", "/templates/nothing-1.webp"):
         async with http.get(path) as answer:
             assert answer.status == 404
@@ -123,3 +129,13 @@ async def test_every_node_has_a_page_of_help(http):
     for path in ("/docs/Nobody/en.md", "/docs/Number/xx.md"):
         async with http.get(path) as answer:
             assert answer.status == 404
+
+
+async def test_a_page_of_help_is_in_a_language_into_which_a_pack_translates_the_node(http, pack):
+    async with http.get("/docs/Number/de.md") as answer:
+        page = await answer.text()
+    assert page.startswith("# Zahl\n\nGive a number.")
+    assert "| `value` | INT | Welche. default 1, at least 0, at most 10 |" in page
+    for path in ("/docs/Save/de.md", "/docs/Number/fr.md"):
+        async with http.get(path) as answer:
+            assert answer.status == 404, "there clients ask for the English one"

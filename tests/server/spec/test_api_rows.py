@@ -82,6 +82,16 @@ ROWS = [
         kind="text/markdown",
         says=lambda told: told.startswith(b"# Say"),
     ),
+    asked(
+        "API 3 files O GET video_metadata of no film",
+        "GET",
+        "/api/video_metadata?filename=no.mp4",
+        status=404,
+    ),
+    asked("API 3 files O GET viewvideo of no film", "GET", "/api/viewvideo?filename=no.mp4", status=404),
+    asked(
+        "API 3 files O GET mask-layers of none", "GET", "/api/files/mask-layers?filename=no.png", status=404
+    ),
     asked("API 3 files O GET docs in another language", "GET", "/docs/Say/fr.md", status=404),
     # Settings, users, userdata
     asked(
@@ -156,6 +166,18 @@ ROWS = [
         "/templates/index.json",
         says=lambda told: told[0]["templates"][0]["name"],
     ),
+    asked(
+        "API 3 catalogue O GET templates index of a locale",
+        "GET",
+        "/templates/index.de.json",
+        says=is_a(list),
+    ),
+    asked(
+        "API 3 catalogue O GET view_metadata of a missing model",
+        "GET",
+        "/api/view_metadata/loras?filename=no.safetensors",
+        status=404,
+    ),
     asked("API 3 catalogue O GET templates index_logo", "GET", "/templates/index_logo.json", says=equals({})),
     asked(
         "API 3 catalogue O GET templates of one",
@@ -209,6 +231,13 @@ ROWS = [
         "GET",
         "/api/assets?limit=5",
         says=lambda told: told.keys() == {"assets", "total", "has_more"},
+    ),
+    asked(
+        "API 3 catalogue O POST assets seed",
+        "POST",
+        "/api/assets/seed?wait=true",
+        json={},
+        says=lambda told: told["status"] == "completed",
     ),
     asked("API 3 catalogue O GET tags", "GET", "/api/tags", says=keys("tags", "total", "has_more")),
 ]

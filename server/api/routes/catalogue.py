@@ -86,7 +86,7 @@ async def templates(request: web.Request) -> web.Response:
 
 
 @PAGES.get("/templates/index.{language}.json", shape=Shape(answer=list[Object]))
-async def templates_in(request: web.Request) -> web.Response:
+async def templates_in(request: web.Request) -> web.StreamResponse:
     """The same for those who ask in their language; ours are told in English."""
     return await templates(request)
 

@@ -37,7 +37,7 @@ from server.memory import GIGABYTE, memory
 from server.store import Store
 from server.tokens import OWNER, Tokens
 from server.worker.keeping import Keeping
-from server.worker.parts import Factory, Lasting, PackReport, WorkerParts
+from server.worker.parts import Factory, Lasting, PackReport, Registered, WorkerParts
 from server.worker.parts import Services as WorkerServices
 from server.worker.saves import Journal, Saves
 from server.workspace import MODEL_FOLDERS, MODEL_SUFFIXES, SUFFIXES, Elsewhere, Workspace
@@ -98,7 +98,14 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     placement = _placement(compute)
     pool = Pool(placement, _weights_budget(placement.device, compute.reserve))
     registry = Registry(all_nodes())
-    packs = Packs(registry, _places(workspace), services.announce, services.skip, only=settings.only_packs)
+    packs = Packs(
+        registry,
+        _places(workspace),
+        services.announce,
+        services.skip,
+        only=settings.only_packs,
+        publish=services.publish,
+    )
     hashes = ContentHashes(workspace.user / HASHES)
     recorder = Recorder(workspace, hashes, placement, tuple(workspace.folders()), wanted=settings.metadata)
 
@@ -111,6 +118,9 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
         warm_up=warm_up,
         around=torch.inference_mode,
         refresh=packs.refresh,
+        registered=lambda: Registered(prompt_handlers=packs.prompt_handlers.any),
+        on_prompt=packs.prompt_handlers.change,
+        begin=packs.begin,
         free_models=pool.empty,
         models=pool.holdings,
         sources=pool.sources,
@@ -333,6 +343,7 @@ class Server:
         hub = self._hub = Hub(bus, lambda: queue.remaining, understood)
         hashes = Hashes(store.shelf, workspace.user / HASHES)
         self._library = Library(workspace, store.shelf, hashes, hub.tell_all)
+        backend.listen(hub.pass_on)
         runner = Runner(
             Surroundings(
                 store=store,

@@ -12,10 +12,19 @@ from typing import Any
 from nodes.compat import names
 from nodes.compat.adapt import adapt
 from nodes.compat.describe import inputs_of
-from nodes.compat.importing import PackHangs, code_version, import_pack, run_prestartup, within
+from nodes.compat.host import HANDLER_PATIENCE, PromptHandlers
+from nodes.compat.importing import (
+    PackHangs,
+    code_version,
+    import_pack,
+    module_name,
+    run_prestartup,
+    within,
+)
 from nodes.compat.install import install, share
+from nodes.compat.names.server_face import PromptServer
 from nodes.compat.places import Places
-from nodes.spec import Registry, SpecError
+from nodes.spec import Json, Registry, SpecError
 
 # Modules that are not called like the package they come in.
 PACKAGES = {
@@ -74,6 +83,10 @@ class _Pack:
     titles: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+def _tell_nobody(_event: str | int, _data: object, _client: str | None) -> None:
+    """No server listens."""
+
+
 class Packs:
     """The community packs of a worker.
 
@@ -84,6 +97,8 @@ class Packs:
         skip: packs not to load, and why.
         only: names of folders and files that are loaded; None for all.
         patience: seconds a pack may take to import.
+        publish: tells clients an event of a pack: its name or number, JSON or bytes, the client's id (None: all).
+        handler_patience: seconds that a pack's prompt handler may take.
     """
 
     def __init__(
@@ -95,6 +110,8 @@ class Packs:
         *,
         only: Collection[str] | None = None,
         patience: float = 30.0,
+        publish: Callable[[str | int, Any, str | None], None] = _tell_nobody,
+        handler_patience: float = HANDLER_PATIENCE,
     ) -> None:
         self._registry = registry
         self._places = places
@@ -103,10 +120,12 @@ class Packs:
         self._only = only
         self._patience = patience
         self._packs: list[_Pack] = []
+        self._publish = publish
+        self.prompt_handlers = PromptHandlers(self._owner, handler_patience)
 
     def load(self) -> tuple[Loaded, ...]:
         """Load every pack: all prestartup scripts first, then the packs by name."""
-        install(self._places)
+        install(self._places, self._publish)
         found = [path for path in find(self._places.packs) if self._may_load(path)]
         for path in found:
             if path.is_dir() and path.name not in self._skip:
@@ -128,6 +147,19 @@ class Packs:
                     pack.said[id] = said
                 except Exception:
                     log.warning("The node %s of %s cannot be described now.", id, pack.name, exc_info=True)
+
+    def begin(self, job: str, extra: Mapping[str, Json]) -> None:
+        """A job starts; `extra`: what its client sent beside the prompt."""
+        client = extra.get("client_id")
+        PromptServer.instance.begin(job, client if isinstance(client, str) else None)
+
+    def _owner(self, function: Callable[..., Any]) -> str:
+        """The pack that a function belongs to, as far as that can be told."""
+        module = str(getattr(function, "__module__", None) or type(function).__module__)
+        paths = [
+            path for path in find(self._places.packs) if f"{module}.".startswith(f"{module_name(path)}.")
+        ]
+        return paths[0].stem if paths else module
 
     def _is_news(self, id: str, node_class: Any) -> bool:
         known = self._registry.get(id)

@@ -82,7 +82,26 @@ class Line:
     text: str
 
 
-Outgoing: TypeAlias = Words | Picture | Line
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Bytes that a pack sends, under a number for itself. Where they pile up the oldest are dropped, as with pictures."""
+
+    event: int
+    data: bytes
+    number: int
+
+    @property
+    def key(self) -> str:
+        """None is like another."""
+        return f"frame {self.number}"
+
+    @property
+    def whole(self) -> bytes:
+        """As it is sent."""
+        return struct.pack(">I", self.event) + self.data
+
+
+Outgoing: TypeAlias = Words | Picture | Line | Frame
 
 
 def messages(event: Event) -> Sequence[Outgoing]:

@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from server.api.messages import Line, Outgoing, Picture, Words
+from server.api.messages import Frame, Line, Outgoing, Picture, Words
 
 STATES = 8 << 20  # bytes of what may not be dropped: with more, the client must come back
 PICTURES = 2 << 20  # bytes of pictures
@@ -54,7 +54,7 @@ class Outbox:
         slot = _Slot(message, _key(message), 0 if again else _size(message))
         if slot.key is not None:
             self._replace(slot.key, slot, always=isinstance(message, Picture) or _is_board(message))
-        if isinstance(message, Picture):
+        if isinstance(message, Picture | Frame):
             self._pixels += slot.size
             self._pictures[message.key] = slot
             self._trim()
@@ -97,7 +97,7 @@ class Outbox:
 
     def _forget(self, slot: _Slot) -> None:
         """It waits no more: it is sent, or worthless."""
-        if isinstance(slot.message, Picture):
+        if isinstance(slot.message, Picture | Frame):
             self._pixels -= slot.size
             self._pictures.pop(slot.message.key, None)
         elif slot.key is None:
@@ -130,4 +130,6 @@ def _is_board(message: Outgoing) -> bool:
 def _size(message: Outgoing) -> int:
     if isinstance(message, Picture):
         return len(message.preview.data)
+    if isinstance(message, Frame):
+        return len(message.data)
     return len(message.text)

@@ -8,6 +8,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from aiohttp import WSMsgType, web
 
@@ -15,6 +16,7 @@ from nodes.spec import Json
 from server.api import wire
 from server.api.board import Board, Pace
 from server.api.messages import (
+    Frame,
     Line,
     Outgoing,
     Picture,
@@ -42,9 +44,11 @@ from server.events import (
     NodeDone,
     NodesCached,
     NodeStarted,
+    Place,
     QueueChanged,
 )
 from server.graph.model import NodeId
+from server.worker.messages import PackEvent
 
 log = logging.getLogger(__name__)
 FLAG = "weft_events"  # the feature by which a client asks for numbered messages
@@ -160,6 +164,7 @@ class Hub:
         self._pace = Pace()
         self._board_changed = False
         self._timer: asyncio.TimerHandle | None = None
+        self._frames = 0  # that packs have sent
 
     async def serve(self) -> None:
         """Hand events on, until cancelled."""
@@ -199,6 +204,15 @@ class Hub:
     def tell_all(self, type: str, data: Mapping[str, Json]) -> None:
         """Tell all who are connected what is no event of a run."""
         self.send(tuple(self._clients), type, data)
+
+    def pass_on(self, event: PackEvent) -> None:
+        """Tell one client, or all, what a pack says."""
+        self._frames += 1
+        message = _from_pack(event, self._frames)
+        known = self._clients.get(event.client) if event.client is not None else None
+        listening = tuple(self._clients.values()) if event.client is None else filter(None, [known])
+        for client in listening:
+            client.tell([message] if message else [])
 
     def understands(self, sid: str, feature: str) -> bool:
         """Whether a client is connected now and declared a feature."""
@@ -352,7 +366,22 @@ def _for_all(event: Event) -> bool:
     return isinstance(event, QueueChanged | JobStopped)
 
 
-def _frame(client: Client, message: Picture | Line) -> bytes:
+def _from_pack(event: PackEvent, number: int) -> Outgoing | None:
+    """What a pack says as a message; None if it is none. A dict under a number is a line of text on a node."""
+    data = event.data
+    if isinstance(event.event, str):
+        return None if isinstance(data, bytes) else Words(event.event, cast("Mapping[str, Json]", data))
+    if isinstance(data, bytes):
+        return Frame(event.event, data, number)
+    if isinstance(data, Mapping):
+        job, node, text = (str(data.get(name, "")) for name in ("job", "node", "text"))
+        return Line(job, Place(node, node, node), text)
+    return None
+
+
+def _frame(client: Client, message: Picture | Line | Frame) -> bytes:
+    if isinstance(message, Frame):
+        return message.whole
     if isinstance(message, Line):
         return text_frame(message, names_job=client.understands("supports_progress_text_metadata"))
     known = client.understands("supports_preview_metadata")

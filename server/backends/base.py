@@ -3,7 +3,7 @@
 A backend runs one job at a time. Values live in it; only tokens, descriptions and reports cross.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from nodes.spec import Json, NodeSpec, RecordedFile
@@ -19,6 +19,7 @@ from server.graph.host import (
     Said,
     SwitchedOff,
 )
+from server.worker.messages import PackEvent
 from server.worker.parts import PackReport
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Call",
     "Complaint",
     "JobContext",
+    "PackEvent",
     "PackReport",
     "Progressed",
     "Remembered",
@@ -67,6 +69,14 @@ class Backend(Host, Protocol):
 
     async def validate(self, calls: Sequence[Call]) -> Sequence[Complaint]:
         """The nodes' own validation, of nodes that have one."""
+        ...
+
+    async def on_prompt(self, body: Mapping[str, Json]) -> Mapping[str, Json]:
+        """What packs make of the body of a posted prompt; where none wants to see it, it comes back as it is."""
+        ...
+
+    def listen(self, hear: Callable[[PackEvent], None]) -> None:
+        """From now on `hear` is called, on the event loop, for whatever packs tell clients."""
         ...
 
     def stop(self) -> None:

@@ -30,6 +30,7 @@ from server.worker.messages import (
     Close,
     Holding,
     Loading,
+    PackEvent,
     Question,
     Ready,
     Refused,
@@ -61,6 +62,10 @@ class _Pending:
     report: Callable[[Report], None] | None
 
 
+def _overhear(_event: PackEvent) -> None:
+    """No client is told."""
+
+
 class Child:
     """A worker process. Made, and used, on one event loop.
 
@@ -70,6 +75,7 @@ class Child:
         on_gone: called on the loop when the process has ended.
         memory: bytes that it may hold; 0: not known.
         sources: models that it is to load when it is ready, as the one before held them.
+        hear: told, on the loop, what packs tell clients.
 
     Attributes:
         ready: done once it is furnished; `BackendLost` if it never was.
@@ -86,6 +92,7 @@ class Child:
         on_gone: Callable[["Child"], None],
         memory: int = 0,
         sources: tuple[str, ...] = (),
+        hear: Callable[[PackEvent], None] = _overhear,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self._loop.create_future()
@@ -93,6 +100,7 @@ class Child:
         self.loading = ""
         self._born = self.beat = self._loop.time()
         self._on_gone = on_gone
+        self._hear = hear
         self._pending: dict[int, _Pending] = {}
         self._number = 0
         self._owed = 0  # answers that Stop would cut short
@@ -247,7 +255,7 @@ class Child:
                 log.error("A message of the worker was not understood: %s", error)
             except Exception:
                 log.exception("A message of the worker could not be read.")
-            for _ in filter(lambda message: isinstance(message, Reported), messages):
+            for _ in filter(lambda message: isinstance(message, Reported | PackEvent), messages):
                 self._unread.acquire()
             if not self._post(self._take, messages) or over:
                 break
@@ -303,6 +311,9 @@ class Child:
                 pending = self._pending.get(number)
                 if pending and pending.report:
                     pending.report(report)
+            case PackEvent():
+                self._unread.release()
+                self._hear(message)
             case Answered(number=number, answer=answer):
                 self._settle(number, answer, None)
             case Refused(number=number, message=text):

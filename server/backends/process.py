@@ -16,6 +16,7 @@ from server.backends.base import (
     Call,
     Complaint,
     JobContext,
+    PackEvent,
     PackReport,
     Remembered,
     Report,
@@ -33,6 +34,7 @@ from server.worker.messages import (
     Devices,
     End,
     Free,
+    OnPrompt,
     Packs,
     Question,
     Recall,
@@ -41,7 +43,7 @@ from server.worker.messages import (
     Standing,
     Validate,
 )
-from server.worker.parts import Factory
+from server.worker.parts import Factory, Registered
 
 MOST_STARTS = 3  # failed starts in a row before Weft waits between them
 SHORT_LIFE = 5.0  # seconds: a worker that ends this soon without a job has failed to start, ready or not
@@ -77,6 +79,8 @@ class ProcessBackend:
         self._stop_asked = False
         self._specs: Mapping[str, NodeSpec] | None = None
         self._edition = ""  # of these descriptions
+        self._registered = Registered()
+        self._hear: Callable[[PackEvent], None] | None = None
         self._chores: set[asyncio.Task[None]] = set()
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -186,6 +190,21 @@ class ProcessBackend:
             message = f"The node's own check of its inputs failed. {lost.message}"
             return (Complaint(asked.node, next(iter(asked.constants), ""), message),)
 
+    async def on_prompt(self, body: Mapping[str, Json]) -> Mapping[str, Json]:
+        """What packs make of the body of a posted prompt; if that ends the worker, it comes back as it is."""
+        await self.specs()
+        if not self._registered.prompt_handlers:
+            return body
+        try:
+            return await self._ask_patiently(OnPrompt(body))
+        except BackendLost as lost:
+            log.warning("The packs' prompt handlers did not answer, the prompt goes on without: %s", lost)
+            return body
+
+    def listen(self, hear: Callable[[PackEvent], None]) -> None:
+        """Whatever packs tell clients goes to `hear`."""
+        self._hear = hear
+
     async def free(self, *, models: bool, results: bool) -> None:
         """Let go of loaded models, of kept results."""
         await self._ask_patiently(Free(models, results))
@@ -203,7 +222,7 @@ class ProcessBackend:
     def _launch(self, sources: tuple[str, ...] = ()) -> None:
         self._why_none = None
         self._may_try.set()
-        child = Child(self._factory, self._skip, self._mourn, self._granted(), sources)
+        child = Child(self._factory, self._skip, self._mourn, self._granted(), sources, self._pass_on)
         self._child = child
         self._begin_chore(self._attend(child))
         self._begin_chore(watch_memory(child, self._most_memory))
@@ -228,8 +247,13 @@ class ProcessBackend:
 
     def _learn(self, described: Described) -> None:
         """Take in descriptions; those already known stay the same object."""
+        self._registered = described.registered
         if described.specs is not None:
             self._specs, self._edition = described.specs, described.edition
+
+    def _pass_on(self, event: PackEvent) -> None:
+        if self._hear is not None:
+            self._hear(event)
 
     def _mourn(self, child: Child) -> None:
         """A worker is gone: start the next, without the pack whose loading ended it."""

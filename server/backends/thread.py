@@ -5,9 +5,19 @@ Stop is asked for, never enforced: a node that hangs keeps its thread, and a nod
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 
 from nodes.spec import Json, NodeSpec, RecordedFile
-from server.backends.base import BackendLost, Call, Complaint, JobContext, PackReport, Remembered, Report
+from server.backends.base import (
+    BackendLost,
+    Call,
+    Complaint,
+    JobContext,
+    PackEvent,
+    PackReport,
+    Remembered,
+    Report,
+)
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Outcome, Task
 from server.worker.parts import Factory
@@ -25,9 +35,12 @@ class ThreadBackend:
         self._switch = StopSwitch()
         self._building: asyncio.Task[Worker] | None = None
         self._stop_asked = False
+        self._hear: Callable[[PackEvent], None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def start(self) -> None:
         """Begin to furnish the worker, in a thread."""
+        self._loop = asyncio.get_running_loop()
         if self._building is None:
             self._building = asyncio.create_task(asyncio.to_thread(self._build))
 
@@ -98,6 +111,17 @@ class ThreadBackend:
         """The nodes' own validation."""
         return await asyncio.to_thread((await self._worker()).validate, calls)
 
+    async def on_prompt(self, body: Mapping[str, Json]) -> Mapping[str, Json]:
+        """What packs make of the body of a posted prompt."""
+        worker = await self._worker()
+        if not worker.described(refresh=False, known="").registered.prompt_handlers:
+            return body
+        return await asyncio.to_thread(worker.on_prompt, body)
+
+    def listen(self, hear: Callable[[PackEvent], None]) -> None:
+        """Whatever packs tell clients goes to `hear`."""
+        self._hear = hear
+
     async def free(self, *, models: bool, results: bool) -> None:
         """Let go of loaded models, of kept results."""
         (await self._worker()).free(models=models, results=results)
@@ -111,7 +135,12 @@ class ThreadBackend:
         return await asyncio.to_thread((await self._worker()).standing, files)
 
     def _build(self) -> Worker:
-        return Worker(self._factory, self._switch, _hear_nothing, {})
+        return Worker(self._factory, self._switch, _hear_nothing, {}, publish=self._publish)
+
+    def _publish(self, event: str | int, data: "Json | bytes", client: str | None) -> None:
+        if self._hear is not None and self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._hear, PackEvent(event, data, client))
 
     async def _worker(self) -> Worker:
         """The worker, once it is furnished.

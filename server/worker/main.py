@@ -39,6 +39,8 @@ from server.worker.messages import (
     Free,
     Holding,
     Loading,
+    OnPrompt,
+    PackEvent,
     Packs,
     Question,
     Ready,
@@ -109,6 +111,7 @@ class Process:
                 self._skip,
                 lambda node: self._send(Asking(node)),
                 lambda sources: self._send(Holding(sources)),
+                lambda event, data, client: self._send(PackEvent(event, data, client)),
             )
         except BaseException:  # noqa: BLE001 - whatever it is, without parts there is no worker
             traceback.print_exc()
@@ -170,6 +173,8 @@ class Process:
                 return worker.described(refresh=refresh, known=known)
             case Packs():
                 return worker.packs()
+            case OnPrompt(body=body):
+                return worker.on_prompt(body)
             case Free(models=models, results=results):
                 worker.free(models=models, results=results)
                 return None

@@ -6,15 +6,16 @@ Both sides name what they accept: the server never loads a class that a pack bro
 import io
 import pickle
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
-from nodes.spec import NodeSpec, RecordedFile
+from nodes.spec import Json, NodeSpec, RecordedFile
 from server.graph.crossing import crosses
 from server.graph.host import Call, JobContext, Report
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Task
+from server.worker.parts import Registered
 
 OUR_MODULES = ("nodes.spec.", "server.graph.", "server.worker.")
 PLAIN_MODULES = frozenset({"builtins", "pathlib", "collections", "datetime", "copyreg"})
@@ -93,6 +94,13 @@ class Free:
 
 
 @dataclass(frozen=True, slots=True)
+class OnPrompt:
+    """What do packs make of this body of a posted prompt?"""
+
+    body: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
 class Devices:
     """What devices are there?"""
 
@@ -105,7 +113,18 @@ class Standing:
 
 
 Question: TypeAlias = (
-    Begin | Run | Recall | End | ChangeTokens | Validate | Specs | Packs | Free | Devices | Standing
+    Begin
+    | Run
+    | Recall
+    | End
+    | ChangeTokens
+    | Validate
+    | Specs
+    | Packs
+    | OnPrompt
+    | Free
+    | Devices
+    | Standing
 )
 
 
@@ -177,10 +196,20 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """All nodes, in an edition that has a name; `specs` is None if the asker knows it."""
+    """All nodes, in an edition that has a name; `specs` is None if the asker knows it. And what packs registered."""
 
     edition: str
     specs: Mapping[str, NodeSpec] | None
+    registered: Registered = field(default_factory=Registered)
+
+
+@dataclass(frozen=True, slots=True)
+class PackEvent:
+    """A pack tells clients something: JSON under a name, or bytes under a number. `client` None: all of them."""
+
+    event: str | int
+    data: "Json | bytes"
+    client: str | None
 
 
 @dataclass(frozen=True, slots=True)

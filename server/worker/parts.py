@@ -27,6 +27,25 @@ class PackReport:
     web_directory: str = ""
 
 
+# Tells clients an event of a pack: its name (data is JSON) or number (bytes), the client's id (None: all of them).
+Publish: TypeAlias = "Callable[[str | int, Json | bytes, str | None], None]"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What packs have hung on the server.
+
+    Attributes:
+        prompt_handlers: some want to see each prompt that is posted, and may change it.
+    """
+
+    prompt_handlers: bool = False
+
+
+def _tell_nobody(_event: str | int, _data: "Json | bytes", _client: str | None) -> None:
+    """No client listens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What a worker offers to those who furnish it.
@@ -35,11 +54,13 @@ class Services:
         check_stop: raises `nodes.spec.Stopped` if the person pressed Stop; for hooks between blocks of networks.
         announce: say which pack is about to be loaded; if that ends the process, the next worker skips it.
         skip: packs that ended a worker, and how, by name.
+        publish: tell clients what a pack says.
     """
 
     check_stop: Callable[[], None]
     announce: Callable[[str], None]
     skip: Mapping[str, str] = field(default_factory=dict[str, str])
+    publish: Publish = _tell_nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +88,14 @@ def _no_packs() -> Sequence[PackReport]:
 
 def _no_bytes() -> int:
     return 0
+
+
+def _unchanged(body: Mapping[str, Json]) -> Mapping[str, Json]:
+    return body
+
+
+def _unnoticed(_job: str, _extra: Mapping[str, Json]) -> None:
+    """Nobody wants to know."""
 
 
 def _unknown(_files: Sequence[RecordedFile]) -> Mapping[str, Json]:
@@ -109,6 +138,9 @@ class WorkerParts:
         saves: remembers the names that files took, for jobs that run again; None: nobody does.
         lasting: where those are kept that outlive the worker; None: nowhere.
         standing: what the record in a file would say today of this machine and of these files, see `nodes.builtin.record`.
+        registered: what packs have hung on the server.
+        on_prompt: what they make of a posted prompt; from one thread at a time.
+        begin: told of each job that starts: its id, what its client sent beside the prompt.
     """
 
     registry: Registry
@@ -129,6 +161,9 @@ class WorkerParts:
     saves: Saves | None = None
     lasting: Lasting | None = None
     standing: Callable[[Sequence[RecordedFile]], Mapping[str, Json]] = _unknown
+    registered: Callable[[], Registered] = Registered
+    on_prompt: Callable[[Mapping[str, Json]], Mapping[str, Json]] = _unchanged
+    begin: Callable[[str, Mapping[str, Json]], None] = _unnoticed
 
 
 Build: TypeAlias = Callable[[object, Services], WorkerParts]

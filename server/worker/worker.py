@@ -33,7 +33,7 @@ from server.worker.invoke import Invocation
 from server.worker.lanes import Lanes
 from server.worker.messages import Described
 from server.worker.outputs import Outputs
-from server.worker.parts import Factory, PackReport, Services, WorkerParts
+from server.worker.parts import Factory, PackReport, Publish, Services, WorkerParts
 from server.worker.questions import change_token, complaints
 from server.worker.room import AGAIN, Room, told
 from server.worker.running import NodeContext, PromiseBroken, RunningJob
@@ -59,6 +59,10 @@ def _unasked(_node: NodeId) -> None:
     """Nobody wants to know which node is asked."""
 
 
+def _untold(_event: str | int, _data: "Json | bytes", _client: str | None) -> None:
+    """No client listens."""
+
+
 class Worker:
     """Built once per process (or per test); its methods may be called from any thread.
 
@@ -69,6 +73,7 @@ class Worker:
         skip: packs not to load, and why.
         asking: told the id of each node before it is asked about its inputs.
         holding: told which models are loaded, when that changes.
+        publish: see `Services`.
     """
 
     def __init__(
@@ -79,11 +84,12 @@ class Worker:
         skip: Mapping[str, str],
         asking: Callable[[NodeId], None] = _unasked,
         holding: Callable[[tuple[str, ...]], None] = _unheld,
+        publish: Publish = _untold,
     ) -> None:
         self._switch = switch
         self._asking_node = asking
         self._holding, self._sources = holding, ()
-        self._parts: WorkerParts = factory.build(Services(switch.check, announce, skip))
+        self._parts: WorkerParts = factory.build(Services(switch.check, announce, skip, publish))
         self._packs: tuple[PackReport, ...] = tuple(self._parts.load_packs())
         self._name = secrets.token_hex(4)
         self._outputs = _outputs(self._parts, self._name)
@@ -100,6 +106,7 @@ class Worker:
         self._switch.clear()
         self._job = RunningJob(context)
         self._outputs.begin()
+        self._parts.begin(context.job, context.extra)
 
     def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> "Future[Outcome]":
         """Run one node; `report` is called from the thread in which it runs."""
@@ -147,7 +154,11 @@ class Worker:
         """All nodes, unless the asker knows this edition of them."""
         specs = self.specs(refresh=refresh)
         edition = f"{self._name}.{self._parts.registry.revision}"
-        return Described(edition, None if edition == known else specs)
+        return Described(edition, None if edition == known else specs, self._parts.registered())
+
+    def on_prompt(self, body: Mapping[str, Json]) -> Mapping[str, Json]:
+        """What packs make of the body of a posted prompt."""
+        return self._parts.on_prompt(body)
 
     def packs(self) -> Sequence[PackReport]:
         """How each community pack fared."""

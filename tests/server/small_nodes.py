@@ -26,7 +26,7 @@ from nodes.spec import (
     String,
     node,
 )
-from server.worker.parts import Lasting, Services, WorkerParts
+from server.worker.parts import Lasting, Registered, Services, WorkerParts
 from server.worker.saves import Journal, Saves
 
 FACTORY = "tests.server.small_nodes:build"
@@ -268,10 +268,21 @@ def build_with_packs(settings: object, services: Services) -> WorkerParts:
     assert isinstance(settings, WorkerSettings)
     workspace = build_workspace(settings.workspace, settings.packs, settings.elsewhere)
     registry = Registry(NODES)
-    packs = Packs(registry, _places(workspace), services.announce, services.skip, only=settings.only_packs)
+    packs = Packs(
+        registry,
+        _places(workspace),
+        services.announce,
+        services.skip,
+        only=settings.only_packs,
+        publish=services.publish,
+        handler_patience=2.0,
+    )
     return WorkerParts(
         registry=registry,
         files=workspace,
         load_packs=lambda: [_pack_report(loaded) for loaded in packs.load()],
         refresh=packs.refresh,
+        registered=lambda: Registered(prompt_handlers=packs.prompt_handlers.any),
+        on_prompt=packs.prompt_handlers.change,
+        begin=packs.begin,
     )

@@ -38,7 +38,10 @@ async def remaining(request: web.Request) -> web.Response:
 async def queue_prompt(request: web.Request) -> web.Response:
     """Validate a prompt and let it wait. It is durable before this answers."""
     behind = services(request)
-    wanted = await as_prompt(behind, wire.read_prompt(await read_json(request), str(uuid.uuid4())))
+    body = await read_json(request)
+    if isinstance(body, dict):
+        body = await behind.backend.on_prompt(body)
+    wanted = await as_prompt(behind, wire.read_prompt(body, str(uuid.uuid4())))
     wanted = replace(wanted, prompt=replaced(wanted.prompt, await behind.backend.specs()))
     judgement = await judged(behind, wanted)
     verdict = judgement.verdict

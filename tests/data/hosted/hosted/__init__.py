@@ -1,0 +1,76 @@
+"""A pack that hangs everything on its host that a pack can."""
+
+import time
+
+from PIL import Image
+from server import BinaryEventTypes, PromptServer, web
+
+instance = PromptServer.instance
+instance.a_packs_own_attribute = 5
+instance.supports.append("hosted")
+
+
+def doing(body):
+    return body.get("extra_data", {}).get("do", [])
+
+
+def raises(body):
+    if "raise" in doing(body):
+        body["prompt"]["out"]["inputs"]["value"] = "half done"
+        raise KeyError("it went wrong")
+    return body
+
+
+def gives_nothing(body):
+    return None if "nothing" in doing(body) else body
+
+
+def gives_garbage(body):
+    return {"prompt": object()} if "garbage" in doing(body) else body
+
+
+def hangs(body):
+    while "hang" in doing(body):
+        time.sleep(0.05)
+    return body
+
+
+def writes(body):
+    if "write" in doing(body):
+        body["prompt"]["out"]["inputs"]["value"] = "written by a handler"
+        body["extra_data"]["seen"] = ["first"]
+    if "break" in doing(body):
+        body["prompt"]["out"]["class_type"] = "Nobody"
+    return body
+
+
+for handler in (raises, gives_nothing, gives_garbage, hangs, writes):
+    instance.add_on_prompt_handler(handler)
+
+
+class Tells:
+    """Tells the client that queued it, and everybody, who runs."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"marker": ("STRING", {"default": ""})}}
+
+    RETURN_TYPES = ()
+    FUNCTION = "run"
+    OUTPUT_NODE = True
+
+    def run(self, marker):
+        who = {"client": instance.client_id, "node": instance.last_node_id, "prompt": instance.last_prompt_id}
+        instance.send_sync("hosted.all", {"marker": marker, **who})
+        instance.send_sync("hosted.one", {"marker": marker}, instance.client_id)
+        instance.send_sync("hosted.nobody", {"marker": marker}, "no client is called so")
+        instance.send_sync(BinaryEventTypes.PREVIEW_IMAGE, b"\0\0\0\1" + b"jpeg", instance.client_id)
+        picture = Image.new("RGBA", (64, 32))
+        instance.send_sync(BinaryEventTypes.UNENCODED_PREVIEW_IMAGE, ("PNG", picture, 16), instance.client_id)
+        metadata = {"node_id": "x"}
+        instance.send_sync(BinaryEventTypes.PREVIEW_IMAGE_WITH_METADATA, (("JPEG", picture, None), metadata))
+        instance.send_progress_text("a line", instance.last_node_id, instance.client_id)
+        return {"ui": {"text": [str(instance.a_packs_own_attribute)]}}
+
+
+NODE_CLASS_MAPPINGS = {"HostedTells": Tells}

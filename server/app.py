@@ -18,6 +18,7 @@ from server.api.kept import Kept
 from server.api.library import Library
 from server.api.logs import LogBook
 from server.api.messages import history_message
+from server.api.previews import wants_previews
 from server.api.scripts import Scripts
 from server.api.services import Limits, Services
 from server.api.site import Site, address, build_application, certificate
@@ -30,7 +31,6 @@ from server.graph.outcome import Failure, now_ms
 from server.hashes import Hashes
 from server.jobs.control import Control
 from server.jobs.history import History
-from server.jobs.job import Job
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner, Surroundings
 from server.memory import GIGABYTE, memory
@@ -53,9 +53,6 @@ DEFAULT_WORKFLOW = Path(__file__).with_name("default_workflow.json")
 HASHES = "hashes.json"  # in which workers keep the hashes of models
 # The version of the field's server whose protocol this one speaks; clients ask for it.
 SPEAKS = "0.8.0"
-PREVIEW_METHODS = frozenset(
-    {"none", "auto", "latent2rgb", "taesd"}
-)  # that a job may ask for; "default" is ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,19 +379,6 @@ class Server:
             argv=tuple(sys.argv),
             multi_user=config.multi_user and tokens is None,  # each token is a user already
         )
-
-
-def wants_previews(job: Job, always: bool | None, hub: Hub) -> bool:
-    """Whether a job's client is shown previews: as the job says, else as the server was started.
-
-    Else if it said that it understands them: plain clients take every binary message for a result.
-    """
-    if job.client is None:
-        return False
-    method = job.wish.extra.get("preview_method")
-    if method in PREVIEW_METHODS:
-        return method != "none"
-    return hub.understands(job.client, "supports_preview_metadata") if always is None else always
 
 
 def _spare_the_collector() -> None:

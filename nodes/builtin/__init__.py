@@ -4,7 +4,11 @@ from collections.abc import Sequence
 
 from nodes.builtin import (
     canny,
+    conditioning,
+    conditioning_models,
+    conditioning_sets,
     control,
+    hooks,
     image,
     image_batch,
     image_dataset,
@@ -32,6 +36,10 @@ MODULES = (
     loaders,
     lora,
     text,
+    conditioning,
+    conditioning_sets,
+    conditioning_models,
+    hooks,
     control,
     latent_empty,
     latent,

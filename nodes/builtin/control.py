@@ -3,11 +3,19 @@
 from dataclasses import replace
 from typing import Annotated
 
-from nodes.builtin.kinds import ConditioningIn, ConditioningOut, ControlIn, ImageIn
+from nodes.builtin.kinds import (
+    ConditioningIn,
+    ConditioningOut,
+    ControlIn,
+    ImageIn,
+    NegativeOut,
+    PositiveOut,
+    Strength,
+    VaeIn,
+)
 from nodes.diffusion.values import Cond, Conditioning, ControlUse, Vae
-from nodes.spec import Context, Float, Out, Socket, node
+from nodes.spec import Context, Float, Socket, node
 
-Strength = Annotated[float, Float(minimum=0.0, maximum=10.0, step=0.01)]
 Percent = Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.001)]
 
 
@@ -22,11 +30,30 @@ def controlnet_apply_advanced(
     start_percent: Percent = 0.0,
     end_percent: Percent = 1.0,
     vae: Annotated[Vae | None, Socket("VAE", optional=True)] = None,
-) -> tuple[
-    Annotated[Conditioning, Out("CONDITIONING", "positive")],
-    Annotated[Conditioning, Out("CONDITIONING", "negative")],
-]:
+) -> tuple[PositiveOut, NegativeOut]:
     """Let a picture steer both conditionings, from one share of the run to another."""
+    use = ControlUse(control_net, image, strength, start_percent, end_percent, vae)
+    return _with(positive, use), _with(negative, use)
+
+
+@node(
+    "ControlNetApplySD3",
+    name="Apply Controlnet with VAE",
+    category="conditioning/controlnet",
+    deprecated=True,
+)
+def controlnet_apply_sd3(
+    ctx: Context,
+    positive: ConditioningIn,
+    negative: ConditioningIn,
+    control_net: ControlIn,
+    vae: VaeIn,
+    image: ImageIn,
+    strength: Strength = 1.0,
+    start_percent: Percent = 0.0,
+    end_percent: Percent = 1.0,
+) -> tuple[PositiveOut, NegativeOut]:
+    """Let a picture steer both conditionings; nets that work on latents read it through the VAE."""
     use = ControlUse(control_net, image, strength, start_percent, end_percent, vae)
     return _with(positive, use), _with(negative, use)
 
@@ -53,4 +80,4 @@ def _steered(cond: Cond, use: ControlUse) -> Cond:
     return replace(cond, controls=(*cond.controls, use))
 
 
-NODES = (controlnet_apply_advanced, controlnet_apply)
+NODES = (controlnet_apply_advanced, controlnet_apply_sd3, controlnet_apply)

@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
-from nodes.diffusion.values import Clip, Conditioning, ControlNet, Image, Latent, Mask, Model, Vae
-from nodes.spec import Out, Socket
+from nodes.diffusion.values import Clip, Conditioning, ControlNet, HookGroup, Image, Latent, Mask, Model, Vae
+from nodes.spec import Combo, Float, Out, Socket, String
 
 ModelIn = Annotated[Model, Socket("MODEL")]
 ModelOut = Annotated[Model, Out("MODEL")]
@@ -22,3 +22,12 @@ ImageIn = Annotated[Image, Socket("IMAGE")]
 ImageOut = Annotated[Image, Out("IMAGE")]
 MaskIn = Annotated[Mask, Socket("MASK")]
 MaskOut = Annotated[Mask, Out("MASK")]
+PositiveOut = Annotated[Conditioning, Out("CONDITIONING", "positive")]
+NegativeOut = Annotated[Conditioning, Out("CONDITIONING", "negative")]
+HooksIn = Annotated[HookGroup | None, Socket("HOOKS", optional=True)]
+HooksOut = Annotated[HookGroup | None, Out("HOOKS")]
+Prompt = Annotated[str, String(multiline=True, dynamic=True)]
+Strength = Annotated[float, Float(minimum=0.0, maximum=10.0, step=0.01)]
+
+BOUNDS = "mask bounds"
+MaskBounds = Annotated[str, Combo(("default", BOUNDS))]  # whether a mask's bounds become an area

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.pool import Pool, Session
-from nodes.diffusion.values import CheckpointRef
+from nodes.diffusion.values import CheckpointRef, Clip
 from nodes.spec import Context, NodeError
 
 
@@ -39,3 +39,17 @@ def told() -> Iterator[None]:
         yield
     except DiffusionError as error:
         raise NodeError(error.message, error.hint) from error
+
+
+def there(clip: Clip | None) -> Clip:
+    """The text encoder.
+
+    Raises:
+        NodeError: the checkpoint brought none.
+    """
+    if clip is None:
+        raise NodeError(
+            "The checkpoint brought no text encoder.",
+            "Load one that has it, or connect CLIP from another loader.",
+        )
+    return clip

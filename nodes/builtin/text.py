@@ -1,26 +1,27 @@
-"""Prompts: encoding, joining, and how deep into the text encoder to read."""
+"""Prompts: read by the text encoder, and how deep into it to look."""
 
 from dataclasses import replace
 from typing import Annotated
 
-import torch
+from nodes.builtin.encoding import encoded
+from nodes.builtin.kinds import ClipIn, ClipOut, ConditioningIn, ConditioningOut, Prompt
+from nodes.builtin.models import there
+from nodes.spec import Combo, Context, Int, node
 
-from nodes.builtin.kinds import ClipIn, ClipOut, ConditioningIn, ConditioningOut
-from nodes.builtin.models import models
-from nodes.diffusion.values import Clip, Cond
-from nodes.spec import Context, Int, NodeError, String, node
+# As published with Lumina-Image 2.0 (Qin et al. 2025, arXiv:2503.21758).
+SYSTEM_PROMPTS = {
+    "superior": "You are an assistant designed to generate superior images with the superior degree of "
+    "image-text alignment based on textual prompts or user prompts.",
+    "alignment": "You are an assistant designed to generate high-quality images with the highest degree of "
+    "image-text alignment based on textual prompts.",
+}
+Pixels = Annotated[int, Int(minimum=0, maximum=16384)]
 
 
 @node("CLIPTextEncode", name="CLIP Text Encode (Prompt)", category="conditioning")
-def clip_text_encode(
-    ctx: Context, text: Annotated[str, String(multiline=True, dynamic=True)], clip: ClipIn
-) -> ConditioningOut:
+def clip_text_encode(ctx: Context, text: Prompt, clip: ClipIn) -> ConditioningOut:
     """What the picture should show, or, as negative, should not. `(word:1.2)` weighs a word; long prompts are fine."""
-    with models(ctx) as loaded:
-        encoded = loaded.encode(_there(clip), text)
-        for warning in loaded.warnings:
-            ctx.say(warning)
-    return (Cond(encoded.context, encoded.pooled),)
+    return encoded(ctx, clip, text)
 
 
 @node("CLIPSetLastLayer", name="CLIP Set Last Layer", category="conditioning")
@@ -28,35 +29,42 @@ def clip_set_last_layer(
     ctx: Context, clip: ClipIn, stop_at_clip_layer: Annotated[int, Int(minimum=-24, maximum=-1, step=1)] = -1
 ) -> ClipOut:
     """Read the text encoder at an earlier layer: -1 is the last, -2 the one before ("clip skip 2")."""
-    return replace(_there(clip), last_layer=stop_at_clip_layer)
+    return replace(there(clip), last_layer=stop_at_clip_layer)
 
 
-@node("ConditioningCombine", name="Conditioning (Combine)", category="conditioning")
-def conditioning_combine(
-    ctx: Context, conditioning_1: ConditioningIn, conditioning_2: ConditioningIn
+@node("CLIPTextEncodeControlnet", category="_for_testing/conditioning", experimental=True)
+def clip_text_encode_controlnet(
+    ctx: Context, clip: ClipIn, conditioning: ConditioningIn, text: Prompt
 ) -> ConditioningOut:
-    """Both at once: their predictions are averaged."""
-    return (*conditioning_1, *conditioning_2)
+    """Give control networks a prompt of their own."""
+    read = encoded(ctx, clip, text)[0]
+    said = {"cross_attn_controlnet": read.context, "pooled_output_controlnet": read.pooled}
+    return tuple(cond.with_extra(said) for cond in conditioning)
 
 
-@node("ConditioningConcat", name="Conditioning (Concat)", category="conditioning")
-def conditioning_concat(
-    ctx: Context, conditioning_to: ConditioningIn, conditioning_from: ConditioningIn
+@node("CLIPTextEncodePixArtAlpha", category="advanced/conditioning")
+def clip_text_encode_pixart_alpha(
+    ctx: Context, width: Pixels = 1024, height: Pixels = 1024, *, text: Prompt, clip: ClipIn
 ) -> ConditioningOut:
-    """One after the other, as a longer prompt."""
-    if not conditioning_from:
-        return conditioning_to
-    added = conditioning_from[0].context
-    return tuple(replace(cond, context=torch.cat((cond.context, added), 1)) for cond in conditioning_to)
+    """A prompt for PixArt alpha, which is told the picture's size with it."""
+    return encoded(ctx, clip, text, {"width": width, "height": height})
 
 
-def _there(clip: Clip | None) -> Clip:
-    if clip is None:
-        raise NodeError(
-            "The checkpoint brought no text encoder.",
-            "Load one that has it, or connect CLIP from another loader.",
-        )
-    return clip
+@node("CLIPTextEncodeLumina2", name="CLIP Text Encode for Lumina2", category="conditioning")
+def clip_text_encode_lumina2(
+    ctx: Context,
+    system_prompt: Annotated[str, Combo(tuple(SYSTEM_PROMPTS), bare=False)],
+    user_prompt: Prompt,
+    clip: ClipIn,
+) -> ConditioningOut:
+    """A prompt for Lumina 2, after a sentence that says what is wanted of it: beauty, or to follow the words."""
+    return encoded(ctx, clip, f"{SYSTEM_PROMPTS[system_prompt]} <Prompt Start> {user_prompt}")
 
 
-NODES = (clip_text_encode, clip_set_last_layer, conditioning_combine, conditioning_concat)
+NODES = (
+    clip_text_encode,
+    clip_set_last_layer,
+    clip_text_encode_controlnet,
+    clip_text_encode_pixart_alpha,
+    clip_text_encode_lumina2,
+)

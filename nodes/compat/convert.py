@@ -6,11 +6,10 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from nodes.diffusion.values import Area, Cond, ControlUse, Latent
+from nodes.diffusion.values import Area, Cond, ControlUse, HookGroup, Latent, Span
 from nodes.spec import ANY, Blocker
 
 PERCENTAGE = "percentage"
-COND_NUMBERS = ("strength", "mask_strength", "start_percent", "end_percent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,8 @@ def outward(value: object) -> object:
         return _latent_dict(value)
     if isinstance(value, tuple) and value and all(isinstance(entry, Cond) for entry in value):
         return [_cond_pair(entry) for entry in cast("tuple[Cond, ...]", value)]
+    if isinstance(value, Span):
+        return (value.start, value.end)
     if isinstance(value, Blocker):
         return BlockerFace(value.message)
     return value
@@ -50,6 +51,8 @@ def inward(value: object, kind: str) -> object:
         return _latent(cast("Mapping[str, Any]", value))
     if kind == "CONDITIONING" or (kind == ANY and _is_conditioning(value)):
         return _conditioning(value)
+    if kind == "TIMESTEPS_RANGE" and isinstance(value, list | tuple):
+        return Span(*(float(end) for end in cast("Sequence[float]", value)))
     return value
 
 
@@ -105,19 +108,29 @@ def _latent(value: Mapping[str, Any]) -> Latent:
 
 
 def _cond_pair(cond: Cond) -> list[object]:
-    plain = Cond(cond.context)
     options: dict[str, object] = dict(cond.extra)
     if cond.pooled is not None:
         options["pooled_output"] = cond.pooled
     if cond.area is not None:
         options["area"] = _area_tuple(cond.area)
+    if cond.strength is not None:
+        options["strength"] = cond.strength
     if cond.mask is not None:
-        options["mask"] = cond.mask
+        options |= {"mask": cond.mask, "mask_strength": cond.mask_strength}
+    if cond.mask is not None or cond.area is not None:
+        options["set_area_to_bounds"] = cond.to_bounds
+    if cond.span is not None:
+        options |= {"start_percent": cond.span.start, "end_percent": cond.span.end}
+    if cond.read_for is not None:
+        options |= {"clip_start_percent": cond.read_for.start, "clip_end_percent": cond.read_for.end}
+    if cond.fills:
+        options["default"] = True
+    if cond.hooks is not None:
+        options["hooks"] = cond.hooks
     if cond.controls:
         options["control"] = ControlNet(cond.controls)
         options["control_apply_to_uncond"] = any(control.also_negative for control in cond.controls)
-    changed = (name for name in COND_NUMBERS if getattr(cond, name) != getattr(plain, name))
-    return [cond.context, options | {name: getattr(cond, name) for name in changed}]
+    return [cond.context, options]
 
 
 def _conditioning(value: object) -> object:
@@ -130,28 +143,49 @@ def _conditioning(value: object) -> object:
 
 def _cond(context: Tensor, options: Mapping[str, Any]) -> Cond:
     rest = dict(options)
-    numbers = {name: float(rest.pop(name)) for name in COND_NUMBERS if name in rest}
-    area = rest.pop("area", None)
-    controls = rest.get("control")
+    area, strength = rest.pop("area", None), rest.pop("strength", None)
+    controls, hooks = rest.get("control"), rest.get("hooks")
     if isinstance(controls, ControlNet):  # our own, carried through the pack
         del rest["control"]
         rest.pop("control_apply_to_uncond", None)
+    if isinstance(hooks, HookGroup):
+        del rest["hooks"]
     return Cond(
         context,
         pooled=rest.pop("pooled_output", None),
         area=_area(area) if area is not None else None,
+        strength=None if strength is None else float(strength),
         mask=rest.pop("mask", None),
+        mask_strength=float(rest.pop("mask_strength", 1.0)),
+        to_bounds=bool(rest.pop("set_area_to_bounds", False)),
+        span=_span(rest.pop("start_percent", None), rest.pop("end_percent", None)),
+        read_for=_span(rest.pop("clip_start_percent", None), rest.pop("clip_end_percent", None)),
+        fills=bool(rest.pop("default", False)),
         controls=controls.uses if isinstance(controls, ControlNet) else (),
+        hooks=hooks if isinstance(hooks, HookGroup) else None,
         extra=rest,
-        **numbers,
     )
 
 
+def _span(start: float | None, end: float | None) -> Span | None:
+    if start is None and end is None:
+        return None
+    return Span(0.0 if start is None else float(start), 1.0 if end is None else float(end))
+
+
 def _area_tuple(area: Area) -> tuple[object, ...]:
-    sides = (area.height, area.width, area.y, area.x)
-    return (PERCENTAGE, *sides) if area.relative else tuple(int(side) for side in sides)
+    sizes, places = (area.height, area.width), (area.y, area.x)
+    if area.frames is not None:
+        sizes, places = (area.frames, *sizes), (area.first, *places)
+    if area.relative:
+        return (PERCENTAGE, *(float(side) for side in (*sizes, *places)))
+    return tuple(int(side) for side in (*sizes, *places))
 
 
 def _area(area: Sequence[Any]) -> Area:
     relative = area[0] == PERCENTAGE
-    return Area(*(area[1:] if relative else area), relative=relative)
+    sides = tuple(area[1:] if relative else area)
+    if len(sides) == 6:
+        frames, height, width, first, y, x = sides
+        return Area(height, width, y, x, relative, frames, first)
+    return Area(*sides, relative=relative)

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import cast
@@ -45,7 +46,7 @@ from nodes.diffusion.patches import (
     Strong,
     read_lora,
 )
-from nodes.diffusion.text import Encoding, FindEmbedding, TextEncoder
+from nodes.diffusion.text import Encoding, FindVectors, TextEncoder
 from nodes.diffusion.vae import PixelCoder, VaeCoder
 from nodes.diffusion.values import PIXEL_SPACE, CheckpointRef, Clip, ControlNet, LoraPatch, Model, Vae
 
@@ -282,9 +283,14 @@ class Session:
         )
         return cast("TextEncoder", self._take(Part.TEXT, clip.checkpoint, clip.patches, build).loaded)
 
-    def encode(self, clip: Clip, prompt: str, find: FindEmbedding | None = None) -> Encoding:
-        """A prompt as a recipe's text encoder reads it, with learned vectors that `find` knows. Errors as `network`."""
-        return self.text(clip).encode(prompt, clip.last_layer, find)
+    def encode(self, clip: Clip, prompt: str, find: FindVectors | None = None) -> Encoding:
+        """A prompt as a recipe's text encoder reads it. Errors as `network`.
+
+        Args:
+            find: learned vectors by the name that a prompt calls them, for an encoder by its name ("l").
+        """
+        known = None if find is None else partial(find, encoder="l")
+        return self.text(clip).encode(prompt, clip.last_layer, known)
 
     def vae(self, vae: Vae) -> VaeCoder | PixelCoder:
         """The autoencoder of a recipe. Errors as `network`."""

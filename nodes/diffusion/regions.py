@@ -69,7 +69,8 @@ def weight(cond: Cond, latents: Latents) -> Tensor:
     """How much a condition counts at each place of its rectangle, Float[batch 1 height width]."""
     height, width = latents.shape[-2:]
     place = rectangle(cond.area, height, width)
-    inside = place.cut(latents.new_full((len(latents), 1, height, width), cond.strength))
+    strength = 1.0 if cond.strength is None else cond.strength
+    inside = place.cut(latents.new_full((len(latents), 1, height, width), strength))
     if cond.mask is not None:
         mask = F.interpolate(cond.mask[:, None].float(), (height, width), mode="bilinear").to(latents)
         return inside * place.cut(for_batch(mask, len(latents))) * cond.mask_strength

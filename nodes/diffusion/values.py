@@ -63,6 +63,79 @@ class LoraPatch:
 
 
 @dataclass(frozen=True, slots=True)
+class HookKeyframe:
+    """From a share of the run on, hooks count `strength` times as much.
+
+    Attributes:
+        guaranteed: steps for which it stays, even if the next one's time has come.
+    """
+
+    strength: float
+    start: float = 0.0
+    guaranteed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HookKeyframeGroup:
+    """How the strength of hooks goes over a run: by start, those of one start in the order in which they came."""
+
+    keyframes: tuple[HookKeyframe, ...] = ()
+
+    def at(self, share: float) -> float:
+        """How many times as much hooks count at a share of the run; before the first keyframe as at it."""
+        passed = [entry for entry in self.keyframes if entry.start <= share] or self.keyframes[:1]
+        return passed[-1].strength if passed else 1.0
+
+    def with_keyframe(self, keyframe: HookKeyframe) -> "HookKeyframeGroup":
+        """One longer."""
+        return HookKeyframeGroup(tuple(sorted((*self.keyframes, keyframe), key=lambda entry: entry.start)))
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A LoRA that is on the weights while a condition is computed.
+
+    Attributes:
+        strength_model, strength_clip: how far, before keyframes.
+    """
+
+    file: CheckpointRef
+    strength_model: float
+    strength_clip: float
+    keyframes: HookKeyframeGroup = HookKeyframeGroup()
+
+
+@dataclass(frozen=True, slots=True)
+class HookGroup:
+    """Hooks that work together."""
+
+    hooks: tuple[Hook, ...] = ()
+
+    def with_hooks(self, others: "HookGroup") -> "HookGroup":
+        """Both; a hook that comes twice is kept once."""
+        return HookGroup((*self.hooks, *(hook for hook in others.hooks if hook not in self.hooks)))
+
+    def without_keyframes(self) -> "HookGroup":
+        """The same at full strength throughout."""
+        return self.with_keyframes(HookKeyframeGroup())
+
+    def at(self, share: float) -> tuple[LoraPatch, ...]:
+        """What is put on a text encoder for a share of the run."""
+        patches = ((hook, hook.strength_clip * hook.keyframes.at(share)) for hook in self.hooks)
+        return tuple(LoraPatch(hook.file, strength) for hook, strength in patches if strength)
+
+    def starts(self) -> tuple[float, ...]:
+        """Where the strength of any hook changes: shares of the run, 0 first."""
+        return tuple(
+            sorted({0.0, *(entry.start for hook in self.hooks for entry in hook.keyframes.keyframes)})
+        )
+
+    def with_keyframes(self, keyframes: HookKeyframeGroup) -> "HookGroup":
+        """The same with these keyframes on every hook."""
+        return HookGroup(tuple(replace(hook, keyframes=keyframes) for hook in self.hooks))
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSettings:
     """How a model is sampled, where a node changed that. Widened by later families."""
 
@@ -84,11 +157,27 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Recipe of a text encoder; `last_layer` counts from the end: -1 is the last, None the model's own choice."""
+    """Recipe of a text encoder, or of the several that a family reads together.
+
+    Attributes:
+        last_layer: which hidden state is read, from the end: -1 is the last, None the family's own choice.
+        others: further files, in the order in which a loader named them.
+        kind: the family that it is meant for, as loaders call it; empty: told from the weights.
+        hooks: further patches, as strong as their keyframes say.
+        hands_hooks_on: what is read carries the hooks on to the model.
+        scheduled: read once for each strength that the keyframes name, else once with none of them.
+        padding: least lengths by name of encoder ("t5xxl"): padding after the end, then tokens in all.
+    """
 
     checkpoint: CheckpointRef
     patches: tuple[LoraPatch, ...] = ()
     last_layer: int | None = None
+    others: tuple[CheckpointRef, ...] = ()
+    kind: str = ""
+    hooks: HookGroup | None = None
+    hands_hooks_on: bool = True
+    scheduled: bool = False
+    padding: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
     def patched(self, patch: LoraPatch) -> "Clip":
         """One patch longer."""
@@ -134,13 +223,27 @@ class ControlUse:
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A rectangle in latent units, or in shares of the picture if `relative`."""
+    """A rectangle in latent units, or in shares of the picture if `relative`; of videos a span of frames too.
+
+    Attributes:
+        frames, first: how many, and from which on; `frames` None: all of them.
+    """
 
     height: float | int
     width: float | int
     y: float | int
     x: float | int
     relative: bool = False
+    frames: float | int | None = None
+    first: float | int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A share of a run: 0 is its start, 1 its end; both ends belong to it."""
+
+    start: float = 0.0
+    end: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,21 +253,32 @@ class Cond:
     Attributes:
         context: Float[batch token feature]; what cross-attention reads.
         pooled: Float[batch feature] or None.
+        strength: None where no node has said one: it counts as 1.
         mask: Float[batch height width]; None: the whole area.
-        start_percent, end_percent: the share of the run in which it counts.
-        extra: further entries that packs and workflows carry along.
+        to_bounds: with a mask and no area, what is outside the mask's bounds is not computed.
+        span: the share of the run in which it counts; None: all of it. `read_for`: that for which its text was read.
+        fills: it counts where the other conditions of its side leave room, and nowhere else.
+        hooks: changes of weights while this is computed; None: none.
+        extra: what else steers families that read it (`conditions.py` knows the names), and what packs carry along.
     """
 
     context: Tensor
     pooled: Tensor | None = None
     area: Area | None = None
-    strength: float = 1.0
+    strength: float | None = None
     mask: Tensor | None = None
     mask_strength: float = 1.0
-    start_percent: float = 0.0
-    end_percent: float = 1.0
+    to_bounds: bool = False
+    span: Span | None = None
+    read_for: Span | None = None
+    fills: bool = False
     controls: tuple[ControlUse, ...] = ()
+    hooks: "HookGroup | None" = None
     extra: Mapping[str, object] = field(default_factory=dict[str, object])
+
+    def with_extra(self, entries: Mapping[str, object]) -> "Cond":
+        """The same with further entries in `extra`."""
+        return replace(self, extra={**self.extra, **entries})
 
 
 Conditioning: TypeAlias = tuple[Cond, ...]

@@ -23,10 +23,13 @@ from nodes.diffusion.values import (
     Cond,
     ControlNet,
     ControlUse,
+    Hook,
+    HookGroup,
     Latent,
     LoraPatch,
     Model,
     ModelSettings,
+    Span,
     Vae,
 )
 from nodes.spec import Blocker, Unstorable
@@ -77,7 +80,8 @@ VALUES = {
     "latent": Latent(noise(2, 4, 3, 5)),
     "masked latent": Latent(noise(1, 4, 2, 2), noise(1, 1, 16, 16), (3, 1), {"ratio": 8, "more": noise(2)}),
     "conditioning": (
-        Cond(noise(1, 77, 8), noise(1, 8), Area(8, 8, 0, 1), 0.7, noise(1, 4, 4), 0.2, 0.1, 0.8, (CONTROL,)),
+        Cond(noise(1, 77, 8), noise(1, 8), Area(8, 8, 0, 1), 0.7, noise(1, 4, 4), 0.2, controls=(CONTROL,)),
+        Cond(noise(1, 5, 8), span=Span(0.1, 0.8), fills=True, hooks=HookGroup((Hook(FILE, 0.5, 0.0),))),
         Cond(noise(1, 3, 8), area=Area(0.5, 0.5, 0.0, 0.25, True), extra={"hooks": [1, None]}),
     ),
     "image": noise(1, 8, 8, 3),

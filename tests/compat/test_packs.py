@@ -12,7 +12,7 @@ import torch
 from nodes.compat import Loaded, Packs, Places
 from nodes.compat.convert import inward, outward
 from nodes.compat.describe import describe
-from nodes.diffusion.values import Area, CheckpointRef, Cond, ControlNet, ControlUse, Latent
+from nodes.diffusion.values import Area, CheckpointRef, Cond, ControlNet, ControlUse, Latent, Span
 from nodes.spec import Choices, Registry, Section
 from server.graph.host import Call, Progressed
 from server.graph.outcome import Blocked, Done, Expanded, Failure, Interrupted, Missing, Needs
@@ -298,7 +298,7 @@ def test_a_value_survives_the_way_out_and_in():
         area=Area(0.5, 0.5, 0.0, 0.25, relative=True),
         strength=0.7,
         mask=torch.ones(1, 8, 8),
-        start_percent=0.2,
+        span=Span(0.2, 1.0),
         controls=(ControlUse(net, hint, also_negative=True),),
         extra={"guidance": 3.5},
     )
@@ -308,7 +308,7 @@ def test_a_value_survives_the_way_out_and_in():
     assert options["area"] == ("percentage", 0.5, 0.5, 0.0, 0.25)
     assert options["guidance"] == 3.5 and options["control_apply_to_uncond"] is True
     back = inward(face, "CONDITIONING")[0]  # type: ignore[index]
-    assert (back.area, back.strength, back.start_percent) == (cond.area, 0.7, 0.2)
+    assert (back.area, back.strength, back.span) == (cond.area, 0.7, Span(0.2, 1.0))
     assert back.controls == cond.controls and back.extra == cond.extra and back.context is cond.context
     latent = Latent(torch.ones(2, 4, 8, 8), torch.ones(2, 1, 64, 64), (3, 4), {"type": "audio"})
     again = inward(outward(latent), "*")

@@ -21,7 +21,7 @@ from nodes.diffusion.denoiser import (
     network_input,
 )
 from nodes.diffusion.regions import Rectangle, common_length, for_batch, matched, rectangle, weight
-from nodes.diffusion.values import Cond, Conditioning, ControlNet, ControlUse, Latents, Sigma
+from nodes.diffusion.values import Cond, Conditioning, ControlNet, ControlUse, Latents, Sigma, Span
 
 TINY = 1e-37  # keeps places that no condition covers at 0
 WIDEST_REPEAT = 4  # contexts are repeated to a common length up to this ratio
@@ -76,7 +76,9 @@ class Conditioned:
         height, width = latents.shape[-2:]
         lent = [sides[0], *(with_lent_controls(side, sides[0]) for side in sides[1:])]
         active = [
-            tuple(cond for cond in side if self._active(cond.start_percent, cond.end_percent, sigma))
+            tuple(
+                cond for cond in side if self._within(cond.span, sigma) and self._within(cond.read_for, sigma)
+            )
             for side in lent
         ]
         if len(active) == 2:
@@ -112,7 +114,7 @@ class Conditioned:
     ) -> Residuals | None:
         total: Residuals | None = None
         for use in uses:
-            if use.strength == 0.0 or not self._active(use.start_percent, use.end_percent, sigma):
+            if use.strength == 0.0 or not self._within(Span(use.start_percent, use.end_percent), sigma):
                 continue
             if self.controls is None:
                 raise ValueError("A condition has a control network, but nothing was given that loads it.")
@@ -130,9 +132,9 @@ class Conditioned:
             self._hints[place] = fitted_hint(use.hint, width * pixels, height * pixels)
         return self._hints[place]
 
-    def _active(self, start: float, end: float, sigma: float) -> bool:
+    def _within(self, span: Span | None, sigma: float) -> bool:
         levels = self.network.levels
-        return levels.at_percent(end) <= sigma <= levels.at_percent(start)
+        return span is None or levels.at_percent(span.end) <= sigma <= levels.at_percent(span.start)
 
 
 def with_lent_controls(negative: Conditioning, positive: Conditioning) -> Conditioning:

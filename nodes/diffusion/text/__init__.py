@@ -3,6 +3,7 @@
 from nodes.diffusion.text.encoder import EncoderKind, Encoding, TextEncoder
 from nodes.diffusion.text.tokens import (
     FindEmbedding,
+    FindVectors,
     Token,
     Tokenizer,
     Tokens,
@@ -15,6 +16,7 @@ __all__ = [
     "EncoderKind",
     "Encoding",
     "FindEmbedding",
+    "FindVectors",
     "Segment",
     "TextEncoder",
     "Token",

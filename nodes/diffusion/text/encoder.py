@@ -1,8 +1,8 @@
 """A CLIP text model at work: chunks of weighted tokens to context and pooled vector."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -28,11 +28,17 @@ class EncoderKind:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoding:
-    """An encoded prompt: context Float[1 token feature], pooled Float[1 feature]; warnings for who wrote it."""
+    """An encoded prompt: context Float[1 token feature], pooled Float[1 feature] if the family has one.
+
+    Attributes:
+        warnings: for who wrote it.
+        extra: what else the family reads of it, by the names of conditioning.
+    """
 
     context: Tensor
-    pooled: Tensor
+    pooled: Tensor | None
     warnings: tuple[str, ...] = ()
+    extra: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from tokenizers import Regex
 from tokenizers import Tokenizer as Bpe
@@ -34,6 +34,15 @@ LEARNED = re.compile(r"(?:(?<=\s)|^)embedding:(\S*)")
 STAND_IN = 0  # the id where a learned vector stands
 
 FindEmbedding: TypeAlias = Callable[[str], Tensor | None]
+
+
+@runtime_checkable
+class FindVectors(Protocol):
+    """Finds learned vectors."""
+
+    def __call__(self, name: str, encoder: str) -> Tensor | None:
+        """Float[token feature] by the name that a prompt calls them, for an encoder by its own ("l"); None: unknown."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from nodes.diffusion.denoiser import (
 )
 from nodes.diffusion.guidance import Guided, fitted_hint, with_lent_controls
 from nodes.diffusion.noise_levels import NoiseLevels, from_betas, scaled_linear_betas
-from nodes.diffusion.values import Area, CheckpointRef, Cond, ControlNet, ControlUse
+from nodes.diffusion.values import Area, CheckpointRef, Cond, ControlNet, ControlUse, Span
 
 SIGMA = from_betas(scaled_linear_betas()).sigmas[500]
 ZERO = torch.zeros(1, 4, 16, 16)
@@ -137,7 +137,7 @@ def test_an_area_is_guided_from_the_negative_that_holds_it():
 
 
 def test_a_condition_counts_only_in_its_share_of_the_run():
-    early, late = cond(1.0, end_percent=0.4), cond(3.0, start_percent=0.4)
+    early, late = cond(1.0, span=Span(0.0, 0.4)), cond(3.0, span=Span(0.4, 1.0))
     guided = Guided(Echo(), (early, late), (), 1.0)
     high, low = guided.network.levels.at_percent(0.2), guided.network.levels.at_percent(0.8)
     assert torch.allclose(guided(ZERO, torch.tensor(high)), torch.tensor(1.0), atol=0.1)
@@ -145,7 +145,7 @@ def test_a_condition_counts_only_in_its_share_of_the_run():
 
 
 def test_without_any_active_condition_the_estimate_is_zero_not_nan():
-    assert torch.equal(estimate(cond(1.0, start_percent=0.99)), ZERO)
+    assert torch.equal(estimate(cond(1.0, span=Span(0.99, 1.0))), ZERO)
 
 
 def test_controls_add_up_by_strength_and_keep_to_their_share():

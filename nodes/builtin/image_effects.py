@@ -121,7 +121,7 @@ def image_rgb_to_yuv(
 
 
 @node("ImageYUVToRGB", category="image/batch")
-def image_yuv_to_rgb(ctx: Context, Y: ImageIn, U: ImageIn, V: ImageIn) -> ImageOut:  # noqa: N803 - the field's names
+def image_yuv_to_rgb(ctx: Context, Y: ImageIn, U: ImageIn, V: ImageIn) -> ImageOut:
     """A picture from its brightness and two differences of colour."""
     return from_yuv(Y.mean(-1), U.mean(-1), V.mean(-1))
 

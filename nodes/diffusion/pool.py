@@ -195,21 +195,25 @@ class Pool:
 
     def _built(self, part: Part, source: CheckpointRef, build: "_Build") -> _Kept:
         self._fit(weights_needed(source.path, part, self.placement))
-        try:
-            loaded = build.load(self.placement)
-        except torch.OutOfMemoryError:
+        loaded = self._loaded(build)
+        if loaded is None:
             self._let_go(lambda: True)
-            try:
-                loaded = build.load(self.placement)
-            except torch.OutOfMemoryError as error:
-                name = source.path.name
-                hint = "Close other programs that use the device, or choose a smaller model."
-                raise DiffusionError(
-                    f"There is too little memory for the {part.value} of {name}.", hint
-                ) from error
+            loaded = self._loaded(build)
+        if loaded is None:
+            hint = "Close other programs that use the device, or choose a smaller model."
+            raise DiffusionError(
+                f"There is too little memory for the {part.value} of {source.path.name}.", hint
+            )
         gate = Gate()
         gate.watch(module_of(loaded))
         return _Kept(part, source, loaded, gate, build.patcher(loaded))
+
+    def _loaded(self, build: "_Build") -> Loaded | None:
+        """A part on the device; None if it does not fit there. What of it was there already is let go with the error."""
+        try:
+            return build.load(self.placement)
+        except torch.OutOfMemoryError:
+            return None
 
     def _patch(self, kept: _Kept, patches: tuple[LoraPatch, ...]) -> None:
         assert kept.patcher is not None
@@ -217,7 +221,11 @@ class Pool:
         read: dict[str, LoraFile] = {}
         for patch in patches:
             read.setdefault(patch.file.content, read_lora(patch.file.path))
-        kept.patcher.put_on([Strong(read[patch.file.content], patch.strength) for patch in patches])
+        try:
+            kept.patcher.put_on([Strong(read[patch.file.content], patch.strength) for patch in patches])
+        except torch.OutOfMemoryError:
+            kept.patcher.take_off()
+            raise
         kept.patches = patches
 
     def _fit(self, coming: int) -> None:

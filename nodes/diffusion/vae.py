@@ -52,11 +52,10 @@ class VaeCoder:
         What does not fill a latent is cut off, evenly on both sides.
         """
         planes = self._planes(image)
-        try:
-            return _one_by_one(self._encoded, planes)
-        except torch.OutOfMemoryError:
-            _report("encoded")
-            return self._in_tilings(self._encoded, planes, TILE * self.pixels, OVERLAP * self.pixels)
+        latents = _if_it_fits(self._encoded, planes, "encoded")
+        if latents is None:
+            latents = self._in_tilings(self._encoded, planes, TILE * self.pixels, OVERLAP * self.pixels)
+        return latents
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
@@ -64,10 +63,8 @@ class VaeCoder:
 
         One too large for the device's memory is decoded in tiles, which changes it slightly.
         """
-        try:
-            planes = _one_by_one(self._decoded, latents)
-        except torch.OutOfMemoryError:
-            _report("decoded")
+        planes = _if_it_fits(self._decoded, latents, "decoded")
+        if planes is None:
             planes = self._in_tilings(self._decoded, latents, TILE, OVERLAP)
         return _picture(planes)
 
@@ -114,6 +111,19 @@ def _one_by_one(coder: Coder, planes: Tensor) -> Tensor:
     return torch.cat([coder(planes[place : place + 1]) for place in range(len(planes))])
 
 
+def _if_it_fits(coder: Coder, planes: Tensor, done: str) -> Tensor | None:
+    """Each item alone and whole; None if the device's memory does not suffice.
+
+    Once this has returned, nothing holds what was computed until then: the error's traceback would.
+    """
+    try:
+        return _one_by_one(coder, planes)
+    except torch.OutOfMemoryError:
+        words = "There was too little memory: the picture was %s in tiles, which changes it slightly."
+        logging.getLogger(__name__).warning(words, done)
+        return None
+
+
 def _tiled(coder: Coder, planes: Tensor, tile: tuple[int, int], overlap: int) -> Tensor:
     """Tiles of a size joined by linear ramps of `overlap` on their sides."""
     height, width = planes.shape[-2:]
@@ -155,9 +165,3 @@ def _ramp(made: Tensor, width: int) -> Tensor:
 
 def _picture(planes: Tensor) -> Tensor:
     return ((planes + 1.0) / 2.0).clamp(0.0, 1.0).movedim(1, -1).contiguous()
-
-
-def _report(what: str) -> None:
-    logging.getLogger(__name__).warning(
-        "There was too little memory: the picture was %s in tiles, which changes it slightly.", what
-    )

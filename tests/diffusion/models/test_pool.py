@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.guidance import Guided
+from nodes.diffusion.patches import Change
 from nodes.diffusion.pool import Pool
 from nodes.diffusion.sampling import Run, sample
 from nodes.diffusion.schedules import for_sampler
@@ -74,6 +75,29 @@ def test_a_recipe_with_a_lora_leaves_no_trace_in_one_without(pool, ref, lora):
             answers.append(predicted(models, model))
     assert torch.equal(answers[0], answers[2]) and torch.equal(answers[1], answers[3])
     assert not torch.allclose(answers[0], answers[1])
+
+
+def test_a_lora_for_which_memory_does_not_suffice_leaves_no_trace(pool, ref, tmp_path, hashes, monkeypatch):
+    names = ("mid_block_attentions_0_proj_in", "mid_block_attentions_0_proj_out")
+    tensors = {f"lora_unet_{name}.diff": torch.ones(64, 64, 1, 1) for name in names}
+    save_file(tensors, tmp_path / "two.safetensors")
+    patched = Model(ref).patched(LoraPatch(hashes.reference(tmp_path / "two.safetensors"), 1.0))
+    with pool.session() as models:
+        plain = predicted(models, Model(ref))
+    put, made = Change.of_weight, list[str]()
+
+    def full_at_the_second(change: Change, original: torch.Tensor) -> torch.Tensor | None:
+        made.append("one")
+        if len(made) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return put(change, original)
+
+    monkeypatch.setattr(Change, "of_weight", full_at_the_second)
+    with pytest.raises(torch.OutOfMemoryError), pool.session() as models:
+        models.network(patched)
+    with pool.session() as models:
+        assert torch.equal(predicted(models, Model(ref)), plain)
+        assert not torch.allclose(predicted(models, patched), plain)
 
 
 def test_a_text_encoder_has_a_strength_of_its_own(pool, ref, lora):

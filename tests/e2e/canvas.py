@@ -1,12 +1,23 @@
 """The canvas by mouse and keyboard, as a person has it."""
 
+import base64
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 Point = tuple[float, float]
 RUN_SECONDS = 120
+DROP = """async ([name, type, data]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], name, { type }));
+  const target = document.querySelector("[data-testid=canvas]");
+  for (const kind of ["dragenter", "dragover", "drop"]) {
+    target.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: transfer }));
+  }
+}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,10 @@ class Canvas:
         self.field(node, name).click()
         self.page.keyboard.type(letters)
         self.page.keyboard.press("Enter")
+
+    def drop(self, file: Path, kind: str) -> None:
+        """Drop a file of that media type on the canvas."""
+        self.page.evaluate(DROP, [file.name, kind, base64.b64encode(file.read_bytes()).decode()])
 
     def run(self, phase: str = "done") -> str:
         """Press Run and wait until that run is over. Returns its id.

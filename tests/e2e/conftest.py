@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.e2e.canvas import Canvas
+from tests.server.small_nodes import FACTORY
 from tests.serving import Server, serving
 from web.build import build
 
@@ -22,6 +23,14 @@ def weft_server(chromium: Path, workspace: Path) -> Iterator[Server]:
     """A server as a person starts it."""
     build()
     with serving(workspace) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def small_server(chromium: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose nodes are small and take as long as they are told."""
+    build()
+    with serving(tmp_path_factory.mktemp("small"), "--factory", FACTORY) as server:
         yield server
 
 

@@ -1,26 +1,11 @@
 """Work that is kept: pictures that carry their workflow, files, tabs, reloads."""
 
-import base64
 import json
 from pathlib import Path
 
 from playwright.sync_api import expect
 
 from tests.e2e.canvas import Canvas
-
-DROP = """async ([name, type, data]) => {
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  const transfer = new DataTransfer();
-  transfer.items.add(new File([bytes], name, { type }));
-  const target = document.querySelector("[data-testid=canvas]");
-  for (const kind of ["dragenter", "dragover", "drop"]) {
-    target.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: transfer }));
-  }
-}"""
-
-
-def drop(canvas: Canvas, file: Path, kind: str) -> None:
-    canvas.page.evaluate(DROP, [file.name, kind, base64.b64encode(file.read_bytes()).decode()])
 
 
 def kinds(canvas: Canvas) -> list[str]:
@@ -38,7 +23,7 @@ def test_a_picture_dropped_on_an_empty_canvas_gives_its_graph_back(canvas: Canva
     picture = max((workspace / "output").rglob("*.png"), key=lambda path: path.stat().st_mtime_ns)
     canvas.page.get_by_role("button", name="New workflow").click()
     canvas.page.wait_for_function("() => window.__weft.state().workflow.nodes.length === 0")
-    drop(canvas, picture, "image/png")
+    canvas.drop(picture, "image/png")
     canvas.page.wait_for_function("() => window.__weft.state().workflow.nodes.length === 7")
     assert kinds(canvas) == wanted
     assert canvas.links() == links
@@ -59,12 +44,12 @@ def test_a_json_file_is_opened_and_a_broken_one_says_so(canvas: Canvas, tmp_path
         for number in (1, 2)
     ]
     file.write_text(json.dumps({"nodes": nodes, "links": [], "version": 0.4}))
-    drop(canvas, file, "application/json")
+    canvas.drop(file, "application/json")
     canvas.page.wait_for_function("() => window.__weft.state().workflow.nodes.length === 2")
     assert canvas.state()["name"] == "two notes"
     broken = tmp_path / "broken.json"
     broken.write_text('{"nodes": [')
-    drop(canvas, broken, "application/json")
+    canvas.drop(broken, "application/json")
     expect(canvas.page.get_by_test_id("notice").filter(has_text="not JSON")).to_be_visible()
 
 

@@ -7,6 +7,7 @@ import { Editor } from "./editor.svelte";
 import { Jobs } from "./jobs.svelte";
 import { Popups } from "./popups.svelte";
 import { Preferences } from "./preferences.svelte";
+import { Queue } from "./queue.svelte";
 import { Runner } from "./runner.svelte";
 import { messageOf } from "./words";
 
@@ -25,6 +26,7 @@ export class App {
   readonly popups = new Popups();
   readonly preferences: Preferences;
   readonly jobs: Jobs;
+  readonly queue: Queue;
   readonly runner: Runner;
   defs = $state.raw<NodeDefs>(new NodeDefs([]));
   packs = $state.raw<readonly PackReport[]>([]);
@@ -43,9 +45,11 @@ export class App {
     this.client = new Client({ base });
     this.preferences = new Preferences(localStorage);
     this.jobs = new Jobs(this.client);
+    const events = new Events({ base, storage: sessionStorage });
+    this.queue = new Queue({ client: this.client, popups: this.popups, jobs: this.jobs, clientId: () => events.clientId, again: (jobs) => this.runner.again(jobs) });
     this.runner = new Runner({
       client: this.client,
-      events: new Events({ base, storage: sessionStorage }),
+      events,
       popups: this.popups,
       jobs: this.jobs,
       editors: () => this.editors,
@@ -273,7 +277,9 @@ export class App {
 
   /** Run what is on the canvas. */
   async run(options: { readonly front?: boolean } = {}): Promise<void> {
-    if (this.active) await this.runner.run(this.active, options);
+    if (!this.active) return;
+    const queued = await this.runner.run(this.active, options);
+    if (queued > 0 && this.jobs.paused) this.popups.tell("The queue is paused: this waits until it is resumed.", { action: { label: "Resume", run: () => void this.queue.pause(false) } });
   }
 
   fail(error: unknown): void {

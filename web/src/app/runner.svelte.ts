@@ -1,5 +1,5 @@
 /** Asking for runs, and telling each workflow how its own go. */
-import { type Client, type Connection, type Events, NO_RUNS, type PromptId, type RunEvent, type Runs, reduce, resync } from "../client";
+import { type Client, type Connection, type Events, NO_RUNS, type PromptId, type Retried, type RunEvent, type Runs, reduce, resync } from "../client";
 import { type JsonObject, applyControls, toPrompt } from "../graph";
 import type { Editor } from "./editor.svelte";
 import type { Jobs } from "./jobs.svelte";
@@ -45,25 +45,44 @@ export class Runner {
       this.#reduce({ type: "status", data });
       jobs.soon();
     });
+    events.on("queue_changed", ({ paused }) => {
+      jobs.paused = paused;
+      jobs.soon();
+    });
     for (const type of OF_RUNS) events.on(type, (data) => this.#reduce({ type, data } as RunEvent));
     events.open();
   }
 
-  /** As many runs as the batch says; the first that is refused ends it. */
-  async run(editor: Editor, options: { readonly front?: boolean } = {}): Promise<void> {
-    if (this.sending) return;
+  /** As many runs as the batch says; the first that is refused ends it. @returns how many were queued. */
+  async run(editor: Editor, options: { readonly front?: boolean } = {}): Promise<number> {
+    if (this.sending) return 0;
     this.sending = true;
+    let queued = 0;
     try {
-      for (let round = 0; round < this.batch; round += 1) if (!(await this.#queue(editor, options.front === true))) break;
+      while (queued < this.batch && (await this.#queue(editor, options.front === true))) queued += 1;
     } catch (error) {
       this.#fail(error);
     } finally {
       this.sending = false;
     }
+    return queued;
   }
 
   async stop(): Promise<void> {
     await this.parts.client.interrupt().catch((error: unknown) => this.#fail(error));
+  }
+
+  /** Jobs that were tried again belong to the workflows of the first try. */
+  again(retried: readonly Retried[]): void {
+    const { editors, jobs } = this.parts;
+    for (const { prompt_id, retry_of } of retried) {
+      const owner = editors().find((editor) => editor.prompts.has(retry_of));
+      const prompt = owner?.prompts.get(retry_of);
+      if (!owner || !prompt) continue;
+      owner.prompts.set(prompt_id, prompt);
+      jobs.note(prompt_id, jobs.nameOf(retry_of) ?? owner.name, prompt);
+      this.#reduce({ type: "queued", data: { prompt_id, node_errors: {} } });
+    }
   }
 
   /** Results of a run that began before the page was loaded again. */

@@ -1,3 +1,8 @@
+/** "14:32", as people write it where the browser is. */
+export function timeOfDay(ms: number): string {
+  return new Date(ms).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+}
+
 /** What went wrong, in words for people. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -205,6 +205,7 @@ const NEEDED: Readonly<Record<MessageType, (data: JsonObject) => boolean>> = {
   node_finished: (data) => ofNode(data) && typeof data.seconds === "number",
   node_failed: (data) => ofNode(data) && typeof data.exception_message === "string",
   node_blocked: (data) => ofNode(data) && typeof data.message === "string",
+  queue_changed: (data) => typeof data.paused === "boolean",
 };
 
 function ofNode(data: JsonObject): boolean {

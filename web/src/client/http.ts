@@ -2,10 +2,11 @@
 import { parseJson, stringifyJson } from "../graph/json";
 import { type NodeDefs, parseNodeDefs } from "../graph/defs";
 import type { JsonObject, JsonValue } from "../graph/types";
-import { isObject } from "../graph/values";
+import { isArray, isObject } from "../graph/values";
 import type {
   FileRef,
   Folder,
+  Goal,
   History,
   JobDetail,
   JobPage,
@@ -15,6 +16,8 @@ import type {
   PromptRejected,
   PromptRequest,
   Queue,
+  Retried,
+  ServerStatus,
   SystemStats,
   UserFile,
 } from "./wire";
@@ -110,7 +113,8 @@ export class Client {
   }
 
   async jobs(query: JobQuery = {}): Promise<JobPage> {
-    const text = search({ status: query.status?.join(","), limit: query.limit, offset: query.offset });
+    const order = query.oldestFirst === true ? "asc" : undefined;
+    const text = search({ status: query.status?.join(","), sort_order: order, limit: query.limit, offset: query.offset });
     return (await this.#object(`jobs${text}`)) as unknown as JobPage;
   }
 
@@ -118,8 +122,36 @@ export class Client {
     return (await this.#object(`jobs/${encodeURIComponent(prompt)}`)) as unknown as JobDetail;
   }
 
-  async cancelJob(prompt: PromptId): Promise<void> {
-    await this.#post(`jobs/${encodeURIComponent(prompt)}/cancel`, {});
+  /** End jobs that wait or run; they stay in the history. @returns whether any was there to end. */
+  async cancelJobs(prompts: readonly PromptId[]): Promise<boolean> {
+    const answer = await this.#post("jobs/cancel", { job_ids: prompts });
+    return isObject(answer) && answer.cancelled === true;
+  }
+
+  /** Begin no more jobs, or begin them again. What runs goes on. */
+  async pauseQueue(paused: boolean): Promise<void> {
+    await this.#post(`jobs/${paused ? "pause" : "resume"}`, {});
+  }
+
+  /** Put jobs on hold, or let them go on. One that runs is stopped, and later goes on where it was. @returns those that were. */
+  async holdJobs(prompts: readonly PromptId[], held: boolean): Promise<readonly PromptId[]> {
+    return texts(await this.#post(`jobs/${held ? "pause" : "resume"}`, { job_ids: prompts }), "jobs");
+  }
+
+  /** Give waiting jobs another place. @returns those that were moved, in their new order. */
+  async moveJobs(prompts: readonly PromptId[], goal: Goal): Promise<readonly PromptId[]> {
+    return texts(await this.#post("jobs/move", { job_ids: prompts, ...goal }), "moved");
+  }
+
+  /** Queue jobs that are over once more, or all failed ones; `client` is told how they go. */
+  async retryJobs(prompts: readonly PromptId[] | undefined, client: string): Promise<readonly Retried[]> {
+    const which: JsonObject = prompts === undefined ? { all: true } : { job_ids: prompts };
+    const answer = await this.#post("jobs/retry", { ...which, client_id: client });
+    return isObject(answer) && isArray(answer.jobs) ? (answer.jobs as unknown as readonly Retried[]) : [];
+  }
+
+  async status(): Promise<ServerStatus> {
+    return (await this.#object("weft/status")) as unknown as ServerStatus;
   }
 
   /** Free memory; with `forget`, cached results too. */
@@ -250,6 +282,11 @@ async function refusal(response: Response, route: string): Promise<HttpError> {
     // Not JSON: the text itself is what the server said.
   }
   return new HttpError(said(body) ?? `The server refused ${route} (${response.status}).`, response.status, body);
+}
+
+function texts(answer: JsonValue, name: string): readonly string[] {
+  const found = isObject(answer) ? answer[name] : undefined;
+  return isArray(found) ? found.map(String) : [];
 }
 
 /** What an answer says in words. */

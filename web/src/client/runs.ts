@@ -99,6 +99,7 @@ export function reduce(state: Runs, event: RunEvent, now: number): Runs {
       return { ...state, queueRemaining: event.data.status.exec_info.queue_remaining };
     case "feature_flags":
     case "weft_hello":
+    case "queue_changed":
       return state;
     case "refused":
       return { ...state, faults: faultsOfRefusal(event.data), refused: errorOf(event.data.error) };
@@ -137,7 +138,7 @@ export function visibleNode(id: ExecutionId): string {
 
 type OwnEvent = Exclude<
   RunEvent,
-  { type: "status" | "feature_flags" | "weft_hello" | "refused" | "queued" | "preview" | "history" }
+  { type: "status" | "feature_flags" | "weft_hello" | "queue_changed" | "refused" | "queued" | "preview" | "history" }
 >;
 
 function reduceRun(run: Run, event: OwnEvent, now: number): Run {

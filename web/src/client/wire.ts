@@ -96,12 +96,32 @@ export interface Job {
   readonly outputs_count: number;
   readonly preview_output?: FileRef & { readonly nodeId: ExecutionId; readonly mediaType: string };
   readonly workflow_id?: string;
+  /** It waits on hold: others go first. */
+  readonly paused?: boolean;
+  /** The job that this is another try of. */
+  readonly retry_of?: PromptId;
+}
+
+/** Where waiting jobs are moved to. */
+export type Goal = { readonly to: "front" | "back" } | { readonly before: PromptId } | { readonly after: PromptId };
+
+/** A job that was queued once more. */
+export interface Retried {
+  readonly prompt_id: PromptId;
+  readonly retry_of: PromptId;
+}
+
+/** Of `weft/status`, what the canvas shows. */
+export interface ServerStatus {
+  readonly queue_paused: boolean;
 }
 
 export interface JobDetail extends Job {
   readonly outputs?: Readonly<Record<ExecutionId, NodeOutput>>;
   readonly execution_status?: HistoryEntry["status"];
   readonly workflow?: { readonly prompt: JsonObject; readonly extra_data: JsonObject };
+  /** Seconds in the worker, by node, once it is over. */
+  readonly timings?: Readonly<Record<ExecutionId, number>>;
 }
 
 export interface JobPage {
@@ -116,6 +136,7 @@ export interface JobPage {
 
 export interface JobQuery {
   readonly status?: readonly JobStatus[];
+  readonly oldestFirst?: boolean;
   readonly limit?: number;
   readonly offset?: number;
 }
@@ -215,6 +236,8 @@ export interface MessageData {
   node_failed: OfNode & Exception;
   /** A blocker switched the node off, and says why. */
   node_blocked: OfNode & { readonly node_type: string; readonly message: string };
+  /** What happened to which jobs of the queue; told to all. */
+  queue_changed: { readonly queue_remaining: number; readonly paused: boolean; readonly change: string; readonly prompt_ids: readonly PromptId[] };
 }
 export type MessageType = keyof MessageData;
 export type Message = {

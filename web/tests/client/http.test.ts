@@ -64,6 +64,26 @@ describe("an error", () => {
   });
 });
 
+describe("jobs", () => {
+  const sent = (asked: readonly Asked[]): unknown => JSON.parse(String(asked[0]?.init?.body));
+
+  test("are moved beside another, and come back in their new order", async () => {
+    const { client, asked } = server(200, '{"moved":["b","a"]}');
+    expect(await client.moveJobs(["b", "a"], { before: "c" })).toEqual(["b", "a"]);
+    expect(asked[0]?.url).toBe("http://host:8188/app/api/jobs/move");
+    expect(sent(asked)).toEqual({ job_ids: ["b", "a"], before: "c" });
+  });
+
+  test("are tried again for this window, some or all that failed", async () => {
+    const some = server(200, '{"jobs":[{"prompt_id":"n","number":4,"retry_of":"a"}]}');
+    expect(await some.client.retryJobs(["a"], "me")).toMatchObject([{ prompt_id: "n", retry_of: "a" }]);
+    expect(sent(some.asked)).toEqual({ job_ids: ["a"], client_id: "me" });
+    const all = server(200, '{"jobs":[]}');
+    expect(await all.client.retryJobs(undefined, "me")).toEqual([]);
+    expect(sent(all.asked)).toEqual({ all: true, client_id: "me" });
+  });
+});
+
 test("names in addresses are escaped", async () => {
   const { client, asked } = server(200, "{}");
   expect(client.viewUrl({ filename: "a&b #1.png", subfolder: "x/y", type: "output" }, { preview: "webp;90" })).toBe(

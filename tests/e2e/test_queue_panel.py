@@ -63,7 +63,7 @@ def panel(page: Page, small_server: Server) -> Iterator[Panel]:
     small_server.post("/api/jobs/cancel", {"all": True})
     small_server.post("/api/jobs/resume", {})
     page.wait_for_function(
-        "() => fetch('api/weft/status').then((answer) => answer.json()).then((told) => told.running === null)",
+        "() => fetch('api/weft/status').then((answer) => answer.json()).then((told) => told.queue_remaining === 0)",
         timeout=WAIT,
     )
     small_server.post("/history", {"clear": True})

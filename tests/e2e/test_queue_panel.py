@@ -1,6 +1,7 @@
 """What a person does with the queue: pause it, hold, move, cancel and retry jobs, one or several."""
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,11 +63,16 @@ def panel(page: Page, small_server: Server) -> Iterator[Panel]:
     yield Panel(page, small_server)
     small_server.post("/api/jobs/cancel", {"all": True})
     small_server.post("/api/jobs/resume", {})
-    page.wait_for_function(
-        "() => fetch('api/weft/status').then((answer) => answer.json()).then((told) => told.queue_remaining === 0)",
-        timeout=WAIT,
-    )
+    until_idle(small_server)
     small_server.post("/history", {"clear": True})
+
+
+def until_idle(server: Server) -> None:
+    """Wait until nothing waits, runs, or is being written down."""
+    deadline = time.monotonic() + WAIT / 1000
+    while server.get("/api/weft/status")["queue_remaining"] > 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def opened(panel: Panel, folder: Path, prompt: dict[str, Any]) -> Canvas:

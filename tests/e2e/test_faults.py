@@ -6,7 +6,6 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.e2e.canvas import Canvas
-from tests.e2e.test_files import drop
 
 
 def test_a_missing_thread_is_told_on_its_node_and_one_action_supplies_it(canvas: Canvas):
@@ -29,7 +28,7 @@ def test_a_value_that_is_not_in_the_list_offers_the_list(canvas: Canvas, tmp_pat
             node["widgets_values"] = ["sd15-nobody-has.safetensors"]
     file = tmp_path / "other model.json"
     file.write_text(json.dumps(workflow))
-    drop(canvas, file, "application/json")
+    canvas.drop(file, "application/json")
     canvas.page.wait_for_function("() => window.__weft.state().name === 'other model'")
     loader = canvas.node_of("CheckpointLoaderSimple")["id"]
     canvas.page.keyboard.press("Control+Enter")
@@ -51,7 +50,7 @@ def test_a_node_of_an_unknown_type_says_so_and_is_kept(canvas: Canvas, tmp_path:
         "widgets_values": [1, "two"],
     }
     file.write_text(json.dumps({"nodes": [node], "links": [], "version": 0.4}))
-    drop(canvas, file, "application/json")
+    canvas.drop(file, "application/json")
     expect(canvas.page.get_by_test_id("problem-5")).to_contain_text(
         "There is no node of the type NobodyHasThis"
     )

@@ -9,7 +9,6 @@ from playwright.sync_api import expect
 
 from nodes.spec import RECORD
 from tests.e2e.canvas import Canvas
-from tests.e2e.test_files import drop
 
 LARGEST = 0xFFFFFFFFFFFFFFFF
 DIGITS = str(LARGEST)
@@ -62,7 +61,7 @@ def test_the_largest_seed_comes_back_to_the_digit(canvas: Canvas, workspace: Pat
     assert DIGITS in file.read_text()
     canvas.page.get_by_role("button", name="New workflow").click()
     canvas.page.wait_for_function("() => window.__weft.state().workflow.nodes.length === 0")
-    drop(canvas, file, "application/json")
+    canvas.drop(file, "application/json")
     canvas.page.wait_for_function("() => window.__weft.state().workflow.nodes.length === 7")
     assert seed_of(canvas) == LARGEST
 
@@ -80,7 +79,7 @@ def test_a_dropped_picture_saved_again_tells_the_same_of_its_making(canvas: Canv
     first = newest(workspace)
     canvas.page.get_by_role("button", name="New workflow").click()
     canvas.page.wait_for_function("() => window.__weft.state().workflow.nodes.length === 0")
-    drop(canvas, Path(first["path"]), "image/png")
+    canvas.drop(Path(first["path"]), "image/png")
     canvas.page.wait_for_function("() => window.__weft.state().workflow.nodes.length === 7")
     assert seed_of(canvas) == LARGEST - 1
     canvas.type_number(canvas.node_of("EmptyLatentImage")["id"], "batch_size", "2")

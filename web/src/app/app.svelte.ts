@@ -3,7 +3,7 @@ import { Client, Events, type PromptId } from "../client";
 import { Autosave, type DocumentState, type JsonValue, NodeDefs, type NodeId, type Point, type TextStorage, indexedDbStorage, isArray, isObject, openFile, openJson, parseJson, restoreSaved, serialize, setWidget, stringifyJson, widgetsOf } from "../graph";
 import { beginWire } from "../canvas/wire";
 import { isWorkflowText, pasteText } from "./actions";
-import { Editor } from "./editor.svelte";
+import { Editor, type SavedAs } from "./editor.svelte";
 import { Jobs } from "./jobs.svelte";
 import { Popups } from "./popups.svelte";
 import { Preferences } from "./preferences.svelte";
@@ -94,7 +94,7 @@ export class App {
 
   // Workflows
 
-  newTab(begin: { readonly name?: string; readonly state?: DocumentState; readonly path?: string; readonly clean?: boolean } = {}): Editor {
+  newTab(begin: { readonly name?: string; readonly state?: DocumentState; readonly file?: SavedAs | undefined; readonly clean?: boolean } = {}): Editor {
     const editor = new Editor(crypto.randomUUID(), this.defs, { ...begin, name: begin.name ?? this.#freeName() });
     this.#adopt(editor);
     this.active = editor;
@@ -117,9 +117,9 @@ export class App {
 
   /** No question before: a closed workflow can be brought back. */
   #offerBack(editor: Editor): void {
-    const { name, path } = editor;
+    const { name, file } = editor;
     const { state } = editor.document;
-    const run = (): void => void this.newTab({ name, state, clean: false, ...(path !== undefined && { path }) }).look(editor.view.camera);
+    const run = (): void => void this.newTab({ name, state, file, clean: false }).look(editor.view.camera);
     this.popups.tell(`${name} was closed unsaved`, { action: { label: "Bring it back", run } });
   }
 
@@ -138,18 +138,18 @@ export class App {
     }
   }
 
-  openText(text: string, name: string, path?: string): void {
+  openText(text: string, name: string, file?: SavedAs): void {
     try {
       const parsed = openJson(parseJson(text), this.defs);
-      this.openState(parsed.state, name, parsed.camera, path);
+      this.openState(parsed.state, name, parsed.camera, file);
     } catch (error) {
       this.fail(error);
     }
   }
 
-  openState(state: DocumentState, name: string, camera?: Editor["view"]["camera"], path?: string): Editor {
+  openState(state: DocumentState, name: string, camera?: Editor["view"]["camera"], file?: SavedAs): Editor {
     const spare = this.active?.isEmpty && !this.active.dirty ? this.active : undefined;
-    const editor = this.newTab({ name, state, ...(path !== undefined && { path }) });
+    const editor = this.newTab({ name, state, file });
     if (spare) void this.closeTab(spare);
     this.jobs.later(() => editor.look(camera));
     return editor;
@@ -183,10 +183,9 @@ export class App {
   #adopt(editor: Editor): void {
     this.editors = [...this.editors, editor];
     const onError = (error: unknown): void => this.popups.tell(`This work could not be kept in the browser: ${messageOf(error)}`, { bad: true });
-    this.#autosaves.set(
-      editor.id,
-      new Autosave(editor.document, editor.view, { storage: this.#storage, key: editor.id, about: () => editor.about(), onError }),
-    );
+    const autosave = new Autosave(editor.document, editor.view, { storage: this.#storage, key: editor.id, about: () => editor.about(), onError });
+    this.#autosaves.set(editor.id, autosave);
+    editor.keep = () => autosave.soon();
   }
 
   async #noteTabs(): Promise<void> {
@@ -201,8 +200,9 @@ export class App {
     for (const id of ids) {
       const saved = await restoreSaved(this.#storage, id, this.defs);
       if (!saved) continue;
-      const { name, path, dirty, run } = saved.about;
-      const begin = { name: typeof name === "string" ? name : "Untitled", state: saved.state, clean: dirty !== true, path: typeof path === "string" ? path : undefined };
+      const { name, path, version, dirty, run } = saved.about;
+      const file = typeof path === "string" ? { path, version: typeof version === "string" ? version : undefined } : undefined;
+      const begin = { name: typeof name === "string" ? name : "Untitled", state: saved.state, clean: dirty !== true, file };
       const editor = new Editor(id, this.defs, begin);
       if (saved.camera) editor.view.setCamera(saved.camera);
       this.#adopt(editor);

@@ -7,6 +7,7 @@ import { type FileRef, type NodeError, type NodeRun, type PromptId, type Run, vi
 import { type Camera, type DocumentState, EditorView, GraphDocument, type JsonObject, Mode, type NodeDefs, type NodeId, type Point, placeNodes, stringifyJson, widgetsOf } from "../graph";
 import { type Problem, problemHeight, problemOf } from "../nodes/problems";
 import { tintOf } from "../canvas/tint";
+import { nameOfFile } from "./words";
 import { chosenFile, picturesOf, sameBefore, seedBefore } from "./pictures";
 
 /** What a node shows of its last results. */
@@ -17,6 +18,15 @@ export interface Shown {
   readonly run: PromptId;
 }
 
+/** The folder of workflows among the user's files. */
+export const WORKFLOWS = "workflows";
+
+/** Where a workflow lies among the user's files, and which version was read or written. */
+export interface SavedAs {
+  readonly path: string;
+  readonly version: string | undefined;
+}
+
 export class Editor {
   readonly document: GraphDocument;
   readonly view = new EditorView();
@@ -24,6 +34,8 @@ export class Editor {
   name = $state("");
   /** Where it lies among the user's files; undefined until it is saved there. */
   path = $state<string | undefined>();
+  /** Which version of that file this is, as the server names it. */
+  version: string | undefined;
   dirty = $state(false);
   /** Counts changes, for what is shown beside the canvas. */
   revision = $state(0);
@@ -35,6 +47,8 @@ export class Editor {
   readonly ratios = new SvelteMap<string, number>();
   /** Runs that were begun here, the newest last, with what was sent. */
   readonly prompts = new Map<PromptId, JsonObject>();
+  /** Asks that what `about` says is kept in the browser. */
+  keep: () => void = () => {};
   #nodes = $state.raw<ReadonlyMap<string, NodeRun>>(new Map());
   /** Which run a preview is of. */
   readonly #previewed = new Map<string, PromptId>();
@@ -44,10 +58,11 @@ export class Editor {
   constructor(
     readonly id: string,
     defs: NodeDefs,
-    begin: { readonly name: string; readonly state?: DocumentState; readonly path?: string | undefined; readonly clean?: boolean },
+    begin: { readonly name: string; readonly state?: DocumentState; readonly file?: SavedAs | undefined; readonly clean?: boolean },
   ) {
     this.name = begin.name;
-    this.path = begin.path;
+    this.path = begin.file?.path;
+    this.version = begin.file?.version;
     this.document = new GraphDocument(defs, begin.state);
     this.#saved = begin.clean === false ? undefined : this.document.state;
     this.dirty = begin.clean === false;
@@ -72,10 +87,29 @@ export class Editor {
     return this.stage.graph.nodes.size === 0 && this.stage.graph.groups.size === 0;
   }
 
-  /** What is there now is what the file holds. */
-  markSaved(): void {
-    this.#saved = this.document.state;
-    this.dirty = false;
+  get file(): SavedAs | undefined {
+    return this.path === undefined ? undefined : { path: this.path, version: this.version };
+  }
+
+  rename(name: string): void {
+    this.name = name;
+    this.keep();
+  }
+
+  /** That state is what the file holds; it may have been edited while it was written. */
+  markSaved(file: SavedAs, state: DocumentState): void {
+    this.path = file.path;
+    this.version = file.version;
+    this.#saved = state;
+    this.dirty = this.document.state !== state;
+    this.rename(nameOfFile(file.path));
+  }
+
+  /** It belongs to no file any more. */
+  detach(name: string): void {
+    this.path = this.version = this.#saved = undefined;
+    this.dirty = true;
+    this.rename(name);
   }
 
   /** Place the camera: where the file says, else so that all is seen. */
@@ -171,7 +205,7 @@ export class Editor {
   /** Facts to keep beside the document. */
   about(): JsonObject {
     const last = [...this.prompts.keys()].at(-1);
-    return { name: this.name, dirty: this.dirty, ...(this.path !== undefined && { path: this.path }), ...(last !== undefined && { run: last }) };
+    return { name: this.name, dirty: this.dirty, ...(this.path !== undefined && { path: this.path }), ...(this.version !== undefined && { version: this.version }), ...(last !== undefined && { run: last }) };
   }
 
   /** Show the newest preview. It stays when the run is over, so that nothing moves. @returns whether the node needs another room. */

@@ -1,14 +1,20 @@
 /** Saving and opening: on the server, and on this computer. */
 import { HttpError } from "../client";
 import type { App } from "./app.svelte";
-import type { Editor } from "./editor.svelte";
+import { askAbout, conflictWith } from "./conflict";
+import { type Editor, WORKFLOWS } from "./editor.svelte";
+import { nameOfFile } from "./words";
 
-export const WORKFLOWS = "workflows";
+/** How a file is written: never over one that is there, in place of any, or only over the version that was seen. */
+interface Manner {
+  readonly overwrite?: boolean;
+  readonly seen?: string | undefined;
+}
 
 /** Save among the user's workflows; a first save, or one `elsewhere`, asks for a name where the tab is. */
 export function saveHere(app: App, editor: Editor, elsewhere = false): void {
   if (editor.path !== undefined && !elsewhere) {
-    void write(app, editor, editor.path, true);
+    void write(app, editor, editor.path, { seen: editor.version });
     return;
   }
   const tab = document.querySelector(`[data-tab="${CSS.escape(editor.id)}"]`)?.getBoundingClientRect();
@@ -18,23 +24,31 @@ export function saveHere(app: App, editor: Editor, elsewhere = false): void {
     width: 260,
     label: "Save as",
     text: editor.name,
-    done: (name) => name.trim() !== "" && void write(app, editor, `${fileName(name)}.json`, false),
+    done: (name) => name.trim() !== "" && void write(app, editor, `${fileName(name)}.json`, {}),
   });
 }
 
-async function write(app: App, editor: Editor, path: string, overwrite: boolean): Promise<void> {
+async function write(app: App, editor: Editor, path: string, manner: Manner): Promise<void> {
+  const { state } = editor.document;
+  const text = app.serialized(editor);
   try {
-    await app.client.writeUserFile(`${WORKFLOWS}/${path}`, app.serialized(editor), { overwrite });
+    const version = await app.client.writeUserFile(`${WORKFLOWS}/${path}`, text, manner);
+    editor.markSaved({ path, version }, state);
   } catch (error) {
     if (!(error instanceof HttpError) || error.status !== 409) return app.fail(error);
-    const run = (): void => void write(app, editor, path, true);
-    app.popups.tell(`There is a workflow named ${path.replace(/\.json$/, "")} already.`, { bad: true, action: { label: "Replace it", run } });
-    return;
+    if (path !== editor.path) return offerToReplace(app, editor, path);
+    const conflict = await conflictWith(app, path, error).catch((reason: unknown) => app.fail(reason));
+    if (!conflict) return;
+    // It was written before, and only the answer was lost.
+    if (conflict.current?.content === text) editor.markSaved({ path, version: conflict.current.etag }, state);
+    else return askAbout(app, editor, path, conflict, (to, how) => void write(app, editor, fileName(nameOfFile(to)) + ".json", how));
   }
-  editor.path = path;
-  editor.name = path.replace(/\.json$/, "");
-  editor.markSaved();
   app.popups.tell(`${editor.name} is saved`);
+}
+
+function offerToReplace(app: App, editor: Editor, path: string): void {
+  const run = (): void => void write(app, editor, path, { overwrite: true });
+  app.popups.tell(`There is a workflow named ${nameOfFile(path)} already.`, { bad: true, action: { label: "Replace it", run } });
 }
 
 /** Without what a file's name cannot have. */

@@ -1,6 +1,7 @@
 /** What opens above the page: one at a time, closed by Escape or a press beside it. */
 import type { ComboValue, Point } from "../graph";
 import type { Wire } from "../canvas/wire";
+import type { Conflict } from "./conflict";
 
 export interface MenuItem {
   readonly label: string;
@@ -26,6 +27,7 @@ export type Popup =
   | { readonly kind: "palette"; readonly at: Point | undefined; readonly place: Point | undefined; readonly wire: Wire | undefined; readonly first: string }
   | { readonly kind: "line"; readonly at: Point; readonly width: number; readonly label: string; readonly text: string; readonly done: (text: string) => void }
   | { readonly kind: "picture"; readonly url: string; readonly words: string; readonly open: (() => void) | undefined }
+  | { readonly kind: "conflict"; readonly conflict: Conflict }
   | { readonly kind: "keys" };
 
 export type PopupOf<Kind extends Popup["kind"]> = Extract<Popup, { kind: Kind }>;

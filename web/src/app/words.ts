@@ -3,6 +3,11 @@ export function timeOfDay(ms: number): string {
   return new Date(ms).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
 }
 
+/** "apple study" for "apple study.json". */
+export function nameOfFile(path: string): string {
+  return path.replace(/\.json$/, "");
+}
+
 /** What went wrong, in words for people. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

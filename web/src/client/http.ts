@@ -20,6 +20,8 @@ import type {
   ServerStatus,
   SystemStats,
   UserFile,
+  VersionConflict,
+  VersionedText,
 } from "./wire";
 
 /** The server said no, or could not be reached (`status` 0). The message is for people. */
@@ -207,18 +209,29 @@ export class Client {
     }
   }
 
-  async readUserFile(path: string): Promise<string> {
-    return (await this.#request(`userdata/${encodeURIComponent(path)}`)).text();
+  async readUserFile(path: string): Promise<VersionedText> {
+    const response = await this.#request(`userdata/${encodeURIComponent(path)}`);
+    return { text: await response.text(), version: versionOf(response) };
   }
 
-  /** @throws HttpError of status 409 if the file exists and `overwrite` is not set. */
-  async writeUserFile(path: string, text: string, options: { readonly overwrite?: boolean } = {}): Promise<void> {
+  /**
+   * @param options.seen the version that was read: the file is written only while it is still that one.
+   * @returns its version now.
+   * @throws HttpError of status 409 if the file exists and neither is given; see `conflictOf` for `seen`.
+   */
+  async writeUserFile(
+    path: string,
+    text: string,
+    options: { readonly overwrite?: boolean; readonly seen?: string | undefined } = {},
+  ): Promise<string | undefined> {
     const query = search({ overwrite: options.overwrite === true ? "true" : "false" });
-    await this.#request(`userdata/${encodeURIComponent(path)}${query}`, { method: "POST", body: text });
+    const init = { method: "POST", body: text, headers: ifMatch(options.seen) };
+    return versionOf(await this.#request(`userdata/${encodeURIComponent(path)}${query}`, init));
   }
 
-  async deleteUserFile(path: string): Promise<void> {
-    await this.#request(`userdata/${encodeURIComponent(path)}`, { method: "DELETE" });
+  /** @param seen the version that was read: another one is not deleted. */
+  async deleteUserFile(path: string, seen?: string): Promise<void> {
+    await this.#request(`userdata/${encodeURIComponent(path)}`, { method: "DELETE", headers: ifMatch(seen) });
   }
 
   async moveUserFile(from: string, to: string, options: { readonly overwrite?: boolean } = {}): Promise<void> {
@@ -282,6 +295,20 @@ async function refusal(response: Response, route: string): Promise<HttpError> {
     // Not JSON: the text itself is what the server said.
   }
   return new HttpError(said(body) ?? `The server refused ${route} (${response.status}).`, response.status, body);
+}
+
+function versionOf(response: Response): string | undefined {
+  return response.headers.get("ETag") ?? undefined;
+}
+
+function ifMatch(version: string | undefined): Record<string, string> {
+  return version === undefined ? {} : { "If-Match": version };
+}
+
+/** What the server says where a file is not the one that was read; undefined for all other errors. */
+export function conflictOf(error: unknown): VersionConflict | undefined {
+  if (!(error instanceof HttpError) || error.status !== 409 || !isObject(error.body)) return undefined;
+  return "current" in error.body ? (error.body as unknown as VersionConflict) : undefined;
 }
 
 function texts(answer: JsonValue, name: string): readonly string[] {

@@ -1,6 +1,6 @@
 /** The server as the editor knows it. */
 export * from "./wire";
-export { Client, type ClientOptions, HttpError, type QueueAnswer } from "./http";
+export { Client, type ClientOptions, HttpError, type QueueAnswer, conflictOf } from "./http";
 export { type Connection, type EventMap, type EventName, Events, type EventsOptions, type Socket } from "./events";
 export {
   NO_RUNS,

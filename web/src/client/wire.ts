@@ -150,6 +150,18 @@ export interface UserFile {
   readonly created?: number;
 }
 
+/** A file's text and the name of its version, as the server gives it (`ETag`). */
+export interface VersionedText {
+  readonly text: string;
+  readonly version: string | undefined;
+}
+
+/** What lies on the server in place of the file that was read; `current` null: it was deleted. */
+export interface VersionConflict {
+  /** `content` null: it is too long to be told. */
+  readonly current: { readonly etag: string; readonly size: number; readonly content: string | null } | null;
+}
+
 export interface SystemStats {
   readonly system: JsonObject;
   readonly devices: readonly JsonObject[];

@@ -45,9 +45,14 @@ export class Autosave {
     readonly options: AutosaveOptions,
   ) {
     this.#unsubscribe = [
-      document.subscribe(() => this.#soon()),
-      view.subscribe((part) => part !== "selection" && this.#soon()),
+      document.subscribe(() => this.soon()),
+      view.subscribe((part) => part !== "selection" && this.soon()),
     ];
+  }
+
+  /** Something has changed, the facts beside the document perhaps. */
+  soon(): void {
+    this.#timer ??= setTimeout(() => this.#write(), this.options.delayMs ?? 300);
   }
 
   /** Write now what is not yet written (the page is about to be hidden). */
@@ -63,10 +68,6 @@ export class Autosave {
   async stop(): Promise<void> {
     for (const end of this.#unsubscribe) end();
     await this.flush();
-  }
-
-  #soon(): void {
-    this.#timer ??= setTimeout(() => this.#write(), this.options.delayMs ?? 300);
   }
 
   /** Writes follow each other: the last state is the one that stays. */

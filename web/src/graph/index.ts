@@ -15,6 +15,7 @@ export {
 } from "./widgets";
 export { compatible } from "./compatible";
 export * from "./queries";
+export { type Comparison, type Difference, compareStates } from "./compare";
 export { defaultSize, makeNode } from "./make-node";
 export { type Command, type DocumentOptions, GraphDocument, type Listener } from "./document";
 export type { Draft } from "./draft";

@@ -26,14 +26,15 @@ export function statusDetails(run: NodeRun | undefined): string | undefined {
   if (run?.state === "off") return run.note;
   if (run?.state !== "done" || !run.memory) return undefined;
   const { growth, device } = run.memory;
-  const parts = [...(growth >= MEGABYTE ? [`${size(growth)} more memory`] : []), ...(device > 0 ? [`${size(device)} on the graphics card`] : [])];
+  const parts = [...(growth >= MEGABYTE ? [`${sizeWords(growth)} more memory`] : []), ...(device > 0 ? [`${sizeWords(device)} on the graphics card`] : [])];
   return parts.length > 0 ? parts.join(", ") : undefined;
 }
 
 const MEGABYTE = 1 << 20;
 
-function size(bytes: number): string {
+export function sizeWords(bytes: number): string {
   const megabytes = bytes / MEGABYTE;
+  if (megabytes < 1) return `${(bytes / 1024).toFixed(1)} KB`;
   return megabytes < 1024 ? `${Math.round(megabytes)} MB` : `${(megabytes / 1024).toFixed(1)} GB`;
 }
 

@@ -46,7 +46,7 @@ export class App {
     this.preferences = new Preferences(localStorage);
     this.jobs = new Jobs(this.client);
     const events = new Events({ base, storage: sessionStorage });
-    this.queue = new Queue({ client: this.client, popups: this.popups, jobs: this.jobs, clientId: () => events.clientId, again: (jobs) => this.runner.again(jobs) });
+    this.queue = new Queue({ client: this.client, popups: this.popups, jobs: this.jobs, expect: () => this.runner.expect(), again: (jobs) => this.runner.again(jobs) });
     this.runner = new Runner({
       client: this.client,
       events,
@@ -162,7 +162,8 @@ export class App {
       const extra = detail.workflow?.extra_data.extra_pnginfo;
       const workflow = isObject(extra) ? extra.workflow : undefined;
       const parsed = openJson(workflow ?? detail.workflow?.prompt ?? null, this.defs);
-      this.openState(parsed.state, this.jobs.nameOf(id) ?? "From a picture", parsed.camera);
+      const editor = this.openState(parsed.state, this.jobs.nameOf(id) ?? "From a picture", parsed.camera);
+      await this.runner.recall(editor, [id]);
     } catch (error) {
       this.fail(error);
     }
@@ -200,14 +201,14 @@ export class App {
     for (const id of ids) {
       const saved = await restoreSaved(this.#storage, id, this.defs);
       if (!saved) continue;
-      const { name, path, version, dirty, run } = saved.about;
+      const { name, path, version, dirty, runs } = saved.about;
       const file = typeof path === "string" ? { path, version: typeof version === "string" ? version : undefined } : undefined;
       const begin = { name: typeof name === "string" ? name : "Untitled", state: saved.state, clean: dirty !== true, file };
       const editor = new Editor(id, this.defs, begin);
       if (saved.camera) editor.view.setCamera(saved.camera);
       this.#adopt(editor);
       if (isObject(tabs) && tabs.active === id) this.active = editor;
-      if (typeof run === "string") void this.runner.recall(editor, run);
+      if (isArray(runs) && runs.length > 0) void this.runner.recall(editor, runs.map(String));
     }
     this.active ??= this.editors[0];
     if (!this.active) await this.#openDefault();

@@ -27,6 +27,9 @@ export interface SavedAs {
   readonly version: string | undefined;
 }
 
+/** So many of its last runs are found again after a reload. */
+const NOTED = 100;
+
 export class Editor {
   readonly document: GraphDocument;
   readonly view = new EditorView();
@@ -89,6 +92,12 @@ export class Editor {
 
   get file(): SavedAs | undefined {
     return this.path === undefined ? undefined : { path: this.path, version: this.version };
+  }
+
+  /** A run of it was queued. */
+  began(id: PromptId, prompt: JsonObject): void {
+    this.prompts.set(id, prompt);
+    this.keep();
   }
 
   rename(name: string): void {
@@ -204,8 +213,8 @@ export class Editor {
 
   /** Facts to keep beside the document. */
   about(): JsonObject {
-    const last = [...this.prompts.keys()].at(-1);
-    return { name: this.name, dirty: this.dirty, ...(this.path !== undefined && { path: this.path }), ...(this.version !== undefined && { version: this.version }), ...(last !== undefined && { run: last }) };
+    const runs = [...this.prompts.keys()].slice(-NOTED);
+    return { name: this.name, dirty: this.dirty, ...(this.path !== undefined && { path: this.path }), ...(this.version !== undefined && { version: this.version }), runs };
   }
 
   /** Show the newest preview. It stays when the run is over, so that nothing moves. @returns whether the node needs another room. */
@@ -257,6 +266,7 @@ export class Editor {
       const key = visibleNode(id);
       const other = found.get(key);
       if (!other || rank[node.state] > rank[other.state]) found.set(key, node);
+      else if (node.state === "done" && other.state === "done") found.set(key, { ...other, ms: (other.ms ?? 0) + (node.ms ?? 0) });
     }
     return found;
   }

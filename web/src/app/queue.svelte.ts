@@ -8,8 +8,8 @@ export interface QueueParts {
   readonly client: Client;
   readonly popups: Popups;
   readonly jobs: Jobs;
-  /** Name of this window: it is told how a job goes that is tried again here. */
-  readonly clientId: () => string;
+  /** Before a job is tried again: the name of this window, which is told how it goes. */
+  readonly expect: () => string;
   /** Jobs were queued once more. */
   readonly again: (jobs: readonly Retried[]) => void;
 }
@@ -105,7 +105,7 @@ export class Queue {
   /** Queue jobs once more that are over, or all failed ones. What they finished is not done again. */
   async retry(ids?: readonly PromptId[]): Promise<void> {
     await this.#do(async () => {
-      const queued = await this.parts.client.retryJobs(ids, this.parts.clientId());
+      const queued = await this.parts.client.retryJobs(ids, this.parts.expect());
       if (queued.length === 0) return this.parts.popups.tell("Nothing failed that was not tried again.");
       this.parts.again(queued);
     });

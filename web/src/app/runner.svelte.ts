@@ -1,5 +1,5 @@
 /** Asking for runs, and telling each workflow how its own go. */
-import { type Client, type Connection, type Events, NO_RUNS, type PromptId, type Retried, type RunEvent, type Runs, reduce, resync } from "../client";
+import { type Client, type Connection, type Events, HttpError, NO_RUNS, type PromptId, type Retried, type RunEvent, type Runs, recollect, reduce, resync } from "../client";
 import { type JsonObject, applyControls, toPrompt } from "../graph";
 import type { Editor } from "./editor.svelte";
 import type { Jobs } from "./jobs.svelte";
@@ -79,33 +79,56 @@ export class Runner {
       const owner = editors().find((editor) => editor.prompts.has(retry_of));
       const prompt = owner?.prompts.get(retry_of);
       if (!owner || !prompt) continue;
-      owner.prompts.set(prompt_id, prompt);
+      owner.began(prompt_id, prompt);
       jobs.note(prompt_id, jobs.nameOf(retry_of) ?? owner.name, prompt);
       this.#reduce({ type: "queued", data: { prompt_id, node_errors: {} } });
     }
   }
 
-  /** Results of a run that began before the page was loaded again. */
-  async recall(editor: Editor, run: PromptId): Promise<void> {
+  /** Runs of a workflow that began before the page was loaded again: how the last one went, and those that are not over. */
+  async recall(editor: Editor, runs: readonly PromptId[]): Promise<void> {
+    for (const id of runs) editor.prompts.set(id, {}); // in their order
     try {
-      const entry = (await this.parts.client.historyOf(run))[run];
-      editor.prompts.set(run, entry?.prompt[2] ?? {});
-      this.#reduce(entry ? { type: "history", data: { prompt_id: run, entry } } : { type: "queued", data: { prompt_id: run, node_errors: {} } });
+      const { jobs } = await this.parts.client.jobs({ status: ["in_progress", "pending"] });
+      const open = new Set(jobs.map(({ id }) => id));
+      const last = runs.filter((id) => !open.has(id)).slice(-1);
+      for (const id of [...last, ...runs.filter((id) => open.has(id))]) await this.#recallOne(editor, id);
     } catch {
       // Its pictures are in the history still: only the canvas does not show them.
     }
   }
 
+  async #recallOne(editor: Editor, id: PromptId): Promise<void> {
+    const { client } = this.parts;
+    const job = await client.job(id).catch((error: unknown) => {
+      if (error instanceof HttpError && error.status === 404) return undefined;
+      throw error;
+    });
+    if (!job) return void editor.prompts.delete(id);
+    editor.prompts.set(id, job.workflow?.prompt ?? {});
+    const over = job.status !== "pending" && job.status !== "in_progress";
+    const told = ["done", "failed", "stopped"].includes(this.runs.runs.get(id)?.phase ?? "");
+    this.#reduce(over && !told ? await recollect(client, id) : { type: "queued", data: { prompt_id: id, node_errors: {} } });
+  }
+
+  /** Before a job is queued that this window is to be told about. @returns the window's name. */
+  expect(): string {
+    const { events } = this.parts;
+    const open = [...this.runs.runs.values()].some(({ phase }) => phase === "waiting" || phase === "running");
+    if (!open) events.mark();
+    return events.clientId;
+  }
+
   async #queue(editor: Editor, front: boolean): Promise<boolean> {
     const { document } = editor;
-    const { client, events, popups, jobs } = this.parts;
+    const { client, popups, jobs } = this.parts;
     const { prompt, workflow } = toPrompt(document.state, document.defs);
     if (Object.keys(prompt).length === 0) {
       popups.tell("There is nothing to run yet: add a node that saves or shows a picture.", { bad: true });
       return false;
     }
     const answer = await client.queuePrompt({
-      client_id: events.clientId,
+      client_id: this.expect(),
       prompt,
       extra_data: { extra_pnginfo: { workflow: workflow as JsonObject }, weft_name: editor.name },
       ...(front && { front }),
@@ -116,7 +139,7 @@ export class Runner {
       this.#tellRefusal(editor, answer.error.message, answer.error.details);
       return false;
     }
-    editor.prompts.set(answer.prompt_id, prompt);
+    editor.began(answer.prompt_id, prompt);
     jobs.note(answer.prompt_id, editor.name, prompt);
     this.#reduce({ type: "queued", data: { prompt_id: answer.prompt_id, node_errors: answer.node_errors } });
     editor.refuse(this.runs.faults);

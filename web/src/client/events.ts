@@ -37,6 +37,7 @@ export interface EventsOptions {
 }
 
 const CLIENT_ID = "weft.clientId";
+const MARK = "weft.mark";
 const FIRST_DELAY_MS = 300;
 const LONGEST_DELAY_MS = 5000;
 const FEATURES = { supports_preview_metadata: true, supports_progress_text_metadata: false };
@@ -65,6 +66,12 @@ export class Events {
     this.#connect = options.connect ?? ((url) => new WebSocket(url));
     this.#clientId = this.#storage.getItem(CLIENT_ID) ?? crypto.randomUUID().replaceAll("-", "");
     this.#storage.setItem(CLIENT_ID, this.#clientId);
+    this.#position = readMark(this.#storage.getItem(MARK));
+  }
+
+  /** What happens from now on is told again when the page is loaded again, if the server still knows it then. */
+  mark(): void {
+    if (this.#position) this.#storage.setItem(MARK, JSON.stringify(this.#position));
   }
 
   /** Name of this window for the server: prompts sent under it are told about here. */
@@ -175,6 +182,15 @@ export class Events {
 
   #emit<Name extends EventName>(name: Name, data: EventMap[Name]): void {
     for (const listener of this.#listeners.get(name) ?? []) (listener as (data: EventMap[Name]) => void)(data);
+  }
+}
+
+function readMark(text: string | null): Position | undefined {
+  try {
+    const mark = JSON.parse(text ?? "null") as Partial<Position> | null;
+    return typeof mark?.server === "string" && typeof mark.seq === "number" ? { server: mark.server, seq: mark.seq } : undefined;
+  } catch {
+    return undefined; // another version of the page wrote it
   }
 }
 

@@ -14,4 +14,4 @@ export {
   reduce,
   visibleNode,
 } from "./runs";
-export { resync } from "./resync";
+export { recollect, resync } from "./resync";

@@ -1,4 +1,5 @@
 /** What is known of runs: messages in, state out. Pure, so that any order of messages can be tried. */
+import type { JsonObject } from "../graph/types";
 import type {
   ExecutionId,
   Fault,
@@ -76,8 +77,8 @@ export type RunEvent =
   | { readonly type: "preview"; readonly data: Preview }
   | { readonly type: "queued"; readonly data: { readonly prompt_id: PromptId; readonly node_errors: NodeErrors } }
   | { readonly type: "refused"; readonly data: PromptRejected }
-  /** What the server remembers of a run that ended while the line was down. */
-  | { readonly type: "history"; readonly data: { readonly prompt_id: PromptId; readonly entry: HistoryEntry } }
+  /** What the server remembers of a run that is over. `timings`: seconds by node. */
+  | { readonly type: "history"; readonly data: { readonly prompt_id: PromptId; readonly entry: HistoryEntry; readonly timings?: Readonly<Record<ExecutionId, number>> } }
   /** The server knows nothing of this run any more. */
   | { readonly type: "forgotten"; readonly data: { readonly prompt_id: PromptId } };
 
@@ -119,7 +120,7 @@ export function reduce(state: Runs, event: RunEvent, now: number): Runs {
     case "history":
       return putRun(
         state,
-        remembered(runOf(state, event.data.prompt_id), event.data.entry),
+        remembered(runOf(state, event.data.prompt_id), event.data.entry, event.data.timings ?? {}),
         state.latest === event.data.prompt_id,
       );
     default: {
@@ -292,7 +293,7 @@ function ended(run: Run, phase: RunPhase, now: number): Run {
   return { ...rest, phase, ...(run.startedAt !== undefined && { ms: now - run.startedAt }) };
 }
 
-function remembered(run: Run, entry: HistoryEntry): Run {
+function remembered(run: Run, entry: HistoryEntry, timings: Readonly<Record<ExecutionId, number>>): Run {
   const messages = entry.status.messages.map(([type, data]) => ({ type, data }) as unknown as OwnEvent);
   const told = messages
     .filter(({ type }) => Object.hasOwn(LASTING, type))
@@ -301,8 +302,19 @@ function remembered(run: Run, entry: HistoryEntry): Run {
     const node = entry.meta?.[id]?.display_node ?? id;
     return withNode(each, node, { output, state: each.nodes.get(node)?.state ?? "done" });
   }, told);
-  const all = (entry.failures ?? []).reduce((each, data) => withNode(each, data.display_node, nodeFails(data)), outputs);
+  const timed = Object.entries(timings).reduce((each, [id, seconds]) => {
+    const node = entry.meta?.[id]?.display_node ?? makerOf(id, entry.prompt[2]);
+    const before = each.nodes.get(node);
+    return withNode(each, node, { state: before?.state ?? "done", ms: (before?.ms ?? 0) + seconds * 1000 });
+  }, outputs);
+  const all = (entry.failures ?? []).reduce((each, data) => withNode(each, data.display_node, nodeFails(data)), timed);
   return isOver(all) ? all : { ...all, phase: entry.status.status_str === "success" ? "done" : "failed" };
+}
+
+/** The node of the prompt that made a node while it ran: the id of what it made begins with its own. */
+function makerOf(id: ExecutionId, prompt: JsonObject): ExecutionId {
+  for (let cut = id.length; cut > 0; cut = id.lastIndexOf(".", cut - 1)) if (Object.hasOwn(prompt, id.slice(0, cut))) return id.slice(0, cut);
+  return id;
 }
 
 /** Messages that history keeps and that tell how a run went. */

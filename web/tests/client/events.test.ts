@@ -127,6 +127,17 @@ describe("numbers", () => {
     expect(asked(comeBack())).toEqual({ server: "life", seq: 12 });
   });
 
+  test("since the mark are asked for again when the page is loaded again", () => {
+    lines[0]?.tell(hello("life", 7, false));
+    events.mark();
+    lines[0]?.tell('{"type":"execution_start","data":{"prompt_id":"p"},"seq":9}');
+    const reloaded = make();
+    reloaded.open();
+    lines[1]?.onopen?.(new Event("open"));
+    expect(asked(lines[1])).toEqual({ server: "life", seq: 7 });
+    reloaded.close();
+  });
+
   test("of a server that tells all that was missed need no further asking", () => {
     lines[0]?.tell(hello("life", 7, false));
     const line = comeBack();

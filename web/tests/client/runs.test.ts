@@ -296,13 +296,27 @@ describe("after the line was down", () => {
   const server = (history: Record<string, HistoryEntry>, running: string[]): Parameters<typeof resync>[0] => ({
     queue: async () => ({ queue_running: running.map((each) => [1, each, {}, {}, []] as const), queue_pending: [] }),
     historyOf: async (each) => (history[each] ? { [each]: history[each] } : {}),
+    job: async (each) => ({ id: each, status: "completed", priority: 1, create_time: 0, outputs_count: 1, timings }),
   });
+  const timings = { "9": 1.5, "2": 0.25, "12:3": 0.5, "2.0.1": 0.75 };
 
   test("a run that ended meanwhile gets its outputs and its time", async () => {
     const before = play([start, executing("9")]);
     const after = play(await resync(server({ [id]: entry }, []), before), before);
     expect(after.runs.get(id)).toMatchObject({ phase: "done", ms: 2000 });
     expect(after.runs.get(id)?.nodes.get("9")?.output).toEqual(entry.outputs["9"]);
+  });
+
+  test("a run that ended meanwhile gets the time of each node, with what it made as a part of it", async () => {
+    const before = play([start, executing("9")]);
+    const prompt = [1, id, { "2": {}, "9": {}, "12:3": {} }, {}, []] as const;
+    const { nodes } = play(await resync(server({ [id]: { ...entry, prompt } }, []), before), before).runs.get(id) as Run;
+    expect(Object.fromEntries([...nodes].map(([node, { state, ms }]) => [node, [state, ms]]))).toEqual({
+      "1": ["cached", undefined],
+      "2": ["done", 1000],
+      "9": ["done", 1500],
+      "12:3": ["done", 500],
+    });
   });
 
   test("a run that ended meanwhile shows all its nodes that failed", async () => {

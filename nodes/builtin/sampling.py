@@ -110,7 +110,7 @@ def _sampled(
     network = loaded.network(model)
     for warning in loaded.warnings:
         ctx.say(warning)
-    guided = Guided(network, positive, negative, cfg, loaded.control)
+    guided = Guided(network, positive, negative, cfg, loaded.control, model.rules)
     total = len(run.sigmas) - 1
     result = latent.samples
     for step in sample(guided, latent, run):

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodes.diffusion import latents, values
+from nodes.diffusion import guidance, latents, values
+from nodes.diffusion.changes import Layers
 from nodes.diffusion.models.load import Placement
 from nodes.spec import Blocker, Json, Packed, Part, Unstorable
 
@@ -39,6 +40,12 @@ CLASSES: tuple[type, ...] = (
     values.Cond,
     latents.Sharpen,
     latents.TonemapReinhard,
+    *guidance.RULES,
+    Layers,
+    guidance.BasicGuidance,
+    guidance.CfgGuidance,
+    guidance.DualGuidance,
+    guidance.PerpNegGuidance,
     Blocker,
 )
 TENSORS = {

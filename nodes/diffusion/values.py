@@ -142,17 +142,31 @@ class ModelSettings:
     parametrisation: str = ""  # empty: as the checkpoint says
 
 
+class Rule:
+    """What a node adds to a model beside its weights: how its answers are joined, or what happens inside it.
+
+    Base of frozen dataclasses whose content is their key; `guidance.rule` says what they do, `guidance.rules` lists them.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Recipe of a denoising network: a checkpoint, patches in call order, settings."""
+    """Recipe of a denoising network: a checkpoint, patches in call order, settings, rules in call order."""
 
     checkpoint: CheckpointRef
     patches: tuple[LoraPatch, ...] = ()
     settings: ModelSettings = ModelSettings()
+    rules: tuple[Rule, ...] = ()
 
     def patched(self, patch: LoraPatch) -> "Model":
         """One patch longer."""
         return replace(self, patches=(*self.patches, patch))
+
+    def ruled(self, rule: Rule) -> "Model":
+        """One rule longer."""
+        return replace(self, rules=(*self.rules, rule))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,26 @@
-"""Guidance: many conditions, positive and negative, to one denoiser."""
+"""Guidance: many conditions, positive and negative, and the rules of a model, to one denoiser."""
 
-from nodes.diffusion.guidance.guiders import Guided
+from nodes.diffusion.guidance.guiders import Guided, Guider, guider
 from nodes.diffusion.guidance.pieces import fitted_hint, with_lent_controls
+from nodes.diffusion.guidance.recipes import (
+    BasicGuidance,
+    CfgGuidance,
+    DualGuidance,
+    Guidance,
+    PerpNegGuidance,
+)
+from nodes.diffusion.guidance.rules import RULES
 
-__all__ = ("Guided", "fitted_hint", "with_lent_controls")
+__all__ = (
+    "RULES",
+    "BasicGuidance",
+    "CfgGuidance",
+    "DualGuidance",
+    "Guidance",
+    "Guided",
+    "Guider",
+    "PerpNegGuidance",
+    "fitted_hint",
+    "guider",
+    "with_lent_controls",
+)

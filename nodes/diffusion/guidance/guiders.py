@@ -1,22 +1,65 @@
-"""Guiders: a network and what steers it, as one denoiser."""
+"""Guiders: a network and what steers it, as one denoiser. All of them obey the rules of the model."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
 
-from nodes.diffusion.denoiser import Network
-from nodes.diffusion.guidance.pieces import Conditioned, FindControl
-from nodes.diffusion.guidance.rules import cfg
-from nodes.diffusion.values import Conditioning, Latents, Sigma
+from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.denoiser import Network, TwoSidedDenoiser
+from nodes.diffusion.guidance.joining import cfg, perpendicular
+from nodes.diffusion.guidance.pieces import FindControl, with_lent_controls
+from nodes.diffusion.guidance.recipes import (
+    BasicGuidance,
+    CfgGuidance,
+    DualGuidance,
+    Guidance,
+    PerpNegGuidance,
+)
+from nodes.diffusion.guidance.rule import Evaluation
+from nodes.diffusion.guidance.steering import Estimate, Steering
+from nodes.diffusion.values import Conditioning, Latents, Rule, Sigma
+
+NOTHING: Conditioning = ()
+
+
+@runtime_checkable
+class Guider(TwoSidedDenoiser, Protocol):
+    """A steered network; what a run samples."""
+
+    @property
+    def network(self) -> Network:
+        """The network that is steered."""
+        ...
+
+
+def guider(recipe: Guidance, network: Network, controls: FindControl | None = None) -> Guider:
+    """The guider of a recipe.
+
+    Args:
+        network: that of the recipe's model, loaded.
+        controls: finds the loaded network of a control recipe.
+    """
+    rules = recipe.model.rules
+    match recipe:
+        case BasicGuidance():
+            return Guided(network, recipe.positive, NOTHING, 1.0, controls, rules)
+        case CfgGuidance():
+            return Guided(network, recipe.positive, recipe.negative, recipe.scale, controls, rules)
+        case DualGuidance():
+            return DualGuided(network, recipe, controls)
+        case PerpNegGuidance():
+            return PerpNegGuided(network, recipe, controls)
 
 
 @dataclass(slots=True, eq=False)
 class Guided:
-    """A network steered by conditions; a `TwoSidedDenoiser`.
+    """A network steered by positive and negative conditions; a `Guider`.
 
     Attributes:
         scale: guidance scale; 1 leaves the negative side out.
         controls: finds the loaded network of a control recipe; needed where a condition has controls.
+        rules: those of the model.
     """
 
     network: Network
@@ -24,21 +67,141 @@ class Guided:
     negative: Conditioning
     scale: float
     controls: FindControl | None = None
-    _conditioned: Conditioned = field(init=False)
+    rules: Sequence[Rule] = ()
+    _steering: Steering = field(init=False)
 
     def __post_init__(self) -> None:
-        self._conditioned = Conditioned(self.network, self.controls)
+        self._steering = Steering(self.network, self.rules, self.controls)
 
     def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
-        if math.isclose(self.scale, 1.0):
-            return self.sides(latents, sigma, [self.positive])[0]
-        return self.both(latents, sigma)[0]
+        return self._estimate(latents, sigma, both=False).guided
 
     def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
         """The guided estimate, and the negative side's alone."""
-        positive, negative = self.sides(latents, sigma, [self.positive, self.negative])
-        return cfg(positive, negative, self.scale), negative
+        estimate = self._estimate(latents, sigma, both=True)
+        return estimate.guided, estimate.negative
 
-    def sides(self, latents: Latents, sigma: Sigma, sides: Sequence[Conditioning]) -> Sequence[Latents]:
+    def sides(
+        self,
+        latents: Latents,
+        sigma: Sigma,
+        sides: Sequence[Conditioning],
+        changes: NetworkChanges = NO_CHANGES,
+    ) -> Sequence[Latents]:
         """The denoised estimate of each side alone; zeros for one that has no active condition."""
-        return self._conditioned.sides(latents, sigma, sides)
+        return self._steering.ask(latents, sigma, sides, changes)
+
+    def _estimate(self, latents: Latents, sigma: Sigma, *, both: bool) -> Estimate:
+        steering = self._steering
+        negative = with_lent_controls(self.negative, self.positive)
+        at = steering.begin(latents, sigma, self.scale, (self.positive, negative))
+        guess = steering.guessed(at)
+        if guess is not None:
+            return guess
+        alone = math.isclose(at.scale, 1.0) and not both and not steering.needs_both
+        asked = [self.positive] if alone else [self.positive, negative]
+        return steering.joined(replace(at, sides=self.sides(latents, sigma, asked, at.changes)), _by_cfg)
+
+
+def _by_cfg(at: Evaluation) -> Latents:
+    return at.positive if len(at.sides) == 1 else cfg(at.positive, at.negative, at.scale)
+
+
+@dataclass(slots=True, eq=False)
+class DualGuided:
+    """A network steered by two positive conditionings and a negative one; a `Guider`.
+
+    Source: Brooks et al. 2022 (InstructPix2Pix, arXiv:2211.09800), eq. 3; nested, the first two are joined as if the
+    second were the negative one.
+    """
+
+    network: Network
+    recipe: DualGuidance
+    controls: FindControl | None = None
+    _steering: Steering = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._steering = Steering(self.network, self.recipe.model.rules, self.controls)
+
+    def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
+        return self._estimate(latents, sigma, both=False).guided
+
+    def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
+        """The guided estimate, and the negative side's alone."""
+        estimate = self._estimate(latents, sigma, both=True)
+        return estimate.guided, estimate.negative
+
+    def _estimate(self, latents: Latents, sigma: Sigma, *, both: bool) -> Estimate:
+        recipe, steering = self.recipe, self._steering
+        first, second, negative = recipe.first, recipe.second, recipe.negative
+        second, negative = with_lent_controls(second, first), with_lent_controls(negative, first)
+        if recipe.nested:
+            at = steering.begin(latents, sigma, recipe.first_scale, (first, second))
+            asked = [first, second, negative]
+        else:
+            at = steering.begin(latents, sigma, recipe.second_scale, (second, negative))
+            asked = [first, second, negative] if both else self._needed(first, second, negative)
+        guess = steering.guessed(at)
+        if guess is not None:
+            return guess
+        toward, *rest = steering.ask(latents, sigma, asked, at.changes)
+        if not recipe.nested:
+            between = rest[0] if rest else toward
+            return steering.joined(
+                replace(at, sides=rest or [toward]),
+                _by_cfg,
+                lambda guided: guided + (toward - between) * recipe.first_scale,
+            )
+        middle, away = rest
+        return steering.joined(
+            replace(at, sides=[toward, middle]),
+            _by_cfg,
+            lambda guided: away + (guided - away) * recipe.second_scale,
+        )
+
+    def _needed(self, *sides: Conditioning) -> Sequence[Conditioning]:
+        """The sides that count at these scales."""
+        if self._steering.needs_both or not math.isclose(self.recipe.second_scale, 1.0):
+            return sides
+        return sides[:1] if math.isclose(self.recipe.first_scale, 1.0) else sides[:2]
+
+
+@dataclass(slots=True, eq=False)
+class PerpNegGuided:
+    """A network steered from an empty prompt, away from what is only in the negative one (Perp-Neg); a `Guider`.
+
+    Source: as `joining.PerpNeg`.
+    """
+
+    network: Network
+    recipe: PerpNegGuidance
+    controls: FindControl | None = None
+    _steering: Steering = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._steering = Steering(self.network, self.recipe.model.rules, self.controls)
+
+    def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
+        return self._estimate(latents, sigma).guided
+
+    def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
+        """The guided estimate, and the negative side's alone."""
+        estimate = self._estimate(latents, sigma)
+        return estimate.guided, estimate.negative
+
+    def _estimate(self, latents: Latents, sigma: Sigma) -> Estimate:
+        recipe, steering = self.recipe, self._steering
+        sides = [
+            recipe.positive,
+            *(with_lent_controls(side, recipe.positive) for side in (recipe.negative, recipe.empty)),
+        ]
+        at = steering.begin(latents, sigma, recipe.scale, (sides[0], sides[1]))
+        guess = steering.guessed(at)
+        if guess is not None:
+            return guess
+        estimates = steering.ask(latents, sigma, sides, at.changes)
+        return steering.joined(replace(at, sides=estimates), self._joined, own=True)
+
+    def _joined(self, at: Evaluation) -> Latents:
+        positive, negative, empty = at.sides
+        return perpendicular(positive, negative, empty, at.scale, self.recipe.negative_scale)

@@ -1,11 +1,65 @@
-"""Rules of guidance: one pure function each, from the sides' denoised estimates to the guided one."""
+"""The table of rules: everything that can ride on a model's recipe."""
 
-from nodes.diffusion.values import Latents
+from nodes.diffusion.guidance.after import (
+    EpsilonScaling,
+    KeptNorm,
+    Mahiro,
+    OptimisedScale,
+    TemporalScoreRescaling,
+)
+from nodes.diffusion.guidance.again import (
+    NegativeSkippedLayers,
+    PerturbedAttention,
+    SelfAttentionGuidance,
+    SkippedLayers,
+)
+from nodes.diffusion.guidance.attention import HyperTile, NormalisedAttention
+from nodes.diffusion.guidance.before import (
+    FrequencyScaling,
+    OperatedDifference,
+    ProjectedGuidance,
+    TangentialDamping,
+)
+from nodes.diffusion.guidance.caching import EasyCache, LazyCache
+from nodes.diffusion.guidance.inside import Downscale, FreeU
+from nodes.diffusion.guidance.joining import (
+    DynamicThresholding,
+    LimitedInterval,
+    LinearFrames,
+    PerpNeg,
+    RenormCfg,
+    RescaleCfg,
+    TriangleFrames,
+)
+from nodes.diffusion.guidance.merging import TokenMerging
+from nodes.diffusion.values import Rule
 
-
-def cfg(positive: Latents, negative: Latents, scale: float) -> Latents:
-    """From negative toward positive, and beyond it where the scale is above 1.
-
-    Source: Ho and Salimans 2022 (arXiv:2207.12598), eq. 6, on denoised estimates.
-    """
-    return negative + (positive - negative) * scale
+RULES: tuple[type[Rule], ...] = (
+    LimitedInterval,
+    ProjectedGuidance,
+    FrequencyScaling,
+    TangentialDamping,
+    OperatedDifference,
+    NegativeSkippedLayers,
+    RescaleCfg,
+    RenormCfg,
+    DynamicThresholding,
+    LinearFrames,
+    TriangleFrames,
+    PerpNeg,
+    OptimisedScale,
+    KeptNorm,
+    Mahiro,
+    EpsilonScaling,
+    TemporalScoreRescaling,
+    PerturbedAttention,
+    SelfAttentionGuidance,
+    SkippedLayers,
+    FreeU,
+    Downscale,
+    HyperTile,
+    TokenMerging,
+    NormalisedAttention,
+    EasyCache,
+    LazyCache,
+)

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nodes.diffusion.denoiser import LatentFormat, TwoSidedDenoiser
-from nodes.diffusion.guidance import Guided
+from nodes.diffusion.guidance import Guider
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import start_noise
 from nodes.diffusion.noise_levels import NoiseLevels
@@ -59,7 +59,7 @@ def window(sigmas: Sigmas, start: int, end: int, *, leftover_noise: bool) -> Flo
     return part[start:] if start < len(part) - 1 else part[:0]
 
 
-def sample(guided: Guided, latent: Latent, run: Run) -> Iterator[Step]:
+def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
     """Walk latents down a schedule.
 
     Args:

@@ -1,0 +1,119 @@
+"""Changes inside a model, added to its recipe: better skips, cheaper attention, fewer calls."""
+
+from typing import Annotated
+
+from nodes.builtin.kinds import ModelIn, ModelOut
+from nodes.diffusion.guidance import attention, caching, inside, merging
+from nodes.spec import Boolean, Combo, Context, Float, Int, node
+
+Factor = Annotated[float, Float(minimum=0.0, maximum=10.0, step=0.01)]
+Threshold = Annotated[float, Float(minimum=0.0, maximum=3.0, step=0.01)]
+Share = Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.01)]
+Percent = Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.001)]
+Switch = Annotated[bool, Boolean()]
+Resizing = Annotated[str, Combo(("bicubic", "nearest-exact", "bilinear", "area", "bislerp"), bare=False)]
+PIXELS = 8  # of a latent's side, in the nodes of the field
+LEAST_TILE = 32  # pixels
+
+
+@node("FreeU", category="model_patches/unet")
+def free_u(
+    ctx: Context, model: ModelIn, b1: Factor = 1.1, b2: Factor = 1.2, s1: Factor = 0.9, s2: Factor = 0.2
+) -> ModelOut:
+    """Better detail from a U-Net at no cost: `b` strengthens what it thinks, `s` weakens what it only hands on."""
+    return model.ruled(inside.FreeU((b1, b2), (s1, s2)))
+
+
+@node("FreeU_V2", category="model_patches/unet")
+def free_u_v2(
+    ctx: Context, model: ModelIn, b1: Factor = 1.3, b2: Factor = 1.4, s1: Factor = 0.9, s2: Factor = 0.2
+) -> ModelOut:
+    """FreeU that strengthens each place by how strong it is already."""
+    return model.ruled(inside.FreeU((b1, b2), (s1, s2), second_version=True))
+
+
+@node(
+    "PatchModelAddDownscale",
+    name="PatchModelAddDownscale (Kohya Deep Shrink)",
+    category="model_patches/unet",
+)
+def patch_model_add_downscale(
+    ctx: Context,
+    model: ModelIn,
+    block_number: Annotated[int, Int(minimum=1, maximum=32, step=1)] = 3,
+    downscale_factor: Annotated[float, Float(minimum=0.1, maximum=9.0, step=0.001)] = 2.0,
+    start_percent: Percent = 0.0,
+    end_percent: Percent = 0.35,
+    downscale_after_skip: Switch = True,
+    downscale_method: Resizing = "bicubic",
+    upscale_method: Resizing = "bicubic",
+) -> ModelOut:
+    """Pictures larger than the model was trained for, without doubled heads: the first steps see them smaller."""
+    return model.ruled(
+        inside.Downscale(
+            block_number,
+            downscale_factor,
+            start_percent,
+            end_percent,
+            downscale_after_skip,
+            downscale_method,
+            upscale_method,
+        )
+    )
+
+
+@node("HyperTile", category="model_patches/unet")
+def hyper_tile(
+    ctx: Context,
+    model: ModelIn,
+    tile_size: Annotated[int, Int(minimum=1, maximum=2048)] = 256,
+    swap_size: Annotated[int, Int(minimum=1, maximum=128)] = 2,
+    max_depth: Annotated[int, Int(minimum=0, maximum=10)] = 0,
+    scale_depth: Switch = False,
+) -> ModelOut:
+    """Large pictures faster: the U-Net attends within tiles."""
+    tile = max(LEAST_TILE, tile_size) // PIXELS
+    return model.ruled(attention.HyperTile(tile, swap_size, max_depth, scale_depth))
+
+
+@node("TomePatchModel", category="model_patches/unet")
+def tome_patch_model(ctx: Context, model: ModelIn, ratio: Share = 0.3) -> ModelOut:
+    """Large pictures faster: a share of places that are like others takes their answer."""
+    return model.ruled(merging.TokenMerging(ratio))
+
+
+@node("EasyCache", category="advanced/debug/model", experimental=True)
+def easy_cache(
+    ctx: Context,
+    model: ModelIn,
+    reuse_threshold: Threshold = 0.2,
+    start_percent: Share = 0.15,
+    end_percent: Share = 0.95,
+    verbose: Switch = False,
+) -> ModelOut:
+    """Skip calls of the model where little changes from step to step; a higher threshold skips more."""
+    return model.ruled(caching.EasyCache(reuse_threshold, start_percent, end_percent))
+
+
+@node("LazyCache", category="advanced/debug/model", experimental=True)
+def lazy_cache(
+    ctx: Context,
+    model: ModelIn,
+    reuse_threshold: Threshold = 0.2,
+    start_percent: Share = 0.15,
+    end_percent: Share = 0.95,
+    verbose: Switch = False,
+) -> ModelOut:
+    """EasyCache for any model, simpler: whole steps are skipped."""
+    return model.ruled(caching.LazyCache(reuse_threshold, start_percent, end_percent))
+
+
+NODES = (
+    free_u,
+    free_u_v2,
+    patch_model_add_downscale,
+    hyper_tile,
+    tome_patch_model,
+    easy_cache,
+    lazy_cache,
+)

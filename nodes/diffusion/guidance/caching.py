@@ -1,0 +1,186 @@
+"""Rules that save calls of the network where a run changes slowly: what it added last time is added again.
+
+Source: Zhou et al. 2025 (EasyCache, arXiv:2507.02860), eqs. 5 to 7; changes are measured at every eighth place.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.denoiser import (
+    NO_INPUTS,
+    LatentFormat,
+    Network,
+    NetworkInputs,
+    Parametrisation,
+    Residuals,
+)
+from nodes.diffusion.guidance.rule import Evaluation
+from nodes.diffusion.noise_levels import NoiseLevels
+from nodes.diffusion.values import Latents, Rule
+
+STRIDE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LazyCache(Rule):
+    """Saves whole evaluations, all sides as one.
+
+    Attributes:
+        threshold: how large the change of the estimate may have grown, in its own size, before it is made anew.
+        start_percent, end_percent: the share of the run.
+    """
+
+    threshold: float = 0.2
+    start_percent: float = 0.15
+    end_percent: float = 0.95
+
+    def guess(self, at: Evaluation) -> Latents | None:
+        """As `Spares`."""
+        seen, rate = at.kept.get("seen"), at.kept.get("rate")
+        if not self._active(at) or seen is None or rate is None:
+            return None
+        here = _sparse(at.latents)
+        grown = at.kept.get("grown", 0.0) + rate * _distance(here, seen) / at.kept["size"]
+        at.kept["grown"] = grown if grown < self.threshold else 0.0
+        if grown >= self.threshold:
+            return None
+        at.kept["seen"] = here
+        return at.latents + at.kept["added"]
+
+    def learn(self, at: Evaluation, guided: Latents) -> None:
+        """As `Spares`."""
+        if not self._active(at):
+            return
+        here, made = _sparse(at.latents), _sparse(guided)
+        if "seen" in at.kept:
+            moved = _distance(here, at.kept["seen"])
+            at.kept["rate"] = _distance(made, at.kept["made"]) / moved if moved > 0.0 else None
+        at.kept.update(seen=here, made=made, size=float(made.abs().mean()), added=guided - at.latents)
+
+    def _active(self, at: Evaluation) -> bool:
+        return _between(at.network.levels, float(at.sigma), self.start_percent, self.end_percent)
+
+
+@dataclass(frozen=True, slots=True)
+class EasyCache(Rule):
+    """Saves calls of the network, each condition's answer for itself. Attributes as `LazyCache`."""
+
+    threshold: float = 0.2
+    start_percent: float = 0.15
+    end_percent: float = 0.95
+
+    def wrap(self, network: Network, sigma: Callable[[], float]) -> Network:
+        """As `Wraps`."""
+        return Reusing(network, self, sigma)
+
+
+@dataclass(slots=True, eq=False)
+class Reusing:
+    """A network that answers from what it said before, where a condition was asked shortly ago.
+
+    The condition that was asked first decides for all others at a noise level.
+    """
+
+    network: Network
+    rule: EasyCache
+    sigma: Callable[[], float]
+    _added: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    _first: int | None = None
+    _seen: Tensor | None = None
+    _made: Tensor | None = None
+    _rate: float | None = None
+    _grown: float = 0.0
+    _reuses: bool = False
+
+    @property
+    def parametrisation(self) -> Parametrisation:
+        """As `Network`."""
+        return self.network.parametrisation
+
+    @property
+    def levels(self) -> NoiseLevels:
+        """As `Network`."""
+        return self.network.levels
+
+    @property
+    def latent_format(self) -> LatentFormat:
+        """As `Network`."""
+        return self.network.latent_format
+
+    @property
+    def device(self) -> torch.device:
+        """As `Network`."""
+        return self.network.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """As `Network`."""
+        return self.network.dtype
+
+    def __call__(
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        *,
+        residuals: Residuals | None = None,
+        inputs: NetworkInputs = NO_INPUTS,
+        changes: NetworkChanges = NO_CHANGES,
+    ) -> Tensor:
+        """As `Network`."""
+        active = _between(self.levels, self.sigma(), self.rule.start_percent, self.rule.end_percent)
+        if not active or not inputs.conds:
+            return self.network(
+                latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes
+            )
+        parts = dict(zip(inputs.conds, latents.chunk(len(inputs.conds)), strict=True))
+        self._first = next(iter(parts)) if self._first is None else self._first
+        if self._first in parts:
+            self._reuses = self._is_near(parts[self._first])
+        if self._reuses and all(_fits(self._added.get(cond), part) for cond, part in parts.items()):
+            return torch.cat([part + self._added[cond] for cond, part in parts.items()])
+        made = self.network(latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes)
+        for (cond, part), answer in zip(parts.items(), made.chunk(len(parts)), strict=True):
+            self._added[cond] = answer - part
+            if cond == self._first:
+                self._learn(part, answer)
+        return made
+
+    def _is_near(self, latents: Tensor) -> bool:
+        if self._rate is None or not _fits(self._seen, _sparse(latents)):
+            return False
+        assert self._seen is not None
+        assert self._made is not None
+        size = float(self._made.abs().mean())
+        self._grown += self._rate * _distance(_sparse(latents), self._seen) / size
+        near = self._grown < self.rule.threshold
+        if not near:
+            self._grown = 0.0
+        return near
+
+    def _learn(self, latents: Tensor, answer: Tensor) -> None:
+        here, made = _sparse(latents), _sparse(answer)
+        if self._seen is not None and self._made is not None and _fits(self._seen, here):
+            moved = _distance(here, self._seen)
+            self._rate = _distance(made, self._made) / moved if moved > 0.0 else None
+        self._seen, self._made = here, made
+
+
+def _between(levels: NoiseLevels, sigma: float, start_percent: float, end_percent: float) -> bool:
+    return levels.at_percent(end_percent) < sigma <= levels.at_percent(start_percent)
+
+
+def _sparse(latents: Tensor) -> Tensor:
+    return latents[..., ::STRIDE, ::STRIDE].clone()
+
+
+def _distance(one: Tensor, other: Tensor) -> float:
+    return float((one - other).abs().mean())
+
+
+def _fits(one: Tensor | None, other: Tensor) -> bool:
+    return one is not None and one.shape == other.shape

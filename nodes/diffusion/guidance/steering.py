@@ -1,0 +1,125 @@
+"""Rules at work: one evaluation from the first rule to the last, for any guider."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.denoiser import Network
+from nodes.diffusion.guidance.pieces import Conditioned, FindControl
+from nodes.diffusion.guidance.rule import (
+    ComesAfter,
+    ComesBefore,
+    Evaluation,
+    Joins,
+    NeedsBoth,
+    Scales,
+    Spares,
+    WorksInside,
+    Wraps,
+)
+from nodes.diffusion.values import Conditioning, Latents, Rule, Sigma
+
+Join = Callable[[Evaluation], Latents]
+Finish = Callable[[Latents], Latents]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """What an evaluation gave: the guided estimate, and the negative side's as the last rules saw it."""
+
+    guided: Latents
+    negative: Latents
+
+
+@dataclass(slots=True, eq=False)
+class Steering:
+    """A network, the rules of its model, and what they keep during one run."""
+
+    network: Network
+    rules: Sequence[Rule] = ()
+    controls: FindControl | None = None
+    conditioned: Conditioned = field(init=False)
+    _kept: Sequence[dict[str, Any]] = field(init=False)
+    _sigma: float = 0.0
+    _last: Estimate | None = None
+
+    def __post_init__(self) -> None:
+        wrapped = self.network
+        for rule in self.rules:
+            if isinstance(rule, Wraps):
+                wrapped = rule.wrap(wrapped, lambda: self._sigma)
+        self.conditioned = Conditioned(wrapped, self.controls)
+        self._kept = [{} for _ in self.rules]
+
+    @property
+    def needs_both(self) -> bool:
+        """Whether a rule needs the negative side at any scale."""
+        return any(isinstance(rule, NeedsBoth) and rule.needs_both for rule in self.rules)
+
+    def begin(
+        self, latents: Latents, sigma: Sigma, scale: float, conditions: tuple[Conditioning, Conditioning]
+    ) -> Evaluation:
+        """An evaluation with the scale and the changes inside the network that rules want."""
+        self._sigma = float(sigma)
+        at = Evaluation(latents, sigma, scale, self.conditioned, conditions)
+        for rule, kept in self._each():
+            if isinstance(rule, Scales):
+                at = replace(at, scale=rule.scaled(replace(at, kept=kept)))
+        changes = NO_CHANGES
+        for rule, kept in self._each():
+            if isinstance(rule, WorksInside):
+                changes = changes + rule.inside(replace(at, kept=kept))
+        return replace(at, changes=changes)
+
+    def guessed(self, at: Evaluation) -> Estimate | None:
+        """An estimate that a rule makes without the network."""
+        for rule, kept in self._each():
+            if isinstance(rule, Spares):
+                guess = rule.guess(replace(at, kept=kept))
+                if guess is not None:
+                    return Estimate(
+                        guess, torch.zeros_like(guess) if self._last is None else self._last.negative
+                    )
+        return None
+
+    def joined(
+        self, at: Evaluation, join: Join, finish: Finish = lambda guided: guided, *, own: bool = False
+    ) -> Estimate:
+        """One estimate of the sides'.
+
+        Args:
+            join: the guider's way, where no rule has another.
+            finish: what the guider does with the result at last.
+            own: the guider's way goes before that of any rule.
+        """
+        for rule, kept in self._each():
+            if isinstance(rule, ComesBefore):
+                at = replace(at, sides=rule.before(replace(at, kept=kept)))
+            if isinstance(rule, Joins) and not own:
+                join = _by_rule(rule, kept)
+        guided = join(at)
+        for rule, kept in self._each():
+            if isinstance(rule, ComesAfter):
+                guided = rule.after(replace(at, kept=kept), guided)
+        estimate = Estimate(finish(guided), at.negative)
+        for rule, kept in self._each():
+            if isinstance(rule, Spares):
+                rule.learn(replace(at, kept=kept), estimate.guided)
+        self._last = estimate
+        return estimate
+
+    def ask(
+        self, latents: Latents, sigma: Sigma, sides: Sequence[Conditioning], changes: NetworkChanges
+    ) -> Sequence[Latents]:
+        """Each side's estimate alone."""
+        return self.conditioned.sides(latents, sigma, sides, changes)
+
+    def _each(self) -> Sequence[tuple[Rule, dict[str, Any]]]:
+        return tuple(zip(self.rules, self._kept, strict=True))
+
+
+def _by_rule(rule: Joins, kept: dict[str, Any]) -> Join:
+    return lambda at: rule.join(replace(at, kept=kept))

@@ -115,7 +115,7 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
         warm_up=warm_up,
         around=torch.inference_mode,
         refresh=packs.refresh,
-        registered=lambda: Registered(prompt_handlers=packs.prompt_handlers.any),
+        registered=lambda: Registered(packs.prompt_handlers.any, packs.routes.port, packs.routes.key),
         on_prompt=packs.prompt_handlers.change,
         begin=packs.begin,
         free_models=pool.empty,

@@ -24,6 +24,7 @@ from nodes.compat.importing import (
 from nodes.compat.install import install, share
 from nodes.compat.names.server_face import PromptServer
 from nodes.compat.places import Places
+from nodes.compat.routes import Routes
 from nodes.spec import Json, Registry, SpecError
 
 # Modules that are not called like the package they come in.
@@ -121,6 +122,7 @@ class Packs:
         self._patience = patience
         self._packs: list[_Pack] = []
         self._publish = publish
+        self.routes = Routes()
         self.prompt_handlers = PromptHandlers(self._owner, handler_patience)
 
     def load(self) -> tuple[Loaded, ...]:
@@ -131,7 +133,9 @@ class Packs:
             if path.is_dir() and path.name not in self._skip:
                 self._announce(path.name)
                 self._prestart(path)
-        return tuple(self._load(path) for path in found)
+        loaded = tuple(self._load(path) for path in found)
+        self.routes.open(PromptServer.instance, self._owner)
+        return loaded
 
     def refresh(self) -> None:
         """Ask every class again for its inputs: lists of files change.

@@ -114,16 +114,21 @@ async def headers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Headers of every answer: no guessing of types, no frames of other pages, fresh scripts."""
     response = await handler(request)
     if not response.prepared:
-        if _let_in(request):
-            response.headers.update(_cross_origin(services(request).cors or ""))
         if services(request).compress and isinstance(response, web.Response) and _is_large(response):
             response.enable_compression()
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("X-Frame-Options", "SAMEORIGIN")
-        response.headers.setdefault("Referrer-Policy", "same-origin")
-        if request.path.endswith(FRESH_SUFFIXES):
-            response.headers.setdefault("Cache-Control", "no-cache")
+        dress(request, response)
     return response
+
+
+def dress(request: web.Request, response: web.StreamResponse) -> None:
+    """Set these headers; for answers that are sent bit by bit, before the first."""
+    if _let_in(request):
+        response.headers.update(_cross_origin(services(request).cors or ""))
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("X-Frame-Options", "SAMEORIGIN")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    if request.path.endswith(FRESH_SUFFIXES):
+        response.headers.setdefault("Cache-Control", "no-cache")
 
 
 def _host_name(host: str) -> str:

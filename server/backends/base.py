@@ -20,7 +20,7 @@ from server.graph.host import (
     SwitchedOff,
 )
 from server.worker.messages import PackEvent
-from server.worker.parts import PackReport
+from server.worker.parts import PackReport, Registered
 
 __all__ = [
     "Backend",
@@ -73,6 +73,10 @@ class Backend(Host, Protocol):
 
     async def on_prompt(self, body: Mapping[str, Json]) -> Mapping[str, Json]:
         """What packs make of the body of a posted prompt; where none wants to see it, it comes back as it is."""
+        ...
+
+    async def registered(self, *, anew: bool = False) -> Registered:
+        """What packs have hung on the server; `anew`: the worker is asked, since what was known did not hold."""
         ...
 
     def listen(self, hear: Callable[[PackEvent], None]) -> None:

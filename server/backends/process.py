@@ -192,14 +192,19 @@ class ProcessBackend:
 
     async def on_prompt(self, body: Mapping[str, Json]) -> Mapping[str, Json]:
         """What packs make of the body of a posted prompt; if that ends the worker, it comes back as it is."""
-        await self.specs()
-        if not self._registered.prompt_handlers:
+        if not (await self.registered()).prompt_handlers:
             return body
         try:
             return await self._ask_patiently(OnPrompt(body))
         except BackendLost as lost:
             log.warning("The packs' prompt handlers did not answer, the prompt goes on without: %s", lost)
             return body
+
+    async def registered(self, *, anew: bool = False) -> Registered:
+        """What packs have hung on the server."""
+        if self._specs is None or anew:
+            self._learn(await self._ask_patiently(Specs(refresh=False, known=self._edition)))
+        return self._registered
 
     def listen(self, hear: Callable[[PackEvent], None]) -> None:
         """Whatever packs tell clients goes to `hear`."""

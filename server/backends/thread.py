@@ -20,7 +20,7 @@ from server.backends.base import (
 )
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Outcome, Task
-from server.worker.parts import Factory
+from server.worker.parts import Factory, Registered
 from server.worker.stopping import StopSwitch
 from server.worker.worker import Worker
 
@@ -113,10 +113,14 @@ class ThreadBackend:
 
     async def on_prompt(self, body: Mapping[str, Json]) -> Mapping[str, Json]:
         """What packs make of the body of a posted prompt."""
-        worker = await self._worker()
-        if not worker.described(refresh=False, known="").registered.prompt_handlers:
+        if not (await self.registered()).prompt_handlers:
             return body
-        return await asyncio.to_thread(worker.on_prompt, body)
+        return await asyncio.to_thread((await self._worker()).on_prompt, body)
+
+    async def registered(self, *, anew: bool = False) -> Registered:
+        """What packs have hung on the server."""
+        del anew
+        return (await self._worker()).described(refresh=False, known="").registered
 
     def listen(self, hear: Callable[[PackEvent], None]) -> None:
         """Whatever packs tell clients goes to `hear`."""

@@ -37,9 +37,13 @@ class Registered:
 
     Attributes:
         prompt_handlers: some want to see each prompt that is posted, and may change it.
+        port: where their routes answer, on this machine alone; 0: they have none. What is no route gets 421.
+        key: headers without which nobody is answered there.
     """
 
     prompt_handlers: bool = False
+    port: int = 0
+    key: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def _tell_nobody(_event: str | int, _data: "Json | bytes", _client: str | None) -> None:

@@ -282,7 +282,7 @@ def build_with_packs(settings: object, services: Services) -> WorkerParts:
         files=workspace,
         load_packs=lambda: [_pack_report(loaded) for loaded in packs.load()],
         refresh=packs.refresh,
-        registered=lambda: Registered(prompt_handlers=packs.prompt_handlers.any),
+        registered=lambda: Registered(packs.prompt_handlers.any, packs.routes.port, packs.routes.key),
         on_prompt=packs.prompt_handlers.change,
         begin=packs.begin,
     )

@@ -5,7 +5,9 @@ import io
 import json
 import logging
 import struct
+import threading
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar
 
 from aiohttp import web
@@ -43,15 +45,19 @@ class PromptServer:
     def __init__(self, publish: Callable[[str | int, Any, str | None], None] = _nobody) -> None:
         PromptServer.instance = self
         self.publish = publish
-        self.app = web.Application()
+        self.app = web.Application(client_max_size=0)  # the server has a limit of its own
         self.routes = web.RouteTableDef()
-        self.loop: asyncio.AbstractEventLoop | None = None
         self.supports: list[str] = []
         self.on_prompt_handlers: list[Callable[[dict[str, Any]], dict[str, Any]]] = []
         self.sockets: dict[str, Any] = {}
         self.sockets_metadata: dict[str, Any] = {}
         self.number = 0
         self._client_of_job: str | None = None
+
+    @cached_property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop in which routes of packs run; it begins when somebody first asks for it."""
+        return running_loop()
 
     # --- what runs ------------------------------------------------------------------------------------------------
 
@@ -125,6 +131,13 @@ class PromptServer:
             except Exception:
                 log.warning("A prompt handler failed.", exc_info=True)
         return json_data
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """An event loop that runs in a thread of its own as long as the process does."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="weft-packs", daemon=True).start()
+    return loop
 
 
 def _preview(data: Any) -> bytes:

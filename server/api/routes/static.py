@@ -1,9 +1,11 @@
 """The editor's own files, and those of packs."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from aiohttp import web
 
+from server.api.packs import answer_of_packs
 from server.api.routes.files import content_type
 from server.api.services import services
 from server.api.shape import ANYTHING, Shape
@@ -30,18 +32,22 @@ async def index(request: web.Request) -> web.StreamResponse:
 async def extension(request: web.Request) -> web.StreamResponse:
     """A file that a pack brought for the browser."""
     folder = (await services(request).scripts.folders()).get(request.match_info["pack"])
-    if folder is None:
-        raise web.HTTPNotFound
-    return _file(folder, request.match_info["file"])
+    return await _file_or_pack(request, folder)
 
 
 @ROUTES.get("/{file:.+}", shape=Shape(answer=bytes, media=ANYTHING))
 async def asset(request: web.Request) -> web.StreamResponse:
     """A file of the editor."""
-    folder = services(request).web
-    if folder is None or request.path.startswith(("/api/", "/internal/")):
-        raise web.HTTPNotFound
-    return _file(folder, request.match_info["file"])
+    known = not request.path.startswith(("/api/", "/internal/"))
+    return await _file_or_pack(request, services(request).web if known else None)
+
+
+async def _file_or_pack(request: web.Request, folder: Path | None) -> web.StreamResponse:
+    """The file, or else what a pack in the worker answers."""
+    with suppress(web.HTTPNotFound):
+        if folder is not None:
+            return _file(folder, request.match_info["file"])
+    return await answer_of_packs(request)
 
 
 def _file(folder: Path, name: str) -> web.FileResponse:

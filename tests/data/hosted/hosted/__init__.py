@@ -1,6 +1,7 @@
 """A pack that hangs everything on its host that a pack can."""
 
 import time
+from pathlib import Path
 
 from PIL import Image
 from server import BinaryEventTypes, PromptServer, web
@@ -74,3 +75,66 @@ class Tells:
 
 
 NODE_CLASS_MAPPINGS = {"HostedTells": Tells}
+
+
+# --- routes ---------------------------------------------------------------------------------------------------------
+
+routes = instance.routes
+
+
+@routes.get("/hosted/hello/{name}")
+async def hello(request):
+    return web.json_response({"hello": request.match_info["name"], "query": dict(request.query), "host": request.host})
+
+
+@routes.post("/hosted/echo")
+async def echo(request):
+    body = await request.read()
+    return web.Response(body=body, status=201, headers={"X-Hosted": request.headers.get("X-Asked", "")},
+                        content_type=request.content_type)
+
+
+@routes.get("/hosted/bit_by_bit")
+async def bit_by_bit(request):
+    response = web.StreamResponse()
+    await response.prepare(request)
+    for index in range(3):
+        await response.write(f"{index},".encode())
+    await response.write_eof()
+    return response
+
+
+@routes.get("/hosted/fails")
+async def fails(request):
+    raise ValueError("the pack's own")
+
+
+@routes.get("/hosted/elsewhere")
+async def elsewhere(request):
+    raise web.HTTPFound("/hosted/hello/you")
+
+
+@routes.get("/hosted/tells")
+async def tells(request):
+    await instance.send("hosted.route", {"client": request.query["to"]}, request.query["to"])
+    return web.Response()
+
+
+@routes.get("/queue")
+async def not_the_servers(request):
+    return web.json_response("a pack's")
+
+
+@routes.get("/hosted/{no good")
+async def never(request):
+    return web.Response()
+
+
+routes.static("/hosted/files", str(Path(__file__).parent / "web"))
+
+
+async def added(request):
+    return web.Response(text="added to the app")
+
+
+instance.app.router.add_get("/hosted/added", added)

@@ -191,7 +191,7 @@ def _of_tokens(options: argparse.Namespace, config: "Config") -> Iterator[str]:
     if config.asks_token:
         yield "It asks for a token. `weft token add NAME` makes more of them; --no-token asks for none."
         if options.multi_user:
-            yield "weft: --multi-user means nothing here: each token has files and settings of its own."
+            yield "weft: --multi-user adds nothing here: each token is a person, with jobs, files and settings of their own."
     elif not all(is_loopback(host) for host in config.hosts):
         yield "weft: with --no-token, everybody who can reach this machine can run anything that its nodes can do."
 

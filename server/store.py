@@ -71,14 +71,28 @@ MIGRATIONS = (
     CREATE TRIGGER forget_prompt AFTER DELETE ON jobs BEGIN DELETE FROM prompts WHERE job = OLD.sequence; END;
     """,
     shelf.TABLES,
+    # Whose a job is. The indexes that lists walk hold it too, so that they need not look into each row.
+    """
+    ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT 'default';
+    DROP INDEX jobs_by_creation;
+    DROP INDEX jobs_by_state;
+    DROP INDEX jobs_by_duration;
+    CREATE INDEX jobs_by_creation ON jobs (created, sequence, state, workflow, owner);
+    CREATE INDEX jobs_by_state ON jobs (state, workflow, owner);
+    CREATE INDEX jobs_by_duration
+        ON jobs (COALESCE(ended, started, 0) - COALESCE(started, 0), sequence, state, workflow, owner);
+    """,
 )
 
 OVER = tuple(state for state in State if state.over)
-BRIEFLY = "id, number, sequence, state, attempts, client, workflow, created, started, ended, outputs, error, held, retry_of"
+BRIEFLY = """
+    id, number, sequence, state, attempts, client, workflow, created, started, ended, outputs, error, held, retry_of,
+    owner"""
 WHOLE = "jobs.*, prompt, extra"
 JOBS = "FROM jobs"
 WITH_PROMPTS = "FROM jobs JOIN prompts ON job = sequence"
-MATCHING = "WHERE {state} IN (SELECT value FROM json_each(?)) AND (? IS NULL OR workflow = ?)"
+MATCHING = """
+    WHERE {state} IN (SELECT value FROM json_each(?)) AND (? IS NULL OR workflow = ?) AND (? IS NULL OR owner = ?)"""
 COUNT = f"SELECT COUNT(*) AS total {JOBS} {MATCHING.format(state='state')}"
 # The plus keeps SQLite from gathering all jobs of a state to sort them: it walks the index of the order instead.
 IN_ORDER = f"{MATCHING.format(state='+state')} ORDER BY {{order}} LIMIT ? OFFSET ?"
@@ -88,11 +102,11 @@ SORTED = {
 }
 ADD = """
     INSERT INTO jobs
-        (sequence, id, number, state, attempts, client, workflow, targets, created, held, retry_of)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
+        (sequence, id, number, state, attempts, client, workflow, targets, created, held, retry_of, owner)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
 ADD_PROMPT = "INSERT INTO prompts (job, prompt, extra) SELECT ?, ?, ? WHERE changes() > 0"
 DROP = "DELETE FROM jobs WHERE id = ? AND state IN (SELECT value FROM json_each(?))"
-DROP_ALL = "DELETE FROM jobs WHERE state IN (SELECT value FROM json_each(?))"
+DROP_ALL = "DELETE FROM jobs WHERE state IN (SELECT value FROM json_each(?)) AND (? IS NULL OR owner = ?)"
 DROP_OLDEST = """
     DELETE FROM jobs WHERE sequence IN (
         SELECT sequence FROM jobs WHERE ended IS NOT NULL ORDER BY ended DESC, sequence DESC LIMIT -1 OFFSET ?)"""
@@ -103,7 +117,8 @@ FINISH = """
     WHERE id = ? AND ended IS NULL"""
 PLACE = "UPDATE jobs SET number = ?, held = ? WHERE id = ? AND state = ?"
 RETRYABLE = """
-    SELECT id FROM jobs WHERE state = ? AND id NOT IN (SELECT retry_of FROM jobs WHERE retry_of IS NOT NULL)
+    SELECT id FROM jobs WHERE state = ? AND (? IS NULL OR owner = ?) AND id
+        NOT IN (SELECT retry_of FROM jobs WHERE retry_of IS NOT NULL)
     ORDER BY ended, sequence"""
 
 
@@ -161,7 +176,7 @@ class Store:
         wish = job.wish
         values = (
             job.sequence, wish.id, job.number, State.PENDING, job.attempts, wish.client, job.workflow_id,
-            _dump(wish.targets), wish.created, job.held, wish.retry_of,
+            _dump(wish.targets), wish.created, job.held, wish.retry_of, wish.owner,
         )  # fmt: skip
         prompt = (job.sequence, _dump(wish.prompt), _dump(wish.extra))
         return await self._database.change((ADD, values), (ADD_PROMPT, prompt)) == 1
@@ -220,17 +235,18 @@ class Store:
         await self._database.change(*changes)
         self._finished = finished
 
-    async def clear_history(self) -> None:
-        """Forget all jobs that are over."""
-        await self._database.change((DROP_ALL, (_dump(OVER),)))
-        self._finished = 0
+    async def clear_history(self, owner: str | None = None) -> None:
+        """Forget all jobs that are over; of one owner, if that is named."""
+        await self._database.change((DROP_ALL, (_dump(OVER), owner, owner)))
+        if owner is None:
+            self._finished = 0
 
     async def get(self, id: str) -> Record | None:
         found = await self._records(f"SELECT {WHOLE} {WITH_PROMPTS} WHERE id = ?", (id,))
         return found[0] if found else None
 
     async def search(self, search: Search) -> tuple[Sequence[Record], int]:
-        filters = (_dump(search.states), search.workflow, search.workflow)
+        filters = (_dump(search.states), search.workflow, search.workflow, search.owner, search.owner)
         order = SORTED[search.order].format(way="ASC" if search.ascending else "DESC")
         columns, source, read = (
             (BRIEFLY, JOBS, _brief_record) if search.brief else (WHOLE, WITH_PROMPTS, _record)
@@ -241,8 +257,8 @@ class Store:
         counted = await self._rows(COUNT, filters)
         return found, int(counted[0]["total"])
 
-    async def retryable(self) -> Sequence[str]:
-        return [row["id"] for row in await self._rows(RETRYABLE, (State.FAILED,))]
+    async def retryable(self, owner: str | None = None) -> Sequence[str]:
+        return [row["id"] for row in await self._rows(RETRYABLE, (State.FAILED, owner, owner))]
 
     # --- people ---------------------------------------------------------------------------------------------------
 
@@ -279,6 +295,7 @@ def _record(row: Row) -> Record:
         client=row["client"],
         created=row["created"],
         retry_of=row["retry_of"],
+        owner=row["owner"],
     )
     job = Job(wish, row["number"], row["sequence"], row["attempts"], bool(row["held"]))
     state = State(row["state"])
@@ -296,6 +313,7 @@ def _brief_record(row: Row) -> Record:
         client=row["client"],
         created=row["created"],
         retry_of=row["retry_of"],
+        owner=row["owner"],
     )
     job = Job(wish, row["number"], row["sequence"], row["attempts"], bool(row["held"]))
     state, started = State(row["state"]), row["started"]

@@ -19,6 +19,9 @@ def add_token(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name", nargs="?", metavar="NAME", help="whose token; each has files and settings of its own"
     )
+    parser.add_argument(
+        "--admin", action="store_true", help="with add: sees and controls everybody's jobs and files"
+    )
     add_home(parser, default_workspace())
 
 
@@ -33,15 +36,15 @@ def token(options: argparse.Namespace) -> int:
     folder = options.user_directory or options.workspace / "user"
     tokens = Tokens(folder.expanduser().resolve())
     try:
-        return _act(tokens, options.act, options.name)
+        return _act(tokens, options.act, options.name, admin=options.admin)
     except (TokenRefused, TokensUnreadable, OSError) as error:
         print(f"weft token: {error}", file=sys.stderr)
         return FAILURE
 
 
-def _act(tokens: Tokens, act: str, name: str) -> int:
+def _act(tokens: Tokens, act: str, name: str, *, admin: bool) -> int:
     if act == "add":
-        print(tokens.add(name))
+        print(tokens.add(name, admin=admin))
         print(
             "This is shown once. Send it with the address, as http://ADDRESS:PORT/?token=TOKEN.",
             file=sys.stderr,
@@ -53,5 +56,6 @@ def _act(tokens: Tokens, act: str, name: str) -> int:
         print(f"Nobody gets in by the token {name!r} any more. Its files stay.")
     else:
         for kept in tokens.all():
-            print(f"{kept.name}\t{datetime.fromtimestamp(kept.created).astimezone():%Y-%m-%d %H:%M}")
+            made = f"{datetime.fromtimestamp(kept.created).astimezone():%Y-%m-%d %H:%M}"
+            print("\t".join((kept.name, made, *(("admin",) if kept.sees_all else ()))))
     return SUCCESS

@@ -45,12 +45,19 @@ class Token:
         user: whose files and settings it opens.
         digest: SHA-256 of the token, in hexadecimal.
         created: seconds since 1970.
+        admin: sees and controls everybody's jobs, and the server itself.
     """
 
     name: str
     user: str
     digest: str
     created: int
+    admin: bool = False
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether it is for one who looks after the server; the first token always is."""
+        return self.admin or self.user == OWNERS_FILES
 
 
 class Tokens:
@@ -75,8 +82,10 @@ class Tokens:
         self._read()
         return self._tokens
 
-    def add(self, name: str) -> str:
+    def add(self, name: str, *, admin: bool = False) -> str:
         """Make a token. It is told this once.
+
+        With `admin`, it is for one who looks after the server.
 
         Raises:
             TokenRefused: the name is taken, or none.
@@ -92,7 +101,7 @@ class Tokens:
             raise TokenRefused(f"There is a token {name!r} already. Remove it first, or choose another name.")
         user = self._users.get(name) or (f"token_{name}" if self._users else OWNERS_FILES)
         text = secrets.token_urlsafe(BYTES)
-        token = Token(name, user, _digest(text), int(time.time()))
+        token = Token(name, user, _digest(text), int(time.time()), admin)
         self._write((*self._tokens, token), {**self._users, name: user})
         return text
 
@@ -110,8 +119,8 @@ class Tokens:
         self._write(left, self._users)
         return True
 
-    def user(self, text: str) -> str | None:
-        """Whose files a token opens; None if it is none. Takes as long for a wrong one as for a right one.
+    def find(self, text: str) -> Token | None:
+        """What is kept of a token; None if it is none. Takes as long for a wrong one as for a right one.
 
         Raises:
             TokensUnreadable: the file is damaged.
@@ -120,7 +129,7 @@ class Tokens:
         digest, found = _digest(text), None
         for token in self._tokens:
             if hmac.compare_digest(token.digest, digest):
-                found = token.user
+                found = token
         return found
 
     def _read(self) -> None:
@@ -131,7 +140,13 @@ class Tokens:
                 return
             content = json.loads(self._file.read_text(encoding="utf-8"))
             self._tokens = tuple(
-                Token(str(kept["name"]), str(kept["user"]), str(kept["digest"]), int(kept["created"]))
+                Token(
+                    str(kept["name"]),
+                    str(kept["user"]),
+                    str(kept["digest"]),
+                    int(kept["created"]),
+                    kept.get("admin") is True,
+                )
                 for kept in content["tokens"]
             )
             self._users = {str(name): str(user) for name, user in content["users"].items()}

@@ -14,6 +14,7 @@ from aiohttp import web
 from server.api.middleware import Handler, failure
 from server.api.people import PERSON
 from server.graph.errors import Fault
+from server.jobs.owners import Person
 from server.tokens import Tokens, TokensUnreadable
 
 log = logging.getLogger(__name__)
@@ -69,12 +70,13 @@ def doorkeeper(tokens: Tokens) -> Callable[..., Awaitable[web.StreamResponse]]:
     async def known(request: web.Request, handler: Handler) -> web.StreamResponse:
         shown = list(_shown(request))
         try:
-            found = [(text, user) for text in shown if (user := tokens.user(text)) is not None]
+            found = [(text, token) for text in shown if (token := tokens.find(text)) is not None]
         except TokensUnreadable as error:
             log.error("%s", error)
             return failure(Fault("tokens_unreadable", "This server's list of tokens is damaged."), 503)
         if found:
-            text, request[PERSON] = found[0]
+            text, token = found[0]
+            request[PERSON] = Person(token.user, token.sees_all)
             return _remembered(request, text) if _is_first_visit(request, text) else await handler(request)
         if shown and wrong.too_many(request.remote or ""):
             return _too_many()

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import cast
 
 from aiohttp import WSMsgType, web
@@ -15,124 +14,37 @@ from aiohttp import WSMsgType, web
 from nodes.spec import Json
 from server.api import wire
 from server.api.board import Board, Pace
+from server.api.listeners import UNWRITABLE, Client, Patience, Running
 from server.api.messages import (
     Frame,
     Line,
     Outgoing,
     Picture,
     Words,
-    executed,
-    executing,
     messages,
     preview_frame,
     preview_metadata,
-    said,
     status,
     text_frame,
 )
 from server.api.numbered import hello, numbered
-from server.api.outbox import Outbox
 from server.events import (
     Bus,
     Envelope,
     Event,
-    JobEnded,
     JobFailed,
-    JobStarted,
     JobStopped,
     JobSucceeded,
     NodeDone,
-    NodesCached,
-    NodeStarted,
     Place,
     QueueChanged,
 )
-from server.graph.model import NodeId
+from server.jobs.owners import Person, told_to
 from server.worker.messages import PackEvent
 
 log = logging.getLogger(__name__)
 FLAG = "weft_events"  # the feature by which a client asks for numbered messages
-UNWRITABLE = (TypeError, ValueError, RecursionError)
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long clients are borne with, in seconds.
-
-    Attributes:
-        quiet: without anything to say, a ping goes out: proxies cut quiet lines.
-        stalled: a client that takes nothing for so long, though something waits, is cut off.
-        leaving: so long a closing server waits until its clients have heard of it.
-    """
-
-    quiet: float = 20.0
-    stalled: float = 120.0
-    leaving: float = 2.0
-
-
-@dataclass(slots=True, eq=False)
-class Client:
-    """One connection. `features`: what its first message said it understands; `numbered`: it agreed on numbers."""
-
-    sid: str
-    socket: web.WebSocketResponse
-    transport: asyncio.Transport | None
-    numbered: bool = False
-    features: dict[str, Json] = field(default_factory=dict[str, Json])
-    outbox: Outbox = field(default_factory=Outbox)
-
-    def understands(self, feature: str) -> bool:
-        """Whether the client declared a feature."""
-        return self.features.get(feature) is True
-
-    def tell(self, found: Sequence[Outgoing], *, again: bool = False) -> None:
-        """Let messages wait for it. One that cannot be written is lost, not the connection."""
-        for message in found:
-            try:
-                self.outbox.put(message, again=again)
-            except UNWRITABLE:
-                log.exception("A message could not be written.")
-        if self.outbox.overfull:
-            self.cut_off()
-
-    def cut_off(self) -> None:
-        """End the connection at once: a close frame would wait behind all that the client does not read."""
-        if self.transport is not None:
-            self.transport.abort()
-
-
-@dataclass(slots=True)
-class Running:
-    """The job that runs, for who comes while it does.
-
-    Attributes:
-        owner: the client that queued it.
-        opening: its first messages.
-        shown: what its nodes show so far.
-        current: the node that started last.
-    """
-
-    owner: str | None = None
-    opening: list[Words] = field(default_factory=list[Words])
-    shown: dict[NodeId, Words] = field(default_factory=dict[NodeId, Words])
-    current: Words | None = None
-
-    def take(self, envelope: Envelope) -> None:
-        """Keep up with what happens."""
-        event = envelope.event
-        match event:
-            case JobStarted():
-                self.owner, self.opening, self.shown, self.current = envelope.client, [said(event)], {}, None
-            case NodesCached():
-                self.opening.append(said(event))
-            case NodeStarted(job=job, place=place):
-                self.current = executing(job, place)
-            case NodeDone(place=place, ui=ui) if ui is not None:
-                self.shown[place.node] = executed(event, ui)
-            case JobEnded():
-                self.owner, self.opening, self.shown, self.current = None, [], {}, None
-            case _:
-                pass
+ANYBODY = Person()
 
 
 class Hub:
@@ -176,15 +88,20 @@ class Hub:
                     log.exception("An event could not be told: %s", type(envelope.event).__name__)
 
     async def connect(
-        self, socket: web.WebSocketResponse, sid: str, transport: asyncio.Transport | None
+        self,
+        socket: web.WebSocketResponse,
+        name: str,
+        transport: asyncio.Transport | None,
+        person: Person = ANYBODY,
     ) -> None:
-        """Serve one connection until it ends."""
-        client = Client(sid, socket, transport)
+        """Serve one connection until it ends. `name` is what the client calls itself."""
+        sid = person.address(name)
+        client = Client(sid, name, person, socket, transport)
         # The old connection of the same client stays open but silent: closing it would make two tabs that share an
         # id throw each other out for ever.
         self._clients[sid] = client
         self._open.add(client)
-        client.tell([status(self._remaining(), sid)])
+        client.tell([status(self._remaining(), name)])
         if self._running.owner == sid and self._running.current is not None:
             client.tell([self._running.current])
         sender = asyncio.create_task(self._send(client))
@@ -197,7 +114,7 @@ class Hub:
                 del self._clients[sid]
 
     def send(self, clients: Collection[str], type: str, data: Mapping[str, Json]) -> None:
-        """Tell some clients, by id, what is no event of a run; who is not connected misses it."""
+        """Tell some clients, by address, what is no event of a run; who is not connected misses it."""
         for client in filter(None, map(self._clients.get, clients)):
             client.tell([Words(type, data)])
 
@@ -206,13 +123,14 @@ class Hub:
         self.send(tuple(self._clients), type, data)
 
     def pass_on(self, event: PackEvent) -> None:
-        """Tell one client, or all, what a pack says."""
+        """Tell one client, or all, what a pack says: of several people, those who may see the job that runs."""
         self._frames += 1
         message = _from_pack(event, self._frames)
-        known = self._clients.get(event.client) if event.client is not None else None
-        listening = tuple(self._clients.values()) if event.client is None else filter(None, [known])
-        for client in listening:
-            client.tell([message] if message else [])
+        at_work, owner = self._running.job is not None, self._running.owner
+        for client in tuple(self._clients.values()):
+            named = event.client is None or client.name == event.client
+            if message and named and (not at_work or client.person.owns(told_to(owner))):
+                client.tell([message])
 
     def understands(self, sid: str, feature: str) -> bool:
         """Whether a client is connected now and declared a feature."""
@@ -244,7 +162,9 @@ class Hub:
             self._tell_board_in_time()
         plain, own = None, None
         for client in self._concerned(envelope):
-            if client.numbered:
+            if client.numbered and isinstance(event, QueueChanged) and not client.person.sees_all:
+                client.tell(numbered(client.as_told(envelope)))
+            elif client.numbered:
                 own = own or numbered(envelope)
                 client.tell(own)
             else:
@@ -255,7 +175,7 @@ class Hub:
 
     def _concerned(self, envelope: Envelope) -> Sequence[Client]:
         if _for_all(envelope.event):
-            return tuple(self._clients.values())
+            return [client for client in self._clients.values() if client.may_hear(envelope)]
         client = self._clients.get(envelope.client) if envelope.client is not None else None
         return () if client is None else (client,)
 
@@ -276,7 +196,9 @@ class Hub:
         self._board_changed = False
         owner = self._running.owner
         clients = self._clients.values() if owner is None else filter(None, [self._clients.get(owner)])
-        listening = [client for client in clients if not client.numbered]
+        listening = [
+            client for client in clients if not client.numbered and client.person.owns(told_to(owner))
+        ]
         if listening:
             message = self._board.message()
             for client in listening:
@@ -348,9 +270,10 @@ class Hub:
         number = self._handled if missed is None or stood is None else stood.seq
         client.tell([hello(self._bus.life, number, resumed=missed is not None, reason=reason)])
         for envelope in missed or ():
-            addressed = envelope.client == client.sid or _for_all(envelope.event)
+            event = envelope.event
+            addressed = envelope.client == client.sid or (_for_all(event) and client.may_hear(envelope))
             if addressed and envelope.number <= self._handled:
-                client.tell(numbered(envelope), again=True)
+                client.tell(numbered(client.as_told(envelope)), again=True)
         if self._running.owner != client.sid:
             return
         if missed is None:
@@ -362,7 +285,7 @@ class Hub:
 
 
 def _for_all(event: Event) -> bool:
-    """Whether all clients are told, whoever queued the job."""
+    """Whether all clients are told, whoever queued the job, as far as they may know of it."""
     return isinstance(event, QueueChanged | JobStopped)
 
 

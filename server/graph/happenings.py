@@ -41,12 +41,14 @@ class QueueChanged:
         paused: whether no job is taken until the queue is resumed.
         change: what happened.
         jobs: to which; empty where it concerns the queue as a whole.
+        owners: whose each of these is, in their order.
     """
 
     remaining: int
     paused: bool = False
     change: QueueChange = QueueChange.ADDED
     jobs: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,19 +81,22 @@ class Control:
         """
         return await self._queue.move(ids, goal)
 
-    async def retry(self, ids: Collection[str] | None, client: str | None = None) -> Sequence[Job]:
+    async def retry(
+        self, ids: Collection[str] | None, client: str | None = None, address: str | None = None
+    ) -> Sequence[Job]:
         """Queue jobs that are over once more, each as a new job; the old ones stay in the history as they were.
 
         Args:
             ids: None for all failed ones that were not tried again yet.
-            client: who is told how it goes; None for who was told before.
+            client: who is told how it goes, as they call themselves; None for who was told before.
+            address: where they are told, if it is not that.
 
         Raises:
             NoSuchJob, NotOver: of the first id that cannot be; none is queued.
             StoreFull: there is no room; those before it are queued.
         """
         found = [await self._over(id) for id in (await self._history.retryable() if ids is None else ids)]
-        return [await self._again(record, client) for record in found]
+        return [await self._again(record, client, address or client) for record in found]
 
     async def _over(self, id: str) -> Record:
         record = await self._history.find(id)
@@ -103,13 +106,13 @@ class Control:
             raise NotOver(f"Job {id} is not over: cancel it, or wait for its end, then try again.")
         return record
 
-    async def _again(self, record: Record, client: str | None) -> Job:
+    async def _again(self, record: Record, client: str | None, address: str | None) -> Job:
         old, now = record.job.wish, self._clock()
         extra: dict[str, Json] = {**old.extra, "create_time": now}
         if client:
             extra["client_id"] = client
         wish = replace(
-            old, id=str(uuid4()), extra=extra, client=client or old.client, created=now, retry_of=old.id
+            old, id=str(uuid4()), extra=extra, client=address or old.client, created=now, retry_of=old.id
         )
         return await self._queue.put(wish)
 

@@ -33,17 +33,23 @@ class History:
         """A job by id, finished or not."""
         return self._unwritten.get(id) or await self._store.get(id)
 
-    async def last(self, count: int | None = None, offset: int | None = None) -> Sequence[Record]:
+    async def last(
+        self, count: int | None = None, offset: int | None = None, owner: str | None = None
+    ) -> Sequence[Record]:
         """Finished jobs, oldest first.
 
         Args:
+            owner: whose; None for everybody's.
             count: at most so many.
             offset: begin there, counted from the oldest; None for the last `count`.
         """
         if offset is None:
-            found, _ = await self._store.search(Search(states=OVER, limit=count))
-            return [*reversed(found), *self._unwritten.values()]
-        found, _ = await self._store.search(Search(states=OVER, limit=count, offset=offset, ascending=True))
+            found, _ = await self._store.search(Search(states=OVER, limit=count, owner=owner))
+            held = (record for record in self._unwritten.values() if owner in (None, record.job.wish.owner))
+            return [*reversed(found), *held]
+        found, _ = await self._store.search(
+            Search(states=OVER, limit=count, offset=offset, ascending=True, owner=owner)
+        )
         return found
 
     async def search(self, search: Search) -> tuple[Sequence[Record], int]:
@@ -53,9 +59,9 @@ class History:
         known = [self._unwritten.get(record.job.id, record) for record in found]
         return [record for record in known if record.state in search.states], total
 
-    async def retryable(self) -> Sequence[str]:
-        """Ids of failed jobs that were not tried again yet, oldest first."""
-        return await self._store.retryable()
+    async def retryable(self, owner: str | None = None) -> Sequence[str]:
+        """Ids of failed jobs that were not tried again yet, oldest first; of one owner, if that is named."""
+        return await self._store.retryable(owner)
 
     @property
     def behind(self) -> bool:
@@ -69,10 +75,11 @@ class History:
             self._unwritten.pop(id, None)
         await self._store.remove(ids, OVER)
 
-    async def clear(self) -> None:
-        """Forget all finished jobs."""
-        await self.delete(list(self._unwritten))
-        await self._store.clear_history()
+    async def clear(self, owner: str | None = None) -> None:
+        """Forget all finished jobs; of one owner, if that is named."""
+        held = [id for id, kept in self._unwritten.items() if owner in (None, kept.job.wish.owner)]
+        await self.delete(held)
+        await self._store.clear_history(owner)
 
     async def catch_up(self) -> None:
         """Write what could not be written before; what still cannot be goes on waiting."""

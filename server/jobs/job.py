@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 from nodes.spec import Json
 from server.graph.model import NodeId
 from server.graph.validate import Judgement
+from server.jobs.owners import EVERYBODY
 
 Ui: TypeAlias = Mapping[NodeId, Mapping[str, Sequence[Json]]]
 Message: TypeAlias = Sequence[Json]  # [event name, data], as the field's history shows it
@@ -42,6 +43,7 @@ class Wish:
         secrets: keys of paid services; they are never written down.
         retry_of: the id of the job that this is another try of.
         judgement: of the server that took it in; None if another did.
+        owner: the person who queued it.
     """
 
     id: str
@@ -53,6 +55,7 @@ class Wish:
     secrets: Mapping[str, Json] = field(default_factory=dict[str, Json], repr=False, compare=False)
     retry_of: str | None = None
     judgement: Judgement | None = field(default=None, repr=False, compare=False)
+    owner: str = EVERYBODY
 
     @property
     def stops_at_failure(self) -> bool:
@@ -134,10 +137,16 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Which jobs to list, and how. `brief` records come without prompts and extra data, which may be large."""
+    """Which jobs to list, and how.
+
+    Attributes:
+        owner: of a person; None for everybody's.
+        brief: the records come without prompts and extra data, which may be large.
+    """
 
     states: Collection[State] = tuple(State)
     workflow: str | None = None
+    owner: str | None = None
     order: Order = Order.CREATED
     ascending: bool = False
     limit: int | None = None
@@ -164,8 +173,8 @@ class JobStore(Protocol):
         """Forget jobs in one of these states."""
         ...
 
-    async def clear_history(self) -> None:
-        """Forget all jobs that are over."""
+    async def clear_history(self, owner: str | None = None) -> None:
+        """Forget all jobs that are over; of one owner, if that is named."""
         ...
 
     async def start(self, job: Job, now: int) -> None:
@@ -200,8 +209,8 @@ class JobStore(Protocol):
         """The queue is paused, or is not any more."""
         ...
 
-    async def retryable(self) -> Sequence[str]:
-        """Ids of failed jobs that no other job is another try of, oldest first."""
+    async def retryable(self, owner: str | None = None) -> Sequence[str]:
+        """Ids of failed jobs that no other job is another try of, oldest first; of one owner, if that is named."""
         ...
 
     async def get(self, id: str) -> Record | None:

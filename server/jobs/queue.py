@@ -9,6 +9,7 @@ from dataclasses import replace
 from server.events import QueueChange, QueueChanged
 from server.jobs.job import Job, JobStore, Result, State, Wish
 from server.jobs.order import Goal, renumbered
+from server.jobs.owners import EVERYBODY
 
 MAX_RETURNS = 3
 
@@ -216,7 +217,9 @@ class Queue:
 
     def _tell(self, change: QueueChange, jobs: Collection[Job], ids: Sequence[str] = ()) -> None:
         named = tuple(ids) or tuple(job.id for job in jobs)
-        self._changed(QueueChanged(self.remaining, self._paused, change, named))
+        whose = {job.id: job.wish.owner for job in (*jobs, *(self._waiting if ids else ()))}
+        owners = tuple(whose.get(id, EVERYBODY) for id in named)
+        self._changed(QueueChanged(self.remaining, self._paused, change, named, owners))
 
     async def _rearrange(self, change: QueueChange, jobs: Sequence[Job], ids: Sequence[str] = ()) -> None:
         """Put changed jobs in place of what they were; back again if that cannot be kept."""

@@ -12,6 +12,7 @@ from server.api.asset_wire import read_edit, read_hash, read_tags
 from server.api.bodies import read_json
 from server.api.library import without
 from server.api.middleware import json_response
+from server.api.people import their_record
 from server.api.queries import read_page, read_wanted_assets
 from server.api.requests import AssetBody, AssetsQuery, DeleteAssetQuery, PageQuery, TagsBody, TagsQuery
 from server.api.routes.files import shown_file
@@ -144,7 +145,7 @@ async def of_job(request: web.Request) -> web.Response:
     """The files that a job made and that are still there."""
     limit, offset = read_page(request.query)
     behind = services(request)
-    record = await behind.history.find(request.match_info["id"])
+    record = await their_record(request, request.match_info["id"])
     if record is None:
         return json_response({"error": "Job not found"}, 404)
     known = await behind.library.known()

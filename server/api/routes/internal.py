@@ -10,6 +10,7 @@ from server.api import listings, wire
 from server.api.answers import Object
 from server.api.bodies import read_json
 from server.api.middleware import json_response
+from server.api.people import check_admin, person_of
 from server.api.requests import PlaceName, SubscribeBody
 from server.api.services import services
 from server.api.shape import Shape
@@ -37,12 +38,14 @@ async def newest_files(request: web.Request) -> web.Response:
 @ROUTES.get("/logs", shape=Shape(answer=str))
 async def logs(request: web.Request) -> web.Response:
     """The log's last lines as text: the server's, the worker's, and what packs print."""
+    check_admin(request, "read the log, in which everybody's jobs are")
     return json_response(services(request).log.text())
 
 
 @ROUTES.get("/logs/raw", shape=Shape(answer=listings.LogJson))
 async def raw_logs(request: web.Request) -> web.Response:
     """The log's last lines, each with its time."""
+    check_admin(request, "read the log, in which everybody's jobs are")
     return json_response(services(request).log.whole())
 
 
@@ -50,7 +53,8 @@ async def raw_logs(request: web.Request) -> web.Response:
 async def subscribe_to_logs(request: web.Request) -> web.Response:
     """Let a client's websocket hear new lines as `logs` messages, or no more."""
     wanted = wire.read_subscription(await read_json(request))
-    services(request).log.subscribe(wanted.client, enabled=wanted.enabled)
+    check_admin(request, "read the log, in which everybody's jobs are")
+    services(request).log.subscribe(person_of(request).address(wanted.client), enabled=wanted.enabled)
     return json_response({})
 
 

@@ -1,12 +1,14 @@
 """Jobs, waiting, running and done: list, look, cancel, pause, resume, move, retry. One, several or all."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
 from server.api import answers, wire
 from server.api.bodies import read_json
 from server.api.middleware import json_response
+from server.api.people import check_admin, person_of, their_record, theirs
 from server.api.requests import GoalBody, JobIdsBody, JobsQuery, MoveBody, RetryBody, RetryOneBody
 from server.api.services import services
 from server.api.shape import Shape
@@ -24,6 +26,7 @@ async def jobs(request: web.Request) -> web.Response:
         search = wire.read_search(request.query)
     except wire.BadRequest as error:
         return _refusal(error.fault.message, 400)
+    search = replace(search, owner=person_of(request).only)
     records, total = await services(request).history.search(search)
     return json_response(answers.page_json(records, search, total))
 
@@ -31,7 +34,7 @@ async def jobs(request: web.Request) -> web.Response:
 @ROUTES.get("/jobs/{id}", shape=Shape(answer=answers.WholeJobJson, error=answers.JobErrorJson))
 async def job(request: web.Request) -> web.Response:
     """All that is known of one job."""
-    record = await services(request).history.find(request.match_info["id"])
+    record = await their_record(request, request.match_info["id"])
     if record is None:
         return _refusal("Job not found", 404)
     return json_response(answers.whole_job_json(record))
@@ -41,14 +44,14 @@ async def job(request: web.Request) -> web.Response:
 async def cancel_some(request: web.Request) -> web.Response:
     """Cancel several jobs, or all; whether any was there to cancel."""
     wanted = wire.read_selection(await read_json(request))
-    done = await services(request).control.cancel(wanted.ids)
+    done = await services(request).control.cancel(await theirs(request, wanted.ids))
     return json_response({"cancelled": bool(done)})
 
 
 @ROUTES.post("/jobs/{id}/cancel", shape=Shape(answer=answers.CancelledJson))
 async def cancel(request: web.Request) -> web.Response:
     """Cancel one job, waiting or running."""
-    done = await services(request).control.cancel([request.match_info["id"]])
+    done = await services(request).control.cancel(await theirs(request, [request.match_info["id"]]))
     return json_response({"cancelled": bool(done)})
 
 
@@ -56,28 +59,34 @@ async def cancel(request: web.Request) -> web.Response:
 async def pause_some(request: web.Request) -> web.Response:
     """Pause the queue, or put several jobs on hold."""
     wanted = wire.read_selection(await read_json(request, empty={}), default_all=True)
-    done = await services(request).control.pause(wanted.ids)
+    if wanted.ids is None:
+        check_admin(request, "pause the whole queue")
+    done = await services(request).control.pause(await theirs(request, wanted.ids))
     return _queue_state(request, done)
 
 
 @ROUTES.post("/jobs/{id}/pause", shape=Shape(answer=answers.QueueStateJson))
 async def pause(request: web.Request) -> web.Response:
     """Put one job on hold. If it runs, it is stopped, and goes on at the node where it was when it is resumed."""
-    return _queue_state(request, await services(request).control.pause([request.match_info["id"]]))
+    ids = await theirs(request, [request.match_info["id"]])
+    return _queue_state(request, await services(request).control.pause(ids))
 
 
 @ROUTES.post("/jobs/resume", shape=Shape(answer=answers.QueueStateJson, body=JobIdsBody, body_optional=True))
 async def resume_some(request: web.Request) -> web.Response:
     """Let the queue go on, or several jobs that were on hold."""
     wanted = wire.read_selection(await read_json(request, empty={}), default_all=True)
-    done = await services(request).control.resume(wanted.ids)
+    if wanted.ids is None:
+        check_admin(request, "let the whole queue go on")
+    done = await services(request).control.resume(await theirs(request, wanted.ids))
     return _queue_state(request, done)
 
 
 @ROUTES.post("/jobs/{id}/resume", shape=Shape(answer=answers.QueueStateJson))
 async def resume(request: web.Request) -> web.Response:
     """Let one job go on that was on hold."""
-    return _queue_state(request, await services(request).control.resume([request.match_info["id"]]))
+    ids = await theirs(request, [request.match_info["id"]])
+    return _queue_state(request, await services(request).control.resume(ids))
 
 
 @ROUTES.post("/jobs/move", shape=Shape(answer=answers.MovedJson, body=MoveBody, error=FAULT))
@@ -114,7 +123,9 @@ async def retry(request: web.Request) -> web.Response:
 
 async def _move(request: web.Request, ids: Sequence[str], raw: wire.Json) -> web.Response:
     try:
-        moved = await services(request).control.move(ids, wire.read_goal(raw))
+        moved = await services(request).control.move(
+            [*(await theirs(request, ids) or ())], wire.read_goal(raw)
+        )
     except NotWaiting as error:
         return _refusal(str(error), 404)
     return json_response({"moved": list(moved)})
@@ -122,12 +133,23 @@ async def _move(request: web.Request, ids: Sequence[str], raw: wire.Json) -> web
 
 async def _retry(request: web.Request, ids: Sequence[str] | None, raw: wire.Json) -> web.Response:
     try:
-        queued = await services(request).control.retry(ids, wire.read_client(raw))
+        ids = await _retryable(request, ids)
+        client = wire.read_client(raw)
+        address = None if client is None else person_of(request).address(client)
+        queued = await services(request).control.retry(ids, client, address)
     except NoSuchJob as error:
         return _refusal(str(error), 404)
     except NotOver as error:
         return _refusal(str(error), 409)
     return json_response({"jobs": [answers.retried_json(job) for job in queued]})
+
+
+async def _retryable(request: web.Request, ids: Sequence[str] | None) -> Sequence[str]:
+    if ids is None:
+        return await services(request).history.retryable(person_of(request).only)
+    if others := set(ids) - set(await theirs(request, ids) or ()):
+        raise NoSuchJob(f"There is no job {min(others)}.")
+    return ids
 
 
 def _queue_state(request: web.Request, jobs: Sequence[str]) -> web.Response:

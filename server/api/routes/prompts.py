@@ -11,6 +11,7 @@ from aiohttp import web
 from server.api import answers, wire
 from server.api.bodies import read_json
 from server.api.middleware import json_response
+from server.api.people import person_of
 from server.api.requests import PromptBody
 from server.api.services import Services, services
 from server.api.shape import Shape
@@ -53,10 +54,11 @@ async def queue_prompt(request: web.Request) -> web.Response:
         prompt=wanted.prompt if isinstance(wanted.prompt, dict) else {},
         extra={**wanted.extra, "create_time": created},
         targets=verdict.targets,
-        client=wanted.client,
+        client=person_of(request).address(wanted.client or "") or None,
         created=created,
         secrets=wanted.secrets,
         judgement=judgement,
+        owner=person_of(request).id,
     )
     try:
         job = await behind.queue.put(wish, number=wanted.number, front=wanted.front)

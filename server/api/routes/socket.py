@@ -4,6 +4,7 @@ import uuid
 
 from aiohttp import web
 
+from server.api.people import person_of
 from server.api.requests import SocketQuery
 from server.api.services import services
 from server.api.shape import Shape
@@ -21,5 +22,5 @@ async def listen(request: web.Request) -> web.WebSocketResponse:
     sid = request.query.get("clientId") or uuid.uuid4().hex
     socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE)
     await socket.prepare(request)
-    await services(request).hub.connect(socket, sid, request.transport)
+    await services(request).hub.connect(socket, sid, request.transport, person_of(request))
     return socket

@@ -10,6 +10,7 @@ from nodes.spec import Json
 from server.api import answers, listings
 from server.api.messages import failure_json
 from server.api.middleware import json_response
+from server.api.people import is_theirs
 from server.api.services import services
 from server.api.shape import Shape
 from server.backends.base import PackReport
@@ -72,7 +73,7 @@ async def status(request: web.Request) -> web.Response:
             "ready": behind.backend.ready,
             "queue_remaining": behind.queue.remaining,
             "queue_paused": behind.queue.paused,
-            "running": running.id if running else None,
+            "running": running.id if running and is_theirs(request, running) else None,
             "workspace": str(behind.workspace.root),
         }
     )

@@ -44,7 +44,7 @@ from server.worker.messages import PackEvent
 
 log = logging.getLogger(__name__)
 FLAG = "weft_events"  # the feature by which a client asks for numbered messages
-ANYBODY = Person()
+ANYBODY, USUAL = Person(), Patience()
 
 
 class Hub:
@@ -62,7 +62,7 @@ class Hub:
         bus: Bus,
         remaining: Callable[[], int],
         features: dict[str, Json],
-        patience: Patience = Patience(),
+        patience: Patience = USUAL,
     ) -> None:
         self._bus = bus
         self._remaining = remaining

@@ -13,9 +13,9 @@ import pytest
 from aiohttp import web
 
 from nodes.spec import Preview
+from server.api.listeners import Patience
 from server.api.messages import Picture, Words
 from server.api.outbox import MANY, PICTURES, STATES, Outbox
-from server.api.listeners import Patience
 from server.api.websocket import Hub
 from server.events import (
     Bus,

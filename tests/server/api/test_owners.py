@@ -157,7 +157,7 @@ async def test_who_owns_a_job_outlives_the_server(tmp_path):
 
 
 async def test_a_retry_belongs_to_whom_the_job_belonged(people):
-    failing = prompt(a=("Boom", {}), b=("Show", {"value": ["a", 0]}))
+    failing = prompt(a=("Boom", {"text": "x"}), b=("Show", {"value": ["a", 0]}))
     id = (await queue(people.anna, failing))["prompt_id"]
     await history(people.anna, id)
     async with people.bob.post("/api/jobs/retry", json={}) as answer:

@@ -34,6 +34,7 @@ from server.worker.messages import (
     Question,
     Ready,
     Refused,
+    Release,
     Reported,
     Run,
     Stop,
@@ -173,6 +174,10 @@ class Child:
         self._count(question, 1)
         self._outbox.put(Ask(self._number, question))
         return future
+
+    def release(self, results: tuple[str, ...]) -> None:
+        """Tell it that the job needs these results no more."""
+        self._outbox.put(Release(results))
 
     def stop(self) -> None:
         """Ask it to stop what runs."""

@@ -122,17 +122,18 @@ class ProcessBackend:
 
     # --- a job ------------------------------------------------------------------------------------------------------
 
-    async def begin(self, context: JobContext) -> None:
+    async def begin(self, context: JobContext) -> bool:
         """A job starts. A Stop that comes while the worker is still being started holds for this job."""
         self._stop_asked = False
         self._at_work = await self._ready_child()
         try:
-            await self._at_work.ask(Begin(context))
+            spares = await self._at_work.ask(Begin(context))
         except BackendLost:  # it died before the job could begin: that is not the job's fault
             self._at_work = await self._ready_child()
-            await self._at_work.ask(Begin(context))
+            spares = await self._at_work.ask(Begin(context))
         if self._stop_asked:
             self._at_work.stop()
+        return spares
 
     async def recall(self, keys: Collection[str]) -> Mapping[str, Remembered]:
         """Which of these results the worker remembers."""
@@ -150,6 +151,10 @@ class ProcessBackend:
     def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> "asyncio.Future[Outcome]":
         """Run one node in the worker."""
         return self._present().put(Run(task), report)
+
+    def release(self, results: Sequence[str]) -> None:
+        """The job needs these no more."""
+        self._present().release(tuple(results))
 
     async def end(self, job: str, keys: Collection[str]) -> None:
         """The job is over."""

@@ -60,13 +60,14 @@ class ThreadBackend:
     async def rested(self) -> None:
         """There is nothing to wait for."""
 
-    async def begin(self, context: JobContext) -> None:
+    async def begin(self, context: JobContext) -> bool:
         """A job starts. A Stop that comes while the worker is still being furnished holds for this job."""
         self._stop_asked = False
         worker = await self._worker()
-        worker.begin(context)
+        spares = worker.begin(context)
         if self._stop_asked:
             worker.stop()
+        return spares
 
     async def recall(self, keys: Collection[str]) -> Mapping[str, Remembered]:
         """Which of these results are remembered."""
@@ -88,6 +89,11 @@ class ThreadBackend:
         worker = self._building.result()
         pending = worker.submit(task, lambda said: loop.call_soon_threadsafe(report, said) and None)
         return asyncio.wrap_future(pending)
+
+    def release(self, results: Sequence[str]) -> None:
+        """The job needs these no more."""
+        assert self._building is not None, "a job releases after `begin`"
+        self._building.result().release(results)
 
     async def end(self, job: str, keys: Collection[str]) -> None:
         """The job is over."""

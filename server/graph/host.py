@@ -123,8 +123,12 @@ class Host(Protocol):
         """Which of these results are still known; they stay known until `end`."""
         ...
 
-    async def begin(self, context: JobContext) -> None:
-        """A job starts. Stop requests from before are forgotten."""
+    async def begin(self, context: JobContext) -> bool:
+        """A job starts. Stop requests from before are forgotten.
+
+        Returns:
+            Whether to `release` what the job needs no more, while it runs.
+        """
         ...
 
     @property
@@ -144,6 +148,10 @@ class Host(Protocol):
             BackendLost: the worker died meanwhile; a new one is being started. (Ended because of `stop`, the outcome
                 is `Interrupted`.)
         """
+        ...
+
+    def release(self, results: Sequence[str]) -> None:
+        """No node of the job can need these results any more, by the names that their tokens have."""
         ...
 
     async def end(self, job: str, keys: Collection[str]) -> None:

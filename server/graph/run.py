@@ -5,9 +5,7 @@ ending = await run(Order(...), specs, host, emit)
 
 import asyncio
 from collections import ChainMap, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from nodes.spec import Json, NodeSpec
 from server.graph import signature
@@ -29,6 +27,7 @@ from server.graph.happenings import (
 )
 from server.graph.host import BackendLost, Host, JobContext, Progressed, Remembered, Report, SwitchedOff
 from server.graph.model import Graph, GraphNode, NodeId
+from server.graph.order import Ending, Order, Status, Ui
 from server.graph.outcome import (
     Blocked,
     Collect,
@@ -44,61 +43,15 @@ from server.graph.outcome import (
     now_ms,
 )
 from server.graph.plan import concerned, needed
+from server.graph.spent import Spent
 from server.graph.validate import call
 
 Specs = Mapping[str, NodeSpec]
-Ui = Mapping[str, Sequence[Json]]
 RING = Failure(
     "Dependency cycle detected",
     "Nodes wait for each other and none can start: cut one of their links.",
     "graph.DependencyCycleError",
 )
-
-
-class Status(Enum):
-    """How a job ended."""
-
-    SUCCEEDED = "success"
-    FAILED = "error"
-    STOPPED = "interrupted"
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What to run: a validated graph and the output nodes asked for; the prompt as sent, and what came beside it.
-
-    `stop_at_failure`: nothing more starts once a node failed; else what does not depend on it goes on.
-    `run`: see `JobContext`.
-    """
-
-    job: str
-    graph: Graph
-    targets: tuple[NodeId, ...]
-    prompt: Mapping[str, Json]
-    extra: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    previews: bool = True
-    stop_at_failure: bool = False
-    run: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How it went.
-
-    Attributes:
-        outputs: what nodes show, by node id; cached nodes' too.
-        meta: for each of these, how clients name it: node_id, display_node, parent_node, real_node_id.
-        executed: nodes that ran, in order.
-        failure: the first one.
-        timings: seconds in the worker, by node.
-    """
-
-    status: Status
-    outputs: Mapping[NodeId, Ui]
-    meta: Mapping[NodeId, Mapping[str, Json]]
-    executed: tuple[NodeId, ...]
-    failure: JobFailed | None = None
-    timings: Mapping[NodeId, float] = field(default_factory=dict[NodeId, float])
 
 
 async def run(order: Order, specs: Specs, host: Host, emit: Callable[[Event], None]) -> Ending:
@@ -118,6 +71,7 @@ class _Run:
         self._host = host
         self._emit = emit
         self._execution = Execution(order.job, Graph({}), specs, (), {}, {})
+        self._spent: Spent | None = None  # of hosts that want to know
         self._outputs: dict[NodeId, Ui] = {}
         self._timings: dict[NodeId, float] = {}
         self._first: NodeFailed | None = None
@@ -140,15 +94,17 @@ class _Run:
         self._emit(JobStarted(order.job, now_ms()))
         try:
             context = JobContext(order.job, order.prompt, order.extra, order.previews, order.run)
-            await self._host.begin(context)
-            await self._prepare()
+            spares = await self._host.begin(context)
+            scope = await self._prepare()
+            self._spent = Spent(scope, self._specs, self._execution) if spares else None
             await self._loop()
             await self._host.end(order.job, [key for key in self._execution.keys.values() if key is not None])
         except BackendLost as lost:
             self._blame_worker(lost)
         return self._end()
 
-    async def _prepare(self) -> None:
+    async def _prepare(self) -> Graph:
+        """Find out what need not run; gives the nodes that may."""
         graph, targets = self._order.graph, self._order.targets
         wanted = concerned(graph, targets)
         scope = Graph({node.id: node for node in graph if node.id in wanted})
@@ -164,6 +120,7 @@ class _Run:
         for id in graph.nodes:
             if id in cached:
                 self._show(id, known[id].ui, cached=True, speak=known[id].ui is not None or id in targets)
+        return scope
 
     async def _tokens(self, graph: Graph, fresh: Iterable[GraphNode]) -> Mapping[NodeId, str | None]:
         asked = [
@@ -258,6 +215,8 @@ class _Run:
             outcome = await self._take_expansion(id, outcome)
         else:
             outcome = self._execution.apply(id, outcome)
+        if self._spent is not None and (spent := self._spent.after(id, outcome)):
+            self._host.release(spent)
         match outcome:
             case Done(ui=ui, seconds=seconds, usage=usage):
                 self._timings[id] = self._timings.get(id, 0.0) + seconds

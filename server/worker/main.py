@@ -46,6 +46,7 @@ from server.worker.messages import (
     Ready,
     Recall,
     Refused,
+    Release,
     Reported,
     Run,
     Specs,
@@ -92,6 +93,9 @@ class Process:
                 for message in cast("Iterable[object]", receive(self._connection)):
                     if isinstance(message, Stop):
                         self._stop()
+                    elif isinstance(message, Release):
+                        if self._worker is not None:
+                            self._worker.release(message.results)
                     elif isinstance(message, Ask):
                         self._take(message)
                     else:  # Close
@@ -160,8 +164,7 @@ class Process:
         match question:
             case Begin(context=context):
                 self._streams.mend()
-                worker.begin(context)
-                return None
+                return worker.begin(context)
             case End(job=job, keys=keys):
                 worker.end(job, keys)
                 return None

@@ -138,6 +138,13 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """The job needs these results no more."""
+
+    results: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Stop what runs."""
 

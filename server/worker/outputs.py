@@ -1,8 +1,8 @@
 """Values that nodes made, by token; results remembered by content key, in memory and on disk.
 
-What the running job made or recalled is pinned until the job ends. After that, results without a key go at once, and
-of the others a policy chooses those that stay in memory (see `keeping`). What is on disk (see `disk`) comes back when
-somebody asks for its values.
+What the running job made or recalled is pinned until the job ends, or needs it no more. After that, results without
+a key go at once, and of the others a policy chooses those that stay in memory (see `keeping`). What is on disk (see
+`disk`) comes back when somebody asks for its values.
 """
 
 import itertools
@@ -185,13 +185,25 @@ class Outputs:
             for result in (self._results[id],)
         }
 
+    @property
+    def spares(self) -> bool:
+        """Whether the policy drops results while the job runs that made them."""
+        return self._keeping.policy in (Policy.NONE, Policy.RAM)
+
+    def release(self, ids: Collection[str]) -> None:
+        """The job needs these results no more: they are unpinned, and what the policy would not keep is dropped."""
+        with self._lock:
+            for id in self._pinned.intersection(ids):
+                self._pinned.discard(id)
+                if self._keeping.policy is Policy.NONE or self._useless(id):
+                    self._forget(id)
+
     def end(self, keys: Collection[str] = ()) -> None:
         """The job, of whose nodes these are the keys, is over: unpin, drop what nobody can recall, keep to the policy."""
         with self._lock:
             pinned, self._pinned = self._pinned, set()
             for id in pinned:
-                result = self._results[id]
-                if self._by_key.get(result.key or "") != id or result.slots is None:
+                if self._useless(id):
                     self._forget(id)
             match self._keeping.policy:
                 case Policy.VALUE:
@@ -219,6 +231,11 @@ class Outputs:
         """Bytes held now."""
         with self._lock:
             return self._held
+
+    def _useless(self, id: str) -> bool:
+        """Whether nobody can recall a result, or it is on disk alone."""
+        result = self._results[id]
+        return self._by_key.get(result.key or "") != id or result.slots is None
 
     def _pin(self, key: str) -> str | None:
         """The result in memory, if what it shows still stands."""

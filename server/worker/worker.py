@@ -101,12 +101,13 @@ class Worker:
 
     # --- a job ------------------------------------------------------------------------------------------------------
 
-    def begin(self, context: JobContext) -> None:
-        """A job starts."""
+    def begin(self, context: JobContext) -> bool:
+        """A job starts; whether what it needs no more shall be released while it runs."""
         self._switch.clear()
         self._job = RunningJob(context)
         self._outputs.begin()
         self._parts.begin(context.job, context.extra)
+        return self._outputs.spares
 
     def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> "Future[Outcome]":
         """Run one node; `report` is called from the thread in which it runs."""
@@ -132,6 +133,10 @@ class Worker:
     def recall(self, keys: Collection[str]) -> Mapping[str, Remembered]:
         """Which results of these keys are known; they stay known until `end`."""
         return self._outputs.recall(keys)
+
+    def release(self, results: Collection[str]) -> None:
+        """The job needs these results no more."""
+        self._outputs.release(results)
 
     def end(self, _job: str, keys: Collection[str]) -> None:
         """The job is over."""

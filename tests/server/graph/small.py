@@ -82,6 +82,7 @@ class PlainHost:
     tokens: dict[str, str | None] = field(default_factory=dict)
     on_run: Callable[[Task], None] | None = None
     ahead: int = 1
+    spares: bool = False
     given: dict[NodeId, tuple[Token, ...]] = field(default_factory=dict)
 
     async def change_tokens(self, calls: Sequence[Call]) -> Mapping[NodeId, str | None]:
@@ -90,9 +91,17 @@ class PlainHost:
     async def recall(self, keys: Collection[str]) -> Mapping[str, Remembered]:
         return {key: self.kept[key] for key in keys if key in self.kept}
 
-    async def begin(self, context: JobContext) -> None:
+    async def begin(self, context: JobContext) -> bool:
         self.context = context
         self.given.clear()
+        return self.spares
+
+    def release(self, results: Sequence[str]) -> None:
+        gone = [token for token in self.values if token.result in results]
+        assert {token.result for token in gone} == set(results), "nothing is released twice"
+        for token in gone:
+            del self.values[token]
+        self.kept = {key: one for key, one in self.kept.items() if not {*one.outputs} & {*gone}}
 
     async def end(self, job: str, keys: Collection[str]) -> None:
         self.ended = set(keys)

@@ -13,7 +13,7 @@ from server.graph.host import Report
 from server.graph.model import Graph, GraphNode, Link
 from server.graph.outcome import Collect, Missing, Outcome, Task
 from server.graph.plan import concerned
-from server.graph.run import Ending, Order, run
+from server.graph.run import Ending, Order, Status, run
 from tests.server.graph.small import SPECS, PlainHost
 
 INNER = st.sampled_from(["Add", "Add", "Add", "Waits", "Boom"])
@@ -84,6 +84,36 @@ def test_handing_over_ahead_of_time_changes_nothing_but_time(graph: Graph, ahead
     assert second.outputs == first.outputs
     assert (second.status, set(second.executed)) == (first.status, set(first.executed))
     assert sorted(many.ran) == sorted(one.ran)
+
+
+@given(graphs(MIXED), st.sampled_from([1, 5, 100]))
+@settings(max_examples=200, deadline=None)
+def test_what_is_released_is_needed_by_nobody(graph: Graph, ahead: int):
+    one, sparing = PlainHost(), PlainHost(ahead=ahead, spares=True)
+    first, second = drive(graph, shows(graph), one), drive(graph, shows(graph), sparing)
+    assert second.outputs == first.outputs
+    assert (second.status, set(second.executed)) == (first.status, set(first.executed))
+    assert sorted(sparing.ran) == sorted(one.ran)
+
+
+@given(graphs(st.sampled_from(["Add", "Waits", "Unroll", "Gate", "Switch"])), st.sampled_from([1, 5, 100]))
+@settings(max_examples=200, deadline=None)
+def test_once_a_run_is_over_all_of_it_is_released(graph: Graph, ahead: int):
+    host = PlainHost(ahead=ahead, spares=True)
+    assert drive(graph, shows(graph), host).status is Status.SUCCEEDED
+    assert not host.values
+
+
+@given(st.integers(2, 30))
+def test_of_a_chain_only_what_the_running_node_reads_is_there(length: int):
+    nodes = {"0": GraphNode("0", "Add", {"value": 1})}
+    for index in range(1, length):
+        nodes[str(index)] = GraphNode(str(index), "Add", {"in0": Link(str(index - 1), 0), "value": 1})
+    nodes["s"] = GraphNode("s", "Show", {"in0": Link(str(length - 1), 0)})
+    host, most = PlainHost(spares=True), [0]
+    host.on_run = lambda task: most.append(len(host.values))
+    assert drive(Graph(nodes), ("s",), host).outputs["s"] == {"text": [length]}
+    assert max(most) == 1
 
 
 class OneByOne(PlainHost):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from server.backends.thread import ThreadBackend
 from server.events import NodeStarted
 from server.graph.parse import parse_prompt
 from server.graph.validate import validate
+from server.worker.keeping import Keeping, Policy
 from server.worker.parts import Factory, Services, WorkerParts
 from server.workspace import Workspace
 from tests.server.spec.kinds import World, nodes
@@ -22,16 +24,23 @@ from tests.server.spec.playing import Stage, node
 
 def build(world: World, services: Services) -> WorkerParts:
     del services
-    return WorkerParts(registry=Registry([*nodes(world), *NODES]), files=Workspace(world.folder))
+    registry, files = Registry([*nodes(world), *NODES]), Workspace(world.folder)
+    return WorkerParts(registry=registry, files=files, keeping=world.keeping)
+
+
+@asynccontextmanager
+async def acting(world: World) -> AsyncIterator[Stage]:
+    made = Stage(world)
+    made.backend = ThreadBackend(Factory("tests.server.spec.test_section_09_loops:build", world))
+    await made.backend.start()
+    yield made
+    await made.backend.close()
 
 
 @pytest_asyncio.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    made = Stage(World(tmp_path))
-    made.backend = ThreadBackend(Factory("tests.server.spec.test_section_09_loops:build", made.world))
-    await made.backend.start()
-    yield made
-    await made.backend.close()
+    async with acting(World(tmp_path)) as made:
+        yield made
 
 
 def loop(turns: int = 3, value: Any = 1, **more: Any) -> dict[str, Any]:
@@ -51,6 +60,17 @@ async def test_9_the_body_runs_once_a_turn_and_hands_its_value_on(stage: Stage, 
     assert played.good, played.failed
     assert played.text() == [last] and played.text("all") == list(range(turns))
     assert sum(count for id, count in played.calls.items() if id.endswith("double")) == turns
+
+
+async def test_9_without_a_cache_each_turn_still_finds_what_it_reads(tmp_path: Path):
+    """Also what the first turn alone seemed to need: the end makes the others of nodes that it is not linked to."""
+    outer = {"outer": node("Add", a=3), "sum": node("Add", a=["start", 2], b=["outer", 0])}
+    nodes = loop(4) | outer
+    nodes["end"]["inputs"]["value"] = ["sum", 0]
+    async with acting(World(tmp_path, keeping=Keeping(policy=Policy.NONE))) as stage:
+        played = await stage.play(nodes)
+    assert played.good, played.failed
+    assert played.text() == [13] and played.text("all") == [0, 1, 2, 3]
 
 
 async def test_9_a_loop_is_remembered_and_more_turns_run_only_the_new_ones(stage: Stage):

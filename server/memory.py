@@ -5,13 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-GIGABYTE = 1 << 30
+from server.control_groups import allowed
 
-# Of Linux's control groups, new and old: the limit, what is used, and what of that are files that can go at any time.
-CONTAINERS = (
-    (Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"),
-    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-)
+GIGABYTE = 1 << 30
 
 
 def readable(count: int) -> str:
@@ -40,23 +36,8 @@ def _linux(meminfo: Path, *, swap: bool) -> tuple[int, int]:
     total, free = kilobytes.get("MemTotal", 0) * 1024, kilobytes.get("MemAvailable", 0) * 1024
     if swap:
         free += kilobytes.get("SwapFree", 0) * 1024
-    most, left = _container()
-    return (min(total, most), min(free, left)) if most else (total, free)
-
-
-def _container() -> tuple[int, int]:
-    """Bytes that this container may use, and those that are left of them; 0 where there is no limit."""
-    for folder, limit, used, files in CONTAINERS:
-        try:
-            most = int((folder / limit).read_text(encoding="ascii"))
-            taken = int((folder / used).read_text(encoding="ascii"))
-            counts = dict(
-                line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines()
-            )
-        except (OSError, ValueError):  # no such group, or "max"
-            continue
-        return most, max(0, most - taken + int(counts.get(files, 0)))
-    return 0, 0
+    most, left = allowed() or (total, free)
+    return min(total, most), min(free, left)
 
 
 class _Status(ctypes.Structure):

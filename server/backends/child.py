@@ -33,6 +33,7 @@ from server.worker.messages import (
     PackEvent,
     Question,
     Ready,
+    Recall,
     Refused,
     Release,
     Reported,
@@ -355,7 +356,7 @@ class Child:
 
     def _count(self, question: Question, change: int) -> None:
         """Keep count of what Stop would cut short."""
-        if isinstance(question, Run | ChangeTokens):
+        if isinstance(question, Run | ChangeTokens | Recall):
             self._owed += change
             if self._owed:
                 self._idle.clear()

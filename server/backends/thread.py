@@ -71,7 +71,7 @@ class ThreadBackend:
 
     async def recall(self, keys: Collection[str]) -> Mapping[str, Remembered]:
         """Which of these results are remembered."""
-        return (await self._worker()).recall(keys)
+        return await asyncio.wrap_future((await self._worker()).recall(keys))
 
     async def change_tokens(self, calls: Sequence[Call]) -> Mapping[NodeId, str | None]:
         """Texts that are equal while what nodes read is unchanged."""

@@ -17,7 +17,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,10 @@ WARNINGS_APART = 60.0  # seconds
 TICK = 100_000_000  # ns; clocks of file systems tick faster than that
 
 log = logging.getLogger("weft.results")
+
+
+def _on() -> None:
+    """Nobody wants to stop."""
 
 
 def default_budget(folder: Path) -> int:
@@ -138,8 +142,12 @@ class Disk:
             return []
         return [key for key in keys if key in self._listed]
 
-    def look(self, key: str) -> Found | None:
-        """The result of that key, its bytes checked; None if there is none that can be used."""
+    def look(self, key: str, go_on: Callable[[], None] = _on) -> Found | None:
+        """The result of that key, its bytes checked; None if there is none that can be used.
+
+        Args:
+            go_on: called again and again meanwhile: a large file takes seconds. What it raises passes.
+        """
         path = self._path(key)
         try:
             file = path.open("rb")
@@ -150,7 +158,7 @@ class Disk:
                 # Used just now; and a time of ours, finer than the system's clock, which no change could repeat.
                 os.utime(path, ns=(time.time_ns(), time.time_ns()))
             state, started = os.fstat(file.fileno()), time.perf_counter()
-            head = entry.check(file, key)
+            head = entry.check(file, key, go_on)
             self.speed.was_read(state.st_size, time.perf_counter() - started)
             if self.codec.usable(head.structure):
                 self.present.add(key)
@@ -159,6 +167,9 @@ class Disk:
         except (Damaged, OSError) as error:
             file.close()
             self._report(key, path, error)
+        except BaseException:
+            file.close()
+            raise
         return None
 
     def load(self, found: Found) -> list[list[object]] | None:

@@ -107,8 +107,11 @@ def write(file: BinaryIO, encoded: Encoded) -> None:
     file.write(digest.digest())
 
 
-def check(file: BinaryIO, key: str) -> Head:
+def check(file: BinaryIO, key: str, go_on: Callable[[], None]) -> Head:
     """What the file holds; all of its bytes are read and compared with their hash, little of it is held.
+
+    Args:
+        go_on: called before each piece of `CHUNK` bytes; what it raises passes.
 
     Raises:
         Damaged: it is not what was written.
@@ -122,6 +125,7 @@ def check(file: BinaryIO, key: str) -> Head:
     head = bytearray()
     left = size - HASH_SIZE
     while left:
+        go_on()
         data = file.read(min(CHUNK, left))
         if not data:
             raise Damaged("it ends early")

@@ -143,7 +143,10 @@ class Process:
         elif isinstance(ask.question, ChangeTokens):
             tokens = worker.change_tokens(ask.question.calls)
             tokens.add_done_callback(lambda done: self._answer(ask, done.result))
-        elif isinstance(ask.question, Begin | End | Recall) or _is_at_hand(ask.question):
+        elif isinstance(ask.question, Recall):
+            known = worker.recall(ask.question.keys)
+            known.add_done_callback(lambda done: self._answer(ask, done.result))
+        elif isinstance(ask.question, Begin | End) or _is_at_hand(ask.question):
             self._answer(ask, lambda: self._ask(ask.question))
         else:
             self._questions.put(ask)
@@ -168,8 +171,6 @@ class Process:
             case End(job=job, keys=keys):
                 worker.end(job, keys)
                 return None
-            case Recall(keys=keys):
-                return worker.recall(keys)
             case Validate(calls=calls):
                 return tuple(worker.validate(calls))
             case Specs(refresh=refresh, known=known):
@@ -185,7 +186,7 @@ class Process:
                 return worker.devices()
             case Standing(files=files):
                 return worker.standing(files)
-            case Run() | ChangeTokens():
+            case Run() | ChangeTokens() | Recall():
                 raise Untold("This is a job's work, which has a lane of its own.")
 
     def _report(self, number: int, report: Report) -> None:

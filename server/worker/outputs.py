@@ -11,9 +11,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 
-from nodes.spec import Json, NodeError
+from nodes.spec import Json, NodeError, Stopped
 from server.graph.host import Remembered
 from server.graph.outcome import Token
 from server.memory import memory
@@ -45,6 +46,10 @@ class _Result:
 def _nobody_looks(_ui: Ui) -> bool:
     """Takes every file to be there."""
     return True
+
+
+def _nobody_stops() -> None:
+    """There is nobody who could press Stop."""
 
 
 def free_memory() -> int:
@@ -164,10 +169,15 @@ class Outputs:
             raise NodeError("A value that this node needs is no longer there.", "Run the workflow again.")
         return result.slots[token.slot]
 
-    def recall(self, keys: Collection[str]) -> dict[str, Remembered]:
+    def recall(
+        self, keys: Collection[str], go_on: Callable[[], None] = _nobody_stops
+    ) -> dict[str, Remembered]:
         """Which results of these keys are known, in memory or on disk; they are pinned until `end`.
 
         A job's first question names all results that it could use, so then the classic policy drops the others.
+
+        Args:
+            go_on: called again and again while files are read; where it raises `Stopped`, what was found by then is all.
         """
         with self._lock:
             if self._keeping.policy is Policy.CLASSIC and self._first_recall:
@@ -175,10 +185,11 @@ class Outputs:
             self._first_recall = False
             known = {key: id for key in keys if (id := self._pin(key)) is not None}
         if self._disk is not None:
-            for key in self._disk.among(key for key in keys if key not in known):
-                id = self._look(self._disk, key)
-                if id is not None:
-                    known[key] = id
+            with suppress(Stopped):
+                for key in self._disk.among(key for key in keys if key not in known):
+                    id = self._look(self._disk, key, go_on)
+                    if id is not None:
+                        known[key] = id
         return {
             key: Remembered(result.tokens(id), result.ui)
             for key, id in known.items()
@@ -250,9 +261,9 @@ class Outputs:
         self._pinned.add(id)
         return id
 
-    def _look(self, disk: Disk, key: str) -> str | None:
+    def _look(self, disk: Disk, key: str, go_on: Callable[[], None]) -> str | None:
         """The result on disk, if what it shows still stands; its values come when they are asked for."""
-        found = disk.look(key)
+        found = disk.look(key, go_on)
         if found is None:
             return None
         about = found.about

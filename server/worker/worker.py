@@ -7,7 +7,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 from nodes.spec import Json, NodeError, NodeSpec, RecordedFile, Stopped
@@ -97,6 +97,7 @@ class Worker:
         self._room = Room(self._parts, self._outputs)
         self._meter = Meter(self._parts.device_peak)
         self._lanes = Lanes(self._parts.around)
+        self._reading = ThreadPoolExecutor(1, "weft-reading")
         self._lanes.compute(self._warm_up)
 
     # --- a job ------------------------------------------------------------------------------------------------------
@@ -130,9 +131,12 @@ class Worker:
         self._switch.press()
         self._lanes.cancel_waiting()
 
-    def recall(self, keys: Collection[str]) -> Mapping[str, Remembered]:
-        """Which results of these keys are known; they stay known until `end`."""
-        return self._outputs.recall(keys)
+    def recall(self, keys: Collection[str]) -> "Future[Mapping[str, Remembered]]":
+        """Which results of these keys are known; they stay known until `end`.
+
+        Kept files are read for it, in a thread of its own: nodes go on meanwhile, and Stop is heard.
+        """
+        return self._reading.submit(self._outputs.recall, keys, self._switch.check)
 
     def release(self, results: Collection[str]) -> None:
         """The job needs these results no more."""
@@ -198,6 +202,7 @@ class Worker:
         self._switch.press()
         self._lanes.cancel_waiting()
         self._lanes.close()
+        self._reading.shutdown(wait=False)
         self._meter.close()
 
     # --- inside -----------------------------------------------------------------------------------------------------

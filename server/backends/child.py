@@ -385,4 +385,11 @@ class Child:
 
 def again(cause: BackendLost) -> BackendLost:
     """The same cause to raise once more: an exception that is raised twice collects both tracebacks."""
-    return BackendLost(cause.message, cause.hint, cause.lines, stopped=cause.stopped, node=cause.node)
+    return BackendLost(
+        cause.message,
+        cause.hint,
+        cause.lines,
+        stopped=cause.stopped,
+        node=cause.node,
+        waiting=cause.waiting,
+    )

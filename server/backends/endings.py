@@ -2,6 +2,8 @@
 
 import signal
 from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path
 
 from server.graph.host import BackendLost
 from server.graph.model import NodeId
@@ -26,6 +28,7 @@ WINDOWS = {
     0xC0000409: "it found itself damaged, or called abort",
 }
 WINDOWS_NO_MEMORY = frozenset({0xC0000017, 0xC000012D})
+LANES = str(Path("server", "worker", "lanes.py"))
 FATAL = ("Fatal Python error", "Windows fatal exception")  # how faulthandler begins
 
 
@@ -43,7 +46,8 @@ def ending(status: int, words: Sequence[str], *, ready: bool) -> BackendLost:
             "\n".join((message, *words)), "What it printed says why: mend that, then try again."
         )
     fatal = next((at for at, line in enumerate(words) if line.startswith(FATAL)), None)
-    return BackendLost(message, hint, () if fatal is None else tuple(words[fatal:]))
+    lines = () if fatal is None else tuple(words[fatal:])
+    return BackendLost(message, hint, lines, waiting=_in_waiting_node(lines))
 
 
 def unanswered_stop() -> BackendLost:
@@ -75,6 +79,17 @@ def memory_ran_out(held: int, most: int, free: int | None) -> BackendLost:
         left = f"{readable(free)} of the machine's {readable(most)} were left"
     message = f"Out of memory: the worker held {readable(held)}, {left}, so Weft ended it."
     return BackendLost(message, f"{OUT_OF_MEMORY} {MENDED}")
+
+
+def _in_waiting_node(lines: Sequence[str]) -> bool | None:
+    """Whether the thread that crashed is the one of nodes that wait (see `server.worker.lanes`); None: neither lane's."""
+    crashed = next((at for at, line in enumerate(lines) if line.startswith("Current thread")), None)
+    if crashed is None:
+        return None
+    for line in takewhile(lambda line: line.startswith("  "), lines[crashed + 1 :]):
+        if LANES in line:
+            return line.endswith(" in _wait")
+    return None
 
 
 def _exited(status: int) -> tuple[str, str]:

@@ -90,6 +90,7 @@ class BackendLost(Exception):
         lines: where its code was at the end, if it could say.
         stopped: it was ended because nothing in it answered Stop.
         node: the node that was asked something at the end, where it did not run.
+        waiting: whether it crashed in a node that waits rather than computes; None: it is not known.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class BackendLost(Exception):
         *,
         stopped: bool = False,
         node: NodeId | None = None,
+        waiting: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -107,6 +109,7 @@ class BackendLost(Exception):
         self.lines = lines
         self.stopped = stopped
         self.node = node
+        self.waiting = waiting
 
 
 class Host(Protocol):

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from nodes.spec import Json, NodeSpec
 from server.graph import signature
+from server.graph.blame import blame
 from server.graph.execution import Execution
 from server.graph.happenings import (
     Event,
@@ -277,12 +278,14 @@ class _Run:
         """The worker died: the node that ran takes the blame, since what it did is the likeliest cause."""
         for future in self._pending.values():
             future.cancel()
-        culprit = self._line[0] if self._line else next(iter(self._pending), lost.node)
+        waiting = [id for id in self._pending if id not in self._line]
+        blamed = blame(lost, self._line[0] if self._line else None, waiting)
+        culprit = blamed.node
         if lost.stopped:
             if not self._stopped:
                 self._stopped, self._stopped_at = True, culprit
             return
-        hint = lost.hint or "Run it again: what was finished before is kept where it could be."
+        hint = blamed.hint(lost, [self._type(id) for id in blamed.others])
         failure = Failure(lost.message, hint, "BackendLost", lost.lines)
         place = self._place(culprit) if culprit is not None else None
         type = self._type(culprit)

@@ -104,6 +104,36 @@ async def test_a_crash_in_native_code_says_where(http):
     assert any("ways.py" in line and "segfault" in line for line in error["traceback"])
 
 
+def beside(waiting: str, computing: str) -> dict[str, Any]:
+    """A prompt whose nodes `w` and `c` run at the same time."""
+    return prompt(
+        a=("Say", {"text": f"{waiting} {computing}"}),
+        c=(f"Die.{computing}", {"value": ["a", 0]}), w=(f"Die.{waiting}", {"value": ["a", 0]}),
+        s=("Show", {"value": ["c", 0]}), t=("Show", {"value": ["w", 0]}),
+    )  # fmt: skip
+
+
+@posix
+async def test_of_two_nodes_that_run_at_once_the_one_that_crashed_is_named(http):
+    entry = await history(http, (await queue(http, beside("async_segfault", "polite_loop")))["prompt_id"])
+    ((_, error),) = [message for message in entry["status"]["messages"] if message[0] == "execution_error"]
+    assert (error["node_id"], error["node_type"]) == ("w", "Die.async_segfault")
+    assert "Beside it" not in error["exception_message"]
+    entry = await history(http, (await queue(http, beside("async_sleep", "segfault")))["prompt_id"])
+    ((_, error),) = [message for message in entry["status"]["messages"] if message[0] == "execution_error"]
+    assert (error["node_id"], error["node_type"]) == ("c", "Die.segfault")
+    await next_job_runs(http)
+
+
+@posix
+async def test_where_it_cannot_be_known_which_of_two_ended_the_worker_both_are_named(http):
+    entry = await history(http, (await queue(http, beside("async_os_exit", "polite_loop")))["prompt_id"])
+    ((_, error),) = [message for message in entry["status"]["messages"] if message[0] == "execution_error"]
+    assert error["node_id"] == "c"
+    assert "Beside it ran w (Die.async_os_exit)" in error["exception_message"]
+    await next_job_runs(http)
+
+
 @pytest.mark.parametrize(
     ("way", "seen"),
     [

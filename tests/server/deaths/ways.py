@@ -3,6 +3,7 @@
 `weft --factory tests.server.deaths.ways:build` serves them.
 """
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -138,6 +139,21 @@ async def async_loop(ctx: Context) -> object:
         pass
 
 
+async def async_segfault(ctx: Context) -> object:
+    """Crashes a moment later, while others run."""
+    await asyncio.sleep(0.5)
+    return ctypes.string_at(0)
+
+
+async def async_sleep(ctx: Context) -> object:
+    return await asyncio.sleep(LONG)
+
+
+async def async_os_exit(ctx: Context) -> object:
+    await asyncio.sleep(0.5)
+    os._exit(3)
+
+
 def itself() -> object:
     ring: list[object] = []
     ring.append(ring)
@@ -251,6 +267,9 @@ WAYS: dict[str, Callable[[Context], object]] = {
     "lock": lock,
     "swallows_stop": swallows_stop,
     "async_loop": async_loop,
+    "async_segfault": async_segfault,
+    "async_os_exit": async_os_exit,
+    "async_sleep": async_sleep,
     "shows_opaque": shows(Opaque),
     "shows_itself": shows(itself),
     "shows_nested": shows(nested),

@@ -298,6 +298,10 @@ class Workspace:
                 "Free some space or check the folder's rights, then run again: only the save is repeated.",
             ) from error
 
+    def number(self, folder: Path, stem: str, free: int) -> int:  # noqa: ARG002
+        """As for `nodes.spec.Files`, of somebody who runs once."""
+        return free
+
     def slot(self, place: Place, subfolder: str, filename: str) -> SaveSlot:
         """A name that was taken before.
 

@@ -106,3 +106,15 @@ class Files(Protocol):
             NodeError: the prefix leads out of the folder, or the disk refuses.
         """
         ...
+
+    def number(self, folder: Path, stem: str, free: int) -> int:
+        """The number from which a save of several files counts, for nodes that choose `stem_NUMBER_...` by themselves.
+
+        Args:
+            free: the next number that no file has.
+
+        Returns:
+            `free`; or where a job runs again after it was cut off, the number that it began with before, if nobody else
+            has counted on from there.
+        """
+        ...

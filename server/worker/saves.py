@@ -2,15 +2,17 @@
 
 A job that was cut off and runs again saves again what it had saved, or half saved. Each of its saves is known by the
 run, the node, the call and how many the call saved before, so it gets the name it had, and the file takes the place of
-the older one. Files of packs that choose their names themselves (`folder_paths.get_save_image_path`) are out of reach.
+the older one. Of a pack that asks for a number (`folder_paths.get_save_image_path`) and counts on from there, the number
+is written down; files that packs name in another way are out of reach.
 """
 
 import contextlib
 import json
 import os
+import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,10 +64,10 @@ class Journal:
         with self._lock:
             return self._known().get(save)
 
-    def names(self) -> Sequence[Name]:
-        """All names that are remembered."""
+    def entries(self) -> Mapping[Save, Name]:
+        """All that is remembered."""
         with self._lock:
-            return tuple(self._known().values())
+            return dict(self._known())
 
     def note(self, save: Save, name: Name) -> None:
         """Write down a name; it is on the disk when this returns.
@@ -154,6 +156,32 @@ class SavingFiles:
 
         return self.workspace.reserve(place, prefix, suffix, width=width, height=height, note=note)
 
+    def number(self, folder: Path, stem: str, free: int) -> int:
+        """The number that this save began with in an earlier run, if no other run has taken one from there on since.
+
+        Raises:
+            OSError: the disk refuses to have it written down.
+        """
+        root = self.workspace.place(Place.OUTPUT).resolve()
+        if not folder.resolve().is_relative_to(root):
+            return free
+        subfolder = folder.resolve().relative_to(root).as_posix().removeprefix(".")
+        save = Save(self.run, self.node, self.call, self._saves)
+        self._saves += 1
+        counted = re.compile(re.escape(stem) + r"_(\d+)_")
+        taken: dict[Save, int] = {}
+        for other, name in self.journal.entries().items():
+            found = counted.match(name.filename)
+            if found and name.place is Place.OUTPUT and name.subfolder == subfolder:
+                taken[other] = int(found[1])
+        mine = taken.get(save)
+        if mine is not None and not any(
+            other.run != self.run and number >= mine for other, number in taken.items()
+        ):
+            return mine
+        self.journal.note(save, Name(Place.OUTPUT, subfolder, f"{stem}_{free:05}_"))
+        return free
+
     def _again(self, name: Name) -> SaveSlot:
         slot = self.workspace.slot(name.place, name.subfolder, name.filename)
         try:
@@ -180,7 +208,7 @@ class Saves:
 
     def sweep(self) -> None:
         """Remove half-written files that no job will go on with."""
-        for name in self.journal.names():
+        for name in self.journal.entries().values():
             with contextlib.suppress(OSError, NodeError):
                 partial = self.workspace.slot(name.place, name.subfolder, name.filename).partial
                 if time.time() - partial.stat().st_mtime > STALE:

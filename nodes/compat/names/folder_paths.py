@@ -3,8 +3,10 @@
 import os
 import re
 import time
+from pathlib import Path
 from typing import Any
 
+from nodes.compat.current import running
 from nodes.compat.places import Places
 
 supported_pt_extensions = {".ckpt", ".pt", ".pt2", ".bin", ".pth", ".safetensors", ".pkl", ".sft"}
@@ -199,4 +201,8 @@ def get_save_image_path(filename_prefix, output_dir, image_width=0, image_height
     os.makedirs(folder, exist_ok=True)  # noqa: PTH103
     numbered = re.compile(re.escape(filename) + r"_(\d+)[_.]")
     numbers = [int(found[1]) for name in os.listdir(folder) if (found := numbered.match(name))]  # noqa: PTH208
-    return folder, filename, max(numbers, default=0) + 1, subfolder, filename_prefix
+    free = max(numbers, default=0) + 1
+    call = running()
+    # A job that runs again after it was cut off writes the files that it wrote before, not others beside them.
+    number = free if call is None else call.context.files.number(Path(folder), filename, free)
+    return folder, filename, number, subfolder, filename_prefix

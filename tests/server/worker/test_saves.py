@@ -99,7 +99,7 @@ def test_a_line_that_was_cut_off_costs_itself_alone(workspace: Workspace, cut: i
 @pytest.mark.parametrize("line", ["[]", "{}", "1", "[1,2,3,4,5,6,7]", '["a","b",0,0,"nowhere","","x"]', "\0"])
 def test_nonsense_in_the_journal_is_skipped(workspace: Workspace, line: str):
     workspace.saves.write_text(f"{line}\n")
-    assert life(workspace).journal.names() == ()
+    assert life(workspace).journal.entries() == {}
     assert save(life(workspace).files("job 1", "9", 0), "a", "x") == "a_00001_.txt"
 
 
@@ -125,8 +125,8 @@ def test_the_journal_forgets_what_is_long_past(workspace: Workspace, monkeypatch
     assert (
         life(workspace).files("job 199", "9", 0).reserve(Place.OUTPUT, "a", ".txt").filename == "a_00200_.txt"
     )
-    assert len(saves.journal.names()) < 200
-    assert saves.journal.names() == life(workspace).journal.names()
+    assert len(saves.journal.entries()) < 200
+    assert saves.journal.entries() == life(workspace).journal.entries()
 
 
 def test_nobody_gets_a_name_twice(workspace: Workspace):

@@ -13,20 +13,64 @@ from nodes.diffusion.values import Latent, Vae
 from nodes.spec import Context, Int, NodeError, node
 
 GRAY = 0.5
+Overlap = Annotated[int, Int(minimum=0, maximum=4096, step=32)]
+TemporalSize = Annotated[int, Int(minimum=8, maximum=4096, step=4)]
+TemporalOverlap = Annotated[int, Int(minimum=4, maximum=4096, step=4)]
 
 
 @node("VAEDecode", name="VAE Decode", category="latent")
 def vae_decode(ctx: Context, samples: LatentIn, vae: VaeIn) -> ImageOut:
     """Latents to pictures."""
     with models(ctx) as loaded:
-        return loaded.vae(_there(vae)).decode(samples.samples)
+        return loaded.vae(_there(vae)).decode(samples.samples, ctx.say)
 
 
 @node("VAEEncode", name="VAE Encode", category="latent")
 def vae_encode(ctx: Context, pixels: ImageIn, vae: VaeIn) -> LatentOut:
     """Pictures to latents. Sides are cut to multiples of 8 pixels."""
     with models(ctx) as loaded:
-        return Latent(loaded.vae(_there(vae)).encode(pixels[..., :3]))
+        return Latent(loaded.vae(_there(vae)).encode(pixels[..., :3], ctx.say))
+
+
+@node("VAEDecodeTiled", name="VAE Decode (Tiled)", category="_for_testing")
+def vae_decode_tiled(
+    ctx: Context,
+    samples: LatentIn,
+    vae: VaeIn,
+    tile_size: Annotated[int, Int(minimum=64, maximum=4096, step=32)] = 512,
+    overlap: Overlap = 64,
+    temporal_size: TemporalSize = 64,
+    temporal_overlap: TemporalOverlap = 8,
+) -> ImageOut:
+    """Latents to pictures tile by tile, for large ones and little memory. Sizes in pixels; seams are blended.
+
+    `temporal_size` and `temporal_overlap` are for videos alone.
+    """
+    del temporal_size, temporal_overlap
+    if tile_size < overlap * 4:
+        overlap = tile_size // 4
+    with models(ctx) as loaded:
+        coder = loaded.vae(_there(vae))
+        return coder.decode_tiled(samples.samples, tile_size // coder.pixels, overlap // coder.pixels)
+
+
+@node("VAEEncodeTiled", name="VAE Encode (Tiled)", category="_for_testing")
+def vae_encode_tiled(
+    ctx: Context,
+    pixels: ImageIn,
+    vae: VaeIn,
+    tile_size: Annotated[int, Int(minimum=64, maximum=4096, step=64)] = 512,
+    overlap: Overlap = 64,
+    temporal_size: TemporalSize = 64,
+    temporal_overlap: TemporalOverlap = 8,
+) -> LatentOut:
+    """Pictures to latents tile by tile, for large ones and little memory. Sizes in pixels; seams are blended.
+
+    `temporal_size` and `temporal_overlap` are for videos alone.
+    """
+    del temporal_size, temporal_overlap
+    with models(ctx) as loaded:
+        return Latent(loaded.vae(_there(vae)).encode_tiled(pixels[..., :3], tile_size, overlap))
 
 
 @node("VAEEncodeForInpaint", name="VAE Encode (for Inpainting)", category="latent/inpaint")
@@ -46,7 +90,7 @@ def vae_encode_for_inpaint(
         planes = planes[:, :, rows, columns]
         keep = (1.0 - planes.round())[:, 0, :, :, None]
         grayed = (pixels[:, rows, columns, :3] - GRAY) * keep + GRAY
-        latent = Latent(coder.encode(grayed))
+        latent = Latent(coder.encode(grayed, ctx.say))
     return replace(
         latent, noise_mask=_grown(planes, grow_mask_by)[:, :, : planes.shape[2], : planes.shape[3]].round()
     )
@@ -72,4 +116,4 @@ def _there(vae: Vae | None) -> Vae:
     return vae
 
 
-NODES = (vae_decode, vae_encode, vae_encode_for_inpaint)
+NODES = (vae_decode, vae_encode, vae_decode_tiled, vae_encode_tiled, vae_encode_for_inpaint)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.latent_formats import LatentFormat
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise_levels import NoiseLevels
 from nodes.diffusion.values import Latents, Sigma
@@ -45,31 +46,6 @@ class TwoSidedDenoiser(Denoiser, Protocol):
     def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
         """The guided estimate, as a call gives it, and the negative side's."""
         ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LatentFormat:
-    """How a family scales its latents: the model works on `(latents - shift) * scale`.
-
-    Attributes:
-        preview: a linear map to colours, Float[channel 3], for previews; None if there is none. `preview_bias`: Float[3].
-        pixels: side of the picture square that one latent stands for.
-    """
-
-    channels: int = 4
-    scale: float = 0.18215
-    shift: float = 0.0
-    preview: Tensor | None = None
-    preview_bias: Tensor | None = None
-    pixels: int = 8
-
-    def to_model(self, latents: Tensor) -> Tensor:
-        """From the VAE's scale to the model's."""
-        return (latents - self.shift) * self.scale if self.shift else latents * self.scale
-
-    def from_model(self, latents: Tensor) -> Tensor:
-        """From the model's scale to the VAE's."""
-        return latents / self.scale + self.shift if self.shift else latents / self.scale
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,6 @@
 """Previews: a quick picture of latents by a linear map from channels to colours, one pixel for one latent.
 
-The numbers for Stable Diffusion 1 are those in common use. For an autoencoder of its own a map is fitted by least squares
+The numbers of each family are those in common use (`latent_formats`). For an autoencoder of its own a map is fitted by least squares
 to pictures that it has encoded; where no linear map tells its colours there is no preview, rather than a wrong one.
 """
 
@@ -13,14 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nodes.diffusion.denoiser import LatentFormat
+from nodes.diffusion.latent_formats import LatentFormat, latent_format
 
-SD1_COLOURS = (
-    (0.3512, 0.2297, 0.3227),
-    (0.3250, 0.4974, 0.2350),
-    (-0.2829, 0.1762, 0.2721),
-    (-0.2120, -0.2616, -0.7177),
-)
 PICTURES = 12
 SIDE = 16  # latents
 LEAST_EXPLAINED = 0.5  # share of the colours' variance that a fitted map must tell
@@ -37,13 +31,14 @@ class Encoder(Protocol):
 
 
 def colours(latents: Tensor, form: LatentFormat) -> Tensor | None:
-    """A preview of latents at the VAE's scale [batch channel height width], as a picture [batch height width 3] in 0..1.
+    """A preview of latents at the VAE's scale [batch channel *space], as a picture [batch height width 3] in 0..1.
 
-    None where the format has no map, or the latents are not of its kind.
+    Of a video, its first frame. None where the format has no map, or the latents are not of its kind.
     """
-    if form.preview is None or latents.ndim != 4 or latents.shape[1] != form.channels:
+    if form.preview is None or not _is_of(latents, form):
         return None
-    mapped = form.to_model(latents.float().cpu()).movedim(1, -1) @ form.preview
+    planes = _unfolded(form.to_model(first_frame(latents).float().cpu()), len(form.preview))
+    mapped = planes.movedim(1, -1)[..., : len(form.preview)] @ form.preview
     if form.preview_bias is not None:
         mapped = mapped + form.preview_bias
     return ((mapped + 1.0) / 2.0).clamp(0.0, 1.0)
@@ -51,7 +46,21 @@ def colours(latents: Tensor, form: LatentFormat) -> Tensor | None:
 
 def sd1_format() -> LatentFormat:
     """Stable Diffusion 1's latents."""
-    return LatentFormat(preview=torch.tensor(SD1_COLOURS))
+    return latent_format("SD15")
+
+
+def first_frame(latents: Tensor) -> Tensor:
+    """Of a video's latents [batch channel frame height width], those of its first frame; of a picture's, all."""
+    return latents[:, :, 0] if latents.ndim == 5 else latents
+
+
+def _is_of(latents: Tensor, form: LatentFormat) -> bool:
+    return latents.ndim == form.axes + 2 and latents.shape[1] == form.channels
+
+
+def _unfolded(planes: Tensor, channels: int) -> Tensor:
+    """Planes whose channels hold squares of 2 x 2 (Flux 2) with these laid out; others as they are."""
+    return F.pixel_shuffle(planes, 2) if planes.shape[1] == channels * 4 else planes
 
 
 def with_stored_map(form: LatentFormat, path: Path) -> LatentFormat | None:

@@ -8,11 +8,21 @@ from typing import Any, TypeAlias, cast
 import torch
 from torch import Tensor, nn
 
+from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.latent_formats import families
+
 TILE = 64  # latents
 OVERLAP = 16
+TOO_LITTLE = "There was too little memory: the picture was {} in tiles, which changes it slightly."
 TILINGS = ((1.0, 1.0), (0.5, 2.0), (2.0, 0.5))  # height and width of a tile, times its size
 
 Coder: TypeAlias = Callable[[Tensor], Tensor]
+Tell: TypeAlias = Callable[[str], None]
+
+
+def log(text: str) -> None:
+    """Tell the log, where there is no node to tell."""
+    logging.getLogger(__name__).warning(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +31,25 @@ class PixelCoder:
 
     pixels: int = 1
 
-    def encode(self, image: Tensor) -> Tensor:
+    def encode(self, image: Tensor, tell: Tell = log) -> Tensor:
         """A picture [batch height width channel] in 0..1 as Float32[batch channel height width] in -1..1."""
+        del tell
         return image.movedim(-1, 1).float() * 2.0 - 1.0
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, tell: Tell = log) -> Tensor:
         """The picture of such latents."""
+        del tell
         return ((latents.float() + 1.0) / 2.0).clamp(0.0, 1.0).movedim(1, -1)
+
+    def decode_tiled(self, latents: Tensor, tile: int = TILE, overlap: int = OVERLAP) -> Tensor:
+        """As `decode`: there is nothing to save."""
+        del tile, overlap
+        return self.decode(latents)
+
+    def encode_tiled(self, image: Tensor, tile: int = TILE, overlap: int = OVERLAP) -> Tensor:
+        """As `encode`: there is nothing to save."""
+        del tile, overlap
+        return self.encode(image)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,24 +68,29 @@ class VaeCoder:
     dtype: torch.dtype
 
     @torch.no_grad()
-    def encode(self, image: Tensor) -> Tensor:
+    def encode(self, image: Tensor, tell: Tell = log) -> Tensor:
         """The most likely latents of a picture [batch height width 3..4] in 0..1; nothing is drawn at random.
 
-        What does not fill a latent is cut off, evenly on both sides.
+        What does not fill a latent is cut off, evenly on both sides. A picture too large for the device's memory is
+        encoded in tiles, which changes the latents slightly; `tell` is then told.
         """
         planes = self._planes(image)
-        latents = _if_it_fits(self._encoded, planes, "encoded")
+        latents = _if_it_fits(self._encoded, planes, "encoded", tell)
         if latents is None:
             latents = self._in_tilings(self._encoded, planes, TILE * self.pixels, OVERLAP * self.pixels)
         return latents
 
     @torch.no_grad()
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, tell: Tell = log) -> Tensor:
         """The picture of latents, Float32[batch height width 3] in 0..1.
 
-        One too large for the device's memory is decoded in tiles, which changes it slightly.
+        One too large for the device's memory is decoded in tiles, which changes it slightly; `tell` is then told.
+
+        Raises:
+            DiffusionError: the latents are another family's.
         """
-        planes = _if_it_fits(self._decoded, latents, "decoded")
+        self._check(latents)
+        planes = _if_it_fits(self._decoded, latents, "decoded", tell)
         if planes is None:
             planes = self._in_tilings(self._decoded, latents, TILE, OVERLAP)
         return _picture(planes)
@@ -71,6 +98,7 @@ class VaeCoder:
     @torch.no_grad()
     def decode_tiled(self, latents: Tensor, tile: int = TILE, overlap: int = OVERLAP) -> Tensor:
         """As `decode`, tile by tile: the mean of three tilings, so that no seam shows. Sizes in latents."""
+        self._check(latents)
         return _picture(self._in_tilings(self._decoded, latents, tile, overlap))
 
     @torch.no_grad()
@@ -84,6 +112,19 @@ class VaeCoder:
         top, left = height % self.pixels // 2, width % self.pixels // 2
         tall, wide = height // self.pixels * self.pixels, width // self.pixels * self.pixels
         return image[:, top : top + tall, left : left + wide]
+
+    def _check(self, latents: Tensor) -> None:
+        if latents.ndim == 4 and latents.shape[1] == self.channels:
+            return
+        whose = families(latents.shape[1], latents.ndim - 2)
+        kind = {3: "a sound's", 4: "a picture's", 5: "a video's"}.get(latents.ndim, "")
+        said = f"{kind} with {latents.shape[1]} channels" + (f", as of {whose}" if whose else "")
+        ours = families(self.channels, 2)
+        raise DiffusionError(
+            f"The latents are {said}; this VAE decodes {self.channels} channels of a picture"
+            + (f" ({ours})." if ours else "."),
+            "Connect the VAE of the model that made the latents.",
+        )
 
     def _planes(self, image: Tensor) -> Tensor:
         return self.fitted(image)[..., :3].movedim(-1, 1)
@@ -111,7 +152,7 @@ def _one_by_one(coder: Coder, planes: Tensor) -> Tensor:
     return torch.cat([coder(planes[place : place + 1]) for place in range(len(planes))])
 
 
-def _if_it_fits(coder: Coder, planes: Tensor, done: str) -> Tensor | None:
+def _if_it_fits(coder: Coder, planes: Tensor, done: str, tell: Tell) -> Tensor | None:
     """Each item alone and whole; None if the device's memory does not suffice.
 
     Once this has returned, nothing holds what was computed until then: the error's traceback would.
@@ -119,8 +160,7 @@ def _if_it_fits(coder: Coder, planes: Tensor, done: str) -> Tensor | None:
     try:
         return _one_by_one(coder, planes)
     except torch.OutOfMemoryError:
-        words = "There was too little memory: the picture was %s in tiles, which changes it slightly."
-        logging.getLogger(__name__).warning(words, done)
+        tell(TOO_LITTLE.format(done))
         return None
 
 
@@ -148,15 +188,19 @@ def _spans(size: int, tile: int, overlap: int) -> Iterator[slice]:
     if size <= tile:
         yield slice(0, size)
         return
+    if overlap >= tile:  # they lie side by side, as an overlap as large as a tile leaves no step
+        overlap = 0
     for start in range(0, size - overlap, tile - overlap):
         yield slice(start, min(start + tile, size))
 
 
 def _ramp(made: Tensor, width: int) -> Tensor:
-    """Weights that rise from each side over `width` places; more than 0 everywhere."""
+    """Weights that rise from each side over `width` places, along sides that are longer; more than 0 everywhere."""
     ramp = torch.ones_like(made)
     for axis in (-2, -1):
         size = made.shape[axis]
+        if size <= width:
+            continue
         places = torch.arange(size, dtype=made.dtype)
         rise = (places + 1).clamp(max=width) * (size - places).clamp(max=width) / width**2
         ramp = ramp * (rise[:, None] if axis == -2 else rise)

@@ -61,6 +61,7 @@ class WorkerSettings:
 
     Attributes:
         metadata: whether saved files carry what made them.
+        preview_method: see `Config`.
     """
 
     workspace: Path
@@ -70,6 +71,7 @@ class WorkerSettings:
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
     only_packs: frozenset[str] | None = None
     compute: Compute = field(default_factory=Compute)
+    preview_method: str = "auto"
 
 
 def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
@@ -81,6 +83,7 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     import torch
 
     from nodes.builtin import all_nodes
+    from nodes.builtin.previews import Method, Previews
     from nodes.builtin.record import Recorder
     from nodes.builtin.storage import ResultCodec, identity
     from nodes.compat import Packs
@@ -104,12 +107,13 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
         publish=services.publish,
     )
     hashes = ContentHashes(workspace.user / HASHES)
+    previews = Previews(workspace, placement.device, Method(settings.preview_method))
     recorder = Recorder(workspace, hashes, placement, tuple(workspace.folders()), wanted=settings.metadata)
 
     return WorkerParts(
         registry=registry,
         files=workspace,
-        resources={Pool: pool, ContentHashes: hashes, Recorder: recorder},
+        resources={Pool: pool, ContentHashes: hashes, Recorder: recorder, Previews: previews},
         standing=recorder.standing,
         load_packs=lambda: [_pack_report(pack) for pack in packs.load()],
         warm_up=warm_up,
@@ -205,6 +209,7 @@ def build_backend(config: Config) -> Backend:
         elsewhere=config.elsewhere,
         only_packs=config.only_packs,
         compute=config.compute,
+        preview_method=config.preview_method,
     )
     factory = Factory(config.factory, settings)
     if config.backend == "thread":

@@ -91,6 +91,7 @@ class Config:
         cors: origin of pages that may use the server beside ours; "*" for all.
         compress: gzip answers for who takes them so.
         previews: whether jobs that do not say themselves send previews; None: to clients that understand them.
+        preview_method: how they are made: "auto", "latent2rgb" (a linear map) or "taesd" (a small decoder).
         features: more of what the server says that it understands.
     """
 
@@ -116,6 +117,7 @@ class Config:
     cors: str | None = None
     compress: bool = False
     previews: bool | None = None
+    preview_method: str = "auto"
     features: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
     @property

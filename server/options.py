@@ -219,8 +219,8 @@ def add_rest(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--preview-method",
         choices=("none", "auto", "latent2rgb", "taesd"),
-        help="whether jobs that do not say themselves show previews; all but `none` mean the same (default: to "
-        "clients that say they understand them)",
+        help="whether and how jobs that do not say themselves show previews: by a linear map (latent2rgb), by a small "
+        "decoder from models/vae_approx (taesd), or as fits (default: auto, to clients that say they understand them)",
     )
     group.add_argument(
         "--feature-flag", action="append", default=[], metavar="NAME[=VALUE]", help=argparse.SUPPRESS

@@ -88,6 +88,7 @@ def serving(options: argparse.Namespace) -> Config:
         cors=options.enable_cors_header,
         compress=options.enable_compress_response_body,
         previews=None if options.preview_method is None else options.preview_method != "none",
+        preview_method="auto" if options.preview_method in (None, "none") else options.preview_method,
         features=features(options.feature_flag),
     )
 

@@ -68,7 +68,9 @@ class Previews:
             try:
                 decoder = load_small_decoder(path, self.device)
                 fits = decoder.channels == form.channels
-                self.loaded[path] = decoder if fits else f"{path.name} is for latents of {decoder.channels} channels."
+                self.loaded[path] = (
+                    decoder if fits else f"{path.name} is for latents of {decoder.channels} channels."
+                )
             except DiffusionError as error:
                 self.loaded[path] = str(error)
         return self.loaded[path]
@@ -76,7 +78,9 @@ class Previews:
     def _path(self, form: LatentFormat) -> Path | None:
         names: Sequence[str] = self.files.choices(FOLDER) if form.small_decoder else ()
         found = sorted(name for name in names if Path(name).name.startswith(form.small_decoder))
-        found.sort(key=lambda name: not name.endswith(".safetensors"))  # the others are refused, with a word why
+        found.sort(
+            key=lambda name: not name.endswith(".safetensors")
+        )  # the others are refused, with a word why
         return self.files.find(FOLDER, found[0]) if found else None
 
 

@@ -2,20 +2,16 @@
 
 from typing import Annotated
 
-from torch import Tensor
-
 from nodes.builtin.kinds import ConditioningIn, LatentIn, LatentOut, ModelIn
 from nodes.builtin.models import models
-from nodes.builtin.picture_files import jpeg
-from nodes.diffusion.denoiser import LatentFormat
+from nodes.builtin.previews import preview
 from nodes.diffusion.guidance import Guided
 from nodes.diffusion.pool import Session
-from nodes.diffusion.preview import colours
 from nodes.diffusion.sampling import SAMPLERS, Run, sample
 from nodes.diffusion.sampling.loop import window
 from nodes.diffusion.schedules import SCHEDULES, for_sampler
 from nodes.diffusion.values import Conditioning, Latent, Model
-from nodes.spec import Combo, Context, Float, Int, NodeError, Preview, node
+from nodes.spec import Combo, Context, Float, Int, NodeError, node
 
 SAMPLER_NAMES = tuple(
     """euler euler_cfg_pp euler_ancestral euler_ancestral_cfg_pp heun heunpp2 exp_heun_2_x0 exp_heun_2_x0_sde dpm_2
@@ -25,7 +21,6 @@ SAMPLER_NAMES = tuple(
     res_multistep_ancestral_cfg_pp gradient_estimation gradient_estimation_cfg_pp er_sde seeds_2 seeds_3 sa_solver
     sa_solver_pece ddim uni_pc uni_pc_bh2""".split()
 )
-PREVIEW_SIDE = 512  # pixels at most
 SCHEDULE_NAMES = tuple(
     "simple sgm_uniform karras exponential ddim_uniform beta normal linear_quadratic kl_optimal".split()
 )
@@ -115,15 +110,8 @@ def _sampled(
     result = latent.samples
     for step in sample(guided, latent, run):
         result = step.latents
-        ctx.progress(
-            step.index + 1, total, _preview(step.denoised, network.latent_format) if ctx.previews else None
-        )
+        ctx.progress(step.index + 1, total, preview(ctx, step.denoised, network.latent_format))
     return latent.with_samples(result)
-
-
-def _preview(denoised: Tensor, form: LatentFormat) -> Preview | None:
-    picture = colours(denoised[:1], form)
-    return None if picture is None else Preview(jpeg(picture[0], PREVIEW_SIDE))
 
 
 NODES = (ksampler, ksampler_advanced)

@@ -1,7 +1,8 @@
 """Previews: a quick picture of latents by a linear map from channels to colours, one pixel for one latent.
 
-The numbers of each family are those in common use (`latent_formats`). For an autoencoder of its own a map is fitted by least squares
-to pictures that it has encoded; where no linear map tells its colours there is no preview, rather than a wrong one.
+The numbers of each family are those in common use (`latent_formats`). For an autoencoder of its own a map is fitted by
+least squares to pictures that it has encoded; where no linear map tells its colours there is no preview, rather than a
+wrong one.
 """
 
 import json

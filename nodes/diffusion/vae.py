@@ -188,8 +188,10 @@ def _spans(size: int, tile: int, overlap: int) -> Iterator[slice]:
     if size <= tile:
         yield slice(0, size)
         return
-    if overlap >= tile:  # they lie side by side, as an overlap as large as a tile leaves no step
+    if overlap > tile:  # the field then makes one tile and leaves the rest empty; here others lie beside it
         overlap = 0
+    elif overlap == tile:
+        overlap = tile // 2
     for start in range(0, size - overlap, tile - overlap):
         yield slice(start, min(start + tile, size))
 

@@ -47,6 +47,11 @@ MODEL_FOLDERS: Mapping[str, tuple[str, ...]] = {
 }
 OLDER_KEYS: Mapping[str, str] = {"unet": "diffusion_models", "clip": "text_encoders"}
 SUFFIXES: Mapping[str, frozenset[str]] = {"configs": frozenset({".yaml"}), "diffusers": frozenset()}
+# Folder keys of what is no model, and which files of the place are listed.
+LISTED: Mapping[str, tuple[Place, frozenset[str]]] = {
+    **{place.value: (place, PICTURE_SUFFIXES) for place in Place},
+    "input_latents": (Place.INPUT, frozenset({".latent"})),
+}
 MAY_BE_FOLDERS = frozenset({"checkpoints", "diffusers"})
 
 _ANNOTATED = re.compile(r"^(?P<name>.*?)\s*\[(?P<place>input|output|temp)\]$", re.DOTALL)
@@ -224,8 +229,9 @@ class Workspace:
         An unknown key has none.
         """
         key = OLDER_KEYS.get(folder, folder)
-        if folder in set(Place):
-            return sorted(_walk(self.place(Place(folder)), PICTURE_SUFFIXES, folders_too=False))
+        if folder in LISTED:
+            place, suffixes = LISTED[folder]
+            return sorted(_walk(self.place(place), suffixes, folders_too=False))
         found: set[str] = set()
         for root in self.folders().get(key, ()):
             found.update(_walk(root, SUFFIXES.get(key, MODEL_SUFFIXES), folders_too=key in MAY_BE_FOLDERS))
@@ -238,8 +244,8 @@ class Workspace:
         Raises:
             NodeError: there is none; the message names the folder and what to do.
         """
-        if folder in set(Place):
-            return self._existing(Place(folder), name)
+        if folder in LISTED:
+            return self._existing(LISTED[folder][0], name)
         key = OLDER_KEYS.get(folder, folder)
         shipped = self.shipped.get(key, {}).get(name)
         if shipped is not None:

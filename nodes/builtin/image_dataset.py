@@ -1,6 +1,5 @@
 """Pictures made alike, for training: cropped, resized, normalised, without doubles."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
@@ -129,8 +128,8 @@ def image_grid(
 
 def _resized(images: Image, length: int, width_given: bool) -> Image:
     height, width = images.shape[1:3]
-    wide = length if width_given else math.floor(width * (length / height))
-    tall = math.floor(height * (length / width)) if width_given else length
+    wide = length if width_given or width == height else int(width * (length / height))
+    tall = int(height * (length / width)) if width_given else length
     check_size(wide, tall)
     return _each(images, lambda picture: lanczos(picture, wide, tall))
 

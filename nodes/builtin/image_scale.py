@@ -86,8 +86,8 @@ def image_scale_to_total_pixels(
 ) -> ImageOut:
     """Scale to a number of pixels (1 is 1024 x 1024); both sides become multiples of `resolution_steps`."""
     height, width = image.shape[1:3]
-    scale = math.sqrt(megapixels * MEGAPIXEL / (width * height)) / resolution_steps
-    wide, tall = (round(side * scale) * resolution_steps for side in (width, height))
+    scale = math.sqrt(megapixels * MEGAPIXEL / (width * height))
+    wide, tall = (round(side * scale / resolution_steps) * resolution_steps for side in (width, height))
     return scaled(image, wide, tall, upscale_method)
 
 

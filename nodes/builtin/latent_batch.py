@@ -10,8 +10,8 @@ from torch import Tensor
 from nodes.builtin.kinds import LatentIn, LatentOut
 from nodes.diffusion.batches import repeated
 from nodes.diffusion.latents import sized_as, stacked_slices
-from nodes.diffusion.values import Latent
-from nodes.spec import Combo, Context, Int, Out, Socket, node
+from nodes.diffusion.values import Cond, Conditioning, Latent
+from nodes.spec import Combo, Context, Int, NodeError, Out, Socket, node
 
 LARGEST = 16384
 AXES = {"x": -1, "y": -2, "t": -3}
@@ -134,6 +134,33 @@ def rebatch_latents(
     return [*made, group.latent()] if group.samples else made
 
 
+@node("ResolutionBucket", name="Resolution Bucket", category="dataset", takes_lists=True, experimental=True)
+def resolution_bucket(
+    ctx: Context,
+    latents: LatentsIn,
+    conditioning: Annotated[Sequence[Conditioning], Socket("CONDITIONING")],
+) -> tuple[
+    Annotated[list[Latent], Out("LATENT", "latents", is_list=True)],
+    Annotated[list[Conditioning], Out("CONDITIONING", "conditioning", is_list=True)],
+]:
+    """Latents of one size in one batch each, with their conditionings, for training."""
+    if len(latents) != len(conditioning):
+        raise NodeError(
+            f"There are {len(latents)} latents and {len(conditioning)} conditionings.",
+            "Give each latent one conditioning.",
+        )
+    samples: dict[tuple[int, ...], list[Tensor]] = {}
+    conds: dict[tuple[int, ...], list[Cond]] = {}
+    for latent, cond in zip(latents, conditioning, strict=True):
+        size = tuple(latent.samples.shape[-2:])
+        for place, item in enumerate(latent.samples):
+            samples.setdefault(size, []).append(item)
+            conds.setdefault(size, []).append(cond[min(place, len(cond) - 1)])
+    return [Latent(torch.stack(group)) for group in samples.values()], [
+        tuple(group) for group in conds.values()
+    ]
+
+
 @dataclass(slots=True)
 class _Group:
     """Single latents on their way into one batch."""
@@ -185,4 +212,5 @@ NODES = (
     latent_cut_to_batch,
     replace_video_latent_frames,
     rebatch_latents,
+    resolution_bucket,
 )

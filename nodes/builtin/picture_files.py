@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from nodes.diffusion.values import Image, Mask
 from nodes.spec import PARTIAL, RECORD, Json, NodeError, pixel_hash
 
+EXIF_MODEL, EXIF_MAKE = 0x0110, 0x010F
 NO_MASK = 64  # side of the mask that stands for "none"
 
 
@@ -79,8 +81,7 @@ def write_png(
     Raises:
         NodeError: the disk refuses; the message says why.
     """
-    pixels = (picture.cpu().float().numpy() * 255.0).clip(0, 255).astype(np.uint8)
-    opened = Pillow.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
+    opened = _eight_bit(picture)
     texts = PngInfo()
     said = None if prompt is None else json.dumps(prompt)
     if said is not None:
@@ -100,6 +101,57 @@ def write_png(
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class WebP:
+    """How a WebP is written: without loss or at a quality of 0 to 100, with an effort of 0 to 6."""
+
+    lossless: bool
+    quality: int
+    effort: int
+
+
+def write_animated_png(
+    path: Path, pictures: Image, fps: float, effort: int, texts: Mapping[str, Json]
+) -> None:
+    """Write pictures [B, H, W, C] as one animated PNG; texts go into chunks `comf` behind the pixels, as in the field."""
+    chunks = PngInfo()
+    for name, value in texts.items():
+        chunk = name.encode("latin-1", "replace") + b"\0" + json.dumps(value).encode("latin-1")
+        chunks.add(b"comf", chunk, after_idat=True)
+    first, *more = [_eight_bit(picture) for picture in pictures]
+    first.save(
+        path,
+        "PNG",
+        pnginfo=chunks,
+        compress_level=effort,
+        save_all=True,
+        duration=int(1000 / fps),
+        append_images=more,
+    )
+
+
+def write_animated_webp(
+    path: Path, pictures: Image, fps: float, how: WebP, texts: Mapping[str, Json]
+) -> None:
+    """Write pictures [B, H, W, C] as one animated WebP; texts go into EXIF: `prompt:` in its model, others before it."""
+    first, *more = [_eight_bit(picture) for picture in pictures]
+    exif = first.getexif()
+    others = iter(range(EXIF_MAKE, 0, -1))
+    for name, value in texts.items():
+        exif[EXIF_MODEL if name == "prompt" else next(others)] = f"{name}:{json.dumps(value)}"
+    first.save(
+        path,
+        "WEBP",
+        save_all=True,
+        duration=int(1000 / fps),
+        append_images=more,
+        exif=exif,
+        lossless=how.lossless,
+        quality=how.quality,
+        method=how.effort,
+    )
+
+
 def jpeg(picture: Image, side: int) -> bytes:
     """A picture [H, W, 3] of 0..1 as JPEG, enlarged or shrunk so that its longer side is about `side` pixels."""
     pixels = (picture.numpy() * 255.0).clip(0, 255).astype(np.uint8)
@@ -109,6 +161,11 @@ def jpeg(picture: Image, side: int) -> bytes:
     packed = BytesIO()
     opened.resize((wide, tall), Pillow.Resampling.BILINEAR).save(packed, "JPEG", quality=95)
     return packed.getvalue()
+
+
+def _eight_bit(picture: Image) -> Pillow.Image:
+    pixels = (picture.cpu().float().numpy() * 255.0).clip(0, 255).astype(np.uint8)
+    return Pillow.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
 
 
 def _seals(opened: Pillow.Image, prompt: str | None) -> dict[str, Json]:

@@ -12,7 +12,7 @@ import torch
 
 from nodes.diffusion.models.files import ContentHashes, weight_on_disk
 from nodes.diffusion.models.load import Placement
-from nodes.spec import RECORD_VERSION, Context, Files, Json, Lineage, Maker, NodeError, RecordedFile
+from nodes.spec import RECORD, RECORD_VERSION, Context, Files, Json, Lineage, Maker, NodeError, RecordedFile
 
 PACKAGES = ("weft", "torch", "diffusers", "transformers")
 MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx")
@@ -140,6 +140,18 @@ def of(ctx: Context) -> Recorder | None:
         return ctx.resource(Recorder)
     except LookupError:
         return None
+
+
+def texts(
+    ctx: Context, prompt: Mapping[str, Json] | None, extra: Mapping[str, Json] | None
+) -> dict[str, Json]:
+    """What a saved file carries by name: the prompt, further entries of the client, the record. Nothing if unwanted."""
+    recorder = of(ctx)
+    if recorder is not None and not recorder.wanted:
+        return {}
+    found: dict[str, Json] = {} if prompt is None else {"prompt": prompt}
+    found |= {name: value for name, value in (extra or {}).items() if recorder is None or name != RECORD}
+    return found if recorder is None else found | {RECORD: recorder.record(ctx.lineage)}
 
 
 def machine(placement: Placement) -> dict[str, Json]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nodes.builtin.image_scale import check_size
 from nodes.builtin.kinds import ImageIn
-from nodes.diffusion.pictures.eight_bit import (
+from nodes.diffusion.eight_bit import (
     average_hash,
     from_pillow,
     lanczos,

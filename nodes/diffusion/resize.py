@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nodes.diffusion.pictures.eight_bit import lanczos
+from nodes.diffusion.eight_bit import lanczos
 
 PICTURES = (1, 3, 4)  # channels that are gray, RGB or RGBA
 ALIGNED = 1 - 1e-5  # the cosine beyond which two vectors count as parallel

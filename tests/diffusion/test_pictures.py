@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.batches import held, regrouped, repeated
+from nodes.diffusion.eight_bit import average_hash, from_pillow, similarity, to_pillow
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.pictures.blending import MODES, OPERATORS, blended, composited
 from nodes.diffusion.pictures.colour import from_packed, from_yuv, packed, to_yuv, without_alpha
-from nodes.diffusion.pictures.eight_bit import average_hash, from_pillow, similarity, to_pillow
 from nodes.diffusion.pictures.filters import filtered, gaussian, sharpening
 from nodes.diffusion.pictures.layout import (
     feathered,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.batches import held, repeated
-from nodes.diffusion.pictures.eight_bit import lanczos
+from nodes.diffusion.eight_bit import lanczos
 from nodes.diffusion.pictures.shapes import AnyImage, AnyMask
 from nodes.diffusion.resize import resize
 

@@ -5,7 +5,7 @@ import torch
 from PIL import Image as Pillow
 from torch import Tensor
 
-from nodes.diffusion.pictures.eight_bit import from_pillow, to_pillow
+from nodes.diffusion.eight_bit import from_pillow, to_pillow
 
 NONE = "none"
 FLOYD_STEINBERG = "floyd-steinberg"

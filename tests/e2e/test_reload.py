@@ -87,6 +87,59 @@ def test_the_run_that_goes_on_shows_how_far_it_is_and_what_was_before(
     say(canvas, {"Work": before})
 
 
+def test_the_picture_of_the_run_before_stays_while_the_next_one_runs(
+    page: Page, small_server: Server, tmp_path: Path
+):
+    steps = {"class_type": "Steps", "inputs": {"total": 2, "seconds": 0.05, "label": "stays"}}
+    save = {"class_type": "Save", "inputs": {"side": 8, "filename_prefix": ["1", 0]}}
+    canvas = opened(page, small_server, tmp_path, {"1": steps, "2": save})
+    canvas.run()
+    picture = page.get_by_test_id(f"picture-{canvas.node_of('Save')['id']}").first
+    expect(picture).to_be_visible()
+    canvas.type_number(canvas.node_of("Steps")["id"], "total", "100")
+    canvas.blur()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_test_id(f"status-{canvas.node_of('Steps')['id']}")).to_contain_text(
+        "/ 100", timeout=WAIT
+    )
+    reloaded(canvas)
+    expect(page.get_by_test_id("job-running")).to_contain_text("of 100", timeout=WAIT)
+    expect(picture).to_be_visible()
+    page.wait_for_function("() => window.__weft.state().run?.phase === 'done'", timeout=WAIT)
+
+
+def test_a_run_that_another_window_began_shows_how_it_ended(page: Page, small_server: Server, tmp_path: Path):
+    steps = {"class_type": "Steps", "inputs": {"total": 60, "seconds": 0.05, "label": "other"}}
+    show = {"class_type": "Show", "inputs": {"value": ["1", 0]}}
+    canvas = opened(page, small_server, tmp_path, {"1": steps, "2": show})
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_test_id("job-running")).to_contain_text("of 60", timeout=WAIT)
+    page.evaluate("() => sessionStorage.clear()")  # as after the browser was closed
+    reloaded(canvas)
+    page.wait_for_function("() => window.__weft.state().run?.phase === 'done'", timeout=WAIT)
+    assert re.fullmatch(r"[\d.]+ s", canvas.status(canvas.node_of("Steps")["id"]))
+
+
+def test_a_run_that_was_cancelled_before_it_began_leaves_the_times_of_the_one_before(
+    page: Page, small_server: Server, tmp_path: Path
+):
+    show = {"class_type": "Show", "inputs": {"value": ["1", 0]}}
+    canvas = opened(page, small_server, tmp_path, {"1": work("stay"), "2": show})
+    canvas.run()
+    before = statuses(canvas)
+    small_server.post("/api/jobs/pause", {})
+    page.keyboard.press("Control+Enter")
+    row = page.get_by_test_id("job-waiting")
+    expect(row).to_have_count(1, timeout=WAIT)
+    row.hover()
+    page.get_by_role("button", name="Cancel reload study, place 1").click()
+    expect(row).to_have_count(0)
+    small_server.post("/api/jobs/resume", {})
+    assert statuses(canvas) == before
+    reloaded(canvas)
+    say(canvas, before)
+
+
 def test_a_run_that_failed_shows_where_and_how_long_the_others_took(
     page: Page, small_server: Server, tmp_path: Path
 ):
@@ -109,7 +162,7 @@ def test_a_workflow_opened_from_its_picture_shows_the_times_of_that_run(
     canvas.run()
     before = statuses(canvas)
     page.get_by_role("button", name="New workflow").click()
-    page.get_by_test_id("thumb").first.click()
+    page.get_by_role("button", name="Open from history").first.click()
     page.get_by_role("button", name="Open its workflow").click()
     page.wait_for_function("() => window.__weft.state().name === 'reload study'")
     say(canvas, before)

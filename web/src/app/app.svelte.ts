@@ -162,7 +162,8 @@ export class App {
       const extra = detail.workflow?.extra_data.extra_pnginfo;
       const workflow = isObject(extra) ? extra.workflow : undefined;
       const parsed = openJson(workflow ?? detail.workflow?.prompt ?? null, this.defs);
-      const editor = this.openState(parsed.state, this.jobs.nameOf(id) ?? "From a picture", parsed.camera);
+      const name = detail.workflow?.extra_data.weft_name;
+      const editor = this.openState(parsed.state, typeof name === "string" ? name : "From a picture", parsed.camera);
       await this.runner.recall(editor, [id]);
     } catch (error) {
       this.fail(error);

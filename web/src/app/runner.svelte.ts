@@ -1,5 +1,5 @@
 /** Asking for runs, and telling each workflow how its own go. */
-import { type Client, type Connection, type Events, HttpError, NO_RUNS, type PromptId, type Retried, type RunEvent, type Runs, recollect, reduce, resync } from "../client";
+import { type Client, type Connection, type Events, HttpError, NO_RUNS, type PromptId, type Retried, type Run, type RunEvent, type Runs, recollect, reduce, resync } from "../client";
 import { type JsonObject, applyControls, toPrompt } from "../graph";
 import type { Editor } from "./editor.svelte";
 import type { Jobs } from "./jobs.svelte";
@@ -17,6 +17,14 @@ export interface RunnerParts {
 }
 
 const OF_RUNS = ["execution_start", "execution_cached", "executing", "progress", "progress_state", "executed", "execution_success", "execution_error", "execution_interrupted", "node_started", "node_progress", "node_finished", "node_failed", "node_blocked"] as const;
+
+/** Runs that are over and asked for after a reload, until one of them ran. */
+const NEWEST = 5;
+
+/** Whether it came as far as to run. */
+function hasRun(run: Run | undefined): boolean {
+  return run !== undefined && run.phase !== "waiting" && !(run.phase === "stopped" && run.nodes.size === 0);
+}
 
 export class Runner {
   runs = $state.raw<Runs>(NO_RUNS);
@@ -45,9 +53,10 @@ export class Runner {
       this.#reduce({ type: "status", data });
       jobs.soon();
     });
-    events.on("queue_changed", ({ paused }) => {
+    events.on("queue_changed", ({ paused, change, prompt_ids }) => {
       jobs.paused = paused;
       jobs.soon();
+      void this.#seeEnd(change, prompt_ids);
     });
     for (const type of OF_RUNS) events.on(type, (data) => this.#reduce({ type, data } as RunEvent));
     events.open();
@@ -82,17 +91,23 @@ export class Runner {
       owner.began(prompt_id, prompt);
       jobs.note(prompt_id, jobs.nameOf(retry_of) ?? owner.name, prompt);
       this.#reduce({ type: "queued", data: { prompt_id, node_errors: {} } });
+      if (Object.keys(prompt).length === 0) void this.#recallOne(owner, prompt_id).catch((error: unknown) => this.#fail(error));
     }
   }
 
   /** Runs of a workflow that began before the page was loaded again: how the last one went, and those that are not over. */
   async recall(editor: Editor, runs: readonly PromptId[]): Promise<void> {
-    for (const id of runs) editor.prompts.set(id, {}); // in their order
     try {
       const { jobs } = await this.parts.client.jobs({ status: ["in_progress", "pending"] });
-      const open = new Set(jobs.map(({ id }) => id));
-      const last = runs.filter((id) => !open.has(id)).slice(-1);
-      for (const id of [...last, ...runs.filter((id) => open.has(id))]) await this.#recallOne(editor, id);
+      const alive = new Set(jobs.map(({ id }) => id));
+      const [over, open] = [runs.filter((id) => !alive.has(id)), runs.filter((id) => alive.has(id))];
+      for (const id of over) editor.prompts.set(id, {}); // one may be tried again; what it was is asked for then
+      // First the last one that ran: its pictures stay until the next ones are there.
+      for (const id of over.slice(-NEWEST).reverse()) {
+        await this.#recallOne(editor, id);
+        if (hasRun(this.runs.runs.get(id))) break;
+      }
+      for (const id of open) await this.#recallOne(editor, id);
     } catch {
       // Its pictures are in the history still: only the canvas does not show them.
     }
@@ -107,8 +122,22 @@ export class Runner {
     if (!job) return void editor.prompts.delete(id);
     editor.prompts.set(id, job.workflow?.prompt ?? {});
     const over = job.status !== "pending" && job.status !== "in_progress";
-    const told = ["done", "failed", "stopped"].includes(this.runs.runs.get(id)?.phase ?? "");
-    this.#reduce(over && !told ? await recollect(client, id) : { type: "queued", data: { prompt_id: id, node_errors: {} } });
+    this.#reduce(over && !this.#isOver(id) ? await recollect(client, id) : { type: "queued", data: { prompt_id: id, node_errors: {} } });
+  }
+
+  /** Jobs that ended before they ran, or of which another window is told: here only the end is seen. */
+  async #seeEnd(change: string, ids: readonly PromptId[]): Promise<void> {
+    for (const id of ids) {
+      const owner = this.parts.editors().find((editor) => editor.prompts.has(id));
+      if (!owner || this.#isOver(id)) continue;
+      if (change === "cancelled" || change === "removed") this.#reduce({ type: "forgotten", data: { prompt_id: id } });
+      else if (change === "ended") await this.#recallOne(owner, id).catch(() => {}); // its pictures are in the history still
+    }
+  }
+
+  #isOver(id: PromptId): boolean {
+    const phase = this.runs.runs.get(id)?.phase;
+    return phase === "done" || phase === "failed" || phase === "stopped";
   }
 
   /** Before a job is queued that this window is to be told about. @returns the window's name. */
@@ -172,7 +201,7 @@ export class Runner {
     this.runs = reduce(this.runs, event, performance.now());
     for (const editor of this.parts.editors()) {
       const last = [...editor.prompts.keys()].reverse().map((id) => this.runs.runs.get(id));
-      editor.follow(last.find((run) => run !== undefined && run.phase !== "waiting") ?? editor.run);
+      editor.follow(last.find(hasRun) ?? editor.run);
     }
     if (event.type === "execution_success" || event.type === "execution_error" || event.type === "execution_interrupted") this.parts.jobs.soon();
     if (event.type === "execution_error" && !event.data.node_id) this.parts.popups.tell(event.data.exception_message, { bad: true });

@@ -87,14 +87,6 @@ export class Client {
     return (await this.#object("queue")) as unknown as Queue;
   }
 
-  async removeQueued(prompts: readonly PromptId[]): Promise<void> {
-    await this.#post("queue", { delete: prompts });
-  }
-
-  async clearQueue(): Promise<void> {
-    await this.#post("queue", { clear: true });
-  }
-
   async history(query: { readonly maxItems?: number; readonly offset?: number } = {}): Promise<History> {
     return (await this.#object(
       `history${search({ max_items: query.maxItems, offset: query.offset })}`,

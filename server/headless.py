@@ -23,6 +23,7 @@ from server.graph.errors import Fault, PromptError
 from server.graph.parse import parse_prompt
 from server.graph.run import Ending, Order, Status, run
 from server.graph.validate import Verdict, calls, validate
+from server.graph.written import Written
 from server.workspace import Workspace
 
 SUCCESS, FAILURE, USAGE, STOPPED = 0, 1, 2, 130
@@ -169,7 +170,9 @@ async def _run(
         raise PromptError(verdict.error, verdict.node_faults)
     titles = {node.id: node.title or node.type for node in verdict.graph}
     reporter: Reporter = JsonLines(sys.stdout) if options.json else Terminal(titles, sys.stdout, sys.stderr)
-    order = Order(str(uuid.uuid4()), verdict.graph, verdict.targets, prompt, extra, previews=False)
+    order = Order(
+        str(uuid.uuid4()), verdict.graph, verdict.targets, Written(prompt), Written(extra), previews=False
+    )
     stopper = asyncio.create_task(_stop_when(ending, backend))
     try:
         result = await run(order, specs, backend, reporter.event)

@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from sqlite3 import Row
-from typing import cast
 
 from nodes.spec import Json
 from server import shelf
 from server.database import Database, Statement
+from server.graph.written import dump
 from server.jobs.job import Job, Order, Record, Result, Search, State, Wish
 
 HISTORY_LIMIT = 10_000
@@ -176,14 +176,14 @@ class Store:
         wish = job.wish
         values = (
             job.sequence, wish.id, job.number, State.PENDING, job.attempts, wish.client, job.workflow_id,
-            _dump(wish.targets), wish.created, job.held, wish.retry_of, wish.owner,
+            dump(wish.targets), wish.created, job.held, wish.retry_of, wish.owner,
         )  # fmt: skip
-        prompt = (job.sequence, _dump(wish.prompt), _dump(wish.extra))
+        prompt = (job.sequence, wish.prompt_text or dump(wish.prompt), wish.extra_text or dump(wish.extra))
         return await self._database.change((ADD, values), (ADD_PROMPT, prompt)) == 1
 
     async def remove(self, ids: Collection[str], states: Collection[State]) -> None:
         if ids:
-            await self._database.change(*((DROP, (id, _dump(states))) for id in ids))
+            await self._database.change(*((DROP, (id, dump(states))) for id in ids))
 
     async def start(self, job: Job, now: int) -> None:
         await self._database.change(
@@ -237,7 +237,7 @@ class Store:
 
     async def clear_history(self, owner: str | None = None) -> None:
         """Forget all jobs that are over; of one owner, if that is named."""
-        await self._database.change((DROP_ALL, (_dump(OVER), owner, owner)))
+        await self._database.change((DROP_ALL, (dump(OVER), owner, owner)))
         if owner is None:
             self._finished = 0
 
@@ -246,7 +246,7 @@ class Store:
         return found[0] if found else None
 
     async def search(self, search: Search) -> tuple[Sequence[Record], int]:
-        filters = (_dump(search.states), search.workflow, search.workflow, search.owner, search.owner)
+        filters = (dump(search.states), search.workflow, search.workflow, search.owner, search.owner)
         order = SORTED[search.order].format(way="ASC" if search.ascending else "DESC")
         columns, source, read = (
             (BRIEFLY, JOBS, _brief_record) if search.brief else (WHOLE, WITH_PROMPTS, _record)
@@ -283,7 +283,7 @@ class Store:
             INSERT INTO settings (user, id, value) VALUES (?, ?, ?)
             ON CONFLICT (user, id) DO UPDATE SET value = excluded.value"""
         if changes:
-            await self._database.change(*((sql, (user, id, _dump(value))) for id, value in changes.items()))
+            await self._database.change(*((sql, (user, id, dump(value))) for id, value in changes.items()))
 
 
 def _record(row: Row) -> Record:
@@ -296,6 +296,8 @@ def _record(row: Row) -> Record:
         created=row["created"],
         retry_of=row["retry_of"],
         owner=row["owner"],
+        prompt_text=row["prompt"],
+        extra_text=row["extra"],
     )
     job = Job(wish, row["number"], row["sequence"], row["attempts"], bool(row["held"]))
     state = State(row["state"])
@@ -345,17 +347,6 @@ def _result(row: Row, state: State) -> Result:
 def _columns(result: Result) -> tuple[object, ...]:
     """A result as `FINISH` writes it."""
     return (
-        result.state, result.started, result.ended, _dump(result.outputs), _dump(result.messages),
-        _dump(result.meta), _dump(result.error), _dump(result.timings), _dump(result.failures),
+        result.state, result.started, result.ended, dump(result.outputs), dump(result.messages),
+        dump(result.meta), dump(result.error), dump(result.timings), dump(result.failures),
     )  # fmt: skip
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, default=_plain, separators=(",", ":"))
-
-
-def _plain(value: object) -> object:
-    """Mappings and sequences of any kind are JSON; what is not JSON at all is written as its text."""
-    if isinstance(value, Mapping):
-        return dict(cast("Mapping[str, object]", value))
-    return list(cast("Sequence[object]", value)) if isinstance(value, Sequence) else str(value)

@@ -25,7 +25,7 @@ from nodes.compat.install import install, share
 from nodes.compat.names.server_face import PromptServer
 from nodes.compat.places import Places
 from nodes.compat.routes import Routes
-from nodes.spec import Json, Registry, SpecError
+from nodes.spec import Registry, SpecError
 
 # Modules that are not called like the package they come in.
 PACKAGES = {
@@ -152,10 +152,9 @@ class Packs:
                 except Exception:
                     log.warning("The node %s of %s cannot be described now.", id, pack.name, exc_info=True)
 
-    def begin(self, job: str, extra: Mapping[str, Json]) -> None:
-        """A job starts; `extra`: what its client sent beside the prompt."""
-        client = extra.get("client_id")
-        PromptServer.instance.begin(job, client if isinstance(client, str) else None)
+    def begin(self, job: str, client: str | None) -> None:
+        """A job starts, queued by that client."""
+        PromptServer.instance.begin(job, client)
 
     def _owner(self, function: Callable[..., Any]) -> str:
         """The pack that a function belongs to, as far as that can be told."""

@@ -15,6 +15,8 @@ from server.api.logs import LogBook
 from server.api.scripts import Scripts
 from server.api.websocket import Hub
 from server.backends.base import Backend
+from server.graph.judging import Judge
+from server.graph.reading import Reader
 from server.jobs.control import Control
 from server.jobs.history import History
 from server.jobs.queue import Queue
@@ -66,6 +68,7 @@ class Services:
         tokens: who may come in; None for everybody.
         cors: origin of pages that may use this server beside its own; "*" for all of them, None for none.
         compress: gzip answers for who takes them so.
+        reader, judge: read and judge prompts; both remember the last ones.
     """
 
     workspace: Workspace
@@ -93,6 +96,8 @@ class Services:
     cors: str | None = None
     compress: bool = False
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reader: Reader = field(default_factory=Reader)
+    judge: Judge = field(default_factory=Judge)
 
 
 SERVICES = web.AppKey("services", Services)

@@ -26,8 +26,10 @@ from server.worker.messages import (
     Ask,
     Asking,
     Beat,
+    Begin,
     ChangeTokens,
     Close,
+    End,
     Holding,
     Loading,
     PackEvent,
@@ -45,6 +47,7 @@ from server.worker.messages import (
     send,
 )
 from server.worker.parts import Factory
+from server.worker.recalling import Asker
 
 KEPT_LINES = 60  # of the worker's last words, for the message when it cannot start or crashed
 SHOWN_LINES = 30  # of them, when it cannot start
@@ -85,6 +88,8 @@ class Child:
         beat: loop time of the last sign of life that a running node gave.
         sources: models that it holds, each in a line.
         asking: the node whose own check or change token is asked for now.
+        asker: asks it which results are known.
+        spares: whether it wants to be told what the running job needs no more.
     """
 
     def __init__(
@@ -111,6 +116,7 @@ class Child:
         self._ended_for: BackendLost | None = None
         self.asking: NodeId | None = None
         self.sources: tuple[str, ...] = ()
+        self.asker, self.spares = Asker(), False
         self._last_words: deque[str] = deque(maxlen=KEPT_LINES)
         self._outbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._connection, theirs = Pipe()
@@ -179,6 +185,10 @@ class Child:
     def release(self, results: tuple[str, ...]) -> None:
         """Tell it that the job needs these results no more."""
         self._outbox.put(Release(results))
+
+    def tell(self, news: Begin | End) -> None:
+        """Say something that needs no answer; if the process ends first, nobody hears it."""
+        self._outbox.put(news)
 
     def stop(self) -> None:
         """Ask it to stop what runs."""
@@ -333,8 +343,8 @@ class Child:
                 self.sources = sources
             case Asking(node=node):
                 self.asking = node
-            case Ready():
-                self.loading = ""
+            case Ready(spares=spares):
+                self.loading, self.spares = "", spares
                 if not self.ready.done():
                     self.ready.set_result(None)
             case _:

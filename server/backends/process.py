@@ -37,7 +37,6 @@ from server.worker.messages import (
     OnPrompt,
     Packs,
     Question,
-    Recall,
     Run,
     Specs,
     Standing,
@@ -75,6 +74,7 @@ class ProcessBackend:
         self._why_none: BackendLost | None = None  # why there is no worker, while Weft waits to start one
         self._may_try = asyncio.Event()
         self._may_try.set()
+        self._untouched: JobContext | None = None  # the job that began and has asked nothing of a node yet
         self._closing = False
         self._stop_asked = False
         self._specs: Mapping[str, NodeSpec] | None = None
@@ -125,22 +125,26 @@ class ProcessBackend:
     async def begin(self, context: JobContext) -> bool:
         """A job starts. A Stop that comes while the worker is still being started holds for this job."""
         self._stop_asked = False
-        self._at_work = await self._ready_child()
-        try:
-            spares = await self._at_work.ask(Begin(context))
-        except BackendLost:  # it died before the job could begin: that is not the job's fault
-            self._at_work = await self._ready_child()
-            spares = await self._at_work.ask(Begin(context))
-        if self._stop_asked:
-            self._at_work.stop()
-        return spares
+        child = await self._ready_child()
+        self._begin_on(child, context)
+        return child.spares
 
     async def recall(self, keys: Collection[str]) -> Mapping[str, Remembered]:
         """Which of these results the worker remembers."""
-        return await self._present().ask(Recall(tuple(keys)))
+        try:
+            return await self._recall(keys)
+        except BackendLost:
+            context = self._untouched
+            if context is None or self._stop_asked:
+                raise
+            # It died before the job had asked anything of a node: that is not the job's fault.
+            self._begin_on(await self._ready_child(), context)
+            self._untouched = None
+            return await self._recall(keys)
 
     async def change_tokens(self, calls: Sequence[Call]) -> Mapping[NodeId, str | None]:
         """Texts that are equal while what nodes read is unchanged."""
+        self._untouched = None
         return await self._present().ask(ChangeTokens(tuple(calls)))
 
     @property
@@ -150,15 +154,16 @@ class ProcessBackend:
 
     def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> "asyncio.Future[Outcome]":
         """Run one node in the worker."""
+        self._untouched = None
         return self._present().put(Run(task), report)
 
     def release(self, results: Sequence[str]) -> None:
         """The job needs these no more."""
         self._present().release(tuple(results))
 
-    async def end(self, job: str, keys: Collection[str]) -> None:
-        """The job is over."""
-        await self._present().ask(End(job, tuple(keys)))
+    async def end(self) -> None:
+        """The job is over. What a worker that is gone would have dropped is gone with it."""
+        self._present().tell(End())
 
     def stop(self) -> None:
         """Ask what runs to stop; what gives no sign of life for `Patience.stop` seconds is ended with its worker."""
@@ -228,6 +233,18 @@ class ProcessBackend:
         return await self._ask_patiently(Standing(tuple(files)))
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _begin_on(self, child: Child, context: JobContext) -> None:
+        """Let the job begin on that worker, which hears of it before all that the job asks."""
+        self._at_work, self._untouched = child, context
+        child.tell(Begin(context))
+        if self._stop_asked:
+            child.stop()
+
+    async def _recall(self, keys: Collection[str]) -> Mapping[str, Remembered]:
+        child = self._present()
+        question = child.asker.question(keys)
+        return child.asker.hear(question, await child.ask(question))
 
     def _launch(self, sources: tuple[str, ...] = ()) -> None:
         self._why_none = None

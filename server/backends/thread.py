@@ -64,10 +64,10 @@ class ThreadBackend:
         """A job starts. A Stop that comes while the worker is still being furnished holds for this job."""
         self._stop_asked = False
         worker = await self._worker()
-        spares = worker.begin(context)
+        worker.begin(context)
         if self._stop_asked:
             worker.stop()
-        return spares
+        return worker.spares
 
     async def recall(self, keys: Collection[str]) -> Mapping[str, Remembered]:
         """Which of these results are remembered."""
@@ -95,9 +95,9 @@ class ThreadBackend:
         assert self._building is not None, "a job releases after `begin`"
         self._building.result().release(results)
 
-    async def end(self, job: str, keys: Collection[str]) -> None:
+    async def end(self) -> None:
         """The job is over."""
-        (await self._worker()).end(job, keys)
+        (await self._worker()).end()
 
     def stop(self) -> None:
         """Ask what runs to stop."""

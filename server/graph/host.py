@@ -8,20 +8,24 @@ from nodes.spec import Json, Preview
 from server.graph.crossing import crosses
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Outcome, Task, Token
+from server.graph.written import Written
 
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What all nodes of a job may know: the prompt as sent and what came beside it.
+    """What all nodes of a job may know: the prompt as sent, what came beside it, and keys that are written nowhere.
 
+    `client`: who queued it, where that was said.
     `run`: a name that this job has through all its runs, and no other job ever has; empty: it runs once.
     """
 
     job: str
-    prompt: Mapping[str, Json]
-    extra: Mapping[str, Json]
+    prompt: Written
+    extra: Written
     previews: bool = True
     run: str = ""
+    secrets: Mapping[str, Json] = field(default_factory=dict[str, Json], repr=False)
+    client: str | None = None
 
 
 @crosses
@@ -131,6 +135,9 @@ class Host(Protocol):
 
         Returns:
             Whether to `release` what the job needs no more, while it runs.
+
+        Raises:
+            BackendLost: there is nothing that could run it.
         """
         ...
 
@@ -157,6 +164,6 @@ class Host(Protocol):
         """No node of the job can need these results any more, by the names that their tokens have."""
         ...
 
-    async def end(self, job: str, keys: Collection[str]) -> None:
-        """The job is over; `keys` are those of its graph (a policy may drop all others)."""
+    async def end(self) -> None:
+        """The job is over. A policy may now drop all results that it neither recalled nor made."""
         ...

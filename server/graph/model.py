@@ -1,6 +1,6 @@
 """A workflow as a value: nodes by id, each input a link or a constant."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -59,11 +59,30 @@ class Origin:
     real: NodeId
 
 
+@dataclass(slots=True, eq=False)
+class Wiring:
+    """What follows from a graph's links alone, noted once it was worked out (see `topology`).
+
+    Attributes:
+        consumers: for each node that feeds others, those others, in the order of the graph; None: not worked out.
+        above: nodes that some nodes depend on, these included, by these nodes.
+    """
+
+    consumers: Mapping[NodeId, Sequence[NodeId]] | None = None
+    above: dict[tuple[NodeId, ...], frozenset[NodeId]] = field(
+        default_factory=dict[tuple[NodeId, ...], frozenset[NodeId]]
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes by id, in the order of the prompt. May be faulty: `validate` says how."""
+    """Nodes by id, in the order of the prompt. May be faulty: `validate` says how.
+
+    `wiring` is shared by graphs of the same links: ids, and which input of which node takes what from where.
+    """
 
     nodes: Mapping[NodeId, GraphNode]
+    wiring: Wiring = field(default_factory=Wiring, compare=False, repr=False)
 
     def __getitem__(self, id: NodeId) -> GraphNode:
         return self.nodes[id]

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from nodes.spec import Json
 from server.graph.happenings import JobFailed
 from server.graph.model import Graph, NodeId
+from server.graph.written import Written
 
 Ui: TypeAlias = Mapping[str, Sequence[Json]]
 
@@ -24,6 +25,8 @@ class Status(Enum):
 class Order:
     """What to run: a validated graph and the output nodes asked for; the prompt as sent, and what came beside it.
 
+    `client`: who queued it, where that was said.
+    `secrets`: keys of paid services, which are part of `extra` for nodes and are written nowhere.
     `stop_at_failure`: nothing more starts once a node failed; else what does not depend on it goes on.
     `run`: see `JobContext`.
     """
@@ -31,11 +34,13 @@ class Order:
     job: str
     graph: Graph
     targets: tuple[NodeId, ...]
-    prompt: Mapping[str, Json]
-    extra: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    prompt: Written
+    extra: Written = field(default_factory=lambda: Written({}))
     previews: bool = True
     stop_at_failure: bool = False
     run: str = ""
+    secrets: Mapping[str, Json] = field(default_factory=dict[str, Json], repr=False)
+    client: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

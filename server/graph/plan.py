@@ -15,7 +15,7 @@ def strong_links(node: GraphNode, spec: NodeSpec | None) -> Iterator[Link]:
             yield value
 
 
-def concerned(graph: Graph, targets: Collection[NodeId]) -> set[NodeId]:
+def concerned(graph: Graph, targets: Collection[NodeId]) -> frozenset[NodeId]:
     """Everything the targets depend on in any way, lazy inputs too."""
     return ancestors(graph, targets)
 

@@ -4,7 +4,8 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 
 from nodes.spec import NodeSpec
-from server.graph.model import Graph, GraphNode, Link, NodeId
+from server.graph.model import Graph, GraphNode, NodeId
+from server.graph.topology import consumers
 
 _Entry = tuple[int, int, NodeId]  # rank, order, id
 
@@ -18,22 +19,24 @@ class Ready:
 
     def __init__(self, graph: Graph, specs: Mapping[str, NodeSpec]) -> None:
         self._specs = specs
-        self._types: dict[NodeId, str] = {}
-        self._consumers: dict[NodeId, list[NodeId]] = {}
-        self._unread: list[Iterable[GraphNode]] = [
-            graph
-        ]  # read when first needed: a run may need nothing of it
+        self._graph = graph
+        self._made: dict[NodeId, str] = {}  # types of nodes made later
+        self._fed: dict[NodeId, list[NodeId]] = {}  # by such nodes, and by others to such nodes
         self._ranks: dict[NodeId, int] = {}
         self._computing: list[_Entry] = []
         self._waiting: list[_Entry] = []
 
     def grow(self, nodes: Iterable[GraphNode]) -> None:
-        """Take note of who is fed by these nodes' links."""
-        self._unread.append(nodes)
+        """Take note of new nodes, and who is fed by their links."""
+        for node in nodes:
+            self._made[node.id] = node.type
+            for source in dict.fromkeys(link.node for _, link in node.links()):
+                self._fed.setdefault(source, []).append(node.id)
 
     def fed_by(self, id: NodeId) -> Sequence[NodeId]:
         """The nodes that a node's outputs are linked to."""
-        return self._consumers.get(id, ())
+        from_start = consumers(self._graph).get(id, ())
+        return (*from_start, *self._fed[id]) if id in self._fed else from_start
 
     def push(self, id: NodeId, order: int, *, waits: bool) -> None:
         """It can start. Among equals the lower `order` is better."""
@@ -63,30 +66,20 @@ class Ready:
 
     def _rank(self, id: NodeId) -> int:
         """0: an output, or one that waits rather than computes; 1: feeds an output; 2: two steps from one; 3: others."""
-        while self._unread:
-            self._read(self._unread.pop())
         if id not in self._ranks:
-            spec = self._specs[self._types[id]]
+            spec = self._specs[self._type(id)]
             self._ranks[id] = 0 if spec.is_output or spec.is_async else self._distance(id)
         return self._ranks[id]
 
-    def _read(self, nodes: Iterable[GraphNode]) -> None:
-        for node in nodes:
-            self._types[node.id] = node.type
-            for source in dict.fromkeys(
-                value.node for value in node.inputs.values() if isinstance(value, Link)
-            ):
-                self._consumers.setdefault(source, []).append(node.id)
-
     def _distance(self, id: NodeId) -> int:
-        following = self._consumers.get(id, ())
+        following = self.fed_by(id)
         if any(self._is_output(next) for next in following):
             return 1
-        return (
-            2
-            if any(self._is_output(after) for next in following for after in self._consumers.get(next, ()))
-            else 3
-        )
+        return 2 if any(self._is_output(after) for next in following for after in self.fed_by(next)) else 3
 
     def _is_output(self, id: NodeId) -> bool:
-        return self._specs[self._types[id]].is_output
+        return self._specs[self._type(id)].is_output
+
+    def _type(self, id: NodeId) -> str:
+        made = self._made.get(id)
+        return self._graph.nodes[id].type if made is None else made

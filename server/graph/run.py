@@ -27,6 +27,7 @@ from server.graph.happenings import (
     Place,
 )
 from server.graph.host import BackendLost, Host, JobContext, Progressed, Remembered, Report, SwitchedOff
+from server.graph.keyring import Keyring
 from server.graph.model import Graph, GraphNode, NodeId
 from server.graph.order import Ending, Order, Status, Ui
 from server.graph.outcome import (
@@ -55,19 +56,24 @@ RING = Failure(
 )
 
 
-async def run(order: Order, specs: Specs, host: Host, emit: Callable[[Event], None]) -> Ending:
-    """Run a job to its end.
+async def run(
+    order: Order, specs: Specs, host: Host, emit: Callable[[Event], None], keyring: Keyring | None = None
+) -> Ending:
+    """Run a job to its end. A `keyring` that lives on spares the keys of what ran before.
 
     Emits JobStarted, NodesCached, then for each node its events, then JobSucceeded, JobFailed or JobStopped. After a
     failure, nodes that do not depend on the failed one still run, unless the order says otherwise; the job then ends
     as failed.
     """
-    return await _Run(order, specs, host, emit).drive()
+    return await _Run(order, specs, host, emit, keyring or Keyring()).drive()
 
 
 class _Run:
-    def __init__(self, order: Order, specs: Specs, host: Host, emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self, order: Order, specs: Specs, host: Host, emit: Callable[[Event], None], keyring: Keyring
+    ) -> None:
         self._order = order
+        self._keyring = keyring
         self._specs = specs
         self._host = host
         self._emit = emit
@@ -94,12 +100,20 @@ class _Run:
         order = self._order
         self._emit(JobStarted(order.job, now_ms()))
         try:
-            context = JobContext(order.job, order.prompt, order.extra, order.previews, order.run)
+            context = JobContext(
+                order.job,
+                order.prompt,
+                order.extra,
+                order.previews,
+                order.run,
+                order.secrets,
+                order.client,
+            )
             spares = await self._host.begin(context)
             scope = await self._prepare()
             self._spent = Spent(scope, self._specs, self._execution) if spares else None
             await self._loop()
-            await self._host.end(order.job, [key for key in self._execution.keys.values() if key is not None])
+            await self._host.end()
         except BackendLost as lost:
             self._blame_worker(lost)
         return self._end()
@@ -108,8 +122,9 @@ class _Run:
         """Find out what need not run; gives the nodes that may."""
         graph, targets = self._order.graph, self._order.targets
         wanted = concerned(graph, targets)
-        scope = Graph({node.id: node for node in graph if node.id in wanted})
-        keys = signature.keys(scope, self._specs, await self._tokens(scope, scope))
+        whole = len(wanted) == len(graph)
+        scope = graph if whole else Graph({node.id: node for node in graph if node.id in wanted})
+        keys = self._keyring.keys(scope, self._specs, await self._tokens(scope, scope))
         known = await self._recall(wanted, keys)
         cached = needed(graph, self._specs, targets, known) & known.keys()
         in_order = tuple(node.id for node in graph if node.id in known)

@@ -1,22 +1,44 @@
 """Who depends on whom: ancestors and cycles, without recursion (graphs get deep)."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from server.graph.model import Graph, Link, NodeId
 
+MOST_NOTED = 8  # sets of starts whose ancestors are noted for a graph
 
-def ancestors(graph: Graph, starts: Iterable[NodeId]) -> set[NodeId]:
+
+def ancestors(graph: Graph, starts: Iterable[NodeId]) -> frozenset[NodeId]:
     """The nodes and everything they depend on, links to absent nodes left out."""
-    nodes = graph.nodes
-    return reach(
-        starts,
-        lambda id: [
-            value.node
-            for value in nodes[id].inputs.values()
-            if isinstance(value, Link) and value.node in nodes
-        ],
-    )
+    noted, named = graph.wiring.above, tuple(starts)
+    found = noted.get(named)
+    if found is None:
+        nodes = graph.nodes
+        reached = reach(
+            named,
+            lambda id: [
+                value.node
+                for value in nodes[id].inputs.values()
+                if isinstance(value, Link) and value.node in nodes
+            ],
+        )
+        found = frozenset(reached)
+        if len(noted) < MOST_NOTED:
+            noted[named] = found
+    return found
+
+
+def consumers(graph: Graph) -> Mapping[NodeId, Sequence[NodeId]]:
+    """For each node that feeds others, those others, in the order of the graph; absent nodes too."""
+    found = graph.wiring.consumers
+    if found is None:
+        listed: dict[NodeId, list[NodeId]] = {}
+        for id, node in graph.nodes.items():
+            sources = [value.node for value in node.inputs.values() if isinstance(value, Link)]
+            for source in sources if len(sources) < 2 else dict.fromkeys(sources):
+                listed.setdefault(source, []).append(id)
+        graph.wiring.consumers = found = listed
+    return found
 
 
 def reach(starts: Iterable[NodeId], following: Callable[[NodeId], Iterable[NodeId]]) -> set[NodeId]:

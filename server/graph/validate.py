@@ -34,38 +34,6 @@ class Verdict:
     node_faults: Mapping[NodeId, NodeFaults] = field(default_factory=dict[NodeId, NodeFaults])
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """A verdict and what it was reached by: while that is as it was, nobody need judge again."""
-
-    verdict: Verdict
-    specs: Specs
-    listed: Mapping[str, tuple[str, ...]]  # the files of each folder key that was asked for
-
-    def holds(self, specs: Specs, choices: Lister) -> bool:
-        """Whether judging again would come to the same."""
-        return self.specs is specs and all(tuple(choices(key)) == files for key, files in self.listed.items())
-
-
-def judge(
-    graph: Graph,
-    specs: Specs,
-    choices: Lister,
-    *,
-    only: Collection[NodeId] | None = None,
-    complaints: Sequence[Complaint] = (),
-) -> Judgement:
-    """`validate`, with what the verdict rests on. Each folder is listed once: many nodes may offer it."""
-    listed: dict[str, tuple[str, ...]] = {}
-
-    def listing(key: str) -> Sequence[str]:
-        if key not in listed:
-            listed[key] = tuple(choices(key))
-        return listed[key]
-
-    return Judgement(validate(graph, specs, listing, only=only, complaints=complaints), specs, listed)
-
-
 def calls(graph: Graph, specs: Specs) -> tuple[Call, ...]:
     """The questions to ask of nodes that check their own inputs."""
     return tuple(
@@ -117,6 +85,21 @@ def validate(
     return _Judge(graph, specs, choices, complaints).judge(wanted)
 
 
+def revalidate(
+    graph: Graph, before: Verdict, changed: Collection[NodeId], specs: Specs, choices: Lister
+) -> Verdict | None:
+    """Judge a graph that was found valid when some of its nodes had other constants.
+
+    Args:
+        before: of the graph as it was: no faults, of the same nodes, links, targets, specs and listings.
+        changed: nodes that have other constants now.
+
+    Returns:
+        The verdict; None if something is wrong now, which `validate` says in full.
+    """
+    return _Judge(graph, specs, choices, ()).rejudge(before, changed)
+
+
 class _Judge:
     """One validation: collects faults by node and the coerced graph."""
 
@@ -127,6 +110,7 @@ class _Judge:
         self._complaints = complaints
         self._faults: dict[NodeId, list[Fault]] = {}
         self._coerced: dict[NodeId, GraphNode] = dict(graph.nodes)
+        self._cut = False  # whether links were left out
 
     def judge(self, wanted: Sequence[NodeId]) -> Verdict:
         concerned, targets = ancestors(self._graph, wanted), set(wanted)
@@ -138,7 +122,7 @@ class _Judge:
         self._take_complaints(concerned)
         faulty = {id for id, faults in self._faults.items() if faults}
         if not faulty:
-            return Verdict(Graph(self._coerced), tuple(wanted))
+            return Verdict(self._graph_now(), tuple(wanted))
         reach = {target: ancestors(self._graph, [target]) for target in wanted}
         valid = tuple(target for target in wanted if not (reach[target] & faulty))
         node_faults = {
@@ -151,7 +135,21 @@ class _Judge:
             if id in faulty
         }
         error = None if valid else _all_failed(node_faults)
-        return Verdict(Graph(self._coerced), valid, error, node_faults)
+        return Verdict(self._graph_now(), valid, error, node_faults)
+
+    def rejudge(self, before: Verdict, changed: Collection[NodeId]) -> Verdict | None:
+        """The verdict after a change of constants; None if that did harm."""
+        concerned, targets = ancestors(before.graph, before.targets), set(before.targets)
+        self._coerced = {**before.graph.nodes, **{id: self._graph[id] for id in changed}}
+        for id in changed:
+            if id in concerned:
+                self._check_node(self._graph[id], id in targets)
+        if self._faults:
+            return None
+        return Verdict(Graph(self._coerced, before.graph.wiring), before.targets)
+
+    def _graph_now(self) -> Graph:
+        return Graph(self._coerced) if self._cut else Graph(self._coerced, self._graph.wiring)
 
     def _check_node(self, node: GraphNode, is_output: bool) -> None:
         spec = self._specs[node.type]
@@ -190,6 +188,7 @@ class _Judge:
         }
         for name, link in dead.items() if spec.takes_anything else ():
             self._fault(node, self._dangling(InputSpec(name, ANY), link, is_output))
+        self._cut = self._cut or bool(dead)
         return set(dead)
 
     def _check_link(

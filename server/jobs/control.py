@@ -112,7 +112,13 @@ class Control:
         if client:
             extra["client_id"] = client
         wish = replace(
-            old, id=str(uuid4()), extra=extra, client=address or old.client, created=now, retry_of=old.id
+            old,
+            id=str(uuid4()),
+            extra=extra,
+            extra_text="",
+            client=address or old.client,
+            created=now,
+            retry_of=old.id,
         )
         return await self._queue.put(wish)
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from nodes.spec import Json
+from server.graph.judging import Judgement
 from server.graph.model import NodeId
-from server.graph.validate import Judgement
 from server.jobs.owners import EVERYBODY
 
 Ui: TypeAlias = Mapping[NodeId, Mapping[str, Sequence[Json]]]
@@ -44,6 +44,7 @@ class Wish:
         retry_of: the id of the job that this is another try of.
         judgement: of the server that took it in; None if another did.
         owner: the person who queued it.
+        prompt_text, extra_text: JSON of `prompt` and `extra`, where somebody wrote it already.
     """
 
     id: str
@@ -56,6 +57,8 @@ class Wish:
     retry_of: str | None = None
     judgement: Judgement | None = field(default=None, repr=False, compare=False)
     owner: str = EVERYBODY
+    prompt_text: str = field(default="", repr=False, compare=False)
+    extra_text: str = field(default="", repr=False, compare=False)
 
     @property
     def stops_at_failure(self) -> bool:

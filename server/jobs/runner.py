@@ -5,6 +5,7 @@ import logging
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from nodes.spec import Json, NodeSpec
@@ -20,10 +21,13 @@ from server.events import (
 )
 from server.graph.errors import PromptError
 from server.graph.host import BackendLost, Host
+from server.graph.judging import judge
+from server.graph.keyring import Keyring
 from server.graph.outcome import Failure
 from server.graph.parse import parse_prompt
 from server.graph.run import Ending, Order, Status, run
-from server.graph.validate import Specs, Verdict, judge
+from server.graph.validate import Specs, Verdict
+from server.graph.written import Written
 from server.jobs.history import History
 from server.jobs.job import Clock, Job, JobStore, Message, Record, Result, State, StoreFull
 from server.jobs.queue import MAX_RETURNS, Queue
@@ -130,6 +134,7 @@ class Runner:
         self._writing: asyncio.Task[None] | None = None  # how the job before went
         self._starts: set[asyncio.Task[None]] = set()  # being noted; the store keeps the order
         self._room = asyncio.Semaphore(MOST_UNWRITTEN)
+        self._keyring = Keyring()
 
     async def resume(self) -> None:
         """Take over what the last server left. Before anyone may queue more."""
@@ -256,13 +261,16 @@ class Runner:
                 job.id,
                 verdict.graph,
                 verdict.targets,
-                job.wish.prompt,
-                {**job.wish.extra, **job.wish.secrets},
+                Written(job.wish.prompt, job.wish.prompt_text),
+                Written(job.wish.extra, job.wish.extra_text),
                 self._with.wants_previews(job),
                 job.wish.stops_at_failure,
                 run=f"{job.id} {job.sequence}",
+                secrets=job.wish.secrets,
+                client=client if isinstance(client := job.wish.extra.get("client_id"), str) else None,
             )
-            return await run(order, specs, self._with.nodes, lambda event: self._tell(job, kept, event))
+            tell = partial(self._tell, job, kept)
+            return await run(order, specs, self._with.nodes, tell, self._keyring)
         except (PromptError, BackendLost) as error:
             return self._fail(job, kept, str(error), type(error).__name__)
         except Exception as error:

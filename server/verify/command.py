@@ -17,6 +17,7 @@ from server.config import Config
 from server.graph.convert import is_workflow, workflow_to_prompt
 from server.graph.errors import PromptError
 from server.graph.run import Status
+from server.graph.written import Written
 from server.headless import in_words
 from server.verify.compare import Here, differences, notes, unrecorded
 from server.verify.finding import Finding, as_json, lines
@@ -120,7 +121,7 @@ def _named(
     prompt: Mapping[str, Json], specs: Mapping[str, NodeSpec]
 ) -> tuple[Sequence[str], Sequence[RecordedFile]]:
     """The classes of a prompt's nodes, and the files they name."""
-    nodes = RunningPrompt(prompt)
+    nodes = RunningPrompt(Written(prompt))
     makers = [
         maker for id in prompt for maker in lineage("", nodes, specs.get, id).makers if maker.node == id
     ]

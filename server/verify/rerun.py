@@ -14,6 +14,7 @@ from server.graph.errors import PromptError
 from server.graph.parse import parse_prompt
 from server.graph.run import Ending, Order, run
 from server.graph.validate import calls, validate
+from server.graph.written import Written
 from server.verify.distance import Distance, distance
 from server.verify.picture import Picture, Record, Unreadable, read
 from server.workspace import Workspace, split_annotation
@@ -90,7 +91,9 @@ async def make_again(
     if verdict.error:
         raise PromptError(verdict.error, verdict.node_faults)
     extra: dict[str, Json] = {"extra_pnginfo": {"workflow": picture.workflow}} if picture.workflow else {}
-    order = Order(str(uuid.uuid4()), verdict.graph, verdict.targets, prompt, extra, previews=False)
+    order = Order(
+        str(uuid.uuid4()), verdict.graph, verdict.targets, Written(prompt), Written(extra), previews=False
+    )
     ending = await run(order, specs, backend, emit)
     return _found(picture, ending, list(_made(workspace, ending)))
 

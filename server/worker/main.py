@@ -98,6 +98,8 @@ class Process:
                             self._worker.release(message.results)
                     elif isinstance(message, Ask):
                         self._take(message)
+                    elif isinstance(message, Begin | End):
+                        self._hear(message)
                     else:  # Close
                         if self._worker is not None:
                             self._worker.settle()
@@ -120,7 +122,7 @@ class Process:
         except BaseException:  # noqa: BLE001 - whatever it is, without parts there is no worker
             traceback.print_exc()
             leave(CANNOT_START)
-        self._send(Ready())
+        self._send(Ready(worker.spares))
         worker.bring_back(self._sources)
         while True:
             ask = self._questions.get()
@@ -131,6 +133,15 @@ class Process:
             self._switch.press()
         else:
             self._worker.stop()
+
+    def _hear(self, news: Begin | End) -> None:
+        """A job begins or is over. Only who is ready is told."""
+        assert self._worker is not None
+        if isinstance(news, Begin):
+            self._streams.mend()
+            self._worker.begin(news.context)
+        else:
+            self._worker.end()
 
     def _take(self, ask: Ask) -> None:
         """A job's work goes to its lane at once, what needs no pack's code is answered here, the rest waits its turn."""
@@ -144,9 +155,9 @@ class Process:
             tokens = worker.change_tokens(ask.question.calls)
             tokens.add_done_callback(lambda done: self._answer(ask, done.result))
         elif isinstance(ask.question, Recall):
-            known = worker.recall(ask.question.keys)
+            known = worker.answer(ask.question)
             known.add_done_callback(lambda done: self._answer(ask, done.result))
-        elif isinstance(ask.question, Begin | End) or _is_at_hand(ask.question):
+        elif _is_at_hand(ask.question):
             self._answer(ask, lambda: self._ask(ask.question))
         else:
             self._questions.put(ask)
@@ -165,12 +176,6 @@ class Process:
         worker = self._worker
         assert worker is not None
         match question:
-            case Begin(context=context):
-                self._streams.mend()
-                return worker.begin(context)
-            case End(job=job, keys=keys):
-                worker.end(job, keys)
-                return None
             case Validate(calls=calls):
                 return tuple(worker.validate(calls))
             case Specs(refresh=refresh, known=known):

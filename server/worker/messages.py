@@ -5,14 +5,14 @@ Both sides name what they accept: the server never loads a class that a pack bro
 
 import io
 import pickle
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
 from nodes.spec import Json, NodeSpec, RecordedFile
 from server.graph.crossing import crosses
-from server.graph.host import Call, JobContext, Report
+from server.graph.host import Call, JobContext, Remembered, Report
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Task
 from server.worker.parts import Registered
@@ -28,13 +28,6 @@ CANNOT_START = 4  # exit status of a worker: it could not be furnished
 # --- from the server ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """A job starts."""
-
-    context: JobContext
-
-
 @crosses
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -45,17 +38,19 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Which of these results are known?"""
+    """Which of these results are known?
 
-    keys: Collection[str]
+    Attributes:
+        keys: those in question, beside those of an earlier question.
+        name: under which later questions may refer to this one; 0: none will.
+        like: the name of that earlier question; 0: there is none.
+        but: its keys that are not in question now.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The job is over."""
-
-    job: str
-    keys: Collection[str]
+    keys: tuple[str, ...]
+    name: int = 0
+    like: int = 0
+    but: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +108,7 @@ class Standing:
 
 
 Question: TypeAlias = (
-    Begin
-    | Run
-    | Recall
-    | End
-    | ChangeTokens
-    | Validate
-    | Specs
-    | Packs
-    | OnPrompt
-    | Free
-    | Devices
-    | Standing
+    Run | Recall | ChangeTokens | Validate | Specs | Packs | OnPrompt | Free | Devices | Standing
 )
 
 
@@ -142,6 +126,18 @@ class Release:
     """The job needs these results no more."""
 
     results: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A job starts."""
+
+    context: JobContext
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The job is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +176,13 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The worker is furnished."""
+    """The worker is furnished.
+
+    Attributes:
+        spares: whether it wants to be told what the running job needs no more.
+    """
+
+    spares: bool
 
 
 @crosses
@@ -199,6 +201,14 @@ class Answered:
 
     number: int
     answer: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The answer to `Recall`: what is known beside what was known of the question `like`, and what is not any more."""
+
+    known: Mapping[str, Remembered]
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,16 @@ class _Result:
     used: int  # number of the job that last used it
     stored: Found | None = None
 
+    remembered: Remembered | None = None  # as it is told, once it was
+
     def tokens(self, id: str) -> tuple[Token, ...]:
         return tuple(Token(id, slot) for slot in range(self.count))
+
+    def told(self, id: str) -> Remembered:
+        """The same object each time."""
+        if self.remembered is None:
+            self.remembered = Remembered(self.tokens(id), self.ui)
+        return self.remembered
 
 
 def _nobody_looks(_ui: Ui) -> bool:
@@ -84,6 +92,7 @@ class Outputs:
         self._results: OrderedDict[str, _Result] = OrderedDict()  # least recently used first
         self._by_key: dict[str, str] = {}
         self._pinned: set[str] = set()
+        self._of_job: set[str] = set()  # keys that the running job asked for or made
         self._held = 0
         self._job = 0
         self._first_recall = True
@@ -97,6 +106,7 @@ class Outputs:
         with self._lock:
             self._job += 1
             self._first_recall = True
+            self._of_job = set()
 
     def put(
         self,
@@ -117,6 +127,7 @@ class Outputs:
             self._pinned.add(id)
             self._held += result.size
             if key is not None:
+                self._of_job.add(key)
                 older = self._by_key.get(key)
                 self._by_key[key] = id
                 if older is not None and older not in self._pinned:
@@ -180,8 +191,9 @@ class Outputs:
             go_on: called again and again while files are read; where it raises `Stopped`, what was found by then is all.
         """
         with self._lock:
+            self._of_job.update(keys)
             if self._keeping.policy is Policy.CLASSIC and self._first_recall:
-                self._forget_all(not_in(self._unpinned(), keys))
+                self._forget_all(not_in(self._unpinned(), frozenset(keys)))
             self._first_recall = False
             known = {key: id for key in keys if (id := self._pin(key)) is not None}
         if self._disk is not None:
@@ -190,11 +202,7 @@ class Outputs:
                     id = self._look(self._disk, key, go_on)
                     if id is not None:
                         known[key] = id
-        return {
-            key: Remembered(result.tokens(id), result.ui)
-            for key, id in known.items()
-            for result in (self._results[id],)
-        }
+        return {key: self._results[id].told(id) for key, id in known.items()}
 
     @property
     def spares(self) -> bool:
@@ -209,8 +217,8 @@ class Outputs:
                 if self._keeping.policy is Policy.NONE or self._useless(id):
                     self._forget(id)
 
-    def end(self, keys: Collection[str] = ()) -> None:
-        """The job, of whose nodes these are the keys, is over: unpin, drop what nobody can recall, keep to the policy."""
+    def end(self) -> None:
+        """The job is over: unpin, drop what nobody can recall, keep to the policy."""
         with self._lock:
             pinned, self._pinned = self._pinned, set()
             for id in pinned:
@@ -222,7 +230,7 @@ class Outputs:
                     if excess > 0:
                         self._forget_all(over_budget(self._unpinned(), self._job, excess))
                 case Policy.CLASSIC:
-                    self._forget_all(not_in(self._unpinned(), frozenset(keys)))
+                    self._forget_all(not_in(self._unpinned(), self._of_job))
                 case Policy.LRU:
                     if len(self._results) > self._keeping.most:
                         self._forget_all(longest_past(self._unpinned(), self._keeping.most))

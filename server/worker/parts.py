@@ -98,7 +98,7 @@ def _unchanged(body: Mapping[str, Json]) -> Mapping[str, Json]:
     return body
 
 
-def _unnoticed(_job: str, _extra: Mapping[str, Json]) -> None:
+def _unnoticed(_job: str, _client: str | None) -> None:
     """Nobody wants to know."""
 
 
@@ -144,7 +144,7 @@ class WorkerParts:
         standing: what the record in a file would say today of this machine and of these files, see `nodes.builtin.record`.
         registered: what packs have hung on the server.
         on_prompt: what they make of a posted prompt; from one thread at a time.
-        begin: told of each job that starts: its id, what its client sent beside the prompt.
+        begin: told of each job that starts: its id, and the id of the client that queued it.
     """
 
     registry: Registry
@@ -167,7 +167,7 @@ class WorkerParts:
     standing: Callable[[Sequence[RecordedFile]], Mapping[str, Json]] = _unknown
     registered: Callable[[], Registered] = Registered
     on_prompt: Callable[[Mapping[str, Json]], Mapping[str, Json]] = _unchanged
-    begin: Callable[[str, Mapping[str, Json]], None] = _unnoticed
+    begin: Callable[[str, str | None], None] = _unnoticed
 
 
 Build: TypeAlias = Callable[[object, Services], WorkerParts]

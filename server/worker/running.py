@@ -8,6 +8,7 @@ from nodes.spec import Files, Json, Lineage, Preview
 from server.graph.host import JobContext, Progressed, Report, Said
 from server.graph.model import NodeId
 from server.graph.outcome import Promised, Task, Token
+from server.graph.written import Written
 from server.worker.lineage import lineage
 from server.worker.parts import WorkerParts
 from server.worker.stopping import StopSwitch
@@ -29,9 +30,13 @@ class Made:
 class RunningPrompt:
     """The prompt with all nodes made so far; hidden inputs of type DYNPROMPT get it. Its names are the field's."""
 
-    def __init__(self, prompt: Mapping[str, Json]) -> None:
-        self._original = prompt
+    def __init__(self, prompt: Written) -> None:
+        self._written = prompt
         self._made: dict[NodeId, Made] = {}
+
+    @property
+    def _original(self) -> Mapping[str, Json]:
+        return self._written.value  # read when a node first asks: most never do
 
     def add(self, id: NodeId, made: Made) -> None:
         """Take in a node that a running node made."""
@@ -86,8 +91,16 @@ class RunningJob:
 
     def __init__(self, context: JobContext) -> None:
         self.context = context
+        self._extra: Mapping[str, Json] | None = None
         self.prompt = RunningPrompt(context.prompt)
         self._given: dict[NodeId, tuple[Token, ...]] = {}
+
+    @property
+    def extra(self) -> Mapping[str, Json]:
+        """What came beside the prompt, with the keys that are written nowhere."""
+        if self._extra is None:
+            self._extra = {**self.context.extra.value, **self.context.secrets}
+        return self._extra
 
     def give(self, node: NodeId, outputs: tuple[Token, ...]) -> None:
         """A node is done."""
@@ -112,13 +125,13 @@ class RunningJob:
             case "UNIQUE_ID":
                 return node
             case "PROMPT":
-                return self.context.prompt
+                return self.context.prompt.value
             case "DYNPROMPT":
                 return self.prompt
             case "EXTRA_PNGINFO":
-                return self.context.extra.get("extra_pnginfo")
+                return self.extra.get("extra_pnginfo")
             case _:
-                return self.context.extra.get(kind.lower())
+                return self.extra.get(kind.lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +165,12 @@ class NodeContext:
     @property
     def prompt(self) -> Mapping[str, Json]:
         """The whole prompt as it was sent."""
-        return self.job.context.prompt
+        return self.job.context.prompt.value
 
     @property
     def extra(self) -> Mapping[str, Json]:
         """What the client sent beside the prompt."""
-        return self.job.context.extra
+        return self.job.extra
 
     @property
     def lineage(self) -> Lineage:

@@ -24,6 +24,7 @@ from server.graph.outcome import (
     Outcome,
     Task,
 )
+from server.graph.written import Written
 from server.memory import memory
 from server.worker.arguments import Lists, gather
 from server.worker.disk import Disk, default_budget
@@ -31,10 +32,11 @@ from server.worker.entry import VERSION
 from server.worker.failures import failure, is_out_of_memory
 from server.worker.invoke import Invocation
 from server.worker.lanes import Lanes
-from server.worker.messages import Described
+from server.worker.messages import Described, Recall, Recalled
 from server.worker.outputs import Outputs
 from server.worker.parts import Factory, PackReport, Publish, Services, WorkerParts
 from server.worker.questions import change_token, complaints
+from server.worker.recalling import Answerer
 from server.worker.room import AGAIN, Room, told
 from server.worker.running import NodeContext, PromiseBroken, RunningJob
 from server.worker.shown import stands
@@ -42,7 +44,7 @@ from server.worker.stopping import StopSwitch
 from server.worker.usage import Meter
 
 LAST_WRITES = 0.5  # seconds; the server waits a second for its worker to leave
-NOWHERE = JobContext("", {}, {}, previews=False)
+NOWHERE = JobContext("", Written({}), Written({}), previews=False)
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +95,7 @@ class Worker:
         self._packs: tuple[PackReport, ...] = tuple(self._parts.load_packs())
         self._name = secrets.token_hex(4)
         self._outputs = _outputs(self._parts, self._name)
+        self._answerer = Answerer(self._known)
         self._job = RunningJob(NOWHERE)
         self._room = Room(self._parts, self._outputs)
         self._meter = Meter(self._parts.device_peak)
@@ -102,13 +105,17 @@ class Worker:
 
     # --- a job ------------------------------------------------------------------------------------------------------
 
-    def begin(self, context: JobContext) -> bool:
-        """A job starts; whether what it needs no more shall be released while it runs."""
+    @property
+    def spares(self) -> bool:
+        """Whether what a job needs no more shall be released while it runs."""
+        return self._outputs.spares
+
+    def begin(self, context: JobContext) -> None:
+        """A job starts."""
         self._switch.clear()
         self._job = RunningJob(context)
         self._outputs.begin()
-        self._parts.begin(context.job, context.extra)
-        return self._outputs.spares
+        self._parts.begin(context.job, context.client)
 
     def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> "Future[Outcome]":
         """Run one node; `report` is called from the thread in which it runs."""
@@ -136,15 +143,19 @@ class Worker:
 
         Kept files are read for it, in a thread of its own: nodes go on meanwhile, and Stop is heard.
         """
-        return self._reading.submit(self._outputs.recall, keys, self._switch.check)
+        return self._reading.submit(self._known, keys)
 
     def release(self, results: Collection[str]) -> None:
         """The job needs these results no more."""
         self._outputs.release(results)
 
-    def end(self, _job: str, keys: Collection[str]) -> None:
+    def answer(self, question: Recall) -> "Future[Recalled]":
+        """`recall`, for an asker who remembers earlier answers."""
+        return self._reading.submit(self._answerer.answer, question)
+
+    def end(self) -> None:
         """The job is over."""
-        self._outputs.end(keys)
+        self._outputs.end()
 
     def bring_back(self, sources: Sequence[str]) -> None:
         """Load models as the worker before held them, while no job asks for something else."""
@@ -206,6 +217,9 @@ class Worker:
         self._meter.close()
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _known(self, keys: Collection[str]) -> Mapping[str, Remembered]:
+        return self._outputs.recall(keys, self._switch.check)
 
     async def _warm_up(self) -> None:
         if self._parts.saves is not None:

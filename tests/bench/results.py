@@ -49,13 +49,13 @@ def memory(folder: Path) -> None:
         for key in keys:
             outputs.put([[1]], key, None, 0.0001)
             outputs.store(key, "Node")
-        outputs.end(keys)
+        outputs.end()
 
     def known() -> None:
         keys = [f"0-{node}" for node in range(NODES)]
         outputs.begin()
         outputs.recall(keys)
-        outputs.end(keys)
+        outputs.end()
 
     print(f"memory, none known: {median(cold) / NODES * 1e6:.1f} µs a node")
     print(f"memory, all known: {median(known) / NODES * 1e6:.1f} µs a node")

@@ -2,12 +2,13 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
 
+from nodes.spec import Json
 from server.api import answers, wire
 from server.api.bodies import read_json
 from server.api.middleware import json_response
@@ -17,11 +18,12 @@ from server.api.services import Services, services
 from server.api.shape import Shape
 from server.graph.convert import is_workflow, workflow_to_prompt
 from server.graph.errors import Fault
-from server.graph.model import Graph
+from server.graph.judging import Judgement
+from server.graph.model import Graph, NodeId
 from server.graph.outcome import now_ms
-from server.graph.parse import parse_prompt
 from server.graph.replace import replaced
-from server.graph.validate import Judgement, Specs, calls, judge
+from server.graph.validate import Specs, calls
+from server.graph.written import dump
 from server.jobs.job import Wish
 from server.jobs.queue import DuplicateJob
 
@@ -44,21 +46,25 @@ async def queue_prompt(request: web.Request) -> web.Response:
         body = await behind.backend.on_prompt(body)
     wanted = await as_prompt(behind, wire.read_prompt(body, str(uuid.uuid4())))
     wanted = replace(wanted, prompt=replaced(wanted.prompt, await behind.backend.specs()))
-    judgement = await judged(behind, wanted)
+    reading = behind.reader.read(wanted.prompt)
+    judgement = await judged(behind, reading.graph, wanted.targets)
     verdict = judgement.verdict
     if verdict.error:
         return json_response(answers.error_json(verdict.error, verdict.node_faults), 400)
     created = now_ms()
+    extra: dict[str, Json] = {**wanted.extra, "create_time": created}
     wish = Wish(
         id=wanted.id,
         prompt=wanted.prompt if isinstance(wanted.prompt, dict) else {},
-        extra={**wanted.extra, "create_time": created},
+        extra=extra,
         targets=verdict.targets,
         client=person_of(request).address(wanted.client or "") or None,
         created=created,
         secrets=wanted.secrets,
         judgement=judgement,
         owner=person_of(request).id,
+        prompt_text=reading.text,
+        extra_text=dump(extra),
     )
     try:
         job = await behind.queue.put(wish, number=wanted.number, front=wanted.front)
@@ -90,21 +96,20 @@ async def as_prompt(behind: Services, wanted: wire.PromptRequest) -> wire.Prompt
     return replace(wanted, prompt=prompt, extra=extra)
 
 
-async def judged(behind: Services, wanted: wire.PromptRequest) -> Judgement:
-    """Everything that is wrong with a prompt.
+async def judged(behind: Services, graph: Graph, only: Collection[NodeId] | None) -> Judgement:
+    """Everything that is wrong with a graph.
 
     Raises:
-        PromptError: it is not even a graph.
         BackendLost: the nodes cannot be asked.
     """
-    graph = parse_prompt(wanted.prompt)
     specs = await behind.backend.specs()
     asked = calls(graph, specs)
     complaints = await behind.backend.validate(asked) if asked else ()
     judging = partial(
-        judge, graph, specs, behind.workspace.choices, only=wanted.targets, complaints=complaints
+        behind.judge.judge, graph, specs, behind.workspace.choices, only=only, complaints=complaints
     )
-    if len(graph) <= FEW and not _lists_folders(graph, specs):
+    quick = len(graph) <= FEW and not _lists_folders(graph, specs)
+    if quick or (not complaints and behind.judge.is_quick(graph, specs, only)):
         return judging()
     return await asyncio.to_thread(judging)
 

@@ -2,10 +2,11 @@
 
 from server.graph.host import JobContext
 from server.graph.outcome import Argument, Literal, Missing, Task, Token
+from server.graph.written import Written
 
 
 def job(id="job", **more) -> JobContext:
-    return JobContext(id, more.pop("prompt", {}), more.pop("extra", {}), **more)
+    return JobContext(id, Written(more.pop("prompt", {})), Written(more.pop("extra", {})), **more)
 
 
 def task(type, id="1", key=None, attempt=0, **inputs) -> Task:

@@ -57,7 +57,7 @@ async def test_it_is_a_backend_and_runs_nodes(backend: ProcessBackend):
     second = await run(backend, "Show", value=first.outputs[0])
     assert isinstance(second, Done) and second.ui is not None
     assert second.ui["text"] == ["3"]
-    await backend.end("job", ["three"])
+    await backend.end()
     assert (await backend.recall(["three", "four"])).keys() == {"three"}
     await backend.free(models=True, results=True)
 

@@ -14,6 +14,7 @@ from server.events import Event
 from server.graph.happenings import NodeBlocked, NodeDone, NodeFailed, NodesCached
 from server.graph.parse import parse_prompt
 from server.graph.run import Ending, Order, Status, run
+from server.graph.written import Written
 from server.worker.parts import Factory
 
 
@@ -34,7 +35,9 @@ async def play(backend: Backend, prompt: Mapping[str, Json]) -> tuple[Ending, li
     graph = parse_prompt(prompt)
     targets = tuple(entry.id for entry in graph if entry.type == "Show")
     events: list[Event] = []
-    ending = await run(Order("job", graph, targets, prompt), await backend.specs(), backend, events.append)
+    ending = await run(
+        Order("job", graph, targets, Written(prompt)), await backend.specs(), backend, events.append
+    )
     return ending, events
 
 

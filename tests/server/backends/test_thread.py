@@ -29,7 +29,7 @@ async def test_it_is_a_backend_and_runs_nodes(backend: ThreadBackend):
     first = await backend.submit(task("Steps", count=2, pause=0, key="two"), said.append)
     assert isinstance(first, Done)
     assert said == [Progressed("1", 1, 2), Progressed("1", 2, 2)]
-    await backend.end("job", [])
+    await backend.end()
     assert (await backend.recall(["two"])).keys() == {"two"}
     assert list(await backend.validate([Call("7", "Even", {"value": 2})])) == []
     assert await backend.packs() == ()

@@ -90,7 +90,7 @@ def test_what_a_process_and_its_group_hold_is_known():
     with eater:
         eater.stdout.readline()
         assert 50_000_000 <= held_by(eater.pid) < 150_000_000
-        assert held_by_group(eater.pid) >= held_by(eater.pid)
+        assert held_by_group(eater.pid) >= 50_000_000
         eater.kill()
     assert held_by(eater.pid) == 0
     total, free = memory(swap=True)

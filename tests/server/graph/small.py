@@ -103,8 +103,8 @@ class PlainHost:
             del self.values[token]
         self.kept = {key: one for key, one in self.kept.items() if not {*one.outputs} & {*gone}}
 
-    async def end(self, job: str, keys: Collection[str]) -> None:
-        self.ended = set(keys)
+    async def end(self) -> None:
+        self.ended = True
 
     async def submit(self, task: Task | Collect, report: Callable[[Report], None]) -> Outcome:
         if isinstance(task, Collect):

@@ -14,6 +14,7 @@ from server.graph.model import Graph, GraphNode, Link
 from server.graph.outcome import Collect, Missing, Outcome, Task
 from server.graph.plan import concerned
 from server.graph.run import Ending, Order, Status, run
+from server.graph.written import Written
 from tests.server.graph.small import SPECS, PlainHost
 
 INNER = st.sampled_from(["Add", "Add", "Add", "Waits", "Boom"])
@@ -43,7 +44,7 @@ def shows(graph: Graph) -> tuple[str, ...]:
 
 
 def drive(graph: Graph, targets: tuple[str, ...], host: PlainHost) -> Ending:
-    return asyncio.run(run(Order("j", graph, targets, {}), SPECS, host, lambda event: None))
+    return asyncio.run(run(Order("j", graph, targets, Written({})), SPECS, host, lambda event: None))
 
 
 def failing(graph: Graph) -> set[str]:
@@ -149,7 +150,7 @@ def test_a_node_whose_promise_was_taken_back_is_not_said_to_begin_until_it_does(
         if isinstance(event, NodeStarted | NodeDone):
             said.append(f"{type(event).__name__} {event.place.node}")
 
-    asyncio.run(run(Order("j", Graph(nodes), ("one", "two"), {}), SPECS, host, emit))
+    asyncio.run(run(Order("j", Graph(nodes), ("one", "two"), Written({})), SPECS, host, emit))
     for source, id in (("make", "next"), ("next", "one"), ("next", "two")):
         assert said.count(f"NodeStarted {id}") == 1
         assert said.index(f"NodeDone {source}") < said.index(f"NodeStarted {id}")
@@ -169,7 +170,7 @@ def test_a_node_is_said_to_begin_when_the_one_before_it_is_done_and_not_at_all_w
         if isinstance(event, NodeStarted | NodeDone | NodeFailed):
             said.append(f"{type(event).__name__} {event.place.node}")
 
-    order = Order("j", Graph(nodes), ("show", "other"), {})
+    order = Order("j", Graph(nodes), ("show", "other"), Written({}))
     asyncio.run(run(order, SPECS, PlainHost(ahead=10), emit))
     assert said == [
         "NodeStarted a", "NodeDone a",

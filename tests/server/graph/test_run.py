@@ -22,6 +22,7 @@ from server.graph.host import Report
 from server.graph.model import Graph
 from server.graph.outcome import Interrupted, Outcome, Task
 from server.graph.run import Ending, Order, Status, run
+from server.graph.written import Written
 from tests.server.graph.small import SPECS, PlainHost, graph
 
 
@@ -29,7 +30,7 @@ def go(built: Graph, *targets: str, host: PlainHost | None = None) -> tuple[Endi
     host = host or PlainHost()
     events: list[Event] = []
     outputs = targets or tuple(node.id for node in built if SPECS[node.type].is_output)
-    order = Order("job", built, outputs, {})
+    order = Order("job", built, outputs, Written({}))
     ending = asyncio.run(run(order, SPECS, host, events.append))
     return ending, events, host
 
@@ -107,7 +108,7 @@ def test_a_failure_stops_all_of_a_run_that_asked_for_it():
     )
     events: list[Event] = []
     host = PlainHost()
-    order = Order("job", built, ("s1", "s2"), {}, stop_at_failure=True)
+    order = Order("job", built, ("s1", "s2"), Written({}), stop_at_failure=True)
     ending = asyncio.run(run(order, SPECS, host, events.append))
     assert (ending.status, host.ran) == (Status.FAILED, ["x"])
     assert isinstance(events[-1], JobFailed) and events[-1].place and events[-1].place.node == "x"
@@ -129,7 +130,7 @@ def test_what_a_failure_stopped_is_not_what_the_person_stopped():
             return Interrupted()
 
     host = Stopped()
-    order = Order("job", built, ("s", "t"), {}, stop_at_failure=True)
+    order = Order("job", built, ("s", "t"), Written({}), stop_at_failure=True)
     ending = asyncio.run(run(order, SPECS, host, lambda _: None))
     assert (sorted(host.ran), ending.status) == (["w", "x"], Status.FAILED)
 

@@ -11,6 +11,7 @@ from server.backends.thread import ThreadBackend
 from server.events import Event, NodeBlocked, NodeDone, NodeFailed, NodesCached, NodeStarted
 from server.graph.parse import parse_prompt
 from server.graph.run import Ending, Order, Status, run
+from server.graph.written import Written
 from server.worker.parts import Factory
 from tests.server.spec.kinds import FACTORY, World
 
@@ -104,7 +105,9 @@ class Stage:
         chosen = outputs if targets is None else tuple(id for id in outputs if id in targets)
         self.world.stop = self.backend.stop
         before, events = len(self.world.log), list[Event]()
-        order = Order("job", graph, chosen, prompt, extra or {}, stop_at_failure=stop_at_failure)
+        order = Order(
+            "job", graph, chosen, Written(prompt), Written(extra or {}), stop_at_failure=stop_at_failure
+        )
         ending = await asyncio.wait_for(run(order, specs, self.backend, events.append), 60)
         return Played(ending, events, self.world.log[before:])
 

@@ -80,7 +80,7 @@ BOTH = [
     asked("3 GET /embeddings", "GET", "/embeddings", says=is_a(list)),
     asked("3 GET /extensions", "GET", "/extensions", says=is_a(list)),
     asked(
-        "3 GET /view_metadata of no file", "GET", "/view_metadata/loras?filename=x.safetensors", status=400
+        "3 GET /view_metadata of no file", "GET", "/view_metadata/loras?filename=x.safetensors", status=404
     ),
     asked("3 GET /users", "GET", "/users", says=equals({"storage": "server", "migrated": True})),
     asked("3 GET /userdata of a folder that is not there", "GET", "/userdata?dir=nothing", status=404),

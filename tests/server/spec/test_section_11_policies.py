@@ -9,6 +9,7 @@ from server.app import WorkerSettings
 from server.backends.thread import ThreadBackend
 from server.graph.parse import parse_prompt
 from server.graph.run import Order, Status, run
+from server.graph.written import Written
 from server.memory import GIGABYTE
 from server.worker.keeping import Keeping, Policy
 from server.worker.parts import Factory
@@ -69,7 +70,7 @@ async def test_what_runs_again(tmp_path: Path, keeping: Keeping, prompts: Sequen
             else:
                 nodes = prompt(letters)
                 targets = tuple(id for id in nodes if id.startswith("show"))
-                order = Order(f"{number}", parse_prompt(nodes), targets, nodes)
+                order = Order(f"{number}", parse_prompt(nodes), targets, Written(nodes))
                 assert (await run(order, specs, backend, lambda _: None)).status is Status.SUCCEEDED
             lines = witness.read_text().split("\n")
             found.append("".join(sorted(line[-1] for line in lines if line.startswith("end"))))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing import Pipe
 from typing import IO, Any
 
-from server.backends.endings import ending, unanswered_stop
+from server.backends.endings import again, ending, unanswered_stop
 from server.backends.leash import leash
 from server.backends.spawn import spawn
 from server.graph.host import BackendLost, Report
@@ -391,15 +391,3 @@ class Child:
         ready = self.ready.done()
         words = list(self._last_words)
         return ending(status, words if ready else words[-SHOWN_LINES:], ready=ready)
-
-
-def again(cause: BackendLost) -> BackendLost:
-    """The same cause to raise once more: an exception that is raised twice collects both tracebacks."""
-    return BackendLost(
-        cause.message,
-        cause.hint,
-        cause.lines,
-        stopped=cause.stopped,
-        node=cause.node,
-        waiting=cause.waiting,
-    )

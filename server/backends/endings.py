@@ -121,3 +121,15 @@ def _killed(number: int) -> tuple[str, str]:
     if name in CRASHES:
         return f"The worker process crashed in native code ({name}).", CRASHED
     return f"The worker process was ended from outside ({name}).", FROM_OUTSIDE
+
+
+def again(cause: BackendLost) -> BackendLost:
+    """The same cause to raise once more: an exception that is raised twice collects both tracebacks."""
+    return BackendLost(
+        cause.message,
+        cause.hint,
+        cause.lines,
+        stopped=cause.stopped,
+        node=cause.node,
+        waiting=cause.waiting,
+    )

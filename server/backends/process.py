@@ -21,8 +21,8 @@ from server.backends.base import (
     Remembered,
     Report,
 )
-from server.backends.child import Child, again
-from server.backends.endings import not_answered
+from server.backends.child import Child
+from server.backends.endings import again, not_answered
 from server.backends.vigil import Patience, see_started, watch_memory
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Outcome, Task

@@ -37,6 +37,7 @@ from nodes.builtin import (
     sampling,
     text,
     vae,
+    words,
 )
 from nodes.spec import Node
 
@@ -73,6 +74,7 @@ MODULES = (
     mask,
     mask_compositing,
     canny,
+    words,
     primitives,
     loops,
 )

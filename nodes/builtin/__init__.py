@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from nodes.builtin import (
+    audio,
     canny,
     conditioning,
     conditioning_models,
@@ -35,6 +36,7 @@ from nodes.builtin import (
     primitives,
     resize_either,
     sampling,
+    switches,
     text,
     vae,
     words,
@@ -74,7 +76,9 @@ MODULES = (
     mask,
     mask_compositing,
     canny,
+    audio,
     words,
+    switches,
     primitives,
     loops,
 )

@@ -23,6 +23,7 @@ from nodes.spec import Blocker, Json, Packed, Part, Unstorable
 
 CLASSES: tuple[type, ...] = (
     values.Latent,
+    values.Audio,
     values.CheckpointRef,
     values.LoraPatch,
     values.ModelSettings,

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from nodes.diffusion.values import Area, Cond, ControlUse, HookGroup, Latent, Span
+from nodes.diffusion.values import Area, Audio, Cond, ControlUse, HookGroup, Latent, Span
 from nodes.spec import ANY, Blocker
 
 PERCENTAGE = "percentage"
@@ -32,6 +32,8 @@ def outward(value: object) -> object:
         return _latent_dict(value)
     if isinstance(value, tuple) and value and all(isinstance(entry, Cond) for entry in value):
         return [_cond_pair(entry) for entry in cast("tuple[Cond, ...]", value)]
+    if isinstance(value, Audio):
+        return {"waveform": value.waveform, "sample_rate": value.sample_rate}
     if isinstance(value, Span):
         return (value.start, value.end)
     if isinstance(value, Blocker):
@@ -49,11 +51,23 @@ def inward(value: object, kind: str) -> object:
         return Blocker(value.message)
     if kind in ("LATENT", ANY) and _is_latent(value):
         return _latent(cast("Mapping[str, Any]", value))
+    if kind in ("AUDIO", ANY) and _is_audio(value):
+        sound = cast("Mapping[str, Any]", value)
+        return Audio(sound["waveform"], int(sound["sample_rate"]))
     if kind == "CONDITIONING" or (kind == ANY and _is_conditioning(value)):
         return _conditioning(value)
     if kind == "TIMESTEPS_RANGE" and isinstance(value, list | tuple):
         return Span(*(float(end) for end in cast("Sequence[float]", value)))
     return value
+
+
+def _is_audio(value: object) -> bool:
+    """A waveform and its rate, and nothing that would be lost."""
+    return (
+        isinstance(value, Mapping)
+        and cast("Mapping[str, object]", value).keys() == {"waveform", "sample_rate"}
+        and isinstance(cast("Mapping[str, object]", value)["waveform"], Tensor)
+    )
 
 
 def _is_latent(value: object) -> bool:

@@ -41,6 +41,19 @@ class Latent:
         return replace(self, samples=samples)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Audio:
+    """Sound between nodes, on the CPU.
+
+    Attributes:
+        waveform: Float[batch channel sample], about -1..1.
+        sample_rate: samples a second.
+    """
+
+    waveform: Tensor
+    sample_rate: int
+
+
 @dataclass(frozen=True, slots=True)
 class CheckpointRef:
     """A file or model folder, equal to another by content, wherever it lies.

@@ -20,6 +20,7 @@ from nodes.spec.registry import Registry
 from nodes.spec.replacement import Replacement
 from nodes.spec.sockets import (
     ANY,
+    MATCH,
     Boolean,
     Choices,
     Combo,
@@ -41,6 +42,7 @@ __all__ = [
     "ANY",
     "AUTOGROW",
     "DYNAMIC_COMBO",
+    "MATCH",
     "PARTIAL",
     "RECORD",
     "RECORD_VERSION",

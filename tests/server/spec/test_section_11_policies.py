@@ -1,19 +1,17 @@
-"""EXECUTOR.md section 11: what is kept from one prompt to the next, by policy. Each row: prompts, and what ran in each."""
+"""EXECUTOR.md section 11: what is kept from one prompt to the next, by policy. Each row: prompts, and what ran in each.
+
+The options that choose a policy: tests/server/cli/test_cache.py.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from server.app import WorkerSettings
-from server.backends.thread import ThreadBackend
-from server.graph.parse import parse_prompt
-from server.graph.run import Order, Status, run
-from server.graph.written import Written
 from server.memory import GIGABYTE
 from server.worker.keeping import Keeping, Policy
-from server.worker.parts import Factory
-from tests.server.small_nodes import FACTORY
+from tests.server.spec.kinds import World
+from tests.server.spec.playing import Prompt, Stage, node
 
 ENDLESS = 1 << 50  # bytes: more headroom than any machine has
 FREE = "free"  # instead of a prompt: POST /free with free_memory
@@ -25,7 +23,7 @@ CLASSIC, LRU, NONE, RAM, VALUE = (
     Keeping(budget=GIGABYTE, disk=0),
 )
 
-# A letter is a node that works, with another that shows what it gave; so each counts twice among the results.
+# A letter is a node that adds, with another that shows what it gave; so each counts twice among the results.
 ROWS: Sequence[tuple[str, Keeping, Sequence[str], Sequence[str]]] = [
     ("11-classic-the-same-prompt", CLASSIC, ["ab", "ab"], ["ab", ""]),
     ("11-classic-what-both-prompts-use-stays", CLASSIC, ["ab", "bc"], ["ab", "c"]),
@@ -47,11 +45,12 @@ ROWS: Sequence[tuple[str, Keeping, Sequence[str], Sequence[str]]] = [
 ]  # fmt: skip
 
 
-def prompt(letters: str) -> dict:
-    nodes = {}
+def prompt(letters: str) -> Prompt:
+    """The nodes of these letters; each shows another number."""
+    nodes: Prompt = {}
     for letter in letters:
-        nodes[letter] = {"class_type": "Work", "inputs": {"text": "", "label": letter, "seconds": 0.0}}
-        nodes[f"show {letter}"] = {"class_type": "Show", "inputs": {"value": [letter, 0]}}
+        nodes[letter] = node("Add", a=ord(letter))
+        nodes[f"show {letter}"] = node("Show", value=[letter, 0])
     return nodes
 
 
@@ -59,21 +58,30 @@ def prompt(letters: str) -> dict:
     ("keeping", "prompts", "ran"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
 )
 async def test_what_runs_again(tmp_path: Path, keeping: Keeping, prompts: Sequence[str], ran: Sequence[str]):
-    backend = ThreadBackend(Factory(FACTORY, WorkerSettings(workspace=tmp_path, keeping=keeping)))
-    witness, found = tmp_path / "ran.txt", list[str]()
+    stage, found = Stage(World(tmp_path, keeping=keeping)), list[str]()
+    await stage.backend.start()
     try:
-        specs = await backend.specs()
-        for number, letters in enumerate(prompts):
-            witness.write_text("")
+        for letters in prompts:
             if letters == FREE:
-                await backend.free(models=False, results=True)
-            else:
-                nodes = prompt(letters)
-                targets = tuple(id for id in nodes if id.startswith("show"))
-                order = Order(f"{number}", parse_prompt(nodes), targets, Written(nodes))
-                assert (await run(order, specs, backend, lambda _: None)).status is Status.SUCCEEDED
-            lines = witness.read_text().split("\n")
-            found.append("".join(sorted(line[-1] for line in lines if line.startswith("end"))))
+                await stage.backend.free(models=False, results=True)
+                found.append("")
+                continue
+            played = await stage.play(prompt(letters))
+            found.append("".join(sorted(id for id in played.order if len(id) == 1)))
+            # Whatever is kept, every consumer gets its values, and every output shows them.
+            shown = {id: values["text"] for id, values in played.shown.items()}
+            assert shown == {f"show {letter}": [ord(letter)] for letter in letters}
     finally:
-        await backend.close()
+        await stage.backend.close()
     assert found == list(ran)
+
+
+async def test_11_expanded_nodes_are_kept_like_others(tmp_path: Path):
+    stage = Stage(World(tmp_path, keeping=Keeping(policy=Policy.CLASSIC)))
+    await stage.backend.start()
+    prompt = {"x": node("Unroll", times=2), "out": node("Show", value=["x", 0])}
+    try:
+        await stage.play(prompt)
+        assert (await stage.play(prompt | {"more": node("ShowAndGive", value=["x", 0])})).order == ["more"]
+    finally:
+        await stage.backend.close()

@@ -2,7 +2,8 @@
 
 A file per result (see `entry`), named by its content key, in a folder named for what else results depend on: the code
 of the nodes, torch, the device. Written in the background to a temporary name, flushed, then renamed. A file that is
-not what was written is reported, removed and computed anew. The files used longest ago go when the budget is full.
+not what was written is reported, removed and computed anew. When the budget is full, those go first that are worth the
+least: what it would cost to have them again, for each byte, faded by disuse (see `keeping`).
 
 What is worth a file is decided by measured cost: a result is written if computing it took at least `GAIN` times as long
 as writing and reading its bytes would. If writing is a small share of what the node took (`SHARE`), the next node waits
@@ -11,6 +12,7 @@ for it: then even a kill loses no more than the node that was running.
 
 import contextlib
 import logging
+import math
 import os
 import queue
 import secrets
@@ -27,6 +29,8 @@ from nodes.spec import Codec, Packed, Unstorable
 from server.memory import GIGABYTE
 from server.worker import entry
 from server.worker.entry import About, Damaged
+from server.worker.keeping import LEAST_BYTES
+from server.worker.keeping import LEAST_SECONDS as LEAST_COST
 
 GAIN = 4.0
 SHARE = 0.05
@@ -39,6 +43,7 @@ UNFINISHED = ".part"
 STALE = 600.0  # seconds after which an unfinished file was left by a writer that is gone
 LARGE = 1 << 20  # bytes from which a write tells of the disk's speed rather than of its delay
 WARNINGS_APART = 60.0  # seconds
+HALF_LIFE = 3 * 86_400.0  # seconds without use after which a result is worth half
 TICK = 100_000_000  # ns; clocks of file systems tick faster than that
 
 log = logging.getLogger("weft.results")
@@ -123,6 +128,7 @@ class Disk:
     _listed_at: int = 0  # when the folder had changed last before it was read, in ns
     _total: int | None = None  # bytes below the root; None: not counted yet
     _warned: float = -WARNINGS_APART
+    _costs: dict[Path, float] = field(default_factory=dict[Path, float])  # seconds that results took, by file
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _writer: threading.Thread | None = None
     _last: "Future[bool] | None" = None  # of the orders: when it is written, all are
@@ -272,21 +278,36 @@ class Disk:
         self.speed.wrote(size, time.perf_counter() - started)
         self._total = (self._total or 0) + size - before
         self.present.add(order.about.key)
+        self._costs[path] = order.about.seconds
         return True
 
     def _make_room(self, size: int) -> bool:
-        """Let what was used longest ago go; whether there is room now."""
+        """Let what is worth the least go, that of other versions first; whether there is room now."""
         if self._total is None:
             self._total = sum(state.st_size for _, state in survey(self.root))
         if self._total + size > self.budget:
-            states = [(state.st_mtime, state.st_size, path) for path, state in survey(self.root)]
-            self._total = sum(bytes for _, bytes, _ in states)
-            for _, _, path in sorted(states):
+            found = list(survey(self.root))
+            self._total = sum(state.st_size for _, state in found)
+            for path, _ in sorted(found, key=lambda one: self._worth(*one)):
                 if self._total + size <= self.budget * FILLED:
                     break
                 self._total -= _remove(path)
+                self._costs.pop(path, None)
         self.root.mkdir(parents=True, exist_ok=True)
         return self._total + size <= self.budget and shutil.disk_usage(self.root).free - size >= LEAST_FREE
+
+    def _worth(self, path: Path, state: os.stat_result) -> tuple[bool, float]:
+        """For sorting: results of other versions, which this one never finds, then ours by the logarithm of their value."""
+        if path.parent.name != self.identity:
+            return False, state.st_mtime
+        if path not in self._costs:
+            try:
+                with path.open("rb") as file:
+                    self._costs[path] = entry.peek(file).seconds
+            except (Damaged, OSError):
+                return False, 0.0
+        cost = (self._costs[path] + LEAST_COST) / (state.st_size + LEAST_BYTES)
+        return True, math.log2(cost) - (time.time() - state.st_mtime) / HALF_LIFE
 
     def _sweep(self) -> None:
         """Remove what earlier writers left unfinished."""

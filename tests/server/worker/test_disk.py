@@ -281,6 +281,27 @@ def test_what_was_used_longest_ago_makes_room(tmp_path: Path):
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors")) <= 1000_000
 
 
+def test_what_took_longest_for_each_byte_stays(tmp_path: Path):
+    disk = disk_in(tmp_path, budget=1000_000)
+    assert keep(disk, "precious", [[bytes(100_000)]], seconds=3600)
+    os.utime(tmp_path / "now" / "precious.safetensors", (time.time() - 5 * 86_400,) * 2)
+    assert keep(disk, "large", [[bytes(500_000)]], seconds=300)
+    for number in range(8):
+        assert keep(disk_in(tmp_path, budget=1000_000), f"{number}", [[bytes(100_000)]], seconds=90)
+    left = {path.stem for path in tmp_path.rglob("*.safetensors")}
+    assert "precious" in left and "large" not in left
+
+
+def test_at_equal_cost_what_nobody_can_read_goes_before_all_else(tmp_path: Path):
+    disk = disk_in(tmp_path, budget=1000_000)
+    for number in range(9):
+        assert keep(disk, f"{number}", [[bytes(100_000)]])
+    (tmp_path / "now" / "5.safetensors").write_bytes(bytes(100_000))
+    assert keep(disk_in(tmp_path, budget=1000_000), "new", [[bytes(100_000)]])
+    left = {path.stem for path in tmp_path.rglob("*.safetensors")}
+    assert "5" not in left and "4" in left
+
+
 def test_results_of_earlier_versions_count_and_go_first(tmp_path: Path):
     old = disk_in(tmp_path, budget=1000_000, identity="old")
     for number in range(9):

@@ -53,6 +53,8 @@ class SaveSlot:
                 with self.partial.open("rb+") as file:
                     os.fsync(file.fileno())
             self.partial.replace(self.path)
+            if self.place is not Place.TEMP:
+                _sync_names(self.path.parent)
         except OSError as error:
             raise NodeError(
                 f"The file {self.filename} could not be written: {error.strerror or error}.",
@@ -65,6 +67,17 @@ class SaveSlot:
     def reference(self) -> dict[str, str]:
         """How `/view` and the canvas name this file."""
         return {"filename": self.filename, "subfolder": self.subfolder, "type": self.place.value}
+
+
+def _sync_names(folder: Path) -> None:
+    """Where a system keeps names apart from files, and lets one ask: put a folder's names on the disk."""
+    if os.name == "posix":
+        with suppress(OSError):  # some network drives refuse
+            opened = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(opened)
+            finally:
+                os.close(opened)
 
 
 @runtime_checkable

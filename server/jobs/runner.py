@@ -132,6 +132,7 @@ class Runner:
         self._held = False
         self._publish = _Gate(surroundings.publish)
         self._writing: asyncio.Task[None] | None = None  # how the job before went
+        self._first = True  # no job has begun in this life of the server
         self._starts: set[asyncio.Task[None]] = set()  # being noted; the store keeps the order
         self._room = asyncio.Semaphore(MOST_UNWRITTEN)
         self._keyring = Keyring()
@@ -223,9 +224,11 @@ class Runner:
         starting = asyncio.create_task(self._note_start(replace(job, attempts=job.attempts + 1), started))
         self._starts.add(starting)
         starting.add_done_callback(self._starts.discard)
-        if job.attempts:
-            # It outlived a server, so it may be what ended it: that it is tried again must be known before it is.
+        if job.attempts or self._first:
+            # It may be what ended the server before: that it is tried again must be known before it is. Also of the first
+            # job of a life: what ends a server at once does so before its own first start is written down.
             await asyncio.wait([starting])
+        self._first = False
         kept = _Log()
         ending = await self._run(job, kept)
         if ending.status is Status.STOPPED and self._returning == job.id:

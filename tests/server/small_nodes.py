@@ -162,6 +162,15 @@ def _witness(ctx: Context, line: str) -> None:
         file.write(f"{line}\n")
 
 
+@node("KillServer", category="test", output=True)
+def kill_server(ctx: Context, label: Annotated[str, String()] = "") -> Result:
+    """End the server that started this worker, at once."""
+    _witness(ctx, f"begin {label}")
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+    return Result()
+
+
 @node("Work", category="test")
 def work(
     ctx: Context,
@@ -216,6 +225,7 @@ def shout(ctx: Context, text: Annotated[str, String()] = "") -> Result:
 NODES = (
     work,
     kill_once,
+    kill_server,
     slow_save,
     say,
     number,

@@ -5,7 +5,10 @@ import json
 import os
 import signal
 import time
+import uuid
 from collections import Counter
+from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -14,6 +17,7 @@ import pytest
 
 from server.app import Server
 from server.config import Config
+from server.jobs.queue import MAX_RETURNS
 from tests.server.api.asking import get, history, prompt, queue, shown
 from tests.server.small_nodes import FACTORY
 from tests.serving import serving
@@ -53,6 +57,26 @@ def test_jobs_that_were_queued_all_finish_once_though_the_server_is_killed(tmp_p
     assert set(ran) == {f"job {index}" for index in range(JOBS)}
     # The one that ran at the kill may have done its work before: it is done again, the others are not.
     assert sum(ran.values()) <= JOBS + 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="ends the process that started it by POSIX's signal")
+def test_a_job_that_ends_every_server_at_once_is_given_up_and_the_next_one_runs(tmp_path: Path):
+    deadly, harmless = str(uuid.uuid4()), str(uuid.uuid4())
+    killer = {"prompt": prompt(a=("KillServer", {"label": "x"})), "prompt_id": deadly}
+    lives = 0
+    while lives < 8:
+        lives += 1
+        with suppress(OSError, HTTPException), serving(tmp_path, "--factory", FACTORY) as server:
+            if lives == 1:
+                server.post("/api/jobs/pause", {})
+                server.post("/prompt", killer)
+                server.post("/prompt", {"prompt": witness("after"), "prompt_id": harmless})
+                server.post("/api/jobs/resume", {})
+            found = until_done(server, 2)
+            break
+    assert found[deadly]["status"]["status_str"] == "error"
+    assert found[harmless]["status"]["status_str"] == "success"
+    assert (tmp_path / "ran.txt").read_text().count("begin x") == lives - 1 <= MAX_RETURNS + 2
 
 
 def test_a_closing_server_puts_back_what_runs(tmp_path: Path):

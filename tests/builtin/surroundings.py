@@ -23,6 +23,7 @@ class Surroundings:
     previews: bool = True
     steps: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     pictures: list[Preview] = field(default_factory=list[Preview])
+    said: list[str] = field(default_factory=list[str])
 
     def resource(self, kind: type[T]) -> T:
         found = self.resources[kind]
@@ -34,6 +35,7 @@ class Surroundings:
         if preview:
             self.pictures.append(preview)
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
     def check_stop(self) -> None: ...

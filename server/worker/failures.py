@@ -19,7 +19,13 @@ AUTHOR = "This is a fault of the node: tell its author."
 OUT_OF_MEMORY = (
     "Try a smaller picture, fewer at a time, or a smaller model; close other programs that use the card."
 )
-NO_MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+NO_MEMORY_WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "too little memory",  # our own, of a model
+)
 ASKED_FOR = re.compile(r"allocate ([\d.]+) ?(bytes|[KMGTP]i?B)", re.IGNORECASE)
 # Exceptions that say little by themselves; the first that fits counts.
 ADVICE: Sequence[tuple[type[BaseException], str, str]] = (

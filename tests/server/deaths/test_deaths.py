@@ -177,7 +177,8 @@ async def test_out_of_memory_is_tried_once_more_after_models_and_results_were_le
     assert entry["status"]["status_str"] == "success"
 
 
-async def test_out_of_memory_twice_says_what_was_held(http):
-    error, _ = await death(http, "card_full")
+@pytest.mark.parametrize("way", ["card_full", "model_too_large"])
+async def test_out_of_memory_twice_says_what_was_held(http, way):
+    error, _ = await death(http, way)
     assert "It was tried twice" in error["exception_message"]
     assert "Held when memory ran out: models: none; results: " in error["exception_message"]

@@ -19,6 +19,7 @@ from nodes.spec import (
     Context,
     InputSpec,
     Node,
+    NodeError,
     NodeSpec,
     OutputSpec,
     Place,
@@ -254,6 +255,9 @@ WAYS: dict[str, Callable[[Context], object]] = {
     "memory_error": raises(MemoryError),
     "card_full": raises(lambda: OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")),
     "card_full_once": card_full_once,
+    "model_too_large": raises(
+        lambda: NodeError("There is too little memory for the VAE of x.", "Choose another.")
+    ),
     "asks_for_too_much": asks_for_too_much,
     "segfault": segfault,
     "native_recursion": native_recursion,

@@ -159,6 +159,26 @@ def test_ram_drops_the_least_valuable_when_memory_runs_short():
     assert outputs.recall(["slow", "new"]).keys() == {"slow", "new"}, "the running job needs them"
 
 
+def test_ram_drops_in_the_middle_of_a_job_what_the_job_needs_no_more():
+    outputs = Outputs(Keeping(policy=Policy.RAM, headroom=1000, idle_headroom=0), "test", lambda: 10)
+    assert outputs.spares
+    (read,) = outputs.put([[bytes(600)]], "read", seconds=1.0)
+    (needed,) = outputs.put([[bytes(600)]], "needed", seconds=1.0)
+    outputs.release([read.result])
+    outputs._looked = 0.0
+    outputs.put([[bytes(10)]], "new")
+    assert outputs.recall(["read", "needed"]).keys() == {"needed"}
+    assert outputs.get(needed) == [bytes(600)]
+
+
+def test_none_drops_it_at_once_and_the_default_keeps_it():
+    for keeping, left in ((Keeping(policy=Policy.NONE), set()), (Keeping(), {"read"})):
+        outputs = Outputs(keeping, "test")
+        (read,) = outputs.put([[bytes(600)]], "read", seconds=1.0)
+        outputs.release([read.result, "of another life"])
+        assert outputs.recall(["read"]).keys() == left
+
+
 @pytest.mark.parametrize(("machine", "headroom"), [(8, 2), (64, 6.4), (512, 10)])
 def test_the_headroom_follows_the_machine(machine: int, headroom: float):
     kept = Keeping(policy=Policy.RAM).resolved(machine * GIGABYTE)

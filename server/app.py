@@ -364,7 +364,9 @@ class Server:
             queue=queue,
             history=history,
             runner=runner,
-            control=Control(queue, runner, history, message=history_message, clock=now_ms),
+            control=Control(
+                queue, runner, history, message=history_message, publish=bus.publish, clock=now_ms
+            ),
             backend=backend,
             descriptions=Descriptions(backend, workspace.choices, kept),
             scripts=Scripts(backend, kept),

@@ -9,7 +9,7 @@ from nodes.spec import Json
 from server import shelf
 from server.database import Database, Statement
 from server.graph.written import dump
-from server.jobs.job import Job, Order, Record, Result, Search, State, Wish
+from server.jobs.job import Job, Order, Record, Result, Search, State, Wish, WrittenRecord
 
 HISTORY_LIMIT = 10_000
 
@@ -116,6 +116,9 @@ FINISH = """
         failures = ?
     WHERE id = ? AND ended IS NULL"""
 PLACE = "UPDATE jobs SET number = ?, held = ? WHERE id = ? AND state = ?"
+WRITTEN = """
+    SELECT jobs.*, prompt, extra FROM json_each(?) JOIN jobs ON sequence = value JOIN prompts ON job = sequence
+    WHERE ended IS NOT NULL ORDER BY json_each.key"""
 RETRYABLE = """
     SELECT id FROM jobs WHERE state = ? AND (? IS NULL OR owner = ?) AND id
         NOT IN (SELECT retry_of FROM jobs WHERE retry_of IS NOT NULL)
@@ -256,6 +259,22 @@ class Store:
         found = await self._records(sql, (*filters, limit, search.offset), read)
         counted = await self._rows(COUNT, filters)
         return found, int(counted[0]["total"])
+
+    async def over(self, owner: str | None, count: int | None, offset: int | None) -> Sequence[int]:
+        way = "DESC" if offset is None else "ASC"
+        sql = f"SELECT sequence {JOBS} {IN_ORDER.format(order=SORTED[Order.CREATED].format(way=way))}"
+        limit = -1 if count is None else count
+        rows = await self._rows(sql, (dump(OVER), None, None, owner, owner, limit, offset or 0))
+        found = [int(row["sequence"]) for row in rows]
+        return found[::-1] if offset is None else found
+
+    async def written(self, sequences: Sequence[int]) -> Sequence[WrittenRecord]:
+        rows = await self._rows(WRITTEN, (dump(sequences),))
+        columns = ("prompt", "extra", "targets", "outputs", "messages", "meta", "failures")
+        return [
+            WrittenRecord(row["id"], row["number"], State(row["state"]), *(row[name] for name in columns))
+            for row in rows
+        ]
 
     async def retryable(self, owner: str | None = None) -> Sequence[str]:
         return [row["id"] for row in await self._rows(RETRYABLE, (State.FAILED, owner, owner))]

@@ -8,7 +8,7 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 from nodes.spec import Json
 from server.api.answers import Object
 
-Yes: TypeAlias = Literal["true", "false", "1", "0", "yes", "no", ""]
+Yes: TypeAlias = Literal["true", "false", "1", "0", "yes", "no", "True", "False", ""]
 PlaceName: TypeAlias = Literal["input", "output", "temp"]
 
 

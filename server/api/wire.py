@@ -15,7 +15,6 @@ from nodes.spec import Json
 from server.graph.convert import is_workflow
 from server.graph.errors import Fault
 from server.graph.model import NodeId
-from server.jobs.job import Order, Search, State
 from server.jobs.order import Goal, Side
 
 Object = Mapping[str, Json]
@@ -24,6 +23,12 @@ LONGEST_NAME = 100  # characters
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 MAX_DEPTH = 200  # of objects and lists in each other
 TOO_DEEP = "The body's JSON is nested too deeply."
+FLAGS = {
+    word: yes
+    for yes, words in ((True, "true 1 yes True"), (False, "false 0 no False"))
+    for word in words.split()
+}
+FLAGS[""] = False
 SECRETS = ("auth_token_comfy_org", "api_key_comfy_org")
 
 
@@ -157,7 +162,9 @@ def _texts(raw: Object, name: str) -> tuple[str, ...]:
     value = raw.get(name)
     if value is None:
         return ()
-    if not isinstance(value, list) or not all(isinstance(item, str | int) for item in value):
+    if not isinstance(value, list) or not all(
+        isinstance(item, str | int) and not isinstance(item, bool) for item in value
+    ):
         raise BadRequest(f"{name} must be a list of ids.", f"It is {_kind(value)}.")
     return tuple(str(item) for item in value)
 
@@ -353,32 +360,16 @@ def read_free(raw: Json) -> FreeRequest:
     return FreeRequest(_flag(body, "unload_models") or results, results)
 
 
-def read_search(query: Mapping[str, str]) -> Search:
-    """Read the query of GET /api/jobs.
+def read_yes(query: Mapping[str, str], name: str, *, default: bool = False) -> bool:
+    """A flag of a query; `default` if it is not there, or empty.
 
     Raises:
-        BadRequest: an unknown state or order, or a number that is none.
+        BadRequest: it is neither yes nor no.
     """
-    states = [name.strip() for name in query.get("status", "").split(",") if name.strip()]
-    if unknown := [name for name in states if name not in set(State)]:
-        raise BadRequest(f"Unknown status {', '.join(unknown)}. Known: {', '.join(State)}.")
-    order, way = query.get("sort_by", Order.CREATED), query.get("sort_order", "desc").lower()
-    if order not in set(Order) or way not in ("asc", "desc"):
-        raise BadRequest(f"sort_by must be one of {', '.join(Order)}, sort_order asc or desc.")
-    return Search(
-        states=tuple(State(name) for name in states) or tuple(State),
-        workflow=query.get("workflow_id") or None,
-        order=Order(order),
-        ascending=way == "asc",
-        limit=read_count(query, "limit", minimum=1),
-        offset=read_count(query, "offset") or 0,
-        brief=True,
-    )
-
-
-def read_yes(query: Mapping[str, str], name: str, *, default: bool = False) -> bool:
-    """A flag of a query; `default` if it is not there."""
-    return query[name].lower() in ("true", "1", "yes") if query.get(name) else default
+    text = query.get(name, "")
+    if text not in FLAGS:
+        raise BadRequest(f"{name} must be true or false.", f"It is {text[:100]!r}.")
+    return FLAGS[text] if text else default
 
 
 def read_count(query: Mapping[str, str], name: str, *, minimum: int = 0) -> int | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 from nodes.spec import Json
-from server.events import Event, JobStopped
+from server.events import Event, JobEnded, JobStopped
 from server.jobs.history import History
 from server.jobs.job import Clock, Job, Message, Record, Result, State
 from server.jobs.order import Goal
@@ -26,6 +26,7 @@ class Control:
 
     Args:
         message: an event as the field's history writes it; None if it does not.
+        publish: tells an event to the client that queued the job.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class Control:
         history: History,
         *,
         message: Callable[[Event], Message | None],
+        publish: Callable[[Event, str | None], None],
         clock: Clock,
     ) -> None:
         self._queue = queue
         self._runner = runner
         self._history = history
         self._message = message
+        self._publish = publish
         self._clock = clock
 
     async def cancel(self, ids: Collection[str] | None) -> Sequence[str]:
@@ -56,6 +59,33 @@ class Control:
         # First the running one: else one that is taken meanwhile would be missed by both.
         stopped = [id for id in ids if self._runner.stop(id)]
         return [*stopped, *await self._queue.cancel(ids, self._cancelled)]
+
+    async def interrupt(self, id: str | None = None, owner: str | None = None) -> Sequence[str]:
+        """Stop the job that runs; the one that was stopped. While none does, the next one ends before it begins.
+
+        So a Stop that comes right after a prompt stops that prompt, though it was not taken yet. Of a paused queue, or of
+        jobs on hold, nothing is about to begin.
+
+        Args:
+            id: only if it is this one.
+            owner: only if it is this person's; of those that wait, their next one. None for anybody's.
+
+        Raises:
+            StoreFull: it cannot be written down; the job still waits.
+        """
+        running = self._queue.running
+        if running is not None:
+            theirs = owner in (None, running.wish.owner)
+            return [running.id] if theirs and self._runner.stop(id) else []
+        coming = () if self._queue.paused else (job for job in self._queue.waiting if not job.held)
+        job = next((job for job in coming if id in (None, job.id) and owner in (None, job.wish.owner)), None)
+        if job is None:
+            return []
+        ended = await self._queue.cancel([job.id], self._cancelled)
+        for stopped in ended:
+            self._publish(JobStopped(stopped, None, "", (), self._clock()), job.client)
+            self._publish(JobEnded(stopped), job.client)
+        return ended
 
     async def pause(self, ids: Collection[str] | None) -> Sequence[str]:
         """Pause the queue, or put jobs on hold; those that were. One that runs is stopped and goes on later."""

@@ -1,11 +1,12 @@
 """What is done: read from the store, with what a full disk kept out of it held in memory."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
-from server.jobs.job import JobStore, Record, Result, Search, State, StoreFull
+from server.jobs.job import JobStore, Record, Result, Search, State, StoreFull, WrittenRecord
 
 log = logging.getLogger(__name__)
+PORTION = 100  # jobs that are read in one go: nobody else waits for the database longer than these take
 OVER = tuple(state for state in State if state.over)
 
 
@@ -51,6 +52,19 @@ class History:
             Search(states=OVER, limit=count, offset=offset, ascending=True, owner=owner)
         )
         return found
+
+    async def written(
+        self, count: int | None = None, offset: int | None = None, owner: str | None = None
+    ) -> AsyncIterator[Sequence[WrittenRecord | Record]]:
+        """What `last` gives, in portions and as it was written down; what is not written yet comes as records.
+
+        Jobs that are forgotten meanwhile are left out.
+        """
+        sequences = await self._store.over(owner, count, offset)
+        for first in range(0, len(sequences), PORTION):
+            yield await self._store.written(sequences[first : first + PORTION])
+        if offset is None:
+            yield [record for record in self._unwritten.values() if owner in (None, record.job.wish.owner)]
 
     async def search(self, search: Search) -> tuple[Sequence[Record], int]:
         """A page of jobs, finished or not, and how many there are in all."""

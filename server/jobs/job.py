@@ -131,6 +131,22 @@ class Record:
     result: Result | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenRecord:
+    """A job that is over as it was written down: JSON texts, not read again."""
+
+    id: str
+    number: float
+    state: State
+    prompt: str
+    extra: str
+    targets: str
+    outputs: str
+    messages: str
+    meta: str
+    failures: str
+
+
 class Order(StrEnum):
     """By what a list of jobs is sorted."""
 
@@ -218,6 +234,14 @@ class JobStore(Protocol):
 
     async def get(self, id: str) -> Record | None:
         """One job, or None."""
+        ...
+
+    async def over(self, owner: str | None, count: int | None, offset: int | None) -> Sequence[int]:
+        """Sequences of jobs that are over, oldest first; as `History.last` counts them."""
+        ...
+
+    async def written(self, sequences: Sequence[int]) -> Sequence[WrittenRecord]:
+        """These jobs, as far as they are there and over, in this order."""
         ...
 
     async def search(self, search: Search) -> tuple[Sequence[Record], int]:

@@ -74,12 +74,15 @@ class Client:
         answer = await self._reader.readuntil(b"\r\n\r\n")
         if not answer.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(answer.decode())
-        (size,) = (
-            line.split(b":")[1]
-            for line in answer.split(b"\r\n")
-            if line.lower().startswith(b"content-length")
-        )
-        return await self._reader.readexactly(int(size))
+        lines = answer.lower().split(b"\r\n")
+        sizes = [int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length")]
+        if sizes:
+            return await self._reader.readexactly(sizes[0])
+        body = b""
+        while size := int(await self._reader.readuntil(b"\r\n"), 16):  # chunked
+            body += (await self._reader.readexactly(size + 2))[:-2]
+        await self._reader.readexactly(2)
+        return body
 
 
 @asynccontextmanager
@@ -169,6 +172,27 @@ async def listings() -> None:
                     "/history",
                 ):
                     await timed(f"{path.replace(over, '...')}, ms", lambda path=path: asks.ask("GET", path))
+            say(
+                "longest answer of others while all of /history is told, ms",
+                await held_up(server, "/history"),
+            )
+
+
+async def held_up(server: Server, path: str) -> float:
+    """The longest that a short question took, in ms, while others asked for the path again and again."""
+    longest = 0.0
+    async with connected(server) as asks, connected(server) as short:
+        asked = asyncio.create_task(asks.ask("GET", path))
+        for _ in range(3):
+            while not asked.done():
+                start = time.perf_counter()
+                await short.ask("GET", "/prompt")
+                longest = max(longest, (time.perf_counter() - start) * 1000)
+                await asyncio.sleep(0.002)
+            await asked
+            asked = asyncio.create_task(asks.ask("GET", path))
+        await asked
+    return longest
 
 
 async def fill(path: Path) -> None:

@@ -1,27 +1,52 @@
 """What is done."""
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
 
 from server.api import answers, wire
 from server.api.bodies import read_json
+from server.api.history_text import entries
 from server.api.middleware import json_response
 from server.api.people import is_theirs, person_of, theirs
 from server.api.requests import HistoryQuery, RemovalBody
 from server.api.services import services
 from server.api.shape import Shape
+from server.jobs.job import Record, WrittenRecord
 
 ROUTES = web.RouteTableDef()
+JSON, FRESH = "application/json", {"Cache-Control": "no-cache"}
+LONG = 10  # portions: so much is answered in one piece, and compressed where that was asked for
 
 
 @ROUTES.get("/history", shape=Shape(answer=dict[str, answers.HistoryJson], query=HistoryQuery))
-async def history(request: web.Request) -> web.Response:
-    """Finished jobs by id, oldest first."""
+async def history(request: web.Request) -> web.StreamResponse:
+    """Finished jobs by id, oldest first; a long list in portions, as they are read."""
     count = wire.read_count(request.query, "max_items")
     offset = wire.read_count(request.query, "offset")
-    found = answers.history_json(await services(request).history.last(count, offset, person_of(request).only))
-    return await asyncio.to_thread(json_response, found)  # it may be long
+    portions = services(request).history.written(count, offset, person_of(request).only)
+    told = [text async for text in _texts(portions, most=LONG)]
+    if len(told) < LONG:
+        return web.Response(text=f"{{{','.join(told)}}}", content_type=JSON, headers=FRESH)
+    response = web.StreamResponse(headers={"Content-Type": f"{JSON}; charset=utf-8", **FRESH})
+    await response.prepare(request)
+    await response.write(f"{{{','.join(told)}".encode())
+    async for text in _texts(portions):
+        await response.write(f",{text}".encode())
+    await response.write(b"}")
+    return response
+
+
+async def _texts(
+    portions: AsyncIterator[Sequence[WrittenRecord | Record]], most: int | None = None
+) -> AsyncIterator[str]:
+    """Portions as text, `most` of them; those without jobs are left out."""
+    told = 0
+    while told != most and (portion := await anext(portions, None)) is not None:
+        if portion:
+            told += 1
+            yield await asyncio.to_thread(entries, portion)
 
 
 @ROUTES.get("/history/{id}", shape=Shape(answer=dict[str, answers.HistoryJson]))

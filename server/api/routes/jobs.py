@@ -9,6 +9,7 @@ from server.api import answers, wire
 from server.api.bodies import read_json
 from server.api.middleware import json_response
 from server.api.people import check_admin, person_of, their_record, theirs
+from server.api.queries import read_search
 from server.api.requests import GoalBody, JobIdsBody, JobsQuery, MoveBody, RetryBody, RetryOneBody
 from server.api.services import services
 from server.api.shape import Shape
@@ -23,7 +24,7 @@ FAULT = answers.JobErrorJson | answers.ErrorJson  # what cannot be done; what is
 async def jobs(request: web.Request) -> web.Response:
     """A page of all jobs, waiting, running and done."""
     try:
-        search = wire.read_search(request.query)
+        search = read_search(request.query)
     except wire.BadRequest as error:
         return _refusal(error.fault.message, 400)
     search = replace(search, owner=person_of(request).only)

@@ -5,7 +5,7 @@ from aiohttp import web
 from server.api import answers, wire
 from server.api.bodies import read_json
 from server.api.middleware import json_response
-from server.api.people import check_admin, is_theirs, theirs
+from server.api.people import check_admin, is_theirs, person_of, theirs
 from server.api.requests import FreeBody, InterruptBody, RemovalBody
 from server.api.services import services
 from server.api.shape import Shape
@@ -34,10 +34,9 @@ async def remove(request: web.Request) -> web.Response:
 
 @ROUTES.post("/interrupt", shape=Shape(body=InterruptBody, body_optional=True))
 async def interrupt(request: web.Request) -> web.Response:
-    """Stop what runs, or only if it is the job that is named."""
-    id, running = wire.read_interrupt(await read_json(request, empty={})), services(request).queue.running
-    if running is not None and is_theirs(request, running):
-        services(request).runner.stop(id)
+    """Stop what runs, or only if it is the job that is named. If none runs yet, the next one ends before it begins."""
+    id = wire.read_interrupt(await read_json(request, empty={}))
+    await services(request).control.interrupt(id, person_of(request).only)
     return web.Response()
 
 

@@ -42,11 +42,13 @@ async def list_files(request: web.Request) -> web.Response:
     folder = services(request).workspace.user_file(query["dir"], await user_of(request))
     if not folder.is_dir():
         raise web.HTTPNotFound
-    found = await asyncio.to_thread(_files, folder, recurse=_yes(query.get("recurse")))
-    if _yes(query.get("full_info")):
+    found = await asyncio.to_thread(_files, folder, recurse=wire.read_yes(query, "recurse"))
+    if wire.read_yes(query, "full_info"):
         return json_response([_info(path, folder) for path in found])
     names = [path.relative_to(folder).as_posix() for path in found]
-    return json_response([[name, *name.split("/")] for name in names] if _yes(query.get("split")) else names)
+    return json_response(
+        [[name, *name.split("/")] for name in names] if wire.read_yes(query, "split") else names
+    )
 
 
 @ROUTES.get("/v2/userdata", shape=Shape(answer=list[listings.EntryJson], query=PathQuery))
@@ -79,27 +81,29 @@ async def read_file(request: web.Request) -> web.StreamResponse:
 async def move_file(request: web.Request) -> web.Response:
     """Give a file another name; 409 if that is taken and `overwrite` is not set."""
     source, goal = await _path(request, "file"), await _path(request, "goal")
+    overwrite, full = _manner(request)
     async with services(request).writing:
         await asyncio.to_thread(check, request, source, None)
         if not source.is_file():
             raise web.HTTPNotFound
-        if goal.exists() and not _yes(request.query.get("overwrite", "true")):
+        if goal.exists() and not overwrite:
             raise web.HTTPConflict
         await asyncio.to_thread(_put, source, goal)
-        return await _saved(request, goal)
+        return await _saved(request, goal, full=full)
 
 
 @ROUTES.post("/userdata/{file:.+}", shape=SAVED)
 async def write_file(request: web.Request) -> web.Response:
     """Keep the body as a file; 409 if there is one that the client did not name, and `overwrite` is not set."""
     path = await _path(request, "file")
+    overwrite, full = _manner(request)
     body = await read_body(request, services(request).limits.upload)
     async with services(request).writing:
         seen = await asyncio.to_thread(check, request, path, body)
-        if not seen and path.exists() and not _yes(request.query.get("overwrite", "true")):
+        if not seen and path.exists() and not overwrite:
             raise web.HTTPConflict
         await asyncio.to_thread(_write, path, body)
-        return await _saved(request, path)
+        return await _saved(request, path, full=full)
 
 
 @ROUTES.delete("/userdata/{file:.+}", shape=Shape(status=204, error=listings.ConflictJson))
@@ -127,9 +131,16 @@ async def _path(request: web.Request, name: str) -> Path:
     return path
 
 
-async def _saved(request: web.Request, path: Path) -> web.Response:
+def _manner(request: web.Request) -> tuple[bool, bool]:
+    """Whether another file's place may be taken, and whether the answer says all of the new one."""
+    query = request.query
+    return wire.read_yes(query, "overwrite", default="overwrite" not in query), wire.read_yes(
+        query, "full_info"
+    )
+
+
+async def _saved(request: web.Request, path: Path, *, full: bool) -> web.Response:
     root = await _root(request)
-    full = _yes(request.query.get("full_info"))
     response = json_response(_info(path, root) if full else path.relative_to(root).as_posix())
     response.headers["ETag"] = etag(await asyncio.to_thread(path.read_bytes))
     return response
@@ -188,7 +199,3 @@ def _info(path: Path, root: Path) -> dict[str, Json]:
         "modified": stat.st_mtime,
         "created": stat.st_ctime,
     }
-
-
-def _yes(value: str | None) -> bool:
-    return value is not None and value.lower() in ("true", "1", "yes")

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from tests.server.api.asking import get, history, prompt, queue, shown
-from tests.server.api.listening import listening
+from tests.server.api.listening import listening, steps
 from tests.server.small_nodes import FACTORY
 from tests.serving import Server, serving
 
@@ -239,3 +239,16 @@ def test_pause_holds_and_places_survive_kill_9(tmp_path: Path):
         assert server.get("/api/weft/status")["queue_paused"]
         assert [item[1] for item in server.get("/queue")["queue_pending"]] == [ids[2], ids[0], ids[1]]
         assert server.get(f"/api/jobs/{ids[0]}")["paused"]
+
+
+async def test_a_stop_right_after_a_prompt_stops_that_prompt_whether_it_began_or_not(http):
+    for turn in range(8):
+        id = (await queue(http, steps(f"at once {turn}", total=400, seconds=0.05)))["prompt_id"]
+        await http.post("/interrupt")
+        assert (await history(http, id))["status"]["messages"][-1][0] == "execution_interrupted"
+
+
+async def test_a_stop_while_nothing_waits_or_runs_harms_no_later_prompt(http):
+    await http.post("/interrupt")
+    id = (await queue(http, shown("after a stop")))["prompt_id"]
+    assert (await history(http, id))["status"]["completed"] is True

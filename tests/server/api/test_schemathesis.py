@@ -19,6 +19,7 @@ CHECKS = (
     "content_type_conformance",
     "response_schema_conformance",
     "response_headers_conformance",
+    "negative_data_rejection",
 )
 SECONDS = 40  # a run is cut off there, whatever is left
 

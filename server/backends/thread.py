@@ -18,6 +18,7 @@ from server.backends.base import (
     Remembered,
     Report,
 )
+from server.backends.printed import Printed
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Outcome, Task
 from server.worker.parts import Factory, Registered
@@ -37,11 +38,14 @@ class ThreadBackend:
         self._stop_asked = False
         self._hear: Callable[[PackEvent], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._printed = (Printed("stdout"), Printed("stderr"))
 
     async def start(self) -> None:
         """Begin to furnish the worker, in a thread."""
         self._loop = asyncio.get_running_loop()
         if self._building is None:
+            for stream in self._printed:
+                stream.open()
             self._building = asyncio.create_task(asyncio.to_thread(self._build))
 
     async def close(self) -> None:
@@ -51,6 +55,8 @@ class ThreadBackend:
             await asyncio.wait([building])
             if building.exception() is None:
                 building.result().close()
+            for stream in self._printed:
+                stream.close()
 
     @property
     def ready(self) -> bool:

@@ -50,3 +50,4 @@ async def test_a_worker_that_cannot_be_furnished_says_why(tmp_path: Path):
     backend = ThreadBackend(Factory("tests.server.backends.small_nodes:build_nothing", tmp_path))
     with pytest.raises(BackendLost, match="These parts do not fit"):
         await backend.specs()
+    await backend.close()

@@ -25,6 +25,7 @@ from server.api.site import Site, address, build_application, certificate
 from server.api.websocket import FLAG, Hub
 from server.backends.base import Backend
 from server.backends.process import ProcessBackend
+from server.belongings import Belongings
 from server.config import ROOT, Compute, Config
 from server.events import Bus
 from server.graph.outcome import Failure, now_ms
@@ -270,6 +271,7 @@ class Server:
         self._backend: Backend | None = None
         self._hub: Hub | None = None
         self._library: Library | None = None
+        self._belongings: Belongings | None = None
         self._log = LogBook(self._tell)
 
     async def start(self) -> str:
@@ -290,6 +292,8 @@ class Server:
         self._backend = build_backend(config)
         tokens = Tokens(workspace.user) if config.asks_token else None
         made = "" if tokens is None or tokens.all() else tokens.add(OWNER)
+        if tokens is not None:
+            self._belongings = await Belongings.load(workspace, self._store.shelf)
         services = self._join(workspace, self._store, self._backend, tokens)
         await services.runner.resume()
         self._site = Site(build_application(services))
@@ -328,6 +332,8 @@ class Server:
             await self._site.close()
         if self._backend:
             await self._backend.close()
+        if self._belongings:
+            await self._belongings.close()
         if self._store:
             await self._store.close()
         self._log.shut()
@@ -352,7 +358,7 @@ class Server:
                 queue=queue,
                 history=history,
                 nodes=backend,
-                publish=bus.publish,
+                publish=self._belongings.noticing(bus.publish) if self._belongings else bus.publish,
                 message=history_message,
                 choices=workspace.choices,
                 clock=now_ms,
@@ -373,6 +379,7 @@ class Server:
             hub=hub,
             log=self._log,
             library=self._library,
+            belongings=self._belongings,
             settings=store,
             limits=Limits(upload=config.max_upload, body=config.max_body),
             features=understood,

@@ -1,4 +1,4 @@
-"""What is kept of files, beside the files: what people say of them as assets, and the hashes of their content."""
+"""What is kept of files, beside the files: what people say of them, hashes of their content, whose they are."""
 
 import json
 from collections.abc import Mapping
@@ -14,6 +14,9 @@ TABLES = """
     ) WITHOUT ROWID;
     CREATE TABLE hashes (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL) WITHOUT ROWID;
 """
+OWNERS = "CREATE TABLE owners (file TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;"  # another one
+KEEP_OWNER = """
+    INSERT INTO owners (file, owner) VALUES (?, ?) ON CONFLICT (file) DO UPDATE SET owner = excluded.owner"""
 KEEP_NOTE = """
     INSERT INTO assets (id, name, tags, metadata, hidden) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
@@ -84,3 +87,13 @@ class Shelf:
     async def keep_hash(self, path: str, hashed: HashedFile) -> None:
         """The hash of a file."""
         await self._database.change((KEEP_HASH, (path, hashed.stamp, hashed.sha256)))
+
+    async def owners(self) -> Mapping[str, str]:
+        """The owner of each file that has one, by its place and its path there. Of temp, which is emptied, none."""
+        await self._database.change(("DELETE FROM owners WHERE file LIKE 'temp/%'", ()))
+        rows = await self._database.do(lambda db: db.execute("SELECT * FROM owners").fetchall())
+        return {row["file"]: row["owner"] for row in rows}
+
+    async def keep_owner(self, file: str, owner: str) -> None:
+        """Whose a file is."""
+        await self._database.change((KEEP_OWNER, (file, owner)))

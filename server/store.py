@@ -82,6 +82,7 @@ MIGRATIONS = (
     CREATE INDEX jobs_by_duration
         ON jobs (COALESCE(ended, started, 0) - COALESCE(started, 0), sequence, state, workflow, owner);
     """,
+    shelf.OWNERS,
 )
 
 OVER = tuple(state for state in State if state.over)

@@ -15,6 +15,7 @@ from server.api.logs import LogBook
 from server.api.scripts import Scripts
 from server.api.websocket import Hub
 from server.backends.base import Backend
+from server.belongings import Belongings
 from server.graph.judging import Judge
 from server.graph.reading import Reader
 from server.jobs.control import Control
@@ -66,6 +67,7 @@ class Services:
         only_packs: names of the packs that are loaded; None for all.
         multi_user: several people work here, each with their own files and settings.
         tokens: who may come in; None for everybody.
+        belongings: whose files are whose; None where people are not told apart.
         cors: origin of pages that may use this server beside its own; "*" for all of them, None for none.
         compress: gzip answers for who takes them so.
         reader, judge: read and judge prompts; both remember the last ones.
@@ -82,6 +84,7 @@ class Services:
     hub: Hub
     log: LogBook
     library: Library
+    belongings: Belongings | None
     settings: Settings
     limits: Limits
     features: Mapping[str, Json]

@@ -2,14 +2,20 @@
 
 import errno
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from server.api import pictures, wire
 from server.api.bodies import Upload
 
 
-def stored(goal: Path, upload: Upload, *, overwrite: bool = False) -> tuple[Path, bool]:
+def stored(
+    goal: Path, upload: Upload, *, overwrite: bool = False, hidden: Callable[[Path], bool] = lambda _: False
+) -> tuple[Path, bool]:
     """Move an upload to `goal`, or beside it under a number.
+
+    Args:
+        hidden: whether a file there is another person's, so that not even its content may be told.
 
     Returns:
         Where its bytes lie, and whether they came there just now.
@@ -21,7 +27,7 @@ def stored(goal: Path, upload: Upload, *, overwrite: bool = False) -> tuple[Path
     goal.parent.mkdir(parents=True, exist_ok=True)
     stem, suffix, number = goal.stem, goal.suffix, 0
     while not overwrite and goal.exists():
-        if goal.is_file() and pictures.digest(goal) == upload.digest:
+        if goal.is_file() and not hidden(goal) and pictures.digest(goal) == upload.digest:
             return goal, False
         number += 1
         goal = goal.with_name(f"{stem} ({number}){suffix}")

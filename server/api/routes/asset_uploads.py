@@ -14,10 +14,12 @@ from server.api.assets import MODELS, Asset, asset_in, asset_json, model_asset
 from server.api.bodies import Upload, read_form, read_json
 from server.api.library import without
 from server.api.middleware import json_response
+from server.api.people import check_admin
 from server.api.requests import AssetForm, NewAssetBody, SeedBody, SeedQuery
 from server.api.services import Services, services
 from server.api.shape import FORM, Shape
 from server.api.storing import stored
+from server.api.theirs import claim, may_see, may_see_asset
 from server.shelf import Note
 from server.workspace import MODEL_SUFFIXES, SUFFIXES, inside
 
@@ -35,10 +37,10 @@ async def upload(request: web.Request) -> web.Response:
     async with read_form(request, "file", behind.workspace.place(Place.TEMP)) as form:
         new = read_new(form.every)
         if form.upload is None:
-            return await _of_hash(behind, new)
+            return await _of_hash(request, new)
         if new.hash is not None and new.hash != form.upload.digest:
             raise wire.BadRequest("The file is not what its hash says.", f"Its hash is {form.upload.digest}.")
-        return await _kept(behind, new, form.upload)
+        return await _kept(request, new, form.upload)
 
 
 @ROUTES.post(
@@ -47,7 +49,7 @@ async def upload(request: web.Request) -> web.Response:
 )
 async def of_hash(request: web.Request) -> web.Response:
     """Make an asset of content that is here already, known by its hash; 404 if it is not."""
-    return await _of_hash(services(request), read_new_of_hash(await read_json(request)))
+    return await _of_hash(request, read_new_of_hash(await read_json(request)))
 
 
 @ROUTES.post(
@@ -59,6 +61,7 @@ async def of_hash(request: web.Request) -> web.Response:
 async def seed(request: web.Request) -> web.Response:
     """Hash all files whose hash is not known; 409 while that goes on already. With `wait`, 200 when it is done."""
     library = services(request).library
+    check_admin(request, "have all files hashed")
     roots, wait = read_roots(await read_json(request, empty={})), wire.read_yes(request.query, "wait")
     if not library.start_seed(roots):
         raise web.HTTPConflict
@@ -82,10 +85,12 @@ async def cancel_seed(request: web.Request) -> web.Response:
     return json_response(library.seed)
 
 
-async def _of_hash(behind: Services, new: NewAsset) -> web.Response:
+async def _of_hash(request: web.Request, new: NewAsset) -> web.Response:
+    behind = services(request)
     if new.hash is None:
         raise wire.BadRequest("The form has neither a file as field 'file' nor a hash.")
-    found = await behind.library.of_content(new.hash)
+    every = await behind.library.of_content(new.hash)
+    found = [one for one in every if may_see_asset(request, one)]
     # What is a model stays one: nobody gets one out by giving it the place of a picture.
     source = next((asset for asset in found if asset.place is not None or new.root == MODELS), None)
     if source is None:
@@ -93,15 +98,22 @@ async def _of_hash(behind: Services, new: NewAsset) -> web.Response:
     copy = await to_thread(_copied, source.path, behind.workspace.place(Place.TEMP))
     try:
         name = new.name or Path(source.name).name
-        return await _kept(behind, new, Upload(name, copy, new.hash))
+        return await _kept(request, new, Upload(name, copy, new.hash))
     finally:
         copy.unlink(missing_ok=True)
 
 
-async def _kept(behind: Services, new: NewAsset, upload: Upload) -> web.Response:
+async def _kept(request: web.Request, new: NewAsset, upload: Upload) -> web.Response:
+    behind, place = services(request), None if new.root == MODELS else Place(new.root)
+    if place is None:
+        check_admin(request, "add models, which all share")
     goal = _goal(behind, new, _filename(upload.filename))
     async with behind.writing:
-        path, created = await to_thread(stored, goal, upload)
+        path, created = await to_thread(
+            stored, goal, upload, hidden=lambda path: place is not None and not may_see(request, place, path)
+        )
+        if created and place is not None:
+            await claim(request, place, path)
         await behind.library.keep_hash(path, upload.digest)
         asset = await _asset(behind, new, path)
         note = Note(

@@ -18,6 +18,7 @@ from server.api.requests import AssetBody, AssetsQuery, DeleteAssetQuery, PageQu
 from server.api.routes.files import shown_file
 from server.api.services import Services, services
 from server.api.shape import ANYTHING, Shape
+from server.api.theirs import check_change, may_see_asset
 from server.jobs.job import Record
 from server.shelf import Note
 
@@ -28,7 +29,7 @@ ROUTES = web.RouteTableDef()  # these are under /api alone: the editor's own fil
 async def some(request: web.Request) -> web.Response:
     """A page of assets, the newest first."""
     wanted = read_wanted_assets(request.query)
-    every = await services(request).library.all()
+    every = [one for one in await services(request).library.all() if may_see_asset(request, one)]
     found, total = await asyncio.to_thread(assets.search, every, wanted)
     answer: listings.AssetsJson = {
         "assets": [assets.asset_json(asset) for asset in found],
@@ -69,6 +70,7 @@ async def content(request: web.Request) -> web.StreamResponse:
 async def edit(request: web.Request) -> web.Response:
     """Say something else of an asset: its name, tags, `user_metadata`. The file stays where and as it is."""
     wanted, asset = read_edit(await read_json(request)), await _asset(request)
+    check_change(request, asset)
     note = Note(
         name=asset.note.name if wanted.name is None else wanted.name,
         tags=asset.note.tags if wanted.tags is None else without(wanted.tags, asset.where),
@@ -81,6 +83,7 @@ async def edit(request: web.Request) -> web.Response:
 async def delete(request: web.Request) -> web.Response:
     """Delete an asset's file; with `delete_content=false`, only leave it out of all lists."""
     asset, library = await _asset(request), services(request).library
+    check_change(request, asset)
     if not wire.read_yes(request.query, "delete_content", default=True):
         await library.note(asset, Note(asset.note.name, asset.note.tags, asset.note.metadata, hidden=True))
     elif asset.path in _shipped(services(request)):
@@ -95,6 +98,7 @@ async def delete(request: web.Request) -> web.Response:
 async def add_tags(request: web.Request) -> web.Response:
     """Give an asset more tags."""
     wanted, asset = read_tags(await read_json(request)), await _asset(request)
+    check_change(request, asset)
     added = without(wanted, asset.tags)
     note = Note(asset.note.name, (*asset.note.tags, *added), asset.note.metadata)
     now = await services(request).library.note(asset, note)
@@ -110,6 +114,7 @@ async def add_tags(request: web.Request) -> web.Response:
 async def remove_tags(request: web.Request) -> web.Response:
     """Take tags from an asset. Those that say where it lies stay."""
     wanted, asset = read_tags(await read_json(request)), await _asset(request)
+    check_change(request, asset)
     if fixed := [tag for tag in wanted if tag in asset.where]:
         raise wire.BadRequest(f"The tag {fixed[0]!r} says where the file lies: it cannot be removed.")
     note = Note(asset.note.name, without(asset.note.tags, wanted), asset.note.metadata)
@@ -127,7 +132,8 @@ async def tags(request: web.Request) -> web.Response:
     """Tags of assets, the most used first."""
     limit, offset = read_page(request.query)
     prefix = request.query.get("prefix", "")
-    told = assets.tags(await services(request).library.all())
+    every = await services(request).library.all()
+    told = assets.tags(one for one in every if may_see_asset(request, one))
     found = [tag for tag in told if tag["name"].startswith(prefix)]
     answer: listings.TagsJson = {
         "tags": found[offset : offset + limit],
@@ -172,14 +178,15 @@ def _content(asset: assets.Asset, request: web.Request) -> web.StreamResponse:
 
 async def _asset(request: web.Request) -> assets.Asset:
     found = await services(request).library.find(request.match_info["id"])
-    if found is None:
+    if found is None or not may_see_asset(request, found):
         raise web.HTTPNotFound
     return found
 
 
 async def _of_content(request: web.Request) -> assets.Asset:
     """The first asset of that content, pictures before models: those may be given out."""
-    found = await services(request).library.of_content(read_hash(request.match_info["hash"]))
+    every = await services(request).library.of_content(read_hash(request.match_info["hash"]))
+    found = [one for one in every if may_see_asset(request, one)]
     if not found:
         raise web.HTTPNotFound
     return found[0]

@@ -17,6 +17,7 @@ from server.api.requests import FileQuery, MaskForm, PlacedQuery, UploadForm, Vi
 from server.api.services import services
 from server.api.shape import ANYTHING, FORM, Shape
 from server.api.storing import stored
+from server.api.theirs import claim, may_change, may_see
 from server.workspace import Workspace, split_annotation
 
 ROUTES = web.RouteTableDef()
@@ -38,9 +39,7 @@ MORE_TYPES = {".webp": "image/webp", ".avif": "image/avif", ".flac": "audio/flac
 async def view(request: web.Request) -> web.StreamResponse:
     """A file of input, output or temp; a picture also smaller (`preview`) or in part (`channel`)."""
     query = request.query
-    path = _asked_file(services(request).workspace, query)
-    if not path.is_file():
-        raise web.HTTPNotFound
+    path = _seen_file(request, query)
     if "preview" in query or query.get("channel", "rgba") != "rgba":
         try:
             data, kind = await asyncio.to_thread(
@@ -57,9 +56,7 @@ async def view(request: web.Request) -> web.StreamResponse:
 @ROUTES.get("/video_metadata", shape=Shape(answer=listings.FilmJson, query=PlacedQuery))
 async def video_metadata(request: web.Request) -> web.Response:
     """What a film says of itself: MP4, QuickTime, WebM, Matroska."""
-    path = _asked_file(services(request).workspace, request.query)
-    if not path.is_file():
-        raise web.HTTPNotFound
+    path = _seen_file(request, request.query)
     try:
         film = await asyncio.to_thread(films.read_film, path)
     except films.FilmUnreadable as error:
@@ -102,7 +99,7 @@ async def upload_image(request: web.Request) -> web.Response:
     async with read_form(request, "image", workspace.place(Place.TEMP)) as form:
         upload = _uploaded(form)
         async with services(request).writing:
-            saved = await asyncio.to_thread(_keep, workspace, upload, form.fields)
+            saved = await _kept(request, upload, form.fields)
     return json_response(saved)
 
 
@@ -112,13 +109,13 @@ async def upload_mask(request: web.Request) -> web.Response:
     workspace = services(request).workspace
     async with read_form(request, "image", workspace.place(Place.TEMP)) as form:
         upload = _uploaded(form)
-        original = _original(workspace, form.fields)
+        original = _original(request, form.fields)
         masked = upload.path.with_suffix(".masked")
         try:
             await asyncio.to_thread(pictures.put_alpha, original, upload.path, masked)
             async with services(request).writing:
                 sent = Upload(upload.filename, masked, await asyncio.to_thread(pictures.digest, masked))
-                saved = await asyncio.to_thread(_keep, workspace, sent, form.fields)
+                saved = await _kept(request, sent, form.fields)
         except pictures.PictureUnreadable as error:
             raise wire.BadRequest("The mask or its picture cannot be read.", str(error)) from error
         finally:
@@ -140,11 +137,20 @@ def content_type(path: Path) -> str:
     return known or "application/octet-stream"
 
 
-def _asked_file(workspace: Workspace, query: Mapping[str, str]) -> Path:
+def _seen_file(request: web.Request, query: Mapping[str, str]) -> Path:
+    """The file that is asked for, if it is there and theirs to see."""
+    place, path = _asked_file(services(request).workspace, query)
+    if not path.is_file() or not may_see(request, place, path):
+        raise web.HTTPNotFound
+    return path
+
+
+def _asked_file(workspace: Workspace, query: Mapping[str, str]) -> tuple[Place, Path]:
     name, place = split_annotation(query.get("filename", ""))
     if not name:
         raise wire.BadRequest("filename is missing.")
-    return workspace.resolve(place or _place(query.get("type", "output")), query.get("subfolder", ""), name)
+    place = place or _place(query.get("type", "output"))
+    return place, workspace.resolve(place, query.get("subfolder", ""), name)
 
 
 def _place(name: str) -> Place:
@@ -180,21 +186,29 @@ def _uploaded(form: Form) -> Upload:
     return form.upload
 
 
-def _keep(workspace: Workspace, upload: Upload, fields: Mapping[str, str]) -> dict[str, str]:
+async def _kept(request: web.Request, upload: Upload, fields: Mapping[str, str]) -> dict[str, str]:
     """Move an upload to its place. Of the same name: the same bytes are not kept twice, others get a number."""
+    workspace = services(request).workspace
     place, subfolder = _place(fields.get("type", "input")), fields.get("subfolder", "")
     # Browsers on some systems send a whole path; only the last part is a name.
     filename = upload.filename.replace("\\", "/").split("/")[-1]
+    wanted = workspace.resolve(place, subfolder, filename)
     overwrite = fields.get("overwrite") in ("true", "1")
-    goal, _ = stored(workspace.resolve(place, subfolder, filename), upload, overwrite=overwrite)
+    if overwrite and wanted.exists() and not may_change(request, place, wanted):
+        overwrite = False  # another's stays, and this one gets a number
+    goal, came = await asyncio.to_thread(
+        stored, wanted, upload, overwrite=overwrite, hidden=lambda path: not may_see(request, place, path)
+    )
+    if came:
+        await claim(request, place, goal)
     folder = goal.parent.relative_to(workspace.place(place)).as_posix()
     return {"name": goal.name, "subfolder": "" if folder == "." else folder, "type": place.value}
 
 
-def _original(workspace: Workspace, fields: Mapping[str, str]) -> Path:
+def _original(request: web.Request, fields: Mapping[str, str]) -> Path:
     reference = wire.read_object(wire.loads(fields.get("original_ref", "{}").encode()))
     texts = {name: value for name, value in reference.items() if isinstance(value, str)}
-    path = _asked_file(workspace, texts)
-    if not path.is_file():
+    place, path = _asked_file(services(request).workspace, texts)
+    if not path.is_file() or not may_see(request, place, path):
         raise wire.BadRequest("The picture under the mask is not there.", path.name)
     return path

@@ -14,6 +14,7 @@ from server.api.people import check_admin, person_of
 from server.api.requests import PlaceName, SubscribeBody
 from server.api.services import services
 from server.api.shape import Shape
+from server.api.theirs import may_see
 
 ROUTES = web.RouteTableDef()
 
@@ -31,8 +32,10 @@ async def newest_files(request: web.Request) -> web.Response:
     name = request.match_info["place"]
     if name not in set(Place):
         raise wire.BadRequest(f"There is no place {name[:50]!r}.")
-    folder = services(request).workspace.place(Place(name))
-    return json_response(await asyncio.to_thread(_newest, folder))
+    place = Place(name)
+    folder = services(request).workspace.place(place)
+    found = await asyncio.to_thread(_newest, folder)
+    return json_response([file for file in found if may_see(request, place, folder / file)])
 
 
 @ROUTES.get("/logs", shape=Shape(answer=str))

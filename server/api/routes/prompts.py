@@ -16,6 +16,7 @@ from server.api.people import person_of
 from server.api.requests import PromptBody
 from server.api.services import Services, services
 from server.api.shape import Shape
+from server.api.theirs import check_prompt
 from server.graph.convert import is_workflow, workflow_to_prompt
 from server.graph.errors import Fault
 from server.graph.judging import Judgement
@@ -46,6 +47,7 @@ async def queue_prompt(request: web.Request) -> web.Response:
         body = await behind.backend.on_prompt(body)
     wanted = await as_prompt(behind, wire.read_prompt(body, str(uuid.uuid4())))
     wanted = replace(wanted, prompt=replaced(wanted.prompt, await behind.backend.specs()))
+    check_prompt(request, wanted.prompt)
     reading = behind.reader.read(wanted.prompt)
     judgement = await judged(behind, reading.graph, wanted.targets)
     verdict = judgement.verdict

@@ -1,13 +1,15 @@
 """The job that runs, as its nodes may see it: the prompt, the nodes made on the way, and the `Context` of each."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
 from typing import TypeVar
 
 from nodes.spec import Files, Json, Lineage, Preview
 from server.graph.host import JobContext, Progressed, Report, Said
-from server.graph.model import NodeId
+from server.graph.model import Link, NodeId
 from server.graph.outcome import Promised, Task, Token
+from server.graph.parse import parse_input
 from server.graph.written import Written
 from server.worker.lineage import lineage
 from server.worker.parts import WorkerParts
@@ -70,6 +72,19 @@ class RunningPrompt:
         """Ids of all nodes, made ones too."""
         return {*self._original, *self._made}
 
+    def order(self) -> list[NodeId]:
+        """All nodes, each after those that feed it; a node that another made comes after its maker.
+
+        Where nodes that nobody needs are in a ring there is no such order: then as they were sent.
+        """
+        before = {id: {*_linked(node)} for id, node in self._original.items()}
+        before |= {id: {made.parent, *_linked(made.node)} for id, made in self._made.items()}
+        known = {id: [one for one in needed if one in before] for id, needed in before.items()}
+        try:
+            return list(TopologicalSorter(known).static_order())
+        except CycleError:
+            return list(known)
+
     def made_by(self) -> Mapping[NodeId, Sequence[NodeId]]:
         """The nodes that each running node made, by their maker."""
         found: dict[NodeId, list[NodeId]] = {}
@@ -80,6 +95,15 @@ class RunningPrompt:
     def get_original_prompt(self) -> Mapping[str, Json]:
         """The prompt as it was sent."""
         return self._original
+
+
+def _linked(node: Json) -> Iterator[NodeId]:
+    """The nodes that feed a node of a prompt."""
+    inputs = node.get("inputs") if isinstance(node, Mapping) else None
+    for value in inputs.values() if isinstance(inputs, Mapping) else ():
+        found = parse_input(value)
+        if isinstance(found, Link):
+            yield found.node
 
 
 class PromiseBroken(Exception):
@@ -128,6 +152,8 @@ class RunningJob:
                 return self.context.prompt.value
             case "DYNPROMPT":
                 return self.prompt
+            case "EXECUTION_LIST":
+                return self.prompt.order()
             case "EXTRA_PNGINFO":
                 return self.extra.get("extra_pnginfo")
             case _:

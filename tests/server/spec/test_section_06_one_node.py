@@ -98,14 +98,32 @@ async def test_6_2_hidden_inputs(stage: Stage):
         "auth_token_comfy_org": "token",
         "api_key_comfy_org": "key",
         "comfy_usage_source": "weft-test",
-        "execution_list": None,
+        "execution_list": ["one", "h"],
     }
+
+
+async def test_6_2_the_execution_list_names_each_node_after_what_feeds_it(stage: Stage):
+    prompt = {
+        "out": node("Show", value=["b", 0]),
+        "b": node("Add", a=["a", 0]),
+        "h": node("Hidden", more=["b", 0]),
+        "a": node("Unroll", times=2),
+    }
+    (listed,) = (await stage.play(prompt)).shown["h"]["execution_list"]
+    assert set(listed) == {"out", "b", "h", "a", "a.0.0", "a.0.1"}
+    for before, after in (("a", "b"), ("b", "out"), ("b", "h"), ("a", "a.0.0"), ("a.0.0", "a.0.1")):
+        assert listed.index(before) < listed.index(after)
+
+
+async def test_6_2_the_execution_list_is_there_though_idle_nodes_are_in_a_ring(stage: Stage):
+    idle = {"x": node("Add", a=["y", 0]), "y": node("Add", a=["x", 0])}
+    assert (await stage.play(idle | {"h": node("Hidden")})).shown["h"]["execution_list"] == [["x", "y", "h"]]
 
 
 async def test_6_2_hidden_inputs_nobody_filled_are_none(stage: Stage):
     shown = (await stage.play({"h": node("Hidden")})).shown["h"]
     assert {name for name, values in shown.items() if values == [None]} == {
-        "extra_pnginfo", "auth_token_comfy_org", "api_key_comfy_org", "comfy_usage_source", "execution_list",
+        "extra_pnginfo", "auth_token_comfy_org", "api_key_comfy_org", "comfy_usage_source",
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from nodes.compat.convert import BlockerFace, inward, outward
 from nodes.compat.current import entered
 from nodes.compat.describe import describe
 from nodes.compat.telling import told
-from nodes.spec import ANY, Blocker, Context, Json, Node, NodeSpec, Result, is_plain
+from nodes.spec import ANY, AUTOGROW, DYNAMIC_COMBO, Blocker, Context, Json, Node, NodeSpec, Result, is_plain
 
 MOST_INSTANCES = 512  # of one class; each node of the canvas has its own
 
@@ -54,7 +54,8 @@ class _Face:
 
     def needs(self, ctx: Context, **inputs: object) -> Sequence[str] | None:
         with entered(ctx):
-            return self._method(ctx, "check_lazy_status")(**self._outward(inputs))
+            asked = "LAZY_NORMALIZED" if hasattr(self._class, "LAZY_NORMALIZED") else "check_lazy_status"
+            return self._method(ctx, asked)(**self._outward(inputs))
 
     def change_token(self, ctx: Context, **inputs: object) -> object:
         if not hasattr(self._class, "IS_CHANGED"):
@@ -75,12 +76,16 @@ class _Face:
         return getattr(self._instances[ctx.node_id], name)
 
     def _outward(self, inputs: Mapping[str, object]) -> dict[str, object]:
-        if self._spec.takes_lists:
-            return {
-                name: [outward(value) for value in cast("list[object]", given)]
-                for name, given in inputs.items()
-            }
-        return {name: outward(value) for name, value in inputs.items()}
+        return {name: self._one_outward(name, value) for name, value in inputs.items()}
+
+    def _one_outward(self, name: str, value: object) -> object:
+        declared = self._spec.input(name) if self._spec.is_dynamic else None
+        if declared is not None and declared.type in (AUTOGROW, DYNAMIC_COMBO) and isinstance(value, dict):
+            brought = cast("dict[str, object]", value)
+            return {inner: self._one_outward(f"{name}.{inner}", each) for inner, each in brought.items()}
+        if self._spec.takes_lists and isinstance(value, list):
+            return [outward(each) for each in cast("list[object]", value)]
+        return outward(value)
 
 
 def _result(spec: NodeSpec, returned: Any) -> Result | Blocker:

@@ -51,7 +51,7 @@ def describe(id: str, node_class: Any, display_name: str, module: str, version: 
         outputs=tuple(_outputs(node_class)),
         is_output=is_output,
         takes_lists=bool(getattr(node_class, "INPUT_IS_LIST", False)),
-        takes_anything=_takes_anything(declared),
+        takes_anything=_takes_anything(declared) or bool(getattr(node_class, "ACCEPT_ALL_INPUTS", False)),
         idempotent=not getattr(node_class, "NOT_IDEMPOTENT", False),
         validates=tuple(name for name in checks if name != "input_types"),
         validates_types="input_types" in checks,
@@ -76,6 +76,8 @@ def _extra(node_class: Any) -> dict[str, Json]:
         said["has_intermediate_output"] = True
     if category := getattr(node_class, "ESSENTIALS_CATEGORY", None):
         said["essentials_category"] = str(plain(category))
+    if any(matches := getattr(node_class, "OUTPUT_MATCHTYPES", ())):
+        said["output_matchtypes"] = plain(matches)
     return said
 
 

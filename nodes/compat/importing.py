@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import importlib.util
+import inspect
 import sys
 import threading
 import traceback
@@ -68,7 +69,7 @@ def run_prestartup(path: Path) -> None:
 
 
 def within(seconds: float, work: Callable[[], Any]) -> Any:
-    """What `work` returns, done in a thread with a running event loop, as packs expect at their import.
+    """What `work` returns (awaited, if it can be), done in a thread with a running event loop, as packs expect.
 
     Raises:
         PackHangs: it is not done in time; the thread is left to itself.
@@ -78,7 +79,8 @@ def within(seconds: float, work: Callable[[], Any]) -> Any:
     raised: list[BaseException] = []
 
     async def do() -> None:
-        box.append(work())
+        returned = work()
+        box.append(await returned if inspect.isawaitable(returned) else returned)
 
     def body() -> None:
         try:

@@ -12,6 +12,7 @@ from typing import Any
 from nodes.compat import names
 from nodes.compat.adapt import adapt
 from nodes.compat.describe import inputs_of
+from nodes.compat.entry import classes_of
 from nodes.compat.host import HANDLER_PATIENCE, PromptHandlers
 from nodes.compat.importing import (
     PackHangs,
@@ -192,19 +193,14 @@ class Packs:
         started = time.perf_counter()
         try:
             module = within(self._patience, lambda: import_pack(path))
-            return self._take(_Pack(name, path, code_version(path)), module, started)
+            classes, titles = within(self._patience, lambda: classes_of(name, module))
+            return self._take(_Pack(name, path, code_version(path), titles=titles), module, classes, started)
         except BaseException as error:  # noqa: BLE001 - a pack may raise anything, SystemExit too
             log.warning("The pack %s cannot be loaded: %s", name, error)
             return _failed(name, path, time.perf_counter() - started, error)
 
-    def _take(self, pack: _Pack, module: ModuleType, started: float) -> Loaded:
+    def _take(self, pack: _Pack, module: ModuleType, classes: Mapping[str, Any], started: float) -> Loaded:
         """Register the classes of an imported pack; one that is broken does not keep the others out."""
-        classes = getattr(module, "NODE_CLASS_MAPPINGS", None)
-        if not isinstance(classes, Mapping):
-            raise SpecError(
-                f"{pack.name} has no NODE_CLASS_MAPPINGS: it is no pack in a form that Weft reads."
-            )
-        pack.titles = getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None) or {}
         added: list[str] = []
         wrong: list[str] = []
         lines: tuple[str, ...] = ()

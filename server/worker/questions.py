@@ -19,10 +19,12 @@ async def complaints(node: Node, call: Call, context: NodeContext) -> tuple[Comp
     lists = {name: [call.constants.get(name)] for name in asked}
     extra = {"input_types": dict(call.links)} if node.spec.validates_types else {}
     for index, keywords in enumerate(calls(node.spec, lists)):
-        verdict = await _verdict(node, context.at(index), {**node.spec.arguments(keywords), **extra})
+        every = node.spec.arguments(keywords)
+        given = {name: value for name, value in every.items() if _checks(node.spec, name)}
+        verdict = await _verdict(node, context.at(index), {**given, **extra})
         if verdict is not True:
             message = str(plain(verdict)) if verdict else ""
-            return tuple(Complaint(call.node, name, message) for name in asked or _some_input(node))
+            return tuple(Complaint(call.node, name, message) for name in given or _some_input(node))
     return ()
 
 

@@ -66,7 +66,7 @@ def test_taken(server: Server, out: dict, text: list[str]):
 
 
 def test_4_the_nodes_own_check_receives_the_dict(server: Server):
-    (error, *_) = ask(
+    (error,) = ask(
         server, {"out": node("Brings", how="by size", **{"how.width": 13, "how.crop": "no"})}
     ).errors("out")
     assert (error["type"], error["details"]) == ("custom_validation_failed", "how - too thin")

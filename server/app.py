@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from nodes.spec import Json, Place, Registry
 from server.api.descriptions import Descriptions
+from server.api.desk import Desk
 from server.api.kept import Kept
 from server.api.library import Library
 from server.api.logs import LogBook
@@ -106,6 +107,7 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
         services.skip,
         only=settings.only_packs,
         publish=services.publish,
+        wonder=services.wonder,
     )
     hashes = ContentHashes(workspace.user / HASHES)
     previews = Previews(workspace, placement.device, Method(settings.preview_method))
@@ -351,7 +353,7 @@ class Server:
         hub = self._hub = Hub(bus, lambda: queue.remaining, understood)
         hashes = Hashes(store.shelf, workspace.user / HASHES)
         self._library = Library(workspace, store.shelf, hashes, hub.tell_all)
-        backend.listen(hub.pass_on)
+        backend.listen(hub.pass_on, Desk(queue, history).answer)
         runner = Runner(
             Surroundings(
                 store=store,

@@ -7,22 +7,27 @@ packs expect is set on them as attributes. Our own code never uses any of this.
 import importlib
 import pkgutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 import nodes as own_nodes
 from nodes.compat import names
-from nodes.compat.names import folder_paths, nodes_face, server_face
+from nodes.compat.names import execution, folder_paths, nodes_face, server_face
 from nodes.compat.places import Places
+from nodes.spec import Json
 
 NOT_ALIASED = frozenset({"nodes_face", "server_face"})
 
 
-def install(places: Places, publish: Callable[[str | int, Any, str | None], None]) -> None:
-    """Set the names up; done again, it starts anew. `publish`: see `PromptServer`."""
+def install(
+    places: Places,
+    publish: Callable[[str | int, Any, str | None], None],
+    wonder: Callable[[str, Sequence[str]], Json],
+) -> None:
+    """Set the names up; done again, it starts anew. `publish`: see `PromptServer`; `wonder`: see `PromptQueue`."""
     folder_paths.configure(places)
-    server_face.PromptServer(publish)
+    server_face.PromptServer(publish, execution.PromptQueue(wonder))
     prefix = f"{names.__name__}."
     for found in pkgutil.walk_packages(names.__path__, prefix):
         face = found.name.removeprefix(prefix)

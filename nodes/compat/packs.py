@@ -3,7 +3,7 @@
 import logging
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -89,6 +89,11 @@ def _tell_nobody(_event: str | int, _data: object, _client: str | None) -> None:
     """No server listens."""
 
 
+def _know_nothing(_about: str, _ids: Sequence[str]) -> Json:
+    """There is no server to ask."""
+    return None
+
+
 class Packs:
     """The community packs of a worker.
 
@@ -100,6 +105,7 @@ class Packs:
         only: names of folders and files that are loaded; None for all.
         patience: seconds a pack may take to import.
         publish: tells clients an event of a pack: its name or number, JSON or bytes, the client's id (None: all).
+        wonder: asks the server about the "queue", the "history" of jobs, or to "clear" or "delete" waiting ones.
         handler_patience: seconds that a pack's prompt handler may take.
     """
 
@@ -113,6 +119,7 @@ class Packs:
         only: Collection[str] | None = None,
         patience: float = 30.0,
         publish: Callable[[str | int, Any, str | None], None] = _tell_nobody,
+        wonder: Callable[[str, Sequence[str]], Json] = _know_nothing,
         handler_patience: float = HANDLER_PATIENCE,
     ) -> None:
         self._registry = registry
@@ -123,12 +130,13 @@ class Packs:
         self._patience = patience
         self._packs: list[_Pack] = []
         self._publish = publish
+        self._wonder = wonder
         self.routes = Routes()
         self.prompt_handlers = PromptHandlers(self._owner, handler_patience)
 
     def load(self) -> tuple[Loaded, ...]:
         """Load every pack: all prestartup scripts first, then the packs by name."""
-        install(self._places, self._publish)
+        install(self._places, self._publish, self._wonder)
         found = [path for path in find(self._places.packs) if self._may_load(path)]
         for path in found:
             if path.is_dir() and path.name not in self._skip:

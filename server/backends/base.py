@@ -3,7 +3,7 @@
 A backend runs one job at a time. Values live in it; only tokens, descriptions and reports cross.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from nodes.spec import Json, NodeSpec, RecordedFile
@@ -19,7 +19,7 @@ from server.graph.host import (
     Said,
     SwitchedOff,
 )
-from server.worker.messages import PackEvent
+from server.worker.messages import PackEvent, Wonder
 from server.worker.parts import PackReport, Registered
 
 __all__ = [
@@ -79,8 +79,8 @@ class Backend(Host, Protocol):
         """What packs have hung on the server; `anew`: the worker is asked, since what was known did not hold."""
         ...
 
-    def listen(self, hear: Callable[[PackEvent], None]) -> None:
-        """From now on `hear` is called, on the event loop, for whatever packs tell clients."""
+    def listen(self, hear: Callable[[PackEvent], None], answer: Callable[[Wonder], Awaitable[Json]]) -> None:
+        """From now on, on the event loop, `hear` is called for whatever packs tell clients, `answer` when they ask."""
         ...
 
     def stop(self) -> None:

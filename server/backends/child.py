@@ -38,11 +38,13 @@ from server.worker.messages import (
     Recall,
     Refused,
     Release,
+    Reply,
     Reported,
     Run,
     Stop,
     Untold,
     Validate,
+    Wonder,
     receive,
     send,
 )
@@ -67,10 +69,6 @@ class _Pending:
     report: Callable[[Report], None] | None
 
 
-def _overhear(_event: PackEvent) -> None:
-    """No client is told."""
-
-
 class Child:
     """A worker process. Made, and used, on one event loop.
 
@@ -78,9 +76,9 @@ class Child:
         factory: furnishes the worker.
         skip: packs not to load, and why.
         on_gone: called on the loop when the process has ended.
+        hear: told, on the loop, what packs tell clients or ask.
         memory: bytes that it may hold; 0: not known.
         sources: models that it is to load when it is ready, as the one before held them.
-        hear: told, on the loop, what packs tell clients.
 
     Attributes:
         ready: done once it is furnished; `BackendLost` if it never was.
@@ -97,9 +95,9 @@ class Child:
         factory: Factory,
         skip: Mapping[str, str],
         on_gone: Callable[["Child"], None],
+        hear: Callable[["Child", PackEvent | Wonder], None],
         memory: int = 0,
         sources: tuple[str, ...] = (),
-        hear: Callable[[PackEvent], None] = _overhear,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self._loop.create_future()
@@ -194,6 +192,10 @@ class Child:
         """Ask it to stop what runs."""
         self._outbox.put(Stop())
 
+    def reply(self, said: Reply) -> None:
+        """Answer what a pack asked."""
+        self._outbox.put(said)
+
     def end_for_stop(self) -> None:
         """Nothing answers Stop: end the process; what ran counts as interrupted."""
         self.end_for(unanswered_stop())
@@ -271,7 +273,7 @@ class Child:
                 log.error("A message of the worker was not understood: %s", error)
             except Exception:
                 log.exception("A message of the worker could not be read.")
-            for _ in filter(lambda message: isinstance(message, Reported | PackEvent), messages):
+            for _ in filter(lambda message: isinstance(message, Reported | PackEvent | Wonder), messages):
                 self._unread.acquire()
             if not self._post(self._take, messages) or over:
                 break
@@ -327,9 +329,9 @@ class Child:
                 pending = self._pending.get(number)
                 if pending and pending.report:
                     pending.report(report)
-            case PackEvent():
+            case PackEvent() | Wonder():
                 self._unread.release()
-                self._hear(message)
+                self._hear(self, message)
             case Answered(number=number, answer=answer):
                 self._settle(number, answer, None)
             case Refused(number=number, message=text):

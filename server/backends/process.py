@@ -6,7 +6,7 @@ A node that crashes, hangs or eats all memory takes that process down and nothin
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -37,10 +37,12 @@ from server.worker.messages import (
     OnPrompt,
     Packs,
     Question,
+    Reply,
     Run,
     Specs,
     Standing,
     Validate,
+    Wonder,
 )
 from server.worker.parts import Factory, Registered
 
@@ -81,6 +83,7 @@ class ProcessBackend:
         self._edition = ""  # of these descriptions
         self._registered = Registered()
         self._hear: Callable[[PackEvent], None] | None = None
+        self._answer: Callable[[Wonder], Awaitable[Json]] | None = None
         self._chores: set[asyncio.Task[None]] = set()
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -216,9 +219,9 @@ class ProcessBackend:
             self._learn(await self._ask_patiently(Specs(refresh=False, known=self._edition)))
         return self._registered
 
-    def listen(self, hear: Callable[[PackEvent], None]) -> None:
-        """Whatever packs tell clients goes to `hear`."""
-        self._hear = hear
+    def listen(self, hear: Callable[[PackEvent], None], answer: Callable[[Wonder], Awaitable[Json]]) -> None:
+        """Whatever packs tell clients goes to `hear`, what they ask to `answer`."""
+        self._hear, self._answer = hear, answer
 
     async def free(self, *, models: bool, results: bool) -> None:
         """Let go of loaded models, of kept results."""
@@ -249,7 +252,7 @@ class ProcessBackend:
     def _launch(self, sources: tuple[str, ...] = ()) -> None:
         self._why_none = None
         self._may_try.set()
-        child = Child(self._factory, self._skip, self._mourn, self._granted(), sources, self._pass_on)
+        child = Child(self._factory, self._skip, self._mourn, self._pass_on, self._granted(), sources)
         self._child = child
         self._begin_chore(self._attend(child))
         self._begin_chore(watch_memory(child, self._most_memory))
@@ -278,9 +281,15 @@ class ProcessBackend:
         if described.specs is not None:
             self._specs, self._edition = described.specs, described.edition
 
-    def _pass_on(self, event: PackEvent) -> None:
-        if self._hear is not None:
-            self._hear(event)
+    def _pass_on(self, child: Child, said: PackEvent | Wonder) -> None:
+        if isinstance(said, Wonder):
+            self._begin_chore(self._reply(child, said))
+        elif self._hear is not None:
+            self._hear(said)
+
+    async def _reply(self, child: Child, wonder: Wonder) -> None:
+        answer = await self._answer(wonder) if self._answer is not None else None
+        child.reply(Reply(wonder.number, answer))
 
     def _mourn(self, child: Child) -> None:
         """A worker is gone: start the next, without the pack whose loading ended it."""

@@ -4,7 +4,7 @@ Stop is asked for, never enforced: a node that hangs keeps its thread, and a nod
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from nodes.spec import Json, NodeSpec, RecordedFile
@@ -21,11 +21,13 @@ from server.backends.base import (
 from server.backends.printed import Printed
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Outcome, Task
+from server.worker.messages import Wonder
 from server.worker.parts import Factory, Registered
 from server.worker.stopping import StopSwitch
 from server.worker.worker import Worker
 
 AHEAD = 64  # nodes
+REPLY = 10.0  # seconds that a pack waits for the server's answer
 
 
 class ThreadBackend:
@@ -37,6 +39,7 @@ class ThreadBackend:
         self._building: asyncio.Task[Worker] | None = None
         self._stop_asked = False
         self._hear: Callable[[PackEvent], None] | None = None
+        self._answer: Callable[[Wonder], Awaitable[Json]] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._printed = (Printed("stdout"), Printed("stderr"))
 
@@ -134,9 +137,9 @@ class ThreadBackend:
         del anew
         return (await self._worker()).described(refresh=False, known="").registered
 
-    def listen(self, hear: Callable[[PackEvent], None]) -> None:
-        """Whatever packs tell clients goes to `hear`."""
-        self._hear = hear
+    def listen(self, hear: Callable[[PackEvent], None], answer: Callable[[Wonder], Awaitable[Json]]) -> None:
+        """Whatever packs tell clients goes to `hear`, what they ask to `answer`."""
+        self._hear, self._answer = hear, answer
 
     async def free(self, *, models: bool, results: bool) -> None:
         """Let go of loaded models, of kept results."""
@@ -151,7 +154,19 @@ class ThreadBackend:
         return await asyncio.to_thread((await self._worker()).standing, files)
 
     def _build(self) -> Worker:
-        return Worker(self._factory, self._switch, _hear_nothing, {}, publish=self._publish)
+        return Worker(
+            self._factory, self._switch, _hear_nothing, {}, publish=self._publish, wonder=self._wonder
+        )
+
+    def _wonder(self, about: str, ids: Sequence[str]) -> Json:
+        answer, loop = self._answer, self._loop
+        if answer is None or loop is None:
+            return None
+
+        async def find() -> Json:
+            return await answer(Wonder(0, about, tuple(ids)))
+
+        return asyncio.run_coroutine_threadsafe(find(), loop).result(REPLY)
 
     def _publish(self, event: str | int, data: "Json | bytes", client: str | None) -> None:
         if self._hear is not None and self._loop is not None:

@@ -3,6 +3,7 @@
 When the server is gone the pipe ends, and the process with it.
 """
 
+import itertools
 import os
 import pickle
 import queue
@@ -10,11 +11,12 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, cast
 
+from nodes.spec import Json
 from server.graph.host import Report
 from server.graph.outcome import Failed
 from server.worker.failures import failure
@@ -47,6 +49,7 @@ from server.worker.messages import (
     Recall,
     Refused,
     Release,
+    Reply,
     Reported,
     Run,
     Specs,
@@ -54,12 +57,15 @@ from server.worker.messages import (
     Stop,
     Untold,
     Validate,
+    Wonder,
     receive,
     send,
 )
 from server.worker.parts import Factory
 from server.worker.stopping import StopSwitch
 from server.worker.worker import Worker
+
+REPLY = 10.0  # seconds that a pack waits for the server's answer
 
 
 class Process:
@@ -84,6 +90,8 @@ class Process:
         self._streams = Streams()
         self._worker: Worker | None = None
         self._questions: queue.SimpleQueue[Ask] = queue.SimpleQueue()
+        self._numbers = itertools.count()
+        self._replies: dict[int, queue.SimpleQueue[Json]] = {}
 
     def serve(self) -> None:
         """Listen until the server closes the pipe; never returns."""
@@ -96,6 +104,8 @@ class Process:
                     elif isinstance(message, Release):
                         if self._worker is not None:
                             self._worker.release(message.results)
+                    elif isinstance(message, Reply):
+                        self._hear(message)
                     elif isinstance(message, Ask):
                         self._take(message)
                     elif isinstance(message, Begin | End):
@@ -118,6 +128,7 @@ class Process:
                 lambda node: self._send(Asking(node)),
                 lambda sources: self._send(Holding(sources)),
                 lambda event, data, client: self._send(PackEvent(event, data, client)),
+                self._wonder,
             )
         except BaseException:  # noqa: BLE001 - whatever it is, without parts there is no worker
             traceback.print_exc()
@@ -193,6 +204,26 @@ class Process:
                 return worker.standing(files)
             case Run() | ChangeTokens() | Recall():
                 raise Untold("This is a job's work, which has a lane of its own.")
+
+    def _wonder(self, about: str, ids: Sequence[str]) -> Json:
+        """Ask the server, and wait.
+
+        Raises:
+            TimeoutError: it does not answer.
+        """
+        number, reply = next(self._numbers), queue.SimpleQueue[Json]()
+        self._replies[number] = reply
+        self._send(Wonder(number, about, tuple(ids)))
+        try:
+            return reply.get(timeout=REPLY)
+        except queue.Empty:
+            self._replies.pop(number, None)
+            raise TimeoutError("The server did not answer a pack's question.") from None
+
+    def _hear(self, reply: Reply) -> None:
+        waiting = self._replies.pop(reply.number, None)
+        if waiting is not None:
+            waiting.put(reply.answer)
 
     def _report(self, number: int, report: Report) -> None:
         self._send(Reported(number, report))

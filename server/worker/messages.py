@@ -150,6 +150,14 @@ class Close:
     """End the process."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server says to a `Wonder`."""
+
+    number: int
+    answer: Json
+
+
 # --- from the worker ------------------------------------------------------------------------------------------------
 
 
@@ -240,6 +248,15 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Beat:
     """After Stop: something still reaches its checks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wonder:
+    """A pack asks the server, and waits: how the "queue" stands, the "history" (of these ids), or to "clear", "delete"."""
+
+    number: int
+    about: str
+    ids: tuple[str, ...] = ()
 
 
 class Untold(Exception):

@@ -30,6 +30,9 @@ class PackReport:
 # Tells clients an event of a pack: its name (data is JSON) or number (bytes), the client's id (None: all of them).
 Publish: TypeAlias = "Callable[[str | int, Json | bytes, str | None], None]"
 
+# Asks the server about something, of jobs with these ids, and waits for what it says.
+Inquire: TypeAlias = "Callable[[str, Sequence[str]], Json]"
+
 
 @dataclass(frozen=True, slots=True)
 class Registered:
@@ -50,6 +53,11 @@ def _tell_nobody(_event: str | int, _data: "Json | bytes", _client: str | None) 
     """No client listens."""
 
 
+def _know_nothing(_about: str, _ids: Sequence[str]) -> Json:
+    """There is no server to ask."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What a worker offers to those who furnish it.
@@ -59,12 +67,14 @@ class Services:
         announce: say which pack is about to be loaded; if that ends the process, the next worker skips it.
         skip: packs that ended a worker, and how, by name.
         publish: tell clients what a pack says.
+        wonder: ask the server and wait, see `messages.Wonder`. Raises `TimeoutError` if it does not answer.
     """
 
     check_stop: Callable[[], None]
     announce: Callable[[str], None]
     skip: Mapping[str, str] = field(default_factory=dict[str, str])
     publish: Publish = _tell_nobody
+    wonder: Inquire = _know_nothing
 
 
 @dataclass(frozen=True, slots=True)

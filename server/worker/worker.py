@@ -34,7 +34,7 @@ from server.worker.invoke import Invocation
 from server.worker.lanes import Lanes
 from server.worker.messages import Described, Recall, Recalled
 from server.worker.outputs import Outputs
-from server.worker.parts import Factory, PackReport, Publish, Services, WorkerParts
+from server.worker.parts import Factory, Inquire, PackReport, Publish, Services, WorkerParts
 from server.worker.questions import change_token, complaints
 from server.worker.recalling import Answerer
 from server.worker.room import AGAIN, Room, told
@@ -65,6 +65,11 @@ def _untold(_event: str | int, _data: "Json | bytes", _client: str | None) -> No
     """No client listens."""
 
 
+def _unknown(_about: str, _ids: Sequence[str]) -> Json:
+    """There is no server to ask."""
+    return None
+
+
 class Worker:
     """Built once per process (or per test); its methods may be called from any thread.
 
@@ -75,7 +80,7 @@ class Worker:
         skip: packs not to load, and why.
         asking: told the id of each node before it is asked about its inputs.
         holding: told which models are loaded, when that changes.
-        publish: see `Services`.
+        publish, wonder: see `Services`.
     """
 
     def __init__(
@@ -87,11 +92,12 @@ class Worker:
         asking: Callable[[NodeId], None] = _unasked,
         holding: Callable[[tuple[str, ...]], None] = _unheld,
         publish: Publish = _untold,
+        wonder: Inquire = _unknown,
     ) -> None:
         self._switch = switch
         self._asking_node = asking
         self._holding, self._sources = holding, ()
-        self._parts: WorkerParts = factory.build(Services(switch.check, announce, skip, publish))
+        self._parts: WorkerParts = factory.build(Services(switch.check, announce, skip, publish, wonder))
         self._packs: tuple[PackReport, ...] = tuple(self._parts.load_packs())
         self._name = secrets.token_hex(4)
         self._outputs = _outputs(self._parts, self._name)

@@ -285,6 +285,7 @@ def build_with_packs(settings: object, services: Services) -> WorkerParts:
         services.skip,
         only=settings.only_packs,
         publish=services.publish,
+        wonder=services.wonder,
         handler_patience=2.0,
     )
     return WorkerParts(

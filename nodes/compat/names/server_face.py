@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from nodes.compat import current
+from nodes.compat.names.execution import PromptQueue
 from nodes.spec import plain
 
 __all__ = ["BinaryEventTypes", "PromptServer", "web"]
@@ -42,9 +43,15 @@ class PromptServer:
 
     instance: ClassVar["PromptServer"]
 
-    def __init__(self, publish: Callable[[str | int, Any, str | None], None] = _nobody) -> None:
+    def __init__(
+        self,
+        publish: Callable[[str | int, Any, str | None], None] = _nobody,
+        prompt_queue: PromptQueue | None = None,
+    ) -> None:
         PromptServer.instance = self
         self.publish = publish
+        self.prompt_queue = prompt_queue or PromptQueue()
+        self.messages: asyncio.Queue[Any] = asyncio.Queue()
         self.app = web.Application(client_max_size=0)  # the server has a limit of its own
         self.routes = web.RouteTableDef()
         self.supports: list[str] = []
@@ -118,6 +125,12 @@ class PromptServer:
         words = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
         job = getattr(self, "last_prompt_id", "")
         self.publish(BinaryEventTypes.TEXT, {"job": job, "node": str(node_id), "text": words}, sid)
+
+    def get_queue_info(self) -> dict[str, Any]:
+        return {"exec_info": {"queue_remaining": self.prompt_queue.get_tasks_remaining()}}
+
+    def queue_updated(self) -> None:
+        self.send_sync("status", {"status": self.get_queue_info()})
 
     # --- prompts --------------------------------------------------------------------------------------------------
 

@@ -74,7 +74,16 @@ class Tells:
         return {"ui": {"text": [str(instance.a_packs_own_attribute)]}}
 
 
-NODE_CLASS_MAPPINGS = {"HostedTells": Tells}
+class Asks(Tells):
+    """Shows how the queue stands while it runs."""
+
+    def run(self, marker):
+        running, waiting = instance.prompt_queue.get_current_queue()
+        told = [item[1] for item in running], len(waiting), instance.prompt_queue.get_tasks_remaining()
+        return {"ui": {"text": [*told, running[0][2]["7"]["class_type"]]}}
+
+
+NODE_CLASS_MAPPINGS = {"HostedTells": Tells, "HostedAsks": Asks}
 
 
 # --- routes ---------------------------------------------------------------------------------------------------------
@@ -118,6 +127,19 @@ async def elsewhere(request):
 async def tells(request):
     await instance.send("hosted.route", {"client": request.query["to"]}, request.query["to"])
     return web.Response()
+
+
+@routes.get("/hosted/withdraw/{id}")
+async def withdraw(request):
+    gone = instance.prompt_queue.delete_queue_item(lambda item: item[1] == request.match_info["id"])
+    return web.json_response({"gone": gone, **instance.get_queue_info()})
+
+
+@routes.get("/hosted/wipe")
+async def wipe(request):
+    instance.prompt_queue.wipe_queue()
+    done = instance.prompt_queue.get_history(max_items=1)
+    return web.json_response({"done": list(done), **instance.get_queue_info()})
 
 
 @routes.get("/queue")

@@ -79,7 +79,7 @@ def test_inputs_that_bring_others_are_described(described: Mapping[str, Any]):
 
 def test_a_broken_schema_keeps_no_other_node_out(server: Server, described: Mapping[str, Any]):
     (pack,) = (pack for pack in server.get("/api/weft/packs") if pack["name"] == "newer")
-    assert pack["ok"] and "NewerBroken" not in described and len(pack["nodes"]) == 7
+    assert pack["ok"] and "NewerBroken" not in described and len(pack["nodes"]) == 8
     assert "more than one input with the id a" in pack["error"]["message"]
 
 
@@ -151,6 +151,14 @@ def test_what_execute_may_return(server: Server, what: str, text: list[str] | No
         data["exception_message"] for event, data in entry["status"]["messages"] if event == "execution_error"
     ]
     assert (error is None and not failures) or error in failures[0]
+
+
+def test_what_is_not_there_yet_is_told_when_it_is_used(server: Server, described: Mapping[str, Any]):
+    kind, options = described["NewerFilms"]["input"]["required"]["container"]
+    assert (kind, options["options"], options["default"]) == ("COMBO", ["auto", "mp4", "mkv", "webm"], "mp4")
+    entry = server.run({"x": node("NewerFilms", container="mp4"), "out": node("Show", value=["x", 0])})
+    (error,) = [data for event, data in entry["status"]["messages"] if event == "execution_error"]
+    assert "Weft has no VideoFromComponents yet" in error["exception_message"]
 
 
 def test_pictures_that_are_shown_lie_in_temp(server: Server):

@@ -1,7 +1,7 @@
 """Nodes with schemas: every kind of input that brings others, hidden values, lazy inputs, graphs, blockers."""
 
 import torch
-from comfy_api.latest import IO, ComfyExtension, io, ui
+from comfy_api.latest import IO, UI, ComfyExtension, Input, InputImpl, Types, io, ui
 from comfy_execution.graph_utils import GraphBuilder
 
 NUMBERS = io.Autogrow.TemplatePrefix(io.Int.Input("number", default=0), "n", min=2, max=5)
@@ -164,13 +164,28 @@ class Broken(io.ComfyNode):
         return io.Schema(node_id="NewerBroken", inputs=[io.Int.Input("a"), io.Float.Input("a")])
 
 
+class Films(io.ComfyNode):
+    """Needs what is not there yet."""
+
+    @classmethod
+    def define_schema(cls):
+        kinds = io.Combo.Input("container", options=Types.VideoContainer, default=Types.VideoContainer.MP4)
+        return io.Schema(node_id="NewerFilms", inputs=[kinds], outputs=[io.Video.Output()])
+
+    @classmethod
+    def execute(cls, container) -> Input.Video:
+        assert UI is ui
+        parts = Types.VideoComponents(images=torch.zeros(1, 8, 8, 3), frame_rate=24)
+        return io.NodeOutput(InputImpl.VideoFromComponents(parts))
+
+
 class Extension(ComfyExtension):
     async def on_load(self):
         LOADED.append(True)
 
     async def get_node_list(self):
         assert LOADED
-        return [Everything, Brings, Hides, Waits, Becomes, Gives, Draws, Broken]
+        return [Everything, Brings, Hides, Waits, Becomes, Gives, Draws, Films, Broken]
 
 
 async def comfy_entrypoint():

@@ -1,6 +1,7 @@
 """`comfy_api.latest`."""
 
 from nodes.compat.names.comfy_api.latest import io, ui
+from nodes.compat.names.comfy_api.latest.values import Input, InputImpl, Types
 
 IO, UI = io, ui
 
@@ -15,4 +16,4 @@ class ComfyExtension:
         raise NotImplementedError
 
 
-__all__ = ["IO", "UI", "ComfyExtension", "io", "ui"]
+__all__ = ["IO", "UI", "ComfyExtension", "Input", "InputImpl", "Types", "io", "ui"]

@@ -79,11 +79,6 @@ class ImageSaveHelper:
             results.append(SavedResult(file, subfolder, kind))
         return results
 
-    @classmethod
-    def get_save_images_ui(cls, images, filename_prefix, cls_=None, compress_level=4, **more):
-        cls_ = more.get("cls", cls_)
-        return SavedImages(cls.save_images(images, filename_prefix, FolderType.output, cls_, compress_level))
-
 
 class PreviewImage(_Shown):
     def __init__(self, image, animated=False, cls=None, **_more):

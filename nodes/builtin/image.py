@@ -16,7 +16,6 @@ OutputUpload = Annotated[
         bare=False,
         extra={
             "image_upload": True,
-            "image_folder": "output",
             "remote": {
                 "route": "/internal/files/output",
                 "refresh_button": True,
@@ -45,6 +44,16 @@ def file_exists(ctx: Context, image: str | None = None) -> bool | str:
     except NodeError:
         return f"Invalid image file: {image}"
     return True
+
+
+def output_token(ctx: Context, image: str | None = None) -> str:
+    """As `file_token`, for a name of the output folder."""
+    return file_token(ctx, in_output(image or ""))
+
+
+def output_exists(ctx: Context, image: str | None = None) -> bool | str:
+    """As `file_exists`, for a name of the output folder."""
+    return file_exists(ctx, None if image is None else in_output(image))
 
 
 @node("LoadImage", name="Load Image", category="image", change_token=file_token, validate=file_exists)
@@ -92,12 +101,12 @@ def preview_image(
     name="Load Image (from Outputs)",
     category="image",
     experimental=True,
-    change_token=file_token,
-    validate=file_exists,
+    change_token=output_token,
+    validate=output_exists,
 )
 def load_image_output(ctx: Context, image: OutputUpload) -> tuple[ImageOut, MaskOut]:
     """A picture from the output folder, and its transparency as a mask. The list shows the newest first."""
-    return picture_files.read(ctx.files.picture(image))
+    return picture_files.read(ctx.files.picture(in_output(image)))
 
 
 @node("MaskPreview", name="Preview Mask", category="mask", output=True)
@@ -105,6 +114,11 @@ def mask_preview(ctx: Context, mask: MaskIn, prompt: Prompt = None, extra_pnginf
     """Show a mask on the node, in gray; it goes to the temporary folder."""
     picture = mask.reshape(-1, *mask.shape[-2:], 1).expand(-1, -1, -1, 3)
     return preview(ctx, picture, prompt, extra_pnginfo)
+
+
+def in_output(name: str) -> str:
+    """A picture's name; one that says no folder lies in that of outputs, whose list names its files so."""
+    return name if name.endswith("]") else f"{name} [{Place.OUTPUT}]"
 
 
 def preview(

@@ -7,7 +7,7 @@ import torch
 from nodes.builtin.image_scale import scaled
 from nodes.builtin.kinds import ImageIn, ImageOut
 from nodes.diffusion.pictures.blending import MODES, blended
-from nodes.diffusion.pictures.colour import from_yuv, matched_channels, to_yuv
+from nodes.diffusion.pictures.colour import from_yuv, matched_channels, to_yuv, with_colours_of
 from nodes.diffusion.pictures.filters import filtered, gaussian, sharpening
 from nodes.diffusion.pictures.morphology import OPERATIONS
 from nodes.diffusion.pictures.quantize import DITHERS, all_quantized
@@ -107,6 +107,25 @@ def morphology(
     return OPERATIONS[operation](image.movedim(-1, 1), kernel_size).movedim(1, -1)
 
 
+@node("WeftMatchColours", name="Match Colours", category="image/postprocessing")
+def match_colours(
+    ctx: Context,
+    image: ImageIn,
+    reference: ImageIn,
+    amount: Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.01)] = 1.0,
+) -> ImageOut:
+    """Give pictures the brightness, contrast and tint of another, as far as `amount` says.
+
+    The reference is a single picture, or one for each.
+    """
+    if len(reference) not in (1, len(image)):
+        raise NodeError(
+            f"image holds {len(image)} pictures and reference {len(reference)}.",
+            "Give reference a single picture, or one for each.",
+        )
+    return with_colours_of(image, reference, amount)
+
+
 @node("ImageRGBToYUV", category="image/batch")
 def image_rgb_to_yuv(
     ctx: Context, image: ImageIn
@@ -133,6 +152,7 @@ NODES = (
     image_blur,
     image_sharpen,
     image_quantize,
+    match_colours,
     morphology,
     image_rgb_to_yuv,
     image_yuv_to_rgb,

@@ -9,7 +9,16 @@ import torch
 from PIL import Image as Pillow
 
 from nodes.builtin import picture_files
-from nodes.builtin.image import file_exists, load_image, load_image_mask, preview_image, save_image
+from nodes.builtin.image import (
+    file_exists,
+    load_image,
+    load_image_mask,
+    load_image_output,
+    mask_preview,
+    output_exists,
+    preview_image,
+    save_image,
+)
 from nodes.spec import Context, NodeError, Result
 from server.workspace import Workspace
 from tests.builtin.surroundings import Surroundings
@@ -125,3 +134,20 @@ def test_a_changed_file_has_another_token(ctx: Surroundings):
 
 def test_the_surroundings_of_tests_are_a_context(ctx: Surroundings):
     assert isinstance(ctx, Context)
+
+
+def test_a_picture_of_the_output_folder_is_found_with_and_without_its_folder_said(ctx: Surroundings):
+    save_image.run(ctx, images=torch.full((1, 4, 5, 3), 0.5), filename_prefix="a")
+    for name in ("a_00001_.png", "a_00001_.png [output]"):
+        assert output_exists(ctx, image=name) is True
+        picture, _ = load_image_output.run(ctx, image=name)  # type: ignore[misc]
+        assert picture.shape == (1, 4, 5, 3)
+    assert output_exists(ctx, image="gone.png") == "Invalid image file: gone.png [output]"
+
+
+def test_a_mask_is_shown_in_gray(ctx: Surroundings):
+    result = mask_preview.run(ctx, mask=torch.full((2, 4, 5), 0.5))
+    assert isinstance(result, Result) and result.ui is not None
+    assert [entry["type"] for entry in result.ui["images"]] == ["temp", "temp"]  # type: ignore[index, call-overload]
+    with Pillow.open(ctx.files.root / "temp" / result.ui["images"][0]["filename"]) as opened:  # type: ignore[index, call-overload]
+        assert opened.getpixel((0, 0)) == (127, 127, 127)

@@ -8,7 +8,14 @@ from nodes.diffusion.batches import held, regrouped, repeated
 from nodes.diffusion.eight_bit import average_hash, from_pillow, similarity, to_pillow
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.pictures.blending import MODES, OPERATORS, blended, composited
-from nodes.diffusion.pictures.colour import from_packed, from_yuv, packed, to_yuv, without_alpha
+from nodes.diffusion.pictures.colour import (
+    from_packed,
+    from_yuv,
+    packed,
+    to_yuv,
+    with_colours_of,
+    without_alpha,
+)
 from nodes.diffusion.pictures.filters import filtered, gaussian, sharpening
 from nodes.diffusion.pictures.layout import (
     feathered,
@@ -151,6 +158,16 @@ def test_luma_and_chroma_lead_back():
     assert torch.allclose(from_yuv(*to_yuv(image)), image, atol=1e-6)
     luma, blue, red = to_yuv(torch.full((1, 1, 1, 3), 0.4))
     assert (luma.item(), blue.item(), red.item()) == pytest.approx((0.4, 0.5, 0.5))
+
+
+def test_a_picture_takes_on_the_colours_of_another_as_far_as_said():
+    image, reference = noise(2, 12, 10, 4) * 0.2 + 0.4, noise(1, 8, 8, 3) * 0.1 + 0.5
+    made = with_colours_of(image, reference, 1.0)
+    for plane, wanted in zip(to_yuv(made), to_yuv(reference), strict=True):
+        assert torch.allclose(plane.mean((1, 2)), wanted.mean((1, 2)).expand(2), atol=1e-4)
+        assert torch.allclose(plane.std((1, 2)), wanted.std((1, 2)).expand(2), atol=1e-4)
+    assert torch.equal(made[..., 3], image[..., 3])
+    assert torch.equal(with_colours_of(image, reference, 0.0), image)
 
 
 def test_a_packed_colour_leads_back():

@@ -33,7 +33,7 @@ def replay(server: Server, cases: list[dict[str, Any]], folder: Path) -> str:
 def test_nodes_without_models(server: Server, tmp_path: Path):
     here = set(server.get("/object_info"))
     cases = [case for case in recorded("nodes_plain") if case["node"] in here]
-    assert len(cases) >= 240
+    assert len(cases) >= 320
     said = replay(server, cases, tmp_path)
     assert f"passed {len(cases)} of {len(cases)} cases" in said, said
 

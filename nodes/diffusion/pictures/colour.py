@@ -34,6 +34,24 @@ def from_yuv(luma: Tensor, blue_chroma: Tensor, red_chroma: Tensor) -> AnyImage:
     return torch.stack((luma + red_shift, green, luma + blue_shift), dim=-1).clamp(0, 1)
 
 
+def with_colours_of(image: AnyImage, reference: AnyImage, amount: float) -> AnyImage:
+    """A picture whose luma and chromas get the means and spreads of another's, cut to 0..1; a fourth channel stays.
+
+    Source: Reinhard et al. 2001, "Color transfer between images", with this module's axes for theirs.
+
+    Args:
+        reference: a single picture, or one for each.
+        amount: 0 changes nothing, 1 all.
+    """
+    moved: list[Tensor] = []
+    for plane, wanted in zip(to_yuv(image), to_yuv(reference), strict=True):
+        own_mean, mean = plane.mean((1, 2), keepdim=True), wanted.mean((1, 2), keepdim=True)
+        own_spread, spread = plane.std((1, 2), keepdim=True), wanted.std((1, 2), keepdim=True)
+        moved.append((plane - own_mean) / own_spread.clamp(min=1e-6) * spread + mean)
+    mixed = image[..., :3] * (1 - amount) + from_yuv(*moved) * amount
+    return torch.cat((mixed, image[..., 3:]), dim=-1)
+
+
 def without_alpha(image: AnyImage) -> tuple[AnyImage, AnyMask]:
     """The three colours, and a mask that is 1 where the picture is transparent."""
     if image.shape[-1] > 3:

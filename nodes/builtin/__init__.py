@@ -38,6 +38,8 @@ from nodes.builtin import (
     sampling,
     switches,
     text,
+    text_families,
+    text_loaders,
     vae,
     words,
 )
@@ -46,7 +48,9 @@ from nodes.spec import Node
 MODULES = (
     loaders,
     lora,
+    text_loaders,
     text,
+    text_families,
     conditioning,
     conditioning_sets,
     conditioning_models,

@@ -7,6 +7,7 @@ from itertools import pairwise
 from nodes.builtin.embeddings import embeddings
 from nodes.builtin.models import models, there
 from nodes.diffusion.pool import Session
+from nodes.diffusion.text import Prompts
 from nodes.diffusion.values import Clip, Cond, Conditioning, Span
 from nodes.spec import Context
 
@@ -14,7 +15,7 @@ NOTHING: Mapping[str, object] = {}
 
 
 def encoded(
-    ctx: Context, clip: Clip | None, prompt: str, extra: Mapping[str, object] = NOTHING
+    ctx: Context, clip: Clip | None, prompt: str | Prompts, extra: Mapping[str, object] = NOTHING
 ) -> Conditioning:
     """What a prompt says, and `extra` beside it: one condition, or one for each strength of scheduled hooks.
 
@@ -40,7 +41,7 @@ def encoded(
     return tuple(replace(cond, hooks=carried).with_extra(extra) for cond in made)
 
 
-def _read(ctx: Context, loaded: Session, clip: Clip, prompt: str, share: float = 0.0) -> Cond:
+def _read(ctx: Context, loaded: Session, clip: Clip, prompt: str | Prompts, share: float = 0.0) -> Cond:
     if clip.hooks is not None:
         clip = replace(clip, patches=(*clip.patches, *clip.hooks.at(share)))
     read = loaded.encode(clip, prompt, embeddings(ctx))

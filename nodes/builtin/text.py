@@ -1,11 +1,16 @@
 """Prompts: read by the text encoder, and how deep into it to look."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
+
+import torch
 
 from nodes.builtin.encoding import encoded
 from nodes.builtin.kinds import ClipIn, ClipOut, ConditioningIn, ConditioningOut, Prompt
 from nodes.builtin.models import there
+from nodes.diffusion.text import Part, scheduled
+from nodes.diffusion.values import Conditioning, Span
 from nodes.spec import Combo, Context, Int, node
 
 # As published with Lumina-Image 2.0 (Qin et al. 2025, arXiv:2503.21758).
@@ -61,8 +66,38 @@ def clip_text_encode_lumina2(
     return encoded(ctx, clip, f"{SYSTEM_PROMPTS[system_prompt]} <Prompt Start> {user_prompt}")
 
 
+@node("WeftScheduledPrompt", name="Prompt with Schedule", category="conditioning")
+def scheduled_prompt(
+    ctx: Context,
+    text: Prompt,
+    clip: ClipIn,
+    steps: Annotated[int, Int(minimum=1, maximum=10000)] = 20,
+) -> ConditioningOut:
+    """A prompt that changes over the run: `[cat:dog:0.5]`, `[cat|dog]` by turns, `AND`, `BREAK`.
+
+    Shares of the run are those of Set Timestep Range; `steps`, as on the sampler, is for what is said in steps.
+    """
+    parts = scheduled(text, steps)
+    read = {chunk: encoded(ctx, clip, chunk) for part in parts for chunk in part.chunks}
+    return tuple(cond for part in parts for cond in _during(part, [read[chunk] for chunk in part.chunks]))
+
+
+def _during(part: Part, chunks: Sequence[Conditioning]) -> Conditioning:
+    """A part's chunks as one, for its share of the run."""
+    joined = chunks[0]
+    for later in chunks[1:]:
+        joined = tuple(
+            replace(cond, context=torch.cat((cond.context, more.context), 1))
+            for cond, more in zip(joined, later, strict=True)
+        )
+    span = None if part.span == Span() else part.span
+    strength = None if part.weight == 1.0 else part.weight
+    return tuple(replace(cond, span=span, strength=strength) for cond in joined)
+
+
 NODES = (
     clip_text_encode,
+    scheduled_prompt,
     clip_set_last_layer,
     clip_text_encode_controlnet,
     clip_text_encode_pixart_alpha,

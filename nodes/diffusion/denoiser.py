@@ -72,11 +72,25 @@ class NetworkInputs:
         pooled: the text as one vector, Float[batch feature].
         sides: to which side of guidance each equal part of the batch belongs (0 positive, 1 negative); empty if unknown.
         conds: which condition each equal part is for, by any number that stays the same through a run; empty if unknown.
+        joined: further channels of the latents, Float[batch channel height width]; the network's `LatentFormat` says
+            how many it has.
+        sizes: of the picture that the model imagines, in pixels: height, width, what is cut off above and at the left,
+            height and width asked for. Float[batch 6].
+        beauty: how beautiful people would find it, 0 to 10, Float[batch].
+        guidance: how closely to follow the text, for networks that were trained with it, Float[batch].
+        references: latents of pictures to refer to, at the model's scale, each Float[batch channel height width].
+        token_mask: which tokens of the context count, [batch token].
     """
 
     pooled: Tensor | None = None
     sides: tuple[int, ...] = ()
     conds: tuple[int, ...] = ()
+    joined: Tensor | None = None
+    sizes: Tensor | None = None
+    beauty: Tensor | None = None
+    guidance: Tensor | None = None
+    references: tuple[Tensor, ...] = ()
+    token_mask: Tensor | None = None
 
 
 NO_INPUTS = NetworkInputs()

@@ -52,3 +52,22 @@ class PartMissing(DiffusionError):
 
     def __init__(self, path: Path, part: str, loader: str) -> None:
         super().__init__(f"{path.name} holds no {part}.", f"Load one with {loader} and connect that.")
+
+
+class ContextMismatch(DiffusionError):
+    """A prompt was read for another family of models than the one that it shall steer."""
+
+    def __init__(self, given: int, wanted: int) -> None:
+        families = {
+            768: "Stable Diffusion 1",
+            1024: "Stable Diffusion 2",
+            1280: "the Stable Diffusion XL refiner",
+            2048: "Stable Diffusion XL",
+            4096: "Stable Diffusion 3, Flux or another model that reads T5",
+        }
+        ours = families.get(wanted, f"{wanted} features a token")
+        theirs = families.get(given, f"{given} features a token")
+        super().__init__(
+            f"The prompt was read for {theirs}, and the model reads text for {ours}.",
+            "Connect the CLIP of the same checkpoint as the model to the node that reads the prompt.",
+        )

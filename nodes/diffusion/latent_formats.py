@@ -44,6 +44,7 @@ class LatentFormat:
         preview: a linear map to colours, Float[channel 3], for previews; None if there is none. `preview_bias`: Float[3].
         pixels: side of the picture square that one latent stands for.
         small_decoder: name of the file of a small decoder for previews; empty if there is none.
+        joined: channels that a network reads beside those of its latents (a mask, a picture to edit).
     """
 
     channels: int = 4
@@ -56,6 +57,7 @@ class LatentFormat:
     mean: Tensor | None = None
     deviation: Tensor | None = None
     small_decoder: str = field(default="", kw_only=True)
+    joined: int = field(default=0, kw_only=True)
 
     def to_model(self, latents: Tensor) -> Tensor:
         """From the VAE's scale to the model's."""

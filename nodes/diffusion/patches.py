@@ -41,6 +41,13 @@ PARTS = {
 }
 NETWORK_PREFIXES = ("lora_unet_", "unet.", "diffusion_model.")
 TEXT_PREFIXES = ("lora_te_", "lora_te1_", "text_encoder.")
+# Of several text encoders, by the field's names for them; those of others have no LoRAs that are met.
+TEXTS_PREFIXES: Mapping[str, Sequence[str]] = {
+    "l": TEXT_PREFIXES,
+    "h": TEXT_PREFIXES,
+    "g": ("lora_te2_", "text_encoder_2."),
+    "t5xxl": ("lora_te3_", "text_encoder_3."),
+}
 SEPARATORS = re.compile(r"[._]")
 
 
@@ -212,6 +219,37 @@ class Patcher:
                     SEPARATORS.sub("_", name.removesuffix(".0")),
                     name,
                 )  # as the first LoRA trainers called it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patchers:
+    """Several networks of one file, changed together: as `Patcher`."""
+
+    parts: Sequence[Patcher]
+
+    def put_on(self, files: Sequence[Strong]) -> None:
+        """Change all of them. Raises as `Patcher.put_on`; nothing is on any of them then."""
+        try:
+            for part in self.parts:
+                part.put_on(files)
+        except CheckpointUnknown:
+            self.take_off()
+            raise
+
+    def take_off(self) -> None:
+        """Give the original weights back, bit for bit."""
+        for part in self.parts:
+            part.take_off()
+
+    @property
+    def size(self) -> int:
+        """Bytes that the kept originals take."""
+        return sum(part.size for part in self.parts)
+
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        """Names in files that were meant for one of these networks, and which it does not have."""
+        return tuple(name for part in self.parts for name in part.unmatched)
 
 
 def _product(parts: Mapping[str, Tensor]) -> Tensor | None:

@@ -10,7 +10,7 @@ are put on.
 
 import gc
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -38,19 +38,21 @@ from nodes.diffusion.models.load import (
     weights_needed,
 )
 from nodes.diffusion.models.network import UnetNetwork
+from nodes.diffusion.models.text import TextStack
 from nodes.diffusion.patches import (
     NETWORK_PREFIXES,
-    TEXT_PREFIXES,
+    TEXTS_PREFIXES,
     LoraFile,
     Patcher,
+    Patchers,
     Strong,
     read_lora,
 )
-from nodes.diffusion.text import Encoding, FindVectors, TextEncoder
+from nodes.diffusion.text import Encoder, Encoding, FindVectors, Prompts, Reading, read_prompt
 from nodes.diffusion.vae import PixelCoder, VaeCoder
 from nodes.diffusion.values import PIXEL_SPACE, CheckpointRef, Clip, ControlNet, LoraPatch, Model, Vae
 
-Loaded = UnetNetwork | TextEncoder | VaeCoder | LoadedControl
+Loaded = UnetNetwork | TextStack | VaeCoder | LoadedControl
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +63,7 @@ class _Kept:
     source: CheckpointRef
     loaded: Loaded
     gate: Gate
-    patcher: Patcher | None
+    patcher: Patcher | Patchers | None
     patches: tuple[LoraPatch, ...] = ()
     users: int = 0
 
@@ -250,7 +252,7 @@ class _Build:
     """How a part is made, and what puts changes on it."""
 
     load: Callable[[Placement], Loaded]
-    patcher: Callable[[Loaded], Patcher | None] = lambda _loaded: None
+    patcher: Callable[[Loaded], Patcher | Patchers | None] = lambda _loaded: None
 
 
 @dataclass(slots=True, eq=False)
@@ -282,23 +284,23 @@ class Session:
         network, said = cast("UnetNetwork", kept.loaded), model.settings.parametrisation
         return replace(network, parametrisation=Parametrisation(said)) if said else network
 
-    def text(self, clip: Clip) -> TextEncoder:
-        """The text encoder of a recipe; its layer is for `encode` to choose. Errors as `network`."""
-        path = clip.checkpoint.path
-        build = _Build(
-            lambda placement: load_text(path, placement),
-            lambda loaded: Patcher(module_of(loaded), TEXT_PREFIXES, text_aliases(module_of(loaded))),
-        )
-        return cast("TextEncoder", self._take(Part.TEXT, clip.checkpoint, clip.patches, build).loaded)
+    def text(self, clip: Clip) -> Mapping[str, Encoder]:
+        """The text encoders of a recipe, by the names that the field has for them. Errors as `network`."""
+        encoders: dict[str, Encoder] = {}
+        for file in (clip.checkpoint, *clip.others):
+            build = _Build(partial(load_text, file.path), _text_patchers)
+            kept = self._take(Part.TEXT, file, clip.patches, build)
+            encoders |= cast("TextStack", kept.loaded).encoders
+        return encoders
 
-    def encode(self, clip: Clip, prompt: str, find: FindVectors | None = None) -> Encoding:
-        """A prompt as a recipe's text encoder reads it. Errors as `network`.
+    def encode(self, clip: Clip, prompt: str | Prompts, find: FindVectors | None = None) -> Encoding:
+        """A prompt as a recipe's text encoders read it together. Errors as `network`.
 
         Args:
-            find: learned vectors by the name that a prompt calls them, for an encoder by its name ("l").
+            find: learned vectors by the name that a prompt calls them.
         """
-        known = None if find is None else partial(find, encoder="l")
-        return self.text(clip).encode(prompt, clip.last_layer, known)
+        prompts = Prompts(prompt) if isinstance(prompt, str) else prompt
+        return read_prompt(clip.kind, Reading(self.text(clip), prompts, clip.last_layer, find, clip.padding))
 
     def vae(self, vae: Vae) -> VaeCoder | PixelCoder:
         """The autoencoder of a recipe. Errors as `network`."""
@@ -338,3 +340,12 @@ class Session:
         names = ", ".join(sorted({patch.file.path.name for patch in patches}))
         count, first = len(kept.patcher.unmatched), kept.patcher.unmatched[0]
         self.warnings.append(f"{names}: {count} changes fit nothing in this model ({first} first).")
+
+
+def _text_patchers(loaded: Loaded) -> Patchers:
+    """What puts changes on each text encoder of a file that LoRAs have a name for."""
+    encoders = cast("TextStack", loaded).encoders
+    parts = (
+        (encoder.model, TEXTS_PREFIXES[name]) for name, encoder in encoders.items() if name in TEXTS_PREFIXES
+    )
+    return Patchers([Patcher(model, prefixes, text_aliases(model)) for model, prefixes in parts])

@@ -11,6 +11,7 @@ from torch import Tensor
 from nodes.diffusion.values import Area, Cond, Conditioning, Latents
 
 FEATHER = 8  # latents
+SMALLEST = 8  # latents of a side of a mask's bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,24 @@ def rectangle(area: Area | None, height: int, width: int) -> Rectangle:
     return Rectangle(top, left, min(top + tall, height), min(left + wide, width))
 
 
+def bounded(cond: Cond, height: int, width: int) -> Cond:
+    """The condition with its mask's bounds as its area, where it is so set: at least 8 latents a side."""
+    if cond.mask is None or not cond.to_bounds:
+        return cond
+    drawn = scaled_mask(cond.mask, height, width).abs().amax(dim=0)
+    rows, columns = drawn.amax(dim=1).nonzero(), drawn.amax(dim=0).nonzero()
+    if not len(rows):
+        return replace(cond, area=Area(SMALLEST, SMALLEST, 0, 0))
+    top, left = int(rows[0]), int(columns[0])
+    tall, wide = int(rows[-1]) - top + 1, int(columns[-1]) - left + 1
+    return replace(cond, area=Area(max(SMALLEST, tall), max(SMALLEST, wide), top, left))
+
+
 def matched(conditioning: Conditioning, others: Conditioning, height: int, width: int) -> Conditioning:
     """One side's conditions, with one more for each rectangle that only the other side names.
 
-    Each rectangle is thus guided from and to something: what the smallest of our conditions around it says.
+    Each rectangle is thus guided from and to something: what the smallest of our conditions around it says, as strongly
+    and as long as the other side's.
     """
     places = [rectangle(cond.area, height, width) for cond in conditioning]
     added: list[Cond] = []
@@ -59,8 +74,8 @@ def matched(conditioning: Conditioning, others: Conditioning, height: int, width
         around = [index for index, ours in enumerate(places) if ours.holds(place)]
         if other.area is None or place in places or not around:
             continue
-        smallest = min(around, key=lambda index: places[index].size)
-        added.append(replace(conditioning[smallest], area=other.area))
+        ours = (*conditioning, *added)[min(around, key=lambda index: places[index].size)]
+        added.append(replace(other, context=ours.context, pooled=ours.pooled, extra=ours.extra))
         places.append(place)
     return (*conditioning, *added)
 
@@ -72,9 +87,17 @@ def weight(cond: Cond, latents: Latents) -> Tensor:
     strength = 1.0 if cond.strength is None else cond.strength
     inside = place.cut(latents.new_full((len(latents), 1, height, width), strength))
     if cond.mask is not None:
-        mask = F.interpolate(cond.mask[:, None].float(), (height, width), mode="bilinear").to(latents)
+        mask = scaled_mask(cond.mask, height, width).to(latents)[:, None]
         return inside * place.cut(for_batch(mask, len(latents))) * cond.mask_strength
     return inside if cond.area is None else inside * _feathered(place, inside, height, width)
+
+
+def scaled_mask(mask: Tensor, height: int, width: int) -> Tensor:
+    """A mask [batch height width] at the latents' size."""
+    planes = mask.reshape(-1, 1, *mask.shape[-2:]).float()
+    if planes.shape[-2:] != (height, width):
+        planes = F.interpolate(planes, (height, width), mode="bilinear")
+    return planes[:, 0]
 
 
 def for_batch(tensor: Tensor, batch: int) -> Tensor:

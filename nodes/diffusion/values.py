@@ -193,7 +193,7 @@ class Clip:
         hooks: further patches, as strong as their keyframes say.
         hands_hooks_on: what is read carries the hooks on to the model.
         scheduled: read once for each strength that the keyframes name, else once with none of them.
-        padding: least lengths by name of encoder ("t5xxl"): padding after the end, then tokens in all.
+        padding: by name of encoder ("t5xxl"): least padding after the end, then tokens at least.
     """
 
     checkpoint: CheckpointRef

@@ -12,7 +12,8 @@ from nodes.spec import InputSpec, Json, NodeSpec, Section
 
 SPEC = Path(__file__).parents[1] / "data" / "spec" / "nodes.json.gz"
 FILES = frozenset(
-    {"ckpt_name", "vae_name", "lora_name", "control_net_name", "image", "latent"}
+    {"ckpt_name", "vae_name", "lora_name", "control_net_name", "image", "latent", "clip_name"}
+    | {f"clip_name{number}" for number in range(1, 5)}
 )  # lists differ by machine
 HIDDEN = ("PROMPT", "EXTRA_PNGINFO", "UNIQUE_ID")
 OURS = frozenset({"tooltip", "placeholder", "advanced"})  # texts of our own are welcome
@@ -58,7 +59,7 @@ def fields(raw: Json) -> Json:
     if isinstance(kind, list) or kind == "COMBO":
         options.pop("default", None)
     options.pop("multiselect", None)
-    return [kind, {name: value for name, value in options.items() if value is not False}]
+    return [kind, {name: value for name, value in options.items() if value is not False and name not in OURS}]
 
 
 def test_all_nodes_of_the_issue_are_there():

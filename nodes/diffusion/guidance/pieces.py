@@ -4,15 +4,18 @@ Each side's answers are averaged by weight (strength, mask, area); what becomes 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.conditions import fit_together, inputs_of, together
 from nodes.diffusion.denoiser import (
+    NO_INPUTS,
     ControlNetwork,
     Network,
     NetworkInputs,
@@ -20,10 +23,21 @@ from nodes.diffusion.denoiser import (
     denoised_from,
     network_input,
 )
-from nodes.diffusion.regions import Rectangle, common_length, for_batch, matched, rectangle, weight
+from nodes.diffusion.regions import (
+    Rectangle,
+    bounded,
+    common_length,
+    for_batch,
+    matched,
+    rectangle,
+    weight,
+)
 from nodes.diffusion.values import Cond, Conditioning, ControlNet, ControlUse, Latents, Sigma, Span
 
 TINY = 1e-37  # keeps places that no condition covers at 0
+BYTES_PER_LATENT = (
+    2**17
+)  # of memory that a call needs for each place of the latents, as a U-Net in half precision does
 WIDEST_REPEAT = 4  # contexts are repeated to a common length up to this ratio
 
 FindControl = Callable[[ControlNet], ControlNetwork]
@@ -37,18 +51,35 @@ class _Piece:
     cond: Cond
     place: Rectangle
     weight: Tensor  # Float[batch 1 height width] of the rectangle
+    inputs: NetworkInputs = NO_INPUTS
+
+
+@runtime_checkable
+class Room(Protocol):
+    """Says for how many items of a batch a call of the network has room."""
+
+    def __call__(self, latents: Tensor) -> int:
+        """As many as there is memory for, of the size of these latents [batch channel height width]; at least 1."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
 class Conditioned:
     """A network asked under conditions: what it estimates for each side.
 
+    Which conditions go through the network in one call can change the last bits of an answer. On a processor that is
+    settled by the conditions alone, so that results are the same whatever memory is free; elsewhere by `room` too.
+
     Attributes:
         controls: finds the loaded network of a control recipe; needed where a condition has controls.
+        room: None: what the device has free.
+        calls: of the last estimate, for each call of the network, the sides it was asked about in the batch's order.
     """
 
     network: Network
     controls: FindControl | None = None
+    room: Room | None = None
+    calls: tuple[tuple[int, ...], ...] = ()
     _hints: dict[tuple[int, int, int], Tensor] = field(default_factory=dict[tuple[int, int, int], Tensor])
 
     def sides(
@@ -66,29 +97,48 @@ class Conditioned:
         """
         totals = [torch.zeros_like(latents) for _ in sides]
         weights = [torch.full_like(latents, TINY) for _ in sides]
-        for group in _groups(self._pieces(latents, float(sigma), sides)):
+        pieces = self._pieces(latents, float(sigma), sides)
+        calls: list[tuple[int, ...]] = []
+        for group in self._groups(pieces, latents):
+            calls.append(tuple(piece.side for piece in group))
             for piece, predicted in zip(group, self._ask(group, latents, sigma, changes), strict=True):
                 piece.place.cut(totals[piece.side]).add_(predicted * piece.weight)
                 piece.place.cut(weights[piece.side]).add_(piece.weight)
+        self.calls = tuple(calls)
         return [total / weighed for total, weighed in zip(totals, weights, strict=True)]
 
     def _pieces(self, latents: Latents, sigma: float, sides: Sequence[Conditioning]) -> Sequence[_Piece]:
         height, width = latents.shape[-2:]
         lent = [sides[0], *(with_lent_controls(side, sides[0]) for side in sides[1:])]
-        active = [
-            tuple(
+        whole = [tuple(bounded(cond, height, width) for cond in side) for side in lent]
+        if len(whole) == 2:
+            positive, negative = whole
+            whole = [matched(positive, negative, height, width), matched(negative, positive, height, width)]
+        pieces: list[_Piece] = []
+        for index, side in enumerate(whole):
+            active = [
                 cond for cond in side if self._within(cond.span, sigma) and self._within(cond.read_for, sigma)
-            )
-            for side in lent
-        ]
-        if len(active) == 2:
-            positive, negative = active
-            active = [matched(positive, negative, height, width), matched(negative, positive, height, width)]
-        return [
-            _Piece(index, cond, rectangle(cond.area, height, width), weight(cond, latents))
-            for index, side in enumerate(active)
-            for cond in side
-        ]
+            ]
+            placed = [
+                _Piece(index, cond, rectangle(cond.area, height, width), weight(cond, latents))
+                for cond in active
+                if not cond.fills
+            ]
+            pieces += placed
+            pieces += _filling(index, [cond for cond in active if cond.fills], placed, latents)
+        return pieces
+
+    def _groups(self, pieces: Sequence[_Piece], latents: Latents) -> Iterator[Sequence[_Piece]]:
+        """Pieces by the call that answers them, none larger than there is room for."""
+        form = self.network.latent_format
+        read = [inputs_of(piece.cond, piece.side, latents, piece.place, form) for piece in pieces]
+        for group in grouped([replace(piece, inputs=one) for piece, one in zip(pieces, read, strict=True)]):
+            most = len(group)
+            if self.room is not None or latents.device.type != "cpu":
+                room = (self.room or free_room)(group[0].place.cut(latents))
+                most = max(1, room // len(latents))
+            for start in range(0, len(group), most):
+                yield group[start : start + most]
 
     def _ask(
         self, group: Sequence[_Piece], latents: Latents, sigma: Sigma, changes: NetworkChanges
@@ -100,12 +150,17 @@ class Conditioned:
         timestep = (
             self.network.levels.timestep(sigma.reshape(1)).float().expand(count * batch).to(noisy.device)
         )
-        contexts = common_length([for_batch(piece.cond.context, batch) for piece in group])
-        context = torch.cat(contexts).to(noisy.device, dtype)
+        context = _contexts([piece.cond.context for piece in group], batch).to(noisy.device, dtype)
         scaled = network_input(kind, noisy, sigma).to(dtype)
-        residuals = self._residuals(group[0].cond.controls, scaled, timestep, context, float(sigma))
+        steering = _contexts([_control_context(piece.cond) for piece in group], batch).to(noisy.device, dtype)
+        residuals = self._residuals(group[0].cond.controls, scaled, timestep, steering, float(sigma))
+        inputs = together(
+            [piece.inputs for piece in group],
+            tuple(hash((piece.side, id(piece.cond.context), piece.place)) for piece in group),
+            tuple(piece.side for piece in group),
+        )
         predicted = self.network(
-            scaled, timestep, context, residuals=residuals, inputs=_inputs(group, batch), changes=changes
+            scaled, timestep, context, residuals=residuals, inputs=inputs, changes=changes
         ).float()
         return denoised_from(kind, noisy, sigma, predicted).chunk(count)
 
@@ -164,17 +219,32 @@ def fitted_hint(hint: Tensor, width: int, height: int) -> Tensor:
     return F.interpolate(planes, (height, width), mode="nearest-exact")
 
 
-def _inputs(group: Sequence[_Piece], batch: int) -> NetworkInputs:
-    pooled = [piece.cond.pooled for piece in group]
-    known = [for_batch(vector, batch) for vector in pooled if vector is not None]
-    return NetworkInputs(
-        pooled=torch.cat(known) if len(known) == len(group) else None,
-        sides=tuple(piece.side for piece in group),
-        conds=tuple(hash((piece.side, id(piece.cond.context), piece.place)) for piece in group),
-    )
+def _filling(
+    side: int, conds: Sequence[Cond], others: Sequence[_Piece], latents: Latents
+) -> Sequence[_Piece]:
+    """What counts where the other conditions of its side leave room: as much as they lack to 1."""
+    if not conds:
+        return []
+    height, width = latents.shape[-2:]
+    left = latents.new_ones(len(latents), 1, height, width)
+    for piece in others:
+        piece.place.cut(left).sub_(piece.weight)
+    left.clamp_(min=0.0)
+    whole = rectangle(None, height, width)
+    return [_Piece(side, cond, whole, left) for cond in conds] if bool(left.any()) else []
 
 
-def _groups(pieces: Sequence[_Piece]) -> Sequence[Sequence[_Piece]]:
+def _control_context(cond: Cond) -> Tensor:
+    """The text that control networks read: their own, if somebody gave them one."""
+    own = cond.extra.get("cross_attn_controlnet")
+    return own if isinstance(own, Tensor) else cond.context
+
+
+def _contexts(contexts: Sequence[Tensor], batch: int) -> Tensor:
+    return torch.cat(common_length([for_batch(context, batch) for context in contexts]))
+
+
+def grouped(pieces: Sequence[_Piece]) -> Sequence[Sequence[_Piece]]:
     """Pieces that one call can answer: rectangles of one size, equal controls, contexts of joinable lengths.
 
     Within a group the negative side comes first, as the field batches it.
@@ -189,14 +259,28 @@ def _groups(pieces: Sequence[_Piece]) -> Sequence[Sequence[_Piece]]:
     return groups
 
 
+def free_room(latents: Tensor) -> int:
+    """For how many items of such latents a CUDA device has memory free, with half as much again for safety."""
+    if latents.device.type != "cuda":
+        return len(latents)
+    free, _ = torch.cuda.mem_get_info(latents.device)
+    each = latents.shape[-2:].numel() * BYTES_PER_LATENT
+    return max(1, int(free / (each * 1.5)))
+
+
 def _fits(one: _Piece, other: _Piece) -> bool:
     if one.weight.shape != other.weight.shape or _uses(one.cond) != _uses(other.cond):
         return False
-    ours, theirs = one.cond.context, other.cond.context
-    if ours.shape[-1] != theirs.shape[-1]:
+    if not fit_together(one.inputs, other.inputs):
         return False
-    lengths = ours.shape[1], theirs.shape[1]
-    return math.lcm(*lengths) // min(lengths) <= WIDEST_REPEAT
+    for ours, theirs in (
+        (one.cond.context, other.cond.context),
+        (_control_context(one.cond), _control_context(other.cond)),
+    ):
+        lengths = ours.shape[1], theirs.shape[1]
+        if ours.shape[-1] != theirs.shape[-1] or math.lcm(*lengths) // min(lengths) > WIDEST_REPEAT:
+            return False
+    return True
 
 
 def _uses(cond: Cond) -> tuple[tuple[object, ...], ...]:

@@ -1,6 +1,7 @@
 """Networks made of tensors: a class and its settings, filled without first drawing random weights."""
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -11,7 +12,10 @@ from torch import Tensor, nn
 from nodes.diffusion.errors import CheckpointUnreadable
 from nodes.diffusion.models.files import AGAIN, WeightFile, cast_tensor
 
-BLOCKS = ("ResnetBlock2D", "BasicTransformerBlock", "Attention", "CLIPEncoderLayer")
+BLOCKS = (
+    "ResnetBlock2D", "BasicTransformerBlock", "Attention", "CLIPEncoderLayer", "T5Block", "UMT5Block",
+    "LlamaDecoderLayer", "Qwen2DecoderLayer", "Qwen3DecoderLayer", "Gemma2DecoderLayer",
+)  # fmt: skip
 
 Check = Callable[[], None]
 
@@ -90,10 +94,12 @@ def fill(
     if missing:
         what = f"it lacks {len(missing)} of {len(wanted)} tensors, {missing[0]} first"
         raise CheckpointUnreadable(weights.path, what, AGAIN)
-    stored = weights.tensors(theirs for theirs, _ in pairs)
+    left = Counter(theirs for theirs, _ in pairs)  # some tensors of files become several of a network
+    stored = weights.tensors(left)
     state: dict[str, Tensor] = {}
     for theirs, ours in pairs:
-        tensor = change(ours, stored.pop(theirs))
+        left[theirs] -= 1
+        tensor = change(ours, stored[theirs] if left[theirs] else stored.pop(theirs))
         if tensor.shape != wanted[ours].shape:
             what = f"{theirs} is {tuple(tensor.shape)}, and should be {tuple(wanted[ours].shape)}"
             raise CheckpointUnreadable(weights.path, what, "It is a variant that Weft does not know.")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -13,13 +13,13 @@ from torch import nn
 from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.denoiser import LatentFormat
 from nodes.diffusion.errors import CheckpointUnreadable, DiffusionError, PartMissing
-from nodes.diffusion.models import scheduling, unet_shape, vae_shape
+from nodes.diffusion.models import scheduling, text, unet_shape, vae_shape
 from nodes.diffusion.models.build import fill, known_settings, modules_in, unfilled
 from nodes.diffusion.models.detect import Found, Layout, Part, find_part
 from nodes.diffusion.models.files import WeightFile, folder_weights, read_json
 from nodes.diffusion.models.network import UnetNetwork
+from nodes.diffusion.models.text import TextStack
 from nodes.diffusion.preview import sd1_format, with_fitted_map, with_stored_map
-from nodes.diffusion.text import TextEncoder
 from nodes.diffusion.vae import VaeCoder
 
 Sized = TypeVar("Sized")
@@ -93,6 +93,7 @@ def load_network(path: Path, placement: Placement) -> UnetNetwork:
         training = scheduling.of_file(source.shapes)
     fill(module, source, names, placement.device, placement.dtype)
     form = _latent_format(path, placement)
+    form = replace(form, joined=cast("Any", module).config.in_channels - form.channels)
     return UnetNetwork(
         module, training.parametrisation, training.levels, form, placement.device, placement.dtype
     )
@@ -129,14 +130,9 @@ def load_vae(path: Path, placement: Placement) -> VaeCoder:
     return VaeCoder(module, pixels, config.latent_channels, placement.device, placement.vae_dtype)
 
 
-def load_text(path: Path, placement: Placement) -> TextEncoder:
-    """The text encoder of a checkpoint, with the vocabulary of its folder or CLIP's own. Errors as `load_network`."""
-    from nodes.diffusion.models.clip import text_of_file, text_of_folder
-
-    if path.is_dir():
-        source = _folder(path, "text_encoder", Part.TEXT)
-        return text_of_folder(path, source, placement.device, placement.text_dtype)
-    return text_of_file(find_part(path, Part.TEXT), placement.device, placement.text_dtype)
+def load_text(path: Path, placement: Placement) -> TextStack:
+    """The text encoders of a checkpoint, a folder, or a file of their own. Errors as `load_network`."""
+    return text.load_text(path, placement.device, placement.text_dtype, placement.vae_dtype)
 
 
 def load_control(path: Path, placement: Placement, *, pools: bool = False) -> LoadedControl:
@@ -220,11 +216,14 @@ def text_aliases(module: nn.Module) -> dict[str, str]:
 def weights_needed(path: Path, part: Part, placement: Placement) -> int:
     """Bytes that a part will take; 0 where that cannot be told before it is loaded."""
     dtypes = {Part.VAE: placement.vae_dtype, Part.TEXT: placement.text_dtype}
-    folders = {Part.NETWORK: "unet", Part.VAE: "vae", Part.TEXT: "text_encoder", Part.CONTROL: ""}
+    folders = {Part.NETWORK: "unet", Part.VAE: "vae", Part.CONTROL: ""}
     try:
-        shapes = (
-            folder_weights(path / folders[part]).shapes if path.is_dir() else find_part(path, part).shapes
-        )
+        if part is Part.TEXT:
+            shapes = [shape for found in text.text_shapes(path) for shape in found.shapes.values()]
+        elif path.is_dir():
+            shapes = list(folder_weights(path / folders[part]).shapes.values())
+        else:
+            shapes = list(find_part(path, part).shapes.values())
     except DiffusionError:
         return 0
-    return sum(math.prod(shape) for shape in shapes.values()) * dtypes.get(part, placement.dtype).itemsize
+    return sum(math.prod(shape) for shape in shapes) * dtypes.get(part, placement.dtype).itemsize

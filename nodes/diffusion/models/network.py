@@ -14,8 +14,11 @@ from nodes.diffusion.denoiser import (
     Parametrisation,
     Residuals,
 )
+from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.changing import changed
 from nodes.diffusion.noise_levels import NoiseLevels
+
+REFINER_NUMBERS = 5  # height, width, what is cut off above and at the left, and beauty
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +48,17 @@ class UnetNetwork:
         inputs: NetworkInputs = NO_INPUTS,
         changes: NetworkChanges = NO_CHANGES,
     ) -> Tensor:
-        """As `Network`. Sides of latents that the network cannot halve evenly are dealt with inside."""
+        """As `Network`. Sides of latents that the network cannot halve evenly are dealt with inside.
+
+        Raises:
+            ContextMismatch: the text was read for another family.
+        """
+        config = cast("Any", self.module).config
+        wanted = config.cross_attention_dim
+        if isinstance(wanted, int) and context.shape[-1] != wanted:
+            raise ContextMismatch(context.shape[-1], wanted)
+        if self.latent_format.joined and inputs.joined is not None:
+            latents = torch.cat((latents, inputs.joined.to(latents)), 1)
         added = None if residuals is None else tuple(residuals.down)
         with changed(self.module, changes, (latents.shape[-2], latents.shape[-1]), inputs.sides):
             answer = cast("Any", self.module)(
@@ -54,6 +67,18 @@ class UnetNetwork:
                 encoder_hidden_states=context,
                 down_block_additional_residuals=added,
                 mid_block_additional_residual=None if residuals is None else residuals.middle,
+                added_cond_kwargs=_sizes(config, inputs),
                 return_dict=False,
             )
         return cast("Tensor", answer[0])
+
+
+def _sizes(config: Any, inputs: NetworkInputs) -> dict[str, Tensor] | None:
+    """What Stable Diffusion XL and its refiner are told beside the text: the pooled vector, and six numbers or five."""
+    if config.addition_embed_type != "text_time" or inputs.sizes is None or inputs.pooled is None:
+        return None
+    told = config.projection_class_embeddings_input_dim - inputs.pooled.shape[-1]
+    numbers = inputs.sizes
+    if told // config.addition_time_embed_dim == REFINER_NUMBERS and inputs.beauty is not None:
+        numbers = torch.cat((numbers[:, :4], inputs.beauty[:, None]), 1)
+    return {"text_embeds": inputs.pooled, "time_ids": numbers}

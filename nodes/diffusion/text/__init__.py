@@ -1,6 +1,9 @@
-"""Text to conditioning: weights, tokens, encoders."""
+"""Text to conditioning: weights, tokens, encoders, and how families join what several of them say."""
 
 from nodes.diffusion.text.encoder import EncoderKind, Encoding, TextEncoder
+from nodes.diffusion.text.families import Encoder, Prompts, Reading, read_prompt
+from nodes.diffusion.text.language import LanguageEncoder, LanguageKind, WordTokenizer
+from nodes.diffusion.text.scheduling import Part, scheduled
 from nodes.diffusion.text.tokens import (
     FindEmbedding,
     FindVectors,
@@ -13,16 +16,25 @@ from nodes.diffusion.text.tokens import (
 from nodes.diffusion.text.weighting import Segment, weighted
 
 __all__ = [
+    "Encoder",
     "EncoderKind",
     "Encoding",
     "FindEmbedding",
     "FindVectors",
+    "LanguageEncoder",
+    "LanguageKind",
+    "Part",
+    "Prompts",
+    "Reading",
     "Segment",
     "TextEncoder",
     "Token",
     "Tokenizer",
     "Tokens",
+    "WordTokenizer",
     "clip_tokenizer",
     "folder_tokenizer",
+    "read_prompt",
+    "scheduled",
     "weighted",
 ]

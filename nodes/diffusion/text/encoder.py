@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.text.tokens import FindEmbedding, Token, Tokenizer
+from nodes.diffusion.text.tokens import FindEmbedding, Token, Tokenizer, Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,31 +55,33 @@ class TextEncoder:
     kind: EncoderKind = EncoderKind()
     projection: nn.Module | None = None
 
-    @torch.no_grad()
     def encode(self, prompt: str, layer: int | None = None, find: FindEmbedding | None = None) -> Encoding:
-        """Encode a prompt of any length; chunks are joined along tokens.
+        """Encode a prompt of any length; chunks are joined along tokens. Arguments as for `read` and `encode_tokens`."""
+        return self.encode_tokens(self.tokenizer.read(prompt, find), layer)
+
+    @torch.no_grad()
+    def encode_tokens(self, read: Tokens, layer: int | None = None) -> Encoding:
+        """Encode what a prompt was read as.
 
         A token of weight w moves from where the empty prompt's token of its place stands: z0 + w (z - z0).
 
         Args:
             layer: hidden state to take, from the end; None: the family's own. One the model lacks is its last.
-            find: learned vectors by the name that a prompt calls them.
         """
-        read = self.tokenizer.read(prompt, find)
         chunks = [self._fitting(chunk) for chunk in read.chunks]
         warnings = read.warnings + _misfits(read.chunks, chunks)
         weighted = any(token.weight != 1.0 for chunk in chunks for token in chunk)
         asked = [*chunks, self.tokenizer.empty()] if weighted else chunks
         states, pooled = self._states(asked, self.kind.layer if layer is None else layer)
         if weighted:
-            states = _weighted(states[:-1], states[-1:], chunks)
+            states = moved(states[:-1], states[-1:], chunks)
         context = states.reshape(1, -1, states.shape[-1]).float().cpu()
         return Encoding(context, pooled[:1].float().cpu(), warnings)
 
     def _states(self, chunks: Sequence[Sequence[Token]], layer: int) -> tuple[Tensor, Tensor]:
         device, inner = next(self.model.parameters()).device, self._inner
         ids = torch.tensor([[token.id for token in chunk] for chunk in chunks], device=device)
-        with _standing_in(inner.embeddings.token_embedding, chunks):
+        with standing_in(inner.embeddings.token_embedding, chunks):
             hidden = cast("Any", self.model)(input_ids=ids, output_hidden_states=True).hidden_states
         norm, count = inner.final_layer_norm, len(hidden) - 1
         states = hidden[layer if -layer <= count else -1]
@@ -103,7 +105,7 @@ class TextEncoder:
 
 
 @contextmanager
-def _standing_in(table: nn.Module, chunks: Sequence[Sequence[Token]]) -> Generator[None]:
+def standing_in(table: nn.Module, chunks: Sequence[Sequence[Token]]) -> Generator[None]:
     """While this lasts, learned vectors come out of a table of embeddings in the places of their tokens."""
     vectors = [
         (row, place, token.vector)
@@ -132,6 +134,9 @@ def _misfits(read: Sequence[Sequence[Token]], kept: Sequence[Sequence[Token]]) -
     return ("An embedding was left out of the prompt: it was made for a model of another width.",)
 
 
-def _weighted(states: Tensor, empty: Tensor, chunks: Sequence[Sequence[Token]]) -> Tensor:
-    weights = torch.tensor([[token.weight for token in chunk] for chunk in chunks], device=states.device)
-    return torch.where(weights[..., None] == 1.0, states, (states - empty) * weights[..., None] + empty)
+def moved(states: Tensor, empty: Tensor, chunks: Sequence[Sequence[Token]]) -> Tensor:
+    """States moved away from those of an empty prompt by the weights of their tokens; a weight of 1 leaves bits alone."""
+    weights = torch.tensor([[token.weight for token in chunk] for chunk in chunks], device=states.device)[
+        ..., None
+    ]
+    return torch.where(weights == 1.0, states, (states - empty) * weights + empty)

@@ -85,30 +85,16 @@ class Tokenizer:
             find: the vectors of a name, Float[token feature]; None where there are none.
         """
         warnings: list[str] = []
-        groups = [group for segment in weighted(prompt) for group in self._groups(segment, find, warnings)]
+        groups = [
+            group
+            for segment in weighted(prompt)
+            for group in segment_groups(segment, self._tokens, find, warnings)
+        ]
         return Tokens(list(self._filled(groups)), tuple(warnings))
 
     def empty(self) -> list[Token]:
         """The chunk of an empty prompt."""
         return self._closed([Token(self.start)])
-
-    def _groups(
-        self, segment: Segment, find: FindEmbedding | None, warnings: list[str]
-    ) -> Iterator[Sequence[Token]]:
-        """What is cut between chunks as one: the words between learned vectors, and the vectors of each name."""
-        rest = segment.text
-        while (said := LEARNED.search(rest)) is not None:
-            yield self._tokens(rest[: said.start()], segment.weight)
-            name, rest = said.group(1), rest[said.end() :]
-            vectors = find(name) if find is not None else None
-            stem = name.rstrip(",")
-            if vectors is None and find is not None and stem != name:
-                vectors, rest = find(stem), name[len(stem) :] + rest
-            if vectors is None:
-                warnings.append(f"There is no embedding {stem!r}: it was left out of the prompt.")
-            else:
-                yield [Token(STAND_IN, segment.weight, row) for row in vectors.reshape(-1, vectors.shape[-1])]
-        yield self._tokens(rest, segment.weight)
 
     def _tokens(self, text: str, weight: float) -> list[Token]:
         return [Token(id, weight) for id in self.bpe.encode(text, add_special_tokens=False).ids]
@@ -132,6 +118,33 @@ class Tokenizer:
     def _closed(self, chunk: list[Token]) -> list[Token]:
         ended = [*chunk, Token(self.end)]
         return ended + [Token(self.pad)] * (CHUNK - len(ended))
+
+
+def segment_groups(
+    segment: Segment,
+    tokens: Callable[[str, float], Sequence[Token]],
+    find: FindEmbedding | None,
+    warnings: list[str],
+) -> Iterator[Sequence[Token]]:
+    """What is cut between chunks as one: the words between learned vectors, and the vectors of each name.
+
+    Args:
+        tokens: of a text, each with that weight.
+        warnings: gets a line for each name that `find` does not know.
+    """
+    rest = segment.text
+    while (said := LEARNED.search(rest)) is not None:
+        yield tokens(rest[: said.start()], segment.weight)
+        name, rest = said.group(1), rest[said.end() :]
+        vectors = find(name) if find is not None else None
+        stem = name.rstrip(",")
+        if vectors is None and find is not None and stem != name:
+            vectors, rest = find(stem), name[len(stem) :] + rest
+        if vectors is None:
+            warnings.append(f"There is no embedding {stem!r}: it was left out of the prompt.")
+        else:
+            yield [Token(STAND_IN, segment.weight, row) for row in vectors.reshape(-1, vectors.shape[-1])]
+    yield tokens(rest, segment.weight)
 
 
 @cache

@@ -16,7 +16,7 @@ KNOWN = {"style": STYLE, "odd,name": STYLE[:1], "wide": torch.randn(1, 768, gene
 
 @pytest.fixture(scope="module")
 def encoder(model_file, placement):
-    return load_text(model_file, placement)
+    return load_text(model_file, placement).encoders["l"]
 
 
 def test_vectors_stand_where_their_name_does(encoder):

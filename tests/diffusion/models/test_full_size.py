@@ -54,7 +54,7 @@ def agrees(made: torch.Tensor, expected) -> None:
 
 
 def test_text(checkpoint, placement):
-    encoding = load_text(checkpoint, placement).encode("a b")
+    encoding = load_text(checkpoint, placement).encoders["l"].encode("a b")
     context, rest = recorded("CLIPTextEncode")[1][0]
     agrees(encoding.context, context)
     agrees(encoding.pooled, rest["pooled_output"])

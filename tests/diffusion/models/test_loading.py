@@ -40,7 +40,7 @@ def test_a_vae_decodes_and_encodes_what_its_weights_do(source, request, placemen
 
 @pytest.mark.parametrize("source", ["model_file", "model_folder"])
 def test_a_text_encoder_reads_what_its_weights_do(source, request, placement):
-    encoder = load_text(request.getfixturevalue(source), placement)
+    encoder = load_text(request.getfixturevalue(source), placement).encoders["l"]
     ids = torch.tensor([[token.id for token in encoder.tokenizer.chunks("a cat")[0]]])
     made = tiny.text()(input_ids=ids)
     encoding = encoder.encode("a cat")
@@ -159,7 +159,7 @@ def test_settings_that_fit_nothing_are_refused(file, change, model_folder, tmp_p
 
 def test_the_starter_model_draws_with_its_own_settings(placement):
     starter = Path(__file__).parents[3] / "nodes" / "starter" / "weft-starter-v0"
-    network, encoder = load_network(starter, placement), load_text(starter, placement)
+    network, encoder = load_network(starter, placement), load_text(starter, placement).encoders["l"]
     assert network.parametrisation is Parametrisation.V and network.latent_format.scale == 1.0
     encoding = encoder.encode("a red cat")
     assert encoding.context.shape[1:] == (77, 192)

@@ -1,0 +1,191 @@
+"""What conditions say beside their text, by the field's names in `Cond.extra`, as a network reads it.
+
+Each family reads what it was trained with and leaves the rest alone: pictures to start from (inpainting, editing by
+words, upscaling), sizes (Podell et al. 2023, arXiv:2307.01952, section 2.2), guidance, pictures to refer to.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nodes.diffusion.denoiser import LatentFormat, NetworkInputs
+from nodes.diffusion.regions import Rectangle, for_batch
+from nodes.diffusion.values import Cond
+
+BLANK = (
+    0.8223,
+    -0.6876,
+    0.6364,
+    0.1380,
+)  # a gray picture's latents, as the network of Stable Diffusion 1 gets them
+MASK_CHANNELS = 1
+COLOURS = 3
+PERIOD = 10000.0
+GUIDANCE = 3.5  # of models that were trained with it, where nobody says another; None asks without
+BEAUTY = (6.0, 2.5)  # how beautiful each side is said to be, positive and negative, where nobody says it
+
+
+def inputs_of(cond: Cond, side: int, latents: Tensor, place: Rectangle, form: LatentFormat) -> NetworkInputs:
+    """What a network is told of one condition.
+
+    Args:
+        side: 0 positive, 1 negative.
+        latents: the noisy latents as a whole, Float[batch channel height width].
+        place: the part of them that it is asked about.
+    """
+    batch, device = len(latents), latents.device
+    pooled = None if cond.pooled is None else for_batch(cond.pooled, batch)
+    guidance = _number(cond.extra.get("guidance", GUIDANCE))
+    beauty = _number(cond.extra.get("aesthetic_score"))
+    sizes = torch.tensor([_sizes(cond.extra, latents, form)], device=device)
+    return NetworkInputs(
+        pooled=pooled,
+        joined=joined(cond.extra, latents, place, form),
+        sizes=sizes.expand(batch, -1),
+        beauty=torch.full((batch,), BEAUTY[min(side, 1)] if beauty is None else beauty, device=device),
+        guidance=None if guidance is None else torch.full((batch,), guidance, device=device),
+        references=tuple(
+            for_batch(form.to_model(entry.to(latents)), batch)
+            for entry in _tensors(cond, "reference_latents")
+        ),
+        token_mask=_of_batch(cond.extra.get("attention_mask"), batch),
+    )
+
+
+def joined(
+    extra: Mapping[str, object], latents: Tensor, place: Rectangle, form: LatentFormat
+) -> Tensor | None:
+    """What a network reads as further channels of its latents, cut to a place; None for one that has none.
+
+    One channel more than the latents is a mask and what it leaves of the picture; as many are a picture; three are a
+    small picture's colours.
+    """
+    channels = latents.shape[1]
+    if form.joined == MASK_CHANNELS + channels:
+        whole = torch.cat((_mask(extra, latents), _masked(extra, latents, form)), 1)
+    elif form.joined == channels:
+        whole = _shown(extra.get("concat_latent_image"), latents, torch.zeros_like(latents))
+    elif form.joined == COLOURS:
+        blank = latents.new_zeros(len(latents), COLOURS, *latents.shape[-2:])
+        whole = _shown(extra.get("concat_image"), latents, blank)
+    else:
+        return None
+    return place.cut(whole)
+
+
+def together(
+    inputs: Sequence[NetworkInputs], conds: tuple[int, ...], sides: tuple[int, ...]
+) -> NetworkInputs:
+    """The inputs of one call for several conditions, each a part of its batch."""
+    first = inputs[0]
+    return NetworkInputs(
+        pooled=_all(inputs, lambda one: one.pooled),
+        sides=sides,
+        conds=conds,
+        joined=_all(inputs, lambda one: one.joined),
+        sizes=_all(inputs, lambda one: one.sizes),
+        beauty=_all(inputs, lambda one: one.beauty),
+        guidance=_all(inputs, lambda one: one.guidance),
+        references=tuple(
+            torch.cat([one.references[index] for one in inputs]) for index in range(len(first.references))
+        ),
+        token_mask=_all(inputs, lambda one: one.token_mask),
+    )
+
+
+def fit_together(one: NetworkInputs, other: NetworkInputs) -> bool:
+    """Whether a single call can be told both: the same things, of the same shapes."""
+    return _shapes(one) == _shapes(other)
+
+
+def numbers_embedding(numbers: Tensor, width: int = 256) -> Tensor:
+    """Numbers as waves of many lengths, Float[batch number * width]; cosines first.
+
+    Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.5, in the form of Ho et al. 2020 (arXiv:2006.11239).
+
+    Args:
+        numbers: Float[batch number].
+    """
+    half = width // 2
+    steps = torch.arange(half, dtype=torch.float32, device=numbers.device)
+    angles = numbers.float()[..., None] * torch.exp(-math.log(PERIOD) * steps / half)
+    return torch.cat((angles.cos(), angles.sin()), -1).flatten(1)
+
+
+def _sizes(extra: Mapping[str, object], latents: Tensor, form: LatentFormat) -> list[float]:
+    """Six numbers in the order in which Stable Diffusion XL was told them; what nobody says is the picture's own."""
+
+    def said(name: str, otherwise: float | int) -> float:
+        number = _number(extra.get(name))
+        return float(otherwise) if number is None else number
+
+    height = said("height", latents.shape[-2] * form.pixels)
+    width = said("width", latents.shape[-1] * form.pixels)
+    target = said("target_height", height), said("target_width", width)
+    return [height, width, said("crop_h", 0.0), said("crop_w", 0.0), *target]
+
+
+def _mask(extra: Mapping[str, object], latents: Tensor) -> Tensor:
+    """Where the model paints: 1 there, Float[batch 1 height width]; everywhere, where nothing is said."""
+    said = extra.get("concat_mask")
+    if not isinstance(said, Tensor):
+        return latents.new_ones(len(latents), MASK_CHANNELS, *latents.shape[-2:])
+    planes = said.reshape(-1, MASK_CHANNELS, *said.shape[-2:])
+    return for_batch(_sized(planes, latents).round(), len(latents))
+
+
+def _masked(extra: Mapping[str, object], latents: Tensor, form: LatentFormat) -> Tensor:
+    blank = (
+        latents.new_tensor(BLANK).reshape(1, -1, 1, 1).expand_as(latents)
+        if latents.shape[1] == len(BLANK)
+        else None
+    )
+    shown = extra.get("concat_latent_image")
+    scaled = form.to_model(shown.to(latents)) if isinstance(shown, Tensor) else None
+    return _shown(scaled, latents, torch.zeros_like(latents) if blank is None else blank)
+
+
+def _shown(picture: object, latents: Tensor, blank: Tensor) -> Tensor:
+    """A picture at the latents' size, for each of the batch."""
+    if not isinstance(picture, Tensor):
+        return blank
+    return for_batch(_sized(picture, latents), len(latents))
+
+
+def _sized(planes: Tensor, latents: Tensor) -> Tensor:
+    placed = planes.to(latents)
+    if placed.shape[-2:] == latents.shape[-2:]:
+        return placed
+    return F.interpolate(placed, latents.shape[-2:], mode="bilinear")
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _tensors(cond: Cond, name: str) -> list[Tensor]:
+    entries = cond.extra.get(name)
+    if not isinstance(entries, list | tuple):
+        return []
+    return [entry for entry in cast("Sequence[object]", entries) if isinstance(entry, Tensor)]
+
+
+def _of_batch(value: object, batch: int) -> Tensor | None:
+    return for_batch(value, batch) if isinstance(value, Tensor) else None
+
+
+def _all(inputs: Sequence[NetworkInputs], read: Callable[[NetworkInputs], Tensor | None]) -> Tensor | None:
+    parts = [part for part in map(read, inputs) if part is not None]
+    return torch.cat(parts) if len(parts) == len(inputs) else None
+
+
+def _shapes(inputs: NetworkInputs) -> tuple[object, ...]:
+    tensors = (inputs.pooled, inputs.joined, inputs.guidance, inputs.token_mask)
+    return (
+        *(None if tensor is None else tuple(tensor.shape) for tensor in tensors),
+        tuple(tuple(reference.shape) for reference in inputs.references),
+    )

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nodes.diffusion.denoiser import LatentFormat, NetworkInputs
+from nodes.diffusion.denoiser import NetworkInputs
+from nodes.diffusion.latent_formats import LatentFormat
 from nodes.diffusion.regions import Rectangle, for_batch
 from nodes.diffusion.values import Cond
 

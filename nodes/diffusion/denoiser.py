@@ -16,7 +16,7 @@ from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.latent_formats import LatentFormat
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise_levels import NoiseLevels
-from nodes.diffusion.values import Latents, Sigma
+from nodes.diffusion.values import Latents, LoraPatch, Sigma
 
 
 class Parametrisation(Enum):
@@ -133,6 +133,15 @@ class Network(Protocol):
             context: Float[batch token feature].
             residuals: what control networks add.
         """
+        ...
+
+
+@runtime_checkable
+class HookableNetwork(Network, Protocol):
+    """A network that can be had with further patches on its weights, for some of the conditions of a run."""
+
+    def hooked(self, patches: tuple[LoraPatch, ...]) -> Network:
+        """The same with these patches; until the next call, and as long as this network itself."""
         ...
 
 

@@ -177,7 +177,7 @@ class Pool:
             self._kept[key] = kept
         self._kept.move_to_end(key)
         if kept.patches != patches:
-            self._patch(kept, patches)
+            self.change(kept, patches)
         kept.users += 1
         return kept
 
@@ -217,7 +217,8 @@ class Pool:
         except torch.OutOfMemoryError:
             return None
 
-    def _patch(self, kept: _Kept, patches: tuple[LoraPatch, ...]) -> None:
+    def change(self, kept: _Kept, patches: tuple[LoraPatch, ...]) -> None:
+        """Put other changes on a loaded part. For sessions, on what nobody else uses."""
         assert kept.patcher is not None
         kept.patches = ()
         read: dict[str, LoraFile] = {}
@@ -268,9 +269,13 @@ class Session:
     warnings: list[str] = field(default_factory=list[str])
     _used: list[tuple[_Kept, Check | None]] = field(default_factory=list[tuple[_Kept, Check | None]])
     _controls: dict[ControlNet, LoadedControl] = field(default_factory=dict[ControlNet, LoadedControl])
+    _networks: dict[tuple[object, ...], UnetNetwork] = field(
+        default_factory=dict[tuple[object, ...], UnetNetwork]
+    )
+    _copies: dict[tuple[object, ...], _Kept] = field(default_factory=dict[tuple[object, ...], _Kept])
 
     def network(self, model: Model) -> UnetNetwork:
-        """The network of a recipe.
+        """The network of a recipe; the same one each time.
 
         Raises:
             DiffusionError: a file is missing, damaged or of an unknown kind, or memory does not suffice.
@@ -282,6 +287,25 @@ class Session:
         )
         kept = self._take(Part.NETWORK, model.checkpoint, model.patches, build)
         network, said = cast("UnetNetwork", kept.loaded), model.settings.parametrisation
+        key = (id(kept), said, model.patches)
+        if key not in self._networks:
+            kind = Parametrisation(said) if said else network.parametrisation
+            self._networks[key] = replace(network, parametrisation=kind, patched=partial(self._hooked, model))
+        return self._networks[key]
+
+    def _hooked(self, model: Model, patches: tuple[LoraPatch, ...]) -> UnetNetwork:
+        """The network of a recipe with further patches, on a copy of its own whose weights change as they do."""
+        key = (model.checkpoint.content, tuple(patch.file.content for patch in patches))
+        wanted = replace(model, patches=(*model.patches, *patches))
+        kept = self._copies.get(key)
+        if kept is not None and kept.users == 1 and kept.patches != wanted.patches:
+            self.pool.change(kept, wanted.patches)
+        elif kept is None or kept.patches != wanted.patches:
+            network = self.network(wanted)
+            self._copies[key] = self._used[-1][0]
+            return network
+        said = model.settings.parametrisation
+        network = cast("UnetNetwork", kept.loaded)
         return replace(network, parametrisation=Parametrisation(said)) if said else network
 
     def text(self, clip: Clip) -> Mapping[str, Encoder]:
@@ -325,6 +349,8 @@ class Session:
             kept.users -= 1
             kept.gate.check = before
         self._used.clear()
+        self._copies.clear()
+        self._networks.clear()
         self._controls.clear()
 
     def _take(self, part: Part, source: CheckpointRef, patches: Sequence[LoraPatch], build: _Build) -> _Kept:

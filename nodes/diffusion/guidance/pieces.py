@@ -23,6 +23,7 @@ from nodes.diffusion.denoiser import (
     denoised_from,
     network_input,
 )
+from nodes.diffusion.hooks import passed_with, patches_of
 from nodes.diffusion.regions import (
     Rectangle,
     bounded,
@@ -32,7 +33,17 @@ from nodes.diffusion.regions import (
     rectangle,
     weight,
 )
-from nodes.diffusion.values import Cond, Conditioning, ControlNet, ControlUse, Latents, Sigma, Span
+from nodes.diffusion.values import (
+    Cond,
+    Conditioning,
+    ControlNet,
+    ControlUse,
+    HookGroup,
+    Latents,
+    LoraPatch,
+    Sigma,
+    Span,
+)
 
 TINY = 1e-37  # keeps places that no condition covers at 0
 BYTES_PER_LATENT = (
@@ -73,14 +84,19 @@ class Conditioned:
     Attributes:
         controls: finds the loaded network of a control recipe; needed where a condition has controls.
         room: None: what the device has free.
+        hooked: the network with further patches; needed where a condition has hooks.
         calls: of the last estimate, for each call of the network, the sides it was asked about in the batch's order.
     """
 
     network: Network
     controls: FindControl | None = None
     room: Room | None = None
+    hooked: Callable[[tuple[LoraPatch, ...]], Network] | None = None
     calls: tuple[tuple[int, ...], ...] = ()
     _hints: dict[tuple[int, int, int], Tensor] = field(default_factory=dict[tuple[int, int, int], Tensor])
+    _passed: list[float] = field(
+        default_factory=list[float]
+    )  # sigmas of this run so far, for hooks' keyframes
 
     def sides(
         self,
@@ -95,6 +111,7 @@ class Conditioned:
             sides: the positive conditions first, then the negative ones.
             changes: what is done inside the network meanwhile.
         """
+        self._passed = passed_with(self._passed, float(sigma))
         totals = [torch.zeros_like(latents) for _ in sides]
         weights = [torch.full_like(latents, TINY) for _ in sides]
         pieces = self._pieces(latents, float(sigma), sides)
@@ -159,10 +176,21 @@ class Conditioned:
             tuple(hash((piece.side, id(piece.cond.context), piece.place)) for piece in group),
             tuple(piece.side for piece in group),
         )
-        predicted = self.network(
+        predicted = self._with_hooks(group[0].cond.hooks)(
             scaled, timestep, context, residuals=residuals, inputs=inputs, changes=changes
         ).float()
         return denoised_from(kind, noisy, sigma, predicted).chunk(count)
+
+    def _with_hooks(self, hooks: HookGroup | None) -> Network:
+        """The network as it is while conditions with these hooks are computed."""
+        if hooks is None:
+            return self.network
+        patches = patches_of(hooks, self.network.levels, self._passed)
+        if not patches:
+            return self.network
+        if self.hooked is None:
+            raise ValueError("A condition has hooks, but nothing was given that loads them.")
+        return self.hooked(patches)
 
     def _residuals(
         self, uses: Sequence[ControlUse], scaled: Tensor, timestep: Tensor, context: Tensor, sigma: float
@@ -270,6 +298,8 @@ def free_room(latents: Tensor) -> int:
 
 def _fits(one: _Piece, other: _Piece) -> bool:
     if one.weight.shape != other.weight.shape or _uses(one.cond) != _uses(other.cond):
+        return False
+    if one.cond.hooks != other.cond.hooks:
         return False
     if not fit_together(one.inputs, other.inputs):
         return False

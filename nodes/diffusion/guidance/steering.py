@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
-from nodes.diffusion.denoiser import Network
+from nodes.diffusion.denoiser import HookableNetwork, Network
 from nodes.diffusion.guidance.pieces import Conditioned, FindControl
 from nodes.diffusion.guidance.rule import (
     ComesAfter,
@@ -20,7 +20,7 @@ from nodes.diffusion.guidance.rule import (
     WorksInside,
     Wraps,
 )
-from nodes.diffusion.values import Conditioning, Latents, Rule, Sigma
+from nodes.diffusion.values import Conditioning, Latents, LoraPatch, Rule, Sigma
 
 Join = Callable[[Evaluation], Latents]
 Finish = Callable[[Latents], Latents]
@@ -47,12 +47,21 @@ class Steering:
     _last: Estimate | None = None
 
     def __post_init__(self) -> None:
-        wrapped = self.network
+        hooked = self._hooked if isinstance(self.network, HookableNetwork) else None
+        self.conditioned = Conditioned(self._wrapped(self.network), self.controls, hooked=hooked)
+        self._kept = [{} for _ in self.rules]
+
+    def _wrapped(self, network: Network) -> Network:
+        """The network as rules would have it seen."""
         for rule in self.rules:
             if isinstance(rule, Wraps):
-                wrapped = rule.wrap(wrapped, lambda: self._sigma)
-        self.conditioned = Conditioned(wrapped, self.controls)
-        self._kept = [{} for _ in self.rules]
+                network = rule.wrap(network, lambda: self._sigma)
+        return network
+
+    def _hooked(self, patches: tuple[LoraPatch, ...]) -> Network:
+        """The network with patches that hooks put on."""
+        assert isinstance(self.network, HookableNetwork)
+        return self._wrapped(self.network.hooked(patches))
 
     @property
     def needs_both(self) -> bool:

@@ -1,5 +1,6 @@
 """A loaded U-Net as a `Network`: called with scaled latents, a timestep and a context."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.denoiser import (
     NO_INPUTS,
     LatentFormat,
+    Network,
     NetworkInputs,
     Parametrisation,
     Residuals,
@@ -17,6 +19,7 @@ from nodes.diffusion.denoiser import (
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.changing import changed
 from nodes.diffusion.noise_levels import NoiseLevels
+from nodes.diffusion.values import LoraPatch
 
 REFINER_NUMBERS = 5  # height, width, what is cut off above and at the left, and beauty
 
@@ -28,6 +31,7 @@ class UnetNetwork:
     Attributes:
         module: a `UNet2DConditionModel`.
         levels: the noise it was trained on.
+        patched: gives it with further patches; None where nobody keeps its files.
     """
 
     module: nn.Module
@@ -36,6 +40,13 @@ class UnetNetwork:
     latent_format: LatentFormat
     device: torch.device
     dtype: torch.dtype
+    patched: Callable[[tuple[LoraPatch, ...]], Network] | None = None
+
+    def hooked(self, patches: tuple[LoraPatch, ...]) -> Network:
+        """As `HookableNetwork`."""
+        if self.patched is None:
+            raise ValueError("A condition has hooks, but nothing was given that loads them.")
+        return self.patched(patches)
 
     @torch.no_grad()
     def __call__(

@@ -161,11 +161,11 @@ def test_what_rested_longest_goes_first(placement, ref, control_file, hashes):
         sizes[name] = measured.size
     pool = Pool(placement, sizes["network"] + sizes["vae"])
     with pool.session() as models:
-        network = models.network(Model(ref))
+        network = models.network(Model(ref)).module
     with pool.session() as models:
         vae = models.vae(Vae(ref))
     with pool.session() as models:
-        assert models.network(Model(ref)) is network
+        assert models.network(Model(ref)).module is network
     with pool.session() as models:
         models.control(ControlNet(hashes.reference(control_file)))
     assert pool.size <= pool.budget

@@ -10,10 +10,11 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from nodes.diffusion.conditions import BLANK, inputs_of, joined, numbers_embedding
-from nodes.diffusion.denoiser import LatentFormat, Parametrisation
+from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.guidance import Guided
 from nodes.diffusion.guidance.pieces import Conditioned
+from nodes.diffusion.latent_formats import LatentFormat
 from nodes.diffusion.models.network import UnetNetwork
 from nodes.diffusion.noise_levels import from_betas, scaled_linear_betas
 from nodes.diffusion.regions import bounded, rectangle, weight

@@ -2,7 +2,20 @@
 
 from typing import Annotated
 
-from nodes.diffusion.values import Clip, Conditioning, ControlNet, HookGroup, Image, Latent, Mask, Model, Vae
+from nodes.diffusion.noise import StartNoise
+from nodes.diffusion.sampling.choice import SamplerChoice
+from nodes.diffusion.values import (
+    Clip,
+    Conditioning,
+    ControlNet,
+    HookGroup,
+    Image,
+    Latent,
+    Mask,
+    Model,
+    Sigmas,
+    Vae,
+)
 from nodes.spec import Combo, Float, Out, Socket, String
 
 ModelIn = Annotated[Model, Socket("MODEL")]
@@ -26,6 +39,12 @@ PositiveOut = Annotated[Conditioning, Out("CONDITIONING", "positive")]
 NegativeOut = Annotated[Conditioning, Out("CONDITIONING", "negative")]
 HooksIn = Annotated[HookGroup | None, Socket("HOOKS", optional=True)]
 HooksOut = Annotated[HookGroup | None, Out("HOOKS")]
+SamplerIn = Annotated[SamplerChoice, Socket("SAMPLER")]
+SamplerOut = Annotated[SamplerChoice, Out("SAMPLER")]
+SigmasIn = Annotated[Sigmas, Socket("SIGMAS")]
+SigmasOut = Annotated[Sigmas, Out("SIGMAS")]
+NoiseIn = Annotated[StartNoise, Socket("NOISE")]
+NoiseOut = Annotated[StartNoise, Out("NOISE")]
 Prompt = Annotated[str, String(multiline=True, dynamic=True)]
 Strength = Annotated[float, Float(minimum=0.0, maximum=10.0, step=0.01)]
 

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodes.diffusion import guidance, latents, values
+from nodes.diffusion import guidance, latents, noise, values
 from nodes.diffusion.changes import Layers
 from nodes.diffusion.models.load import Placement
+from nodes.diffusion.sampling.choice import SamplerChoice
 from nodes.spec import Blocker, Json, Packed, Part, Unstorable
 
 CLASSES: tuple[type, ...] = (
@@ -47,6 +48,9 @@ CLASSES: tuple[type, ...] = (
     guidance.CfgGuidance,
     guidance.DualGuidance,
     guidance.PerpNegGuidance,
+    noise.NoNoise,
+    noise.SeededNoise,
+    SamplerChoice,
     Blocker,
 )
 TENSORS = {

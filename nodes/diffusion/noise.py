@@ -1,32 +1,135 @@
-"""Noise: the start of a run, what ancestral samplers add, and a Brownian path that can be asked at any two times.
+"""Noise: the start of a run, and what samplers with noise add at each step.
 
 No generator here is global: the same seed gives the same noise whatever ran before.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from torch import Tensor
 
 NoiseSource = Callable[[Tensor, float, float], Tensor]
 """Fresh unit noise like the latents, for the step from one sigma to a lower one."""
 
+Seeds = int | tuple[int, ...]
+"""One seed for a whole batch, or one for each of its items."""
 
-def start_noise(shape: Sequence[int], seed: int, batch_index: Sequence[int] | None = None) -> Tensor:
-    """Unit noise on the CPU, float32.
+CPU = torch.device("cpu")
+
+
+@runtime_checkable
+class StartNoise(Protocol):
+    """Where a run's noise comes from: that of its start, and the seeds of what samplers add."""
+
+    @property
+    def seed(self) -> int:
+        """0 to 2**64 - 1."""
+        ...
+
+    def drawn(
+        self, shape: Sequence[int], batch_index: Sequence[int] | None, device: torch.device, /
+    ) -> Tensor:
+        """The start: unit noise, or zeros, of that shape.
+
+        Args:
+            batch_index: which items of a larger batch they are.
+            device: where the network is.
+        """
+        ...
+
+    def seeds(self, count: int, batch_index: Sequence[int] | None, /) -> Seeds:
+        """Seeds for the noise that is added later to a batch of that many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NoNoise:
+    """The latents are noisy already, or shall stay as they are. `seed` is for what samplers add."""
+
+    seed: int = 0
+
+    def drawn(
+        self, shape: Sequence[int], _batch_index: Sequence[int] | None, device: torch.device, /
+    ) -> Tensor:
+        """Zeros."""
+        return torch.zeros(tuple(shape), device=device)
+
+    def seeds(self, _count: int, _batch_index: Sequence[int] | None, /) -> Seeds:
+        """The one seed."""
+        return self.seed
+
+
+@dataclass(frozen=True, slots=True)
+class SeededNoise:
+    """Unit noise from a seed.
+
+    Attributes:
+        per_image: item k of a batch is what a run of its own with `seed + k` would give; otherwise one seed draws the
+            whole batch, and its items cannot be had alone.
+        variation_seed, variation_strength: another noise, and how far to go to it on the great circle, 0 to 1.
+        on_device: drawn where the network is, which is quicker and other on each kind of device.
+    """
+
+    seed: int
+    per_image: bool = False
+    variation_seed: int = 0
+    variation_strength: float = 0.0
+    on_device: bool = False
+
+    def drawn(
+        self, shape: Sequence[int], batch_index: Sequence[int] | None, device: torch.device, /
+    ) -> Tensor:
+        """The start, Float[batch channel *space], on the CPU if not `on_device`."""
+        place = device if self.on_device else CPU
+        noise = self._of_seed(self.seed, shape, batch_index, place)
+        if self.variation_strength > 0.0:
+            other = self._of_seed(self.variation_seed, shape, batch_index, place)
+            noise = between(noise, other, self.variation_strength)
+        return noise
+
+    def seeds(self, count: int, batch_index: Sequence[int] | None, /) -> Seeds:
+        """One for each item if they are apart."""
+        places = range(count) if batch_index is None else batch_index
+        return tuple(self.seed + place for place in places) if self.per_image else self.seed
+
+    def _of_seed(
+        self, seed: int, shape: Sequence[int], batch_index: Sequence[int] | None, device: torch.device
+    ) -> Tensor:
+        if not self.per_image:
+            return start_noise(shape, seed, batch_index, device)
+        places = range(shape[0]) if batch_index is None else batch_index
+        return torch.cat([start_noise((1, *shape[1:]), seed + place, device=device) for place in places])
+
+
+def start_noise(
+    shape: Sequence[int], seed: int, batch_index: Sequence[int] | None = None, device: torch.device = CPU
+) -> Tensor:
+    """Unit noise, float32.
 
     Args:
         shape: [batch channel *space].
         seed: 0 to 2**64 - 1.
         batch_index: items of a larger batch: each gets the noise it would have there.
     """
-    generator = seeded(seed)
+    generator = seeded(seed, device)
     if batch_index is None:
-        return torch.randn(tuple(shape), generator=generator)
+        return torch.randn(tuple(shape), generator=generator, device=device)
     last = max(batch_index)
-    drawn = [torch.randn((1, *shape[1:]), generator=generator) for _ in range(last + 1)]
+    drawn = [torch.randn((1, *shape[1:]), generator=generator, device=device) for _ in range(last + 1)]
     return torch.cat([drawn[index] for index in batch_index])
+
+
+def between(one: Tensor, other: Tensor, share: float) -> Tensor:
+    """Noise on the great circle from one noise to another, each item by itself: still of unit variance.
+
+    Source: Shoemake 1985 (SIGGRAPH), spherical linear interpolation.
+    """
+    first, second = one.flatten(1), other.flatten(1)
+    cosine = (first * second).sum(1) / (first.square().sum(1) * second.square().sum(1)).sqrt()
+    angle = cosine.clamp(-1.0, 1.0).acos().clamp(min=1e-6).reshape(-1, *[1] * (one.ndim - 1))
+    return (((1.0 - share) * angle).sin() * one + (share * angle).sin() * other) / angle.sin()
 
 
 def seeded(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -42,101 +145,39 @@ def step_noise(latents: Tensor, seed: int) -> NoiseSource:
 
     On the CPU the seed is one higher, so that the first step does not repeat the start noise.
     """
-    generator = seeded(seed + 1 if latents.device.type == "cpu" else seed, latents.device)
+    return drawn_from(seeded(seed + 1 if latents.device.type == "cpu" else seed, latents.device))
+
+
+def drawn_from(generator: torch.Generator) -> NoiseSource:
+    """Noise from a generator as it stands."""
 
     def draw(like: Tensor, _sigma: float, _following: float) -> Tensor:
-        return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
+        drawn = torch.randn(like.shape, generator=generator, device=generator.device, dtype=like.dtype)
+        return drawn.to(like.device)
 
     return draw
 
 
-class BrownianPath:
-    """A Brownian motion over sigma, sampled lazily: any two visits agree, whatever was asked before.
+def continued_noise(latents: Tensor, seed: int) -> NoiseSource:
+    """What the generator of the start noise draws next; on a device of its own it starts anew there."""
+    generator = seeded(seed, latents.device)
+    if latents.device.type == "cpu":
+        torch.randn(latents.shape, generator=generator, dtype=latents.dtype)
+    return drawn_from(generator)
 
-    Between two known ends the middle is drawn from a Brownian bridge, in halves, each with a seed of its own place in
-    the tree (Levy's construction; Li et al. 2020, arXiv:2001.01328, section 4), so nothing need be kept; the last
-    places are, to save drawing them again.
+
+def for_each_item(
+    make: Callable[[Tensor, int], NoiseSource], latents: Tensor, seeds: Sequence[int]
+) -> NoiseSource:
+    """A source that draws for each item what it would get in a run of its own.
 
     Args:
-        latents: gives shape, dtype and device of the noise.
-        low, high: the range of sigmas, both above 0.
-        seed: entropy of the whole path.
+        make: the source for a batch of one, from latents and a seed.
     """
+    sources = [make(item, seed) for item, seed in zip(latents.tensor_split(len(latents)), seeds, strict=True)]
 
-    TOLERANCE = 1e-6
-    POOL = 24
-    REMEMBERED = 32
-
-    def __init__(self, latents: Tensor, low: float, high: float, seed: int) -> None:
-        self._like = latents
-        self._low, self._high = _rounded(low), _rounded(high)
-        self._seed = seed
-        self._known: dict[tuple[int, int], Tensor] = {}  # the longest unused first
-        first = int(np.random.SeedSequence(seed, pool_size=self.POOL).generate_state(3)[0])
-        self._total = self._randn(first) * (self._high - self._low) ** 0.5
-
-    def increment(self, start: float, end: float) -> Tensor:
-        """How far the path goes from `start` to a higher `end`."""
-        start = min(max(_rounded(start), self._low), self._high)
-        end = min(max(_rounded(end), self._low), self._high)
-        if end <= start:
-            return torch.zeros_like(self._like)
-        return self._over(self._low, self._high, self._total, 0, 0, start, end)
-
-    def _over(
-        self, low: float, high: float, total: Tensor, key: int, depth: int, start: float, end: float
-    ) -> Tensor:
-        if start <= low and end >= high:
-            return total
-        middle = _rounded((low + high) / 2)
-        if high - low <= self.TOLERANCE or middle in (low, high):
-            return total * ((min(end, high) - max(start, low)) / (high - low))
-        left = self._remembered(low, middle, high, total, key, depth)
-        parts: list[Tensor] = []
-        if start < middle:
-            parts.append(self._over(low, middle, left, 2 * key, depth + 1, start, min(end, middle)))
-        if end > middle:
-            parts.append(
-                self._over(middle, high, total - left, 2 * key + 1, depth + 1, max(start, middle), end)
-            )
-        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
-
-    def _remembered(
-        self, low: float, middle: float, high: float, total: Tensor, key: int, depth: int
-    ) -> Tensor:
-        """The bridge at a place of the tree; neighbouring steps share most of the way down to theirs."""
-        known = self._known.pop((key, depth), None)
-        left = self._bridge(low, middle, high, total, key, depth) if known is None else known
-        self._known[(key, depth)] = left
-        if len(self._known) > self.REMEMBERED:
-            del self._known[next(iter(self._known))]
-        return left
-
-    def _bridge(self, low: float, middle: float, high: float, total: Tensor, key: int, depth: int) -> Tensor:
-        sequence = np.random.SeedSequence(self._seed, spawn_key=(key, depth), pool_size=self.POOL)
-        seed = int(sequence.generate_state(4)[0])
-        left, right, whole = middle - low, high - middle, high - low
-        return total * (left / whole) + self._randn(seed) * (left * right / whole) ** 0.5
-
-    def _randn(self, seed: int) -> Tensor:
-        generator = seeded(seed, self._like.device)
-        return torch.randn(
-            self._like.shape, generator=generator, device=self._like.device, dtype=self._like.dtype
-        )
-
-
-def brownian_noise(latents: Tensor, sigmas: Tensor, seed: int) -> NoiseSource:
-    """Unit noise that belongs to one Brownian path over all sigmas: finer schedules see the same motion."""
-    positive = sigmas[sigmas > 0]
-    path = BrownianPath(latents, float(positive.min()), float(sigmas.max()), seed)
-
-    def draw(_like: Tensor, sigma: float, following: float) -> Tensor:
-        low, high = min(sigma, following), max(sigma, following)
-        moved = path.increment(low, high)
-        return (-moved if sigma > following else moved) / (high - low) ** 0.5
+    def draw(like: Tensor, sigma: float, following: float) -> Tensor:
+        items = zip(sources, like.tensor_split(len(sources)), strict=True)
+        return torch.cat([source(item, sigma, following) for source, item in items])
 
     return draw
-
-
-def _rounded(time: float) -> float:
-    return round(time, 6)

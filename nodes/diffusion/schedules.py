@@ -13,6 +13,7 @@ from nodes.diffusion.noise_levels import NoiseLevels
 
 Schedule = Callable[[NoiseLevels, int], Tensor]
 RHO = 7.0
+NEARLY_ALL = 0.9999  # of a schedule counts as all of it
 PENULTIMATE_LEFT_OUT = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
 
 
@@ -29,13 +30,13 @@ def normal(levels: NoiseLevels, steps: int) -> Tensor:
     visited = levels.sigma(torch.linspace(first, last, steps))
     if math.isclose(float(visited[-1]), 0.0, abs_tol=1e-5):
         return levels.sigma(torch.linspace(first, last, steps + 1))
-    return _ended(visited)
+    return ended(visited)
 
 
 def sgm_uniform(levels: NoiseLevels, steps: int) -> Tensor:
     """Equal steps of time, the last one left out."""
     first, last = _ends(levels)
-    return _ended(levels.sigma(torch.linspace(first, last, steps + 1)[:-1]))
+    return ended(levels.sigma(torch.linspace(first, last, steps + 1)[:-1]))
 
 
 def ddim_uniform(levels: NoiseLevels, steps: int) -> Tensor:
@@ -57,12 +58,12 @@ def karras_between(low: float, high: float, steps: int, rho: float = RHO) -> Ten
     """Equal steps of sigma^(1/rho) between two sigmas, then 0."""
     ramp = torch.linspace(0, 1, steps)
     top, bottom = high ** (1 / rho), low ** (1 / rho)
-    return _ended((top + ramp * (bottom - top)) ** rho)
+    return ended((top + ramp * (bottom - top)) ** rho)
 
 
 def exponential(levels: NoiseLevels, steps: int) -> Tensor:
     """Equal steps of the logarithm of sigma."""
-    return _ended(torch.linspace(math.log(levels.maximum), math.log(levels.minimum), steps).exp())
+    return ended(torch.linspace(math.log(levels.maximum), math.log(levels.minimum), steps).exp())
 
 
 def beta(levels: NoiseLevels, steps: int, alpha: float = 0.6, beta: float = 0.6) -> Tensor:
@@ -95,7 +96,7 @@ def kl_optimal(levels: NoiseLevels, steps: int) -> Tensor:
     """Equal steps of the arc tangent of sigma. Source: Sabour et al. 2024 (arXiv:2404.14507), eq. 16."""
     share = torch.linspace(0, 1, steps)
     low, high = math.atan(levels.minimum), math.atan(levels.maximum)
-    return _ended((share * low + (1 - share) * high).tan())
+    return ended((share * low + (1 - share) * high).tan())
 
 
 SCHEDULES: Mapping[str, Schedule] = {
@@ -112,6 +113,22 @@ SCHEDULES: Mapping[str, Schedule] = {
 
 
 def for_sampler(schedule: str, sampler: str, levels: NoiseLevels, steps: int, denoise: float = 1.0) -> Tensor:
+    """The sigmas for a run: as `for_run`, but some samplers leave the last but one of a longer schedule out.
+
+    Raises:
+        KeyError: no schedule of that name.
+    """
+    if sampler not in PENULTIMATE_LEFT_OUT:
+        return for_run(schedule, levels, steps, denoise)
+
+    def shortened(levels: NoiseLevels, steps: int) -> Tensor:
+        sigmas = SCHEDULES[schedule](levels, steps + 1)
+        return torch.cat((sigmas[:-2], sigmas[-1:]))
+
+    return _share(shortened, levels, steps, denoise)
+
+
+def for_run(schedule: str, levels: NoiseLevels, steps: int, denoise: float = 1.0) -> Tensor:
     """The sigmas for a run.
 
     Args:
@@ -121,11 +138,7 @@ def for_sampler(schedule: str, sampler: str, levels: NoiseLevels, steps: int, de
     Raises:
         KeyError: no schedule of that name.
     """
-    if denoise <= 0.0:
-        return torch.zeros(0)
-    if denoise > 0.9999:
-        return _for_steps(schedule, sampler, levels, steps)
-    return _for_steps(schedule, sampler, levels, int(steps / denoise))[-(steps + 1) :]
+    return _share(SCHEDULES[schedule], levels, steps, denoise)
 
 
 def beta_quantile(share: float, alpha: float, beta: float) -> float:
@@ -140,18 +153,20 @@ def beta_quantile(share: float, alpha: float, beta: float) -> float:
     return round((low + high) / 2, 12)  # a quantile that is exactly 1/2 must round as one
 
 
-def _for_steps(schedule: str, sampler: str, levels: NoiseLevels, steps: int) -> Tensor:
-    if sampler not in PENULTIMATE_LEFT_OUT:
-        return SCHEDULES[schedule](levels, steps)
-    sigmas = SCHEDULES[schedule](levels, steps + 1)
-    return torch.cat((sigmas[:-2], sigmas[-1:]))
+def _share(schedule: Schedule, levels: NoiseLevels, steps: int, denoise: float) -> Tensor:
+    if denoise <= 0.0:
+        return torch.zeros(0)
+    if denoise > NEARLY_ALL:
+        return schedule(levels, steps)
+    return schedule(levels, int(steps / denoise))[-(steps + 1) :]
 
 
 def _ends(levels: NoiseLevels) -> tuple[float, float]:
     return float(levels.timestep(levels.sigmas[-1])), float(levels.timestep(levels.sigmas[0]))
 
 
-def _ended(sigmas: Tensor) -> Tensor:
+def ended(sigmas: Tensor) -> Tensor:
+    """Sigmas with a 0 at their end."""
     return torch.cat((sigmas, sigmas.new_zeros(1)))
 
 

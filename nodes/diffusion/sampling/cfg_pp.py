@@ -28,6 +28,17 @@ def euler_cfg_pp(
         yield Step(index, latents, denoised)
 
 
+def euler_cfg_pp_alternative(denoiser: TwoSidedDenoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
+    """Euler's step down the slope toward a point as far beyond the guided estimate as the negative one lies before it.
+
+    Args: as for `euler`.
+    """
+    for index, sigma, following in levels(sigmas):
+        denoised, negative = denoiser.both(latents, sigma)
+        latents = latents + slope_at(latents, 2 * denoised - negative, sigma) * (following - sigma)
+        yield Step(index, latents, denoised)
+
+
 def euler_ancestral_cfg_pp(
     denoiser: TwoSidedDenoiser,
     latents: Latents,

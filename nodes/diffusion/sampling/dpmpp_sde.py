@@ -1,7 +1,7 @@
 """DPM-Solver++ for the reverse SDE: Brownian noise, one path for every number of steps."""
 
 from collections.abc import Iterator
-from enum import Enum, auto
+from enum import StrEnum
 
 import torch
 
@@ -12,11 +12,11 @@ from nodes.diffusion.sampling.steps import Step, ancestral_split, levels
 from nodes.diffusion.values import Latents, Sigma, Sigmas
 
 
-class SecondOrder(Enum):
+class SecondOrder(StrEnum):
     """How the last two predictions are joined."""
 
-    MIDPOINT = auto()
-    HEUN = auto()
+    MIDPOINT = "midpoint"
+    HEUN = "heun"
 
 
 def dpmpp_sde(

@@ -14,14 +14,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nodes.diffusion.denoiser import LatentFormat, TwoSidedDenoiser
+from nodes.diffusion.denoiser import LatentFormat, Network, TwoSidedDenoiser
 from nodes.diffusion.guidance import Guider
 from nodes.diffusion.mixing import Mixing
-from nodes.diffusion.noise import start_noise
+from nodes.diffusion.noise import CPU, SeededNoise, StartNoise, start_noise
 from nodes.diffusion.noise_levels import NoiseLevels
 from nodes.diffusion.resize import mask_for
+from nodes.diffusion.sampling.choice import SamplerChoice
+from nodes.diffusion.sampling.sampler import Sampler, SamplerSetting
 from nodes.diffusion.sampling.steps import Step
-from nodes.diffusion.sampling.table import SAMPLERS, SamplerSetting
+from nodes.diffusion.sampling.table import MORE_SAMPLERS, SAMPLERS
 from nodes.diffusion.values import Latent, Latents, Sigma, Sigmas
 
 LEAST_SIGMAS = 2
@@ -32,16 +34,26 @@ class Run:
     """What to do: which sampler down which sigmas, from which seed.
 
     Attributes:
-        sampler: a name of `SAMPLERS`.
-        sigmas: falling, Float[levels]; of fewer than 2 nothing is sampled.
+        sampler: a name of `SAMPLERS`, or one with options.
+        sigmas: Float[levels], falling; see `sample` for fewer than 2.
         seed: 0 to 2**64 - 1.
-        adds_noise: whether start noise is added; if not, the latents count as noisy already.
+        noise: where noise comes from instead; `NoNoise` for latents that are noisy already.
     """
 
-    sampler: str
+    sampler: str | SamplerChoice
     sigmas: Sigmas
     seed: int
-    adds_noise: bool = True
+    noise: StartNoise | None = None
+
+    @property
+    def source(self) -> StartNoise:
+        """Where noise comes from."""
+        return SeededNoise(self.seed) if self.noise is None else self.noise
+
+    @property
+    def choice(self) -> SamplerChoice:
+        """The sampler with its options."""
+        return SamplerChoice(self.sampler) if isinstance(self.sampler, str) else self.sampler
 
 
 def window(sigmas: Sigmas, start: int, end: int, *, leftover_noise: bool) -> Float[Tensor, " kept"]:
@@ -67,34 +79,58 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
 
     Yields:
         steps whose latents and denoised are at the VAE's scale, float32, on the CPU; the last one's latents are the
-        result. Nothing is yielded for fewer than two sigmas.
+        result. For one sigma alone a step of index -1: the latents with its noise. Without sigmas nothing.
 
     Raises:
         KeyError: no sampler of that name.
+        DiffusionError: the sampler has no such option.
     """
     network = guided.network
     form, levels, mixing = network.latent_format, network.levels, network.parametrisation.mixing
-    sampler = SAMPLERS[run.sampler]
-    if len(run.sigmas) < LEAST_SIGMAS:
+    choice, source = run.choice, run.source
+    sampler = named(choice.name)
+    if len(run.sigmas) == 0:
         return
     clean = fitted(latent.samples, form).to(torch.float32)
-    noise = (
-        start_noise(clean.shape, run.seed, latent.batch_index) if run.adds_noise else torch.zeros_like(clean)
-    )
-    clean, noise = clean.to(network.device), noise.to(network.device)
+    noise = source.drawn(clean.shape, latent.batch_index, network.device).to(network.device)
+    clean = clean.to(network.device)
     sigmas = run.sigmas.cpu()  # lone numbers mix with any device, and asking for their value waits for none
     scaled = form.to_model(clean) if bool(clean.any()) else clean
     latents = mixing.noised(scaled, noise, sigmas[0], from_the_top=_at_the_top(float(sigmas[0]), levels))
+    if len(sigmas) < LEAST_SIGMAS:
+        started = form.from_model(mixing.finished(latents, sigmas[0])).cpu()
+        yield Step(-1, started, started)
+        return
+    seeds = source.seeds(len(clean), latent.batch_index)
     denoiser: TwoSidedDenoiser = guided
     if latent.noise_mask is not None:
-        kept_noise = start_noise(clean.shape, run.seed + 1).to(clean) if sampler.redraws_start else noise
+        kept_noise = _again(source, latent, clean) if sampler.redraws_start else noise
         mask = mask_for(latent.noise_mask, clean.shape).to(clean)
         denoiser = Inpainting(guided, mixing, scaled, kept_noise, mask)
-    setting = SamplerSetting(run.seed, mixing, levels)
+    setting = SamplerSetting(seeds, mixing, levels)
     visited = sampler.visited(sigmas, setting)
-    for step in sampler.steps(denoiser, latents, sigmas, setting):
+    for step in sampler.steps(denoiser, latents, sigmas, setting, dict(choice.options)):
         reached = mixing.finished(step.latents, visited[step.index + 1])
         yield Step(step.index, form.from_model(reached).cpu(), form.from_model(step.denoised).cpu())
+
+
+def noisy(network: Network, latent: Latent, source: StartNoise, sigmas: Sigmas) -> Tensor:
+    """Latents with the noise that lies between the first and the last sigma, or of the only one; at the VAE's scale."""
+    form, clean = network.latent_format, latent.samples.to(torch.float32)
+    level = (sigmas[0] - sigmas[-1]).abs() if len(sigmas) > 1 else sigmas[0]
+    noise = source.drawn(clean.shape, latent.batch_index, network.device).to(clean)
+    scaled = form.to_model(clean) if bool(clean.any()) else clean
+    made = network.parametrisation.mixing.noised(scaled, noise, level.cpu())
+    return form.from_model(made).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def named(name: str) -> Sampler:
+    """The sampler of a name, whether menus list it or not.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return SAMPLERS[name] if name in SAMPLERS else MORE_SAMPLERS[name]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,3 +175,12 @@ def fitted(samples: Tensor, form: LatentFormat) -> Tensor:
 
 def _at_the_top(sigma: float, levels: NoiseLevels) -> bool:
     return math.isclose(levels.maximum, sigma, rel_tol=1e-5) or sigma > levels.maximum
+
+
+def _again(source: StartNoise, latent: Latent, clean: Latents) -> Latents:
+    """Other noise of the same kind, of the next seed; a whole batch's does not mind which items of a larger one it has."""
+    if isinstance(source, SeededNoise) and source.per_image:
+        return (
+            SeededNoise(source.seed + 1, per_image=True).drawn(clean.shape, latent.batch_index, CPU).to(clean)
+        )
+    return start_noise(clean.shape, source.seed + 1).to(clean)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
+import numpy as np
 import torch
 
 from nodes.diffusion.denoiser import Denoiser
@@ -21,13 +22,14 @@ Weights = Callable[[Sequence[float], float], Sequence[float]]
 """From visited places, newest first, and the next one: what the slopes there count, as shares of the step."""
 
 
-def lms(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
-    """Integrate the polynomial in sigma through the last four slopes.
+def lms(denoiser: Denoiser, latents: Latents, sigmas: Sigmas, *, order: int = MOST) -> Iterator[Step]:
+    """Integrate the polynomial in sigma through the last slopes.
 
-    Args: as for `euler`.
+    Args:
+        order: how many slopes, 1 or more; far above 4 errors grow from step to step. Others as for `euler`.
     Source: Adams and Bashforth's method for uneven steps (Hairer, Norsett, Wanner, Solving ODEs I, III.5).
     """
-    return _multistep(denoiser, latents, sigmas, lagrange_weights)
+    return _multistep(denoiser, latents, sigmas, lagrange_weights, order)
 
 
 def ipndm(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
@@ -50,11 +52,17 @@ def ipndm_v(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[St
 
 
 def lagrange_weights(places: Sequence[float], following: float) -> Sequence[float]:
-    """Integrals of the Lagrange polynomials over the step, exact for four places (Gauss and Legendre's two points)."""
+    """Integrals of the Lagrange polynomials over the step, exact by Gauss and Legendre's points."""
     sigma = places[0]
     middle, half = (following + sigma) / 2, (following - sigma) / 2
-    points = (middle - half / 3**0.5, middle + half / 3**0.5)
-    return [sum(_lagrange(places, number, point) for point in points) / 2 for number in range(len(places))]
+    roots, shares = np.polynomial.legendre.leggauss(max(2, (len(places) + 1) // 2))
+    points = [
+        (middle + half * float(root), float(share) / 2) for root, share in zip(roots, shares, strict=True)
+    ]
+    return [
+        sum(_lagrange(places, number, point) * share for point, share in points)
+        for number in range(len(places))
+    ]
 
 
 def bracketed_weights(places: Sequence[float], following: float) -> Sequence[float]:
@@ -84,14 +92,16 @@ def bracketed_weights(places: Sequence[float], following: float) -> Sequence[flo
     return weights[: len(places)]
 
 
-def _multistep(denoiser: Denoiser, latents: Latents, sigmas: Sigmas, weights_of: Weights) -> Iterator[Step]:
+def _multistep(
+    denoiser: Denoiser, latents: Latents, sigmas: Sigmas, weights_of: Weights, most: int = MOST
+) -> Iterator[Step]:
     slopes: list[Latents] = []
     places: list[float] = []
     for index, sigma, following in levels(sigmas):
         denoised = denoiser(latents, sigma)
         slopes.insert(0, slope_at(latents, denoised, sigma))
         places.insert(0, float(sigma))
-        del slopes[MOST:], places[MOST:]
+        del slopes[most:], places[most:]
         if following == 0:
             latents = denoised
         else:

@@ -3,6 +3,7 @@
 Source of all: Xue et al. 2023 (arXiv:2309.05019), algorithm 1 for denoised predictions.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -39,24 +40,30 @@ def sa_solver(
     *,
     eta: float = 1.0,
     s_noise: float = 1.0,
+    predictor_order: int = PREDICTOR,
+    corrector_order: int = CORRECTOR,
     again: bool = False,
+    simple_order_2: bool = False,
 ) -> Iterator[Step]:
     """Predict, evaluate, correct.
 
     Args:
-        again: evaluate once more after each correction. Others as for `dpmpp_2m_sde`.
+        predictor_order: 1 or more. corrector_order: 0 leaves corrections out.
+        again: evaluate once more after each correction.
+        simple_order_2: rules of two places take the step's damping into account only in their first term.
+            Others as for `dpmpp_2m_sde`.
     """
     past: list[tuple[Sigma, Latents]] = []  # newest first: clock, and what was predicted there
-    origin = latents  # of the last prediction
+    span: _Span | None = None
     fresh: Latents | None = None
     last = len(sigmas) - 2
-    renewed = 0.0
+    ends = bool(sigmas[-1] == 0)  # then orders fall toward the end
     for index, sigma, following in levels(sigmas):
         denoised = denoiser(latents, sigma)
-        past = [(mixing.clock(sigma), denoised), *past[: CORRECTOR - 1]]
-        if index > 0:
-            known = past[: min(CORRECTOR, index + 1, last - index + 1)]
-            latents = _adams(origin, sigmas[index - 1], sigma, known, renewed, fresh, mixing)
+        past = [(mixing.clock(sigma), denoised), *past[: max(predictor_order, corrector_order) - 1]]
+        known = past[: min(corrector_order, last - index + 1) if ends else corrector_order]
+        if span is not None and known and not (following == 0 and not again):
+            latents = span.reached(known, fresh)
             if again:
                 denoised = denoiser(latents, sigma)
                 past[0] = (past[0][0], denoised)
@@ -65,9 +72,9 @@ def sa_solver(
         else:
             renewed = noisy.share(following, eta)
             fresh = noise(latents, float(sigma), float(following)) * s_noise if renewed else None
-            origin = latents
-            known = past[: max(1, min(PREDICTOR, index + 1, last - index))]
-            latents = _adams(origin, sigma, following, known, renewed, fresh, mixing)
+            span = _Span(latents, sigma, following, renewed, mixing, simple_order_2)
+            order = min(predictor_order, last - index) if ends else predictor_order
+            latents = span.reached(past[: max(1, order)], fresh)
         yield Step(index, latents, denoised)
 
 
@@ -89,25 +96,45 @@ def sa_solver_pece(
     return sa_solver(denoiser, latents, sigmas, noise, mixing, noisy, eta=eta, s_noise=s_noise, again=True)
 
 
-def _adams(
-    latents: Latents,
-    sigma: Sigma,
-    following: Sigma,
-    known: Sequence[tuple[Sigma, Latents]],
-    renewed: float,
-    fresh: Latents | None,
-    mixing: Mixing,
-) -> Latents:
-    """The step whose predictions lie on the polynomial through the known ones, integrated exactly."""
-    end = mixing.clock(following)
-    length = end - mixing.clock(sigma)
-    weights = polynomial_weights([float(clock - end) for clock, _ in known], float(length), 1 + renewed**2)
-    reached = following / sigma * (-(renewed**2) * length).exp() * latents
-    for (_, denoised), weight in zip(known, weights, strict=True):
-        reached = reached + mixing.alpha(following) * weight * denoised
-    if fresh is not None:
-        reached = reached + following * (-torch.expm1(-2 * renewed**2 * length)).sqrt() * fresh
-    return reached
+@dataclass(frozen=True, slots=True, eq=False)
+class _Span:
+    """One step, to be gone with what is known before it, and again with what is known after."""
+
+    latents: Latents
+    sigma: Sigma
+    following: Sigma
+    renewed: float
+    mixing: Mixing
+    simple: bool
+
+    def reached(self, known: Sequence[tuple[Sigma, Latents]], fresh: Latents | None) -> Latents:
+        """The end of the step if its predictions lie on the polynomial through the known ones."""
+        end = self.mixing.clock(self.following)
+        length = end - self.mixing.clock(self.sigma)
+        rate = 1 + self.renewed**2
+        places = [float(clock - end) for clock, _ in known]
+        weigh = simple_weights if self.simple and len(places) == 2 else polynomial_weights
+        weights = weigh(places, float(length), rate)
+        reached = self.following / self.sigma * (-(self.renewed**2) * length).exp() * self.latents
+        for (_, denoised), weight in zip(known, weights, strict=True):
+            reached = reached + self.mixing.alpha(self.following) * weight * denoised
+        if fresh is not None:
+            spread = (-torch.expm1(-2 * self.renewed**2 * length)).sqrt()
+            reached = reached + self.following * spread * fresh
+        return reached
+
+
+def simple_weights(places: Sequence[float], length: float, rate: float) -> Sequence[float]:
+    """As `polynomial_weights` for two places, but what a line adds to a constant is not damped.
+
+    Source: the code of Xue et al. 2023 (arXiv:2309.05019), which prefers it where steps are few.
+    """
+    whole = -math.expm1(-rate * length)
+    rise = rate * length**2 / 2  # of a line that starts at 0 and rises by 1 along the clock
+    newer, older = places
+    at_start = (-length - older) / (newer - older)  # the newer one's share of the value at the step's start
+    slope = rise / (newer - older)
+    return [whole * at_start + slope, whole * (1 - at_start) - slope]
 
 
 def polynomial_weights(places: Sequence[float], length: float, rate: float) -> Sequence[float]:

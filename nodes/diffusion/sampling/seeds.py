@@ -5,7 +5,7 @@ two-stage one is Hochbruck and Ostermann's exponential Heun (Acta Numerica 2010,
 """
 
 from collections.abc import Iterator, Sequence
-from enum import Enum, auto
+from enum import StrEnum
 from itertools import pairwise
 
 import torch
@@ -17,11 +17,11 @@ from nodes.diffusion.sampling.steps import Step, levels
 from nodes.diffusion.values import Latents, Sigma, Sigmas
 
 
-class Joining(Enum):
+class Joining(StrEnum):
     """How the two stages' predictions are joined."""
 
-    EXTRAPOLATED = auto()  # a line through both, taken halfway, held for the step (phi_1)
-    INTEGRATED = auto()  # a line through both, integrated exactly (phi_2)
+    EXTRAPOLATED = "phi_1"  # a line through both, taken halfway, held for the step
+    INTEGRATED = "phi_2"  # a line through both, integrated exactly
 
 
 def seeds_2(
@@ -40,7 +40,7 @@ def seeds_2(
 
     Args:
         noise: None where eta is 0.
-        r: where the second stage lies, in shares of the clock. Others as for `dpmpp_2m_sde`.
+        r: where the second stage lies, in shares of the clock. joining: how both stages count. Others as for `dpmpp_2m_sde`.
     """
     for index, sigma, following in levels(sigmas):
         denoised = denoiser(latents, sigma)

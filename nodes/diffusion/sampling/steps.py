@@ -18,12 +18,12 @@ class Step:
     """Where a sampler stands: `latents` lie at noise level `sigmas[index + 1]`.
 
     Attributes:
-        denoised: the denoiser's guess of the clean latents.
+        denoised: the denoiser's guess of the clean latents; smaller where the sampler then scaled them up.
     """
 
     index: int
     latents: Latents
-    denoised: Latents
+    denoised: Float[Tensor, "batch channel *asked"]
 
 
 def levels(sigmas: Sigmas) -> Iterator[tuple[int, Sigma, Sigma]]:

@@ -1,6 +1,7 @@
 """Samplers that renew the noise by their own rule: DDPM's posterior, consistency models, extended reverse SDEs."""
 
 from collections.abc import Iterator
+from enum import StrEnum
 
 import torch
 from torch import Tensor
@@ -8,10 +9,19 @@ from torch import Tensor
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import NoiseSource
+from nodes.diffusion.resize import resize
 from nodes.diffusion.sampling.steps import Step, levels, slope_at
 from nodes.diffusion.values import Latents, Sigma, Sigmas
 
 INTEGRATION_POINTS = 200
+
+
+class Renewal(StrEnum):
+    """How strongly `er_sde` renews noise along the way."""
+
+    EXTENDED = "ER-SDE"
+    REVERSE = "Reverse-time SDE"
+    NONE = "ODE"
 
 
 def ddpm(denoiser: Denoiser, latents: Latents, sigmas: Sigmas, noise: NoiseSource) -> Iterator[Step]:
@@ -49,6 +59,35 @@ def lcm(
         yield Step(index, latents, denoised)
 
 
+def lcm_upscale(
+    denoiser: Denoiser,
+    latents: Latents,
+    sigmas: Sigmas,
+    noise: NoiseSource,
+    *,
+    ratio: float = 1.0,
+    steps: int = -1,
+    method: str = "bislerp",
+) -> Iterator[Step]:
+    """`lcm` that scales the clean latents up a little after each of its first steps.
+
+    Args:
+        ratio: of the last size to the first. steps: over how many steps; below 0: half of them. method: of `resize`.
+    """
+    height, width = latents.shape[-2:]
+    count = max(len(sigmas) // 2 + 1, 2) if steps < 0 else min(steps + 1, len(sigmas) + 1)
+    factors = [float(factor) for factor in torch.linspace(1.0, ratio, count)[1:]]
+    for index, sigma, following in levels(sigmas):
+        denoised = latents = denoiser(latents, sigma)
+        if index < len(factors):
+            latents = resize(
+                latents, round(width * factors[index]), round(height * factors[index]), method, "disabled"
+            )
+        if following > 0:
+            latents = latents + following * noise(latents, float(sigma), float(following))
+        yield Step(index, latents, denoised)
+
+
 def er_sde(
     denoiser: Denoiser,
     latents: Latents,
@@ -57,12 +96,20 @@ def er_sde(
     mixing: Mixing,
     *,
     s_noise: float = 1.0,
+    eta: float = 1.0,
+    max_stage: int = 3,
+    renewal: Renewal = Renewal.EXTENDED,
 ) -> Iterator[Step]:
     """The extended reverse-time SDE's solver of third order, on latents over their alpha.
 
-    Args: as for `euler_ancestral`.
+    Args:
+        eta: for `Renewal.REVERSE`, how much is renewed; 0 gives the ODE.
+        max_stage: order, 1 to 3.
+        renewal: `Renewal.NONE` follows the ODE. Others as for `euler_ancestral`.
     Source: Cui et al. 2023 (arXiv:2309.06169), algorithm 3 with noise scale function 5, integrals by Riemann sums.
     """
+    if renewal is Renewal.REVERSE and eta == 0.0:
+        renewal = Renewal.NONE
     past: list[tuple[Sigma, Latents]] = []  # newest first: sigma / alpha, and what was predicted there
     bend_before: Latents | None = None
     for index, sigma, following in levels(sigmas):
@@ -73,25 +120,34 @@ def er_sde(
         else:
             alpha = mixing.alpha(following)
             low = following / alpha
-            share = _noise_scale(low) / _noise_scale(high)
+            scale = _noise_scale(low, renewal, eta)
+            share = scale / _noise_scale(high, renewal, eta)
             reached = share * latents / mixing.alpha(sigma) + (1 - share) * denoised
             stride = (high - low) / INTEGRATION_POINTS
             places = low + torch.arange(INTEGRATION_POINTS).to(low) * stride
-            densities = 1 / _noise_scale(places)
-            if past:
+            densities = 1 / _noise_scale(places, renewal, eta)
+            if past and max_stage > 1:
                 bend = (denoised - past[0][1]) / (high - past[0][0])
-                reached = reached + (low - high + densities.sum() * stride * _noise_scale(low)) * bend
-                if bend_before is not None:
+                reached = reached + (low - high + densities.sum() * stride * scale) * bend
+                if bend_before is not None and max_stage > 2:
                     curve = (bend - bend_before) / ((high - past[1][0]) / 2)
                     area = ((places - high) * densities).sum() * stride
-                    reached = reached + ((low - high) ** 2 / 2 + area * _noise_scale(low)) * curve
+                    reached = reached + ((low - high) ** 2 / 2 + area * scale) * curve
                 bend_before = bend
-            spread = (low**2 - (high * share) ** 2).clamp(min=0).sqrt()
-            latents = alpha * (reached + noise(latents, float(sigma), float(following)) * s_noise * spread)
+            if renewal is not Renewal.NONE and s_noise > 0.0:
+                spread = (low**2 - (high * share) ** 2).clamp(min=0).sqrt()
+                reached = reached + noise(latents, float(sigma), float(following)) * s_noise * spread
+            latents = alpha * reached
             past = [(high, denoised), *past[:1]]
         yield Step(index, latents, denoised)
 
 
-def _noise_scale(ratio: Tensor) -> Tensor:
+def _noise_scale(ratio: Tensor, renewal: Renewal, eta: float) -> Tensor:
     """How strongly noise is renewed at sigma / alpha."""
-    return ratio * ((ratio**0.3).exp() + 10.0)
+    match renewal:
+        case Renewal.EXTENDED:
+            return ratio * ((ratio**0.3).exp() + 10.0)
+        case Renewal.REVERSE:
+            return ratio ** (eta + 1.0)
+        case Renewal.NONE:
+            return ratio

@@ -5,7 +5,7 @@ import torch
 
 from nodes.diffusion.denoiser import LatentFormat
 from nodes.diffusion.guidance import Guided
-from nodes.diffusion.noise import start_noise
+from nodes.diffusion.noise import NoNoise, SeededNoise, start_noise
 from nodes.diffusion.resize import mask_for
 from nodes.diffusion.sampling import SAMPLERS, Run, Step, sample
 from nodes.diffusion.sampling.loop import window
@@ -67,7 +67,7 @@ def test_a_run_cut_in_two_ends_where_the_whole_one_does():
     sigmas = schedule(steps=8)
     whole = last(EMPTY, Run("euler", sigmas, 4), scale=0.18)
     half = last(EMPTY, Run("euler", window(sigmas, 0, 3, leftover_noise=True), 4), scale=0.18)
-    rest = Run("euler", window(sigmas, 3, 10000, leftover_noise=True), 4, adds_noise=False)
+    rest = Run("euler", window(sigmas, 3, 10000, leftover_noise=True), 4, noise=NoNoise(4))
     assert torch.allclose(last(Latent(half), rest, scale=0.18), whole, atol=1e-4)
 
 
@@ -83,7 +83,11 @@ def test_what_a_mask_keeps_comes_back_as_it_was():
 
 def test_a_schedule_without_steps_yields_nothing():
     assert list(sample(guided(), EMPTY, Run("euler", torch.zeros(0), 4))) == []
-    assert list(sample(guided(), EMPTY, Run("euler", torch.ones(1), 4))) == []
+
+
+def test_one_sigma_alone_gives_its_noise():
+    (step,) = sample(guided(), EMPTY, Run("euler", torch.full((1,), 2.0), 4))
+    assert torch.equal(step.latents, start_noise((2, 4, 8, 8), 4) * 2.0)
 
 
 def test_an_item_of_a_batch_can_be_made_again_alone():
@@ -106,3 +110,30 @@ def test_the_given_latents_are_left_alone():
     before = samples.clone()
     last(Latent(samples), Run("euler", schedule(), 4))
     assert torch.equal(samples, before)
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+def test_with_a_seed_for_each_image_an_image_of_a_batch_is_what_its_seed_gives_alone(sampler: str):
+    mask = torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(1))
+    sigmas = schedule(sampler, steps=5)[:-1]  # the last level would leave nothing of the noise
+    together = Run(sampler, sigmas, 4, SeededNoise(4, per_image=True))
+    made = last(Latent(torch.ones(3, 4, 8, 8), noise_mask=mask), together)
+    for place in range(3):
+        alone = last(Latent(torch.ones(1, 4, 8, 8), noise_mask=mask), Run(sampler, sigmas, 4 + place))
+        if sampler != "dpm_adaptive":  # whose steps follow from the whole batch
+            assert torch.allclose(made[place], alone[0], atol=2e-5)
+    picked = Latent(torch.ones(1, 4, 8, 8), noise_mask=mask, batch_index=(2,))
+    if sampler != "dpm_adaptive":
+        assert torch.allclose(last(picked, together)[0], made[2], atol=2e-5)
+
+
+def test_sampling_can_vary_a_seed_a_little():
+    def made(strength: float) -> torch.Tensor:
+        noise = SeededNoise(4, variation_seed=9, variation_strength=strength)
+        return last(EMPTY, Run("euler", sigmas, 4, noise))
+
+    sigmas = schedule()[:-1]
+    assert torch.equal(made(0.0), last(EMPTY, Run("euler", sigmas, 4)))
+    assert torch.allclose(made(1.0), last(EMPTY, Run("euler", sigmas, 9)), atol=1e-5)
+    near, far = (float((made(strength) - made(0.0)).norm()) for strength in (0.1, 0.5))
+    assert 0 < near < far

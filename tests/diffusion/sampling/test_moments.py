@@ -7,8 +7,8 @@ from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import start_noise, step_noise
 from nodes.diffusion.noise_levels import FlowLevels
 from nodes.diffusion.sampling import SAMPLERS
+from nodes.diffusion.sampling.sampler import Noise, SamplerSetting
 from nodes.diffusion.sampling.stochastic import lcm
-from nodes.diffusion.sampling.table import Noise, SamplerSetting
 from tests.diffusion.sampling.gaussian import Gaussian, falling
 
 SHAPE = (1, 4, 48, 48)

@@ -5,7 +5,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodes.diffusion.noise import BrownianPath, brownian_noise, start_noise, step_noise
+from nodes.diffusion.brownian import BrownianPath, brownian_noise
+from nodes.diffusion.noise import (
+    CPU,
+    NoNoise,
+    SeededNoise,
+    StartNoise,
+    between,
+    continued_noise,
+    start_noise,
+    step_noise,
+)
 from nodes.diffusion.sampling import SAMPLERS
 
 LIKE = torch.zeros(1, 4, 32, 32)
@@ -68,4 +78,40 @@ def test_a_path_does_not_depend_on_what_was_asked_before():
 def test_names_of_the_same_sampler_on_another_device_share_its_function():
     for name in SAMPLERS:
         if name.endswith("_gpu"):
-            assert SAMPLERS[name] == SAMPLERS[name.removesuffix("_gpu")]
+            assert SAMPLERS[name].function is SAMPLERS[name.removesuffix("_gpu")].function
+
+
+def test_sources_of_noise_fill_their_protocol():
+    assert isinstance(NoNoise(), StartNoise)
+    assert isinstance(SeededNoise(1), StartNoise)
+    assert not NoNoise(3).drawn((2, 4, 8, 8), None, CPU).any()
+    assert NoNoise(3).seeds(2, None) == 3
+
+
+def test_a_seed_for_each_image_goes_up_by_one():
+    source = SeededNoise(7, per_image=True)
+    drawn = source.drawn((3, 4, 5, 5), None, CPU)
+    for place in range(3):
+        assert torch.equal(drawn[place : place + 1], start_noise((1, 4, 5, 5), 7 + place))
+    assert source.seeds(3, None) == (7, 8, 9)
+    assert source.seeds(2, (4, 0)) == (11, 7)
+    assert SeededNoise(7).seeds(3, None) == 7
+
+
+@LAW
+@given(share=st.floats(0.0, 1.0))
+def test_noise_between_two_noises_has_their_variance(share: float):
+    one, other = start_noise((2, 4, 32, 32), 1), start_noise((2, 4, 32, 32), 2)
+    made = between(one, other, share)
+    assert float(made.std()) == pytest.approx(1.0, abs=0.03)
+    assert float(made.mean()) == pytest.approx(0.0, abs=0.05)
+
+
+def test_continued_noise_is_what_the_global_generator_would_draw_next():
+    state = torch.get_rng_state()
+    torch.manual_seed(5)
+    torch.randn(1, 4, 8, 8)
+    expected = torch.randn(1, 4, 16, 16)
+    torch.set_rng_state(state)
+    source = continued_noise(torch.zeros(1, 4, 8, 8), 5)
+    assert torch.equal(source(torch.zeros(1, 4, 16, 16), 2.0, 1.0), expected)

@@ -16,8 +16,8 @@ from nodes.diffusion.sampling.dpmpp import dpmpp_2m, dpmpp_2s_ancestral
 from nodes.diffusion.sampling.dpmpp_sde import dpmpp_2m_sde
 from nodes.diffusion.sampling.euler import euler, euler_ancestral
 from nodes.diffusion.sampling.multistep import lagrange_weights
+from nodes.diffusion.sampling.sampler import SamplerSetting
 from nodes.diffusion.sampling.second_order import dpm_2, dpm_2_ancestral
-from nodes.diffusion.sampling.table import SamplerSetting
 from tests.diffusion.sampling.gaussian import Gaussian, falling
 
 ORDERS = {name: row.order for name, row in SAMPLERS.items() if row.order}
@@ -48,7 +48,7 @@ def test_a_narrower_bound_makes_the_adaptive_solver_more_exact():
     off = []
     for bound in (0.05, 5e-4, 5e-6):
         *_, last = dpm_adaptive(
-            gaussian, gaussian.noisy(noise, sigmas[0]), sigmas, relative=bound, absolute=bound / 6
+            gaussian, gaussian.noisy(noise, sigmas[0]), sigmas, rtol=bound, atol=bound / 6
         )
         off.append(float((last.latents - gaussian.noisy(noise, sigmas[-1])).abs().max()))
     assert off[0] > 3 * off[1] > 9 * off[2]

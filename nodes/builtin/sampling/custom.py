@@ -1,0 +1,38 @@
+"""Sampling from parts: a sampler with its options, a schedule, and noise, each from a node of its own."""
+
+from typing import Annotated
+
+from nodes.builtin.kinds import ConditioningIn, LatentIn, ModelIn, SamplerIn, SigmasIn
+from nodes.builtin.models import models
+from nodes.builtin.sampling.inputs import Cfg, Seed
+from nodes.builtin.sampling.running import sampled
+from nodes.diffusion.guidance import Guided
+from nodes.diffusion.noise import NoNoise, SeededNoise
+from nodes.diffusion.sampling import Run
+from nodes.diffusion.values import Latent
+from nodes.spec import Boolean, Context, Out, node
+
+
+@node("SamplerCustom", category="sampling/custom_sampling")
+def sampler_custom(
+    ctx: Context,
+    *,
+    model: ModelIn,
+    add_noise: Annotated[bool, Boolean()] = True,
+    noise_seed: Seed = 0,
+    cfg: Cfg = 8.0,
+    positive: ConditioningIn,
+    negative: ConditioningIn,
+    sampler: SamplerIn,
+    sigmas: SigmasIn,
+    latent_image: LatentIn,
+) -> tuple[Annotated[Latent, Out("LATENT", "output")], Annotated[Latent, Out("LATENT", "denoised_output")]]:
+    """Sample with any sampler down any schedule. The second output is the last guess of the clean latents."""
+    with models(ctx) as loaded:
+        guided = Guided(loaded.network(model), positive, negative, cfg, loaded.control, model.rules)
+        noise = SeededNoise(noise_seed) if add_noise else NoNoise(noise_seed)
+        made = sampled(ctx, loaded, guided, latent_image, Run(sampler, sigmas, noise_seed, noise))
+    return made.latent, made.denoised
+
+
+NODES = (sampler_custom,)

@@ -1,0 +1,59 @@
+"""Running a sampler for a node: progress, previews, warnings, and both results."""
+
+from dataclasses import dataclass, replace
+
+from nodes.builtin.models import told
+from nodes.builtin.previews import preview
+from nodes.diffusion.guidance import Guider
+from nodes.diffusion.pool import Session
+from nodes.diffusion.sampling import SAMPLERS, Run, sample
+from nodes.diffusion.schedules import SCHEDULES
+from nodes.diffusion.values import Latent
+from nodes.spec import Context, NodeError
+
+OF_EMPTY_ONES = frozenset(
+    {"downscale_ratio_spacial", "downscale_ratio_temporal"}
+)  # say how to fit empty latents
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampled:
+    """What a run gave: the latents at its end, and the last guess of the clean ones."""
+
+    latent: Latent
+    denoised: Latent
+
+
+def sampled(ctx: Context, loaded: Session, guided: Guider, latent: Latent, run: Run) -> Sampled:
+    """Run to the end, telling the person how far it is. A run without steps gives the latents back.
+
+    Raises:
+        NodeError: what was chosen does not go together.
+    """
+    for warning in loaded.warnings:
+        ctx.say(warning)
+    total = max(len(run.sigmas) - 1, 0)
+    form = guided.network.latent_format
+    given = replace(
+        latent, extra={name: value for name, value in latent.extra.items() if name not in OF_EMPTY_ONES}
+    )
+    result = Sampled(latent, latent)
+    with told():
+        for step in sample(guided, latent, run):
+            result = Sampled(given.with_samples(step.latents), given.with_samples(step.denoised))
+            if step.index >= 0:
+                ctx.progress(step.index + 1, total, preview(ctx, step.denoised, form))
+    return result
+
+
+def check_names(sampler: str, schedule: str) -> None:
+    """Tell unknown names from known ones.
+
+    Raises:
+        NodeError: there is no such sampler, or no such schedule.
+    """
+    if sampler not in SAMPLERS:
+        known = ", ".join(sorted(SAMPLERS))
+        raise NodeError(f"The sampler {sampler} is not in Weft yet.", f"Choose one of: {known}.")
+    if schedule not in SCHEDULES:
+        raise NodeError(f"There is no schedule {schedule!r}.", f"Choose one of: {', '.join(SCHEDULES)}.")

@@ -18,7 +18,10 @@ from torch import Tensor
 
 from nodes.diffusion import guidance, latents, noise, values
 from nodes.diffusion.changes import Layers
+from nodes.diffusion.continuous_levels import AngleLevels, CosineLevels, EdmLevels, ShareLevels
+from nodes.diffusion.level_recipes import OwnLevels
 from nodes.diffusion.models.load import Placement
+from nodes.diffusion.noise_levels import FlowLevels
 from nodes.diffusion.sampling.choice import SamplerChoice
 from nodes.spec import Blocker, Json, Packed, Part, Unstorable
 
@@ -48,6 +51,12 @@ CLASSES: tuple[type, ...] = (
     guidance.CfgGuidance,
     guidance.DualGuidance,
     guidance.PerpNegGuidance,
+    OwnLevels,
+    FlowLevels,
+    EdmLevels,
+    AngleLevels,
+    ShareLevels,
+    CosineLevels,
     noise.NoNoise,
     noise.SeededNoise,
     SamplerChoice,

@@ -18,18 +18,37 @@ from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise_levels import NoiseLevels
 from nodes.diffusion.values import Latents, LoraPatch, Sigma
 
+CONSISTENCY_SCALE, CONSISTENCY_DEVIATION = 10.0, 0.5  # of timesteps; of clean latents
+
 
 class Parametrisation(Enum):
-    """What a network predicts."""
+    """What a network predicts, and at which scale it is asked."""
 
     EPS = "eps"  # the noise (Ho et al. 2020, arXiv:2006.11239)
     V = "v"  # velocity (Salimans and Ho 2022, arXiv:2202.00512, appendix D)
+    EDM = "edm"  # what is left of the clean latents, preconditioned (Karras et al. 2022, arXiv:2206.00364, eq. 7)
     FLOW = "flow"  # noise less latents (Liu et al. 2022, arXiv:2209.03003)
+    X0 = "x0"  # the clean latents
+    IMAGE_TO_IMAGE = "img_to_img"  # the clean latents, from noisy ones as they are
+    COSMOS = "cosmos_rflow"  # noise less latents, where noise is added (NVIDIA 2025, Cosmos-Predict2)
+    CONSISTENCY = (
+        "lcm"  # the noise, of which a consistency model makes its jump (Luo et al. 2023, arXiv:2310.04378)
+    )
 
     @property
     def mixing(self) -> Mixing:
         """How noise lies in the latents that samplers hold for such a network."""
         return Mixing.TRADED if self is Parametrisation.FLOW else Mixing.ADDED
+
+    @property
+    def data_deviation(self) -> float:
+        """The deviation of clean latents that the preconditioning counts on (sigma_data of Karras et al. 2022)."""
+        return 0.5 if self is Parametrisation.EDM else 1.0
+
+    @property
+    def starts_as_trained(self) -> bool:
+        """Whether a run from the highest level starts as pure noise was in training: a little above that level."""
+        return self is not Parametrisation.COSMOS
 
 
 @runtime_checkable
@@ -157,16 +176,47 @@ class ControlNetwork(Protocol):
 def network_input(kind: Parametrisation, latents: Latents, sigma: Sigma) -> Latents:
     """Noisy latents at the scale of training.
 
-    Where noise is added that is unit variance (Karras et al. 2022, arXiv:2206.00364, table 1, c_in with sigma_data 1).
+    Where noise is added that is unit variance (Karras et al. 2022, arXiv:2206.00364, table 1, c_in).
     """
-    return latents if kind is Parametrisation.FLOW else latents / (sigma**2 + 1.0) ** 0.5
+    match kind:
+        case Parametrisation.FLOW | Parametrisation.IMAGE_TO_IMAGE:
+            return latents
+        case Parametrisation.COSMOS:
+            return latents / (sigma + 1.0)
+        case _:
+            return latents / (sigma**2 + kind.data_deviation**2) ** 0.5
 
 
-def denoised_from(kind: Parametrisation, latents: Latents, sigma: Sigma, predicted: Latents) -> Latents:
-    """The estimate of clean latents behind a prediction; all float32."""
+def denoised_from(
+    kind: Parametrisation, latents: Latents, sigma: Sigma, predicted: Latents, timestep: Tensor
+) -> Latents:
+    """The estimate of clean latents behind a prediction; all float32.
+
+    Args:
+        timestep: what the network was told, Float[1] or Float[batch], all equal.
+    """
     match kind:
         case Parametrisation.EPS | Parametrisation.FLOW:
             return latents - predicted * sigma
-        case Parametrisation.V:
-            spread = sigma**2 + 1.0
-            return latents / spread - predicted * sigma / spread**0.5
+        case Parametrisation.V | Parametrisation.EDM:
+            data = kind.data_deviation
+            spread = sigma**2 + data**2
+            sign = 1.0 if kind is Parametrisation.EDM else -1.0
+            return latents * (data**2 / spread) + predicted * (sign * sigma * data / spread**0.5)
+        case Parametrisation.X0 | Parametrisation.IMAGE_TO_IMAGE:
+            return predicted
+        case Parametrisation.COSMOS:
+            share = sigma / (sigma + 1.0)
+            return latents * (1.0 - share) - predicted * share
+        case Parametrisation.CONSISTENCY:
+            return _jumped(latents, latents - predicted * sigma, timestep.flatten()[0])
+
+
+def _jumped(latents: Latents, clean: Latents, timestep: Sigma) -> Latents:
+    """A consistency model's answer: the latents themselves at timestep 0, the clean ones elsewhere.
+
+    Source: Song et al. 2023 (arXiv:2303.01469), eq. 5; numbers of Luo et al. 2023 (arXiv:2310.04378), section 5.
+    """
+    scaled, data = CONSISTENCY_SCALE * timestep, CONSISTENCY_DEVIATION
+    spread = scaled**2 + data**2
+    return clean * (scaled / spread**0.5) + latents * (data**2 / spread)

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.noise_levels import NoiseLevels
+from nodes.diffusion.noise_levels import NoiseLevels, flux_mu
 from nodes.diffusion.schedules import ended
 
 TURBO_TIMESTEPS = tuple(range(999, 0, -100))
 GITS_LONGEST = 20  # steps of the longest row
 FLUX2_PIXELS = 256  # of a token
 FLUX2_MANY = 4300  # tokens from which the number of steps no longer counts
-LTXV_FEW, LTXV_MANY = 1024, 4096  # tokens at which the base and the most shift hold
+LTXV_TOKENS = 1024, 4096  # tokens at which the base and the most shift hold
 
 
 def exponential_between(low: float, high: float, steps: int) -> Tensor:
@@ -125,19 +125,13 @@ def ltxv(
         terminal: stretch the levels so that the last above 0 is this one; a single step has none to stretch.
     Source: HaCohen et al. 2025 (arXiv:2501.00103), after Esser et al. 2024 (arXiv:2403.03206), section 5.3.2.
     """
-    sigmas = shifted_by(ltxv_mu(tokens, base_shift, max_shift), torch.linspace(1, 0, steps + 1))
+    sigmas = shifted_by(flux_mu(tokens, base_shift, max_shift, *LTXV_TOKENS), torch.linspace(1, 0, steps + 1))
     if terminal is None or steps == 1:
         return sigmas
     above = sigmas != 0
     left = 1 - sigmas[above]
     sigmas[above] = 1 - left / (left[-1] / (1 - terminal))
     return sigmas
-
-
-def ltxv_mu(tokens: int, base_shift: float, max_shift: float) -> float:
-    """The shift on the line through both ends, as the exponent of `shifted_by`."""
-    slope = (max_shift - base_shift) / (LTXV_MANY - LTXV_FEW)
-    return tokens * slope + base_shift - slope * LTXV_FEW
 
 
 def shifted_by(mu: float, time: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ Samplers here work on x_t / sqrt(abar_t) = x_0 + sigma n, with sigma = sqrt((1 -
 arXiv:2206.00364, table 1).
 """
 
+import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -17,6 +17,7 @@ SD_BETA_START = 0.00085
 SD_BETA_END = 0.012
 LAST_ABAR = 4.8973451890853435e-08  # keeps sigma finite where the terminal signal-to-noise ratio is zero
 BEFORE_START = 999999999.9
+FLUX_MU, FLUX_COUNT = 1.15, 10_000
 
 
 @runtime_checkable
@@ -58,10 +59,12 @@ class DiscreteLevels:
     Attributes:
         sigmas: Float[timesteps], rising; index is the timestep.
         log_sigmas: their natural logarithms, taken before they were rounded to float32: results repeat to the bit.
+        betas: what they were made from, Float64[timesteps].
     """
 
     sigmas: Tensor
     log_sigmas: Tensor
+    betas: Tensor | None = None
 
     @property
     def minimum(self) -> float:
@@ -94,7 +97,55 @@ class DiscreteLevels:
         return float(self.sigma(torch.tensor((1.0 - percent) * (len(self.sigmas) - 1))))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
+class DistilledLevels:
+    """Every so many-th of another table's levels: those on which a consistency model was distilled.
+
+    Source: Luo et al. 2023 (arXiv:2310.04378), section 4.3.
+
+    Attributes:
+        whole: the table; the last of each `stride` timesteps is in use.
+    """
+
+    whole: DiscreteLevels
+    stride: int
+
+    @property
+    def sigmas(self) -> Tensor:
+        """Float[timesteps / stride], rising."""
+        return self.whole.sigmas[self.stride - 1 :: self.stride]
+
+    @property
+    def minimum(self) -> float:
+        """The lowest sigma in use."""
+        return float(self.sigmas[0])
+
+    @property
+    def maximum(self) -> float:
+        """The highest sigma in use."""
+        return float(self.sigmas[-1])
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """The timestep in use whose sigma is nearest in logarithm; same shape, whole numbers."""
+        return self._used().timestep(sigma) * self.stride + self.stride - 1
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """The sigma at a timestep, between two in use by interpolated logarithm; same shape."""
+        return self._used().sigma((timestep.float() - (self.stride - 1)) / self.stride)
+
+    def at_percent(self, percent: float) -> float:
+        """The sigma where a share of the run is done: above all sigmas at 0, below all at 1."""
+        if percent <= 0.0:
+            return BEFORE_START
+        if percent >= 1.0:
+            return 0.0
+        return float(self.sigma(torch.tensor((1.0 - percent) * (len(self.whole.sigmas) - 1))))
+
+    def _used(self) -> DiscreteLevels:
+        return DiscreteLevels(self.sigmas, self.whole.log_sigmas[self.stride - 1 :: self.stride])
+
+
+@dataclass(frozen=True)
 class FlowLevels:
     """Levels of a rectified flow: sigma from 0 to 1, crowded toward 1 by a shift for larger pictures.
 
@@ -103,15 +154,17 @@ class FlowLevels:
     Attributes:
         shift: 1 leaves sigma equal to time.
         multiplier: what the network calls time 1.
+        count: of the table.
     """
 
     shift: float = 3.0
     multiplier: float = 1000.0
+    count: int = TRAIN_STEPS
 
-    @cached_property
+    @property
     def sigmas(self) -> Tensor:
-        """Float[1000], rising, without 0."""
-        return self.sigma(torch.arange(1, TRAIN_STEPS + 1) / TRAIN_STEPS * self.multiplier)
+        """Float[count], rising, without 0."""
+        return self.sigma(torch.arange(1, self.count + 1) / self.count * self.multiplier)
 
     @property
     def minimum(self) -> float:
@@ -141,6 +194,19 @@ class FlowLevels:
         return self.shift * (1.0 - percent) / (1 + (self.shift - 1) * (1.0 - percent))
 
 
+def flux_levels(mu: float = FLUX_MU) -> FlowLevels:
+    """Flux's: the shift is e^mu, the network is told sigma itself (Black Forest Labs 2024, after arXiv:2403.03206)."""
+    return FlowLevels(math.exp(mu), multiplier=1.0, count=FLUX_COUNT)
+
+
+def flux_mu(
+    tokens: int | float, base_shift: float, max_shift: float, few: int = 256, many: int = 4096
+) -> float:
+    """The exponent of the shift for so many tokens, on the line through `few` and `many`."""
+    slope = (max_shift - base_shift) / (many - few)
+    return tokens * slope + base_shift - slope * few
+
+
 def scaled_linear_betas(
     start: float = SD_BETA_START, end: float = SD_BETA_END, steps: int = TRAIN_STEPS
 ) -> Tensor:
@@ -166,4 +232,4 @@ def from_betas(betas: Tensor, *, zero_terminal_snr: bool = False) -> DiscreteLev
         alphas_bar = ((roots - last) * (first / (first - last))) ** 2
         alphas_bar[-1] = LAST_ABAR
     sigmas = ((1 - alphas_bar) / alphas_bar).sqrt()
-    return DiscreteLevels(sigmas.float(), sigmas.log().float())
+    return DiscreteLevels(sigmas.float(), sigmas.log().float(), betas)

@@ -22,7 +22,6 @@ import torch
 from torch import nn
 
 from nodes.diffusion.control import LoadedControl
-from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.models.build import Check, Gate, size_of
 from nodes.diffusion.models.detect import Part
@@ -286,11 +285,10 @@ class Session:
             lambda loaded: Patcher(module_of(loaded), NETWORK_PREFIXES, network_aliases(module_of(loaded))),
         )
         kept = self._take(Part.NETWORK, model.checkpoint, model.patches, build)
-        network, said = cast("UnetNetwork", kept.loaded), model.settings.parametrisation
-        key = (id(kept), said, model.patches)
+        key = (id(kept), model.settings, model.patches)
         if key not in self._networks:
-            kind = Parametrisation(said) if said else network.parametrisation
-            self._networks[key] = replace(network, parametrisation=kind, patched=partial(self._hooked, model))
+            settled = cast("UnetNetwork", kept.loaded).settled(model.settings)
+            self._networks[key] = replace(settled, patched=partial(self._hooked, model))
         return self._networks[key]
 
     def _hooked(self, model: Model, patches: tuple[LoraPatch, ...]) -> UnetNetwork:
@@ -304,9 +302,7 @@ class Session:
             network = self.network(wanted)
             self._copies[key] = self._used[-1][0]
             return network
-        said = model.settings.parametrisation
-        network = cast("UnetNetwork", kept.loaded)
-        return replace(network, parametrisation=Parametrisation(said)) if said else network
+        return cast("UnetNetwork", kept.loaded).settled(model.settings)
 
     def text(self, clip: Clip) -> Mapping[str, Encoder]:
         """The text encoders of a recipe, by the names that the field has for them. Errors as `network`."""

@@ -19,8 +19,8 @@ PENULTIMATE_LEFT_OUT = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_
 
 def simple(levels: NoiseLevels, steps: int) -> Tensor:
     """Every so many-th of the table, from its end."""
-    count = len(levels.sigmas)
-    picked = [float(levels.sigmas[-(1 + int(index * count / steps))]) for index in range(steps)]
+    table = levels.sigmas
+    picked = [float(table[-(1 + int(index * len(table) / steps))]) for index in range(steps)]
     return torch.tensor([*picked, 0.0])
 
 
@@ -44,8 +44,9 @@ def ddim_uniform(levels: NoiseLevels, steps: int) -> Tensor:
 
     Source: Song et al. 2020 (arXiv:2010.02502), section 4.2's linear choice, as its code counts.
     """
-    stride = max(len(levels.sigmas) // steps, 1)
-    picked = [float(levels.sigmas[index]) for index in range(1, len(levels.sigmas), stride)]
+    table = levels.sigmas
+    stride = max(len(table) // steps, 1)
+    picked = [float(table[index]) for index in range(1, len(table), stride)]
     return torch.tensor([*reversed(picked), 0.0])
 
 
@@ -71,10 +72,11 @@ def beta(levels: NoiseLevels, steps: int, alpha: float = 0.6, beta: float = 0.6)
 
     Source: Lee et al. 2024 (arXiv:2407.12173).
     """
-    last = len(levels.sigmas) - 1
+    table = levels.sigmas
+    last = len(table) - 1
     places = [round(beta_quantile(1 - index / steps, alpha, beta) * last) for index in range(steps)]
     kept = [place for index, place in enumerate(places) if index == 0 or place != places[index - 1]]
-    return torch.tensor([*(float(levels.sigmas[place]) for place in kept), 0.0])
+    return torch.tensor([*(float(table[place]) for place in kept), 0.0])
 
 
 def linear_quadratic(levels: NoiseLevels, steps: int, threshold: float = 0.025) -> Tensor:

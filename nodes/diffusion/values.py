@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nodes.diffusion.level_recipes import LevelsRecipe
+
 Latents: TypeAlias = Float[Tensor, "batch channel *space"]
 Sigma: TypeAlias = Float[Tensor, ""]
 Sigmas: TypeAlias = Float[Tensor, " levels"]
@@ -150,9 +152,18 @@ class HookGroup:
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """How a model is sampled, where a node changed that. Widened by later families."""
+    """How a model is sampled, where nodes changed that.
 
-    parametrisation: str = ""  # empty: as the checkpoint says
+    Attributes:
+        parametrisation: the value of a `Parametrisation`; empty: as the checkpoint says.
+        levels: its noise levels; None: as the checkpoint says.
+        differential: a mask is free from the share of the run that it says (Levin and Fried 2023, arXiv:2306.00950):
+            how far toward that, 0 to 1; None: it is what it is all along.
+    """
+
+    parametrisation: str = ""
+    levels: LevelsRecipe | None = None
+    differential: float | None = None
 
 
 class Rule:

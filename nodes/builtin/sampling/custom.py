@@ -31,7 +31,13 @@ def sampler_custom(
     with models(ctx) as loaded:
         guided = Guided(loaded.network(model), positive, negative, cfg, loaded.control, model.rules)
         noise = SeededNoise(noise_seed) if add_noise else NoNoise(noise_seed)
-        made = sampled(ctx, loaded, guided, latent_image, Run(sampler, sigmas, noise_seed, noise))
+        made = sampled(
+            ctx,
+            loaded,
+            guided,
+            latent_image,
+            Run(sampler, sigmas, noise_seed, noise, model.settings.differential),
+        )
     return made.latent, made.denoised
 
 

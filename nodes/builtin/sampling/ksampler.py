@@ -32,7 +32,8 @@ def ksampler(
     check_names(sampler_name, scheduler)
     with models(ctx) as loaded:
         network = loaded.network(model)
-        run = Run(sampler_name, for_sampler(scheduler, sampler_name, network.levels, steps, denoise), seed)
+        sigmas = for_sampler(scheduler, sampler_name, network.levels, steps, denoise)
+        run = Run(sampler_name, sigmas, seed, differential=model.settings.differential)
         guided = Guided(network, positive, negative, cfg, loaded.control, model.rules)
         return sampled(ctx, loaded, guided, latent_image, run).latent
 

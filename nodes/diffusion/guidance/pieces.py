@@ -179,7 +179,7 @@ class Conditioned:
         predicted = self._with_hooks(group[0].cond.hooks)(
             scaled, timestep, context, residuals=residuals, inputs=inputs, changes=changes
         ).float()
-        return denoised_from(kind, noisy, sigma, predicted).chunk(count)
+        return denoised_from(kind, noisy, sigma, predicted, timestep).chunk(count)
 
     def _with_hooks(self, hooks: HookGroup | None) -> Network:
         """The network as it is while conditions with these hooks are computed."""

@@ -1,7 +1,7 @@
 """A loaded U-Net as a `Network`: called with scaled latents, a timestep and a context."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -17,9 +17,10 @@ from nodes.diffusion.denoiser import (
     Residuals,
 )
 from nodes.diffusion.errors import ContextMismatch
+from nodes.diffusion.level_recipes import built
 from nodes.diffusion.models.changing import changed
 from nodes.diffusion.noise_levels import NoiseLevels
-from nodes.diffusion.values import LoraPatch
+from nodes.diffusion.values import LoraPatch, ModelSettings
 
 REFINER_NUMBERS = 5  # height, width, what is cut off above and at the left, and beauty
 
@@ -82,6 +83,15 @@ class UnetNetwork:
                 return_dict=False,
             )
         return cast("Tensor", answer[0])
+
+    def settled(self, settings: ModelSettings) -> "UnetNetwork":
+        """The same network, sampled as nodes have set it."""
+        kind, levels = settings.parametrisation, settings.levels
+        return replace(
+            self,
+            parametrisation=Parametrisation(kind) if kind else self.parametrisation,
+            levels=self.levels if levels is None else built(levels, self.levels),
+        )
 
 
 def _sizes(config: Any, inputs: NetworkInputs) -> dict[str, Tensor] | None:

@@ -16,15 +16,14 @@ from torch import Tensor
 
 from nodes.diffusion.denoiser import LatentFormat, Network, TwoSidedDenoiser
 from nodes.diffusion.guidance import Guider
-from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import CPU, SeededNoise, StartNoise, start_noise
-from nodes.diffusion.noise_levels import NoiseLevels
 from nodes.diffusion.resize import mask_for
 from nodes.diffusion.sampling.choice import SamplerChoice
+from nodes.diffusion.sampling.inpainting import Inpainting, Opening
 from nodes.diffusion.sampling.sampler import Sampler, SamplerSetting
 from nodes.diffusion.sampling.steps import Step
 from nodes.diffusion.sampling.table import MORE_SAMPLERS, SAMPLERS
-from nodes.diffusion.values import Latent, Latents, Sigma, Sigmas
+from nodes.diffusion.values import Latent, Latents, Sigmas
 
 LEAST_SIGMAS = 2
 
@@ -38,12 +37,14 @@ class Run:
         sigmas: Float[levels], falling; see `sample` for fewer than 2.
         seed: 0 to 2**64 - 1.
         noise: where noise comes from instead; `NoNoise` for latents that are noisy already.
+        differential: see `ModelSettings`; counts where the latent has a noise mask.
     """
 
     sampler: str | SamplerChoice
     sigmas: Sigmas
     seed: int
     noise: StartNoise | None = None
+    differential: float | None = None
 
     @property
     def source(self) -> StartNoise:
@@ -96,7 +97,7 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
     clean = clean.to(network.device)
     sigmas = run.sigmas.cpu()  # lone numbers mix with any device, and asking for their value waits for none
     scaled = form.to_model(clean) if bool(clean.any()) else clean
-    latents = mixing.noised(scaled, noise, sigmas[0], from_the_top=_at_the_top(float(sigmas[0]), levels))
+    latents = mixing.noised(scaled, noise, sigmas[0], from_the_top=_at_the_top(float(sigmas[0]), network))
     if len(sigmas) < LEAST_SIGMAS:
         started = form.from_model(mixing.finished(latents, sigmas[0])).cpu()
         yield Step(-1, started, started)
@@ -106,7 +107,8 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
     if latent.noise_mask is not None:
         kept_noise = _again(source, latent, clean) if sampler.redraws_start else noise
         mask = mask_for(latent.noise_mask, clean.shape).to(clean)
-        denoiser = Inpainting(guided, mixing, scaled, kept_noise, mask)
+        opening = None if run.differential is None else Opening(levels, sigmas, run.differential)
+        denoiser = Inpainting(guided, mixing, scaled, kept_noise, mask, opening)
     setting = SamplerSetting(seeds, mixing, levels)
     visited = sampler.visited(sigmas, setting)
     for step in sampler.steps(denoiser, latents, sigmas, setting, dict(choice.options)):
@@ -133,38 +135,6 @@ def named(name: str) -> Sampler:
     return SAMPLERS[name] if name in SAMPLERS else MORE_SAMPLERS[name]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Inpainting:
-    """A denoiser that changes only what the mask frees: what is kept is put back, noisy before and clean after.
-
-    Source: Lugmayr et al. 2022 (arXiv:2201.09865), eq. 8, without resampling.
-
-    Attributes:
-        kept: clean latents at the model's scale; noise: what lies in them before.
-        mask: 1 is free, 0 is kept; of the latents' shape.
-    """
-
-    denoiser: TwoSidedDenoiser
-    mixing: Mixing
-    kept: Latents
-    noise: Latents
-    mask: Latents
-
-    def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
-        return self._after(self.denoiser(self._before(latents, sigma), sigma))
-
-    def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
-        """The guided estimate with what is kept put back, and the negative side's as it is."""
-        guided, negative = self.denoiser.both(self._before(latents, sigma), sigma)
-        return self._after(guided), negative
-
-    def _before(self, latents: Latents, sigma: Sigma) -> Latents:
-        return latents * self.mask + self.mixing.noised(self.kept, self.noise, sigma) * (1.0 - self.mask)
-
-    def _after(self, denoised: Latents) -> Latents:
-        return denoised * self.mask + self.kept * (1.0 - self.mask)
-
-
 def fitted(samples: Tensor, form: LatentFormat) -> Tensor:
     """Empty latents with the channels that the family needs; others stay as they are."""
     if samples.shape[1] == form.channels or bool(samples.any()):
@@ -173,8 +143,10 @@ def fitted(samples: Tensor, form: LatentFormat) -> Tensor:
     return samples.repeat(1, repeats, *[1] * (samples.ndim - 2))[:, : form.channels]
 
 
-def _at_the_top(sigma: float, levels: NoiseLevels) -> bool:
-    return math.isclose(levels.maximum, sigma, rel_tol=1e-5) or sigma > levels.maximum
+def _at_the_top(sigma: float, network: Network) -> bool:
+    highest = network.levels.maximum
+    reached = math.isclose(highest, sigma, rel_tol=1e-5) or sigma > highest
+    return reached and network.parametrisation.starts_as_trained
 
 
 def _again(source: StartNoise, latent: Latent, clean: Latents) -> Latents:

@@ -157,12 +157,14 @@ class ModelSettings:
     Attributes:
         parametrisation: the value of a `Parametrisation`; empty: as the checkpoint says.
         levels: its noise levels; None: as the checkpoint says.
+        latent_format: the name of another one; empty: as the checkpoint says.
         differential: a mask is free from the share of the run that it says (Levin and Fried 2023, arXiv:2306.00950):
             how far toward that, 0 to 1; None: it is what it is all along.
     """
 
     parametrisation: str = ""
     levels: LevelsRecipe | None = None
+    latent_format: str = ""
     differential: float | None = None
 
 

@@ -13,6 +13,7 @@ from nodes.diffusion.values import Latent, Model
 from nodes.spec import Boolean, Combo, Context, Float, Int, NodeError, Socket, node
 
 CATEGORY = "advanced/model"
+PLAYGROUND = "SDXL_Playground_2_5"
 CONSISTENCY_STEPS = 50
 PIXELS_OF_TOKEN = 256
 LTXV_TOKENS = 1024, 4096  # at which the base and the most shift hold
@@ -64,7 +65,10 @@ def model_sampling_continuous_edm(
     _check_range(sigma_min, sigma_max)
     kind = CONTINUOUS[sampling]
     levels = ShareLevels if kind is Parametrisation.COSMOS else EdmLevels
-    return _changed(model, kind, levels(sigma_min, sigma_max))
+    changed = _changed(model, kind, levels(sigma_min, sigma_max))
+    if sampling != "edm_playground_v2.5":
+        return changed
+    return replace(changed, settings=replace(changed.settings, latent_format=PLAYGROUND))
 
 
 @node("ModelSamplingContinuousV", category=CATEGORY)

@@ -17,6 +17,7 @@ from nodes.diffusion.denoiser import (
     Residuals,
 )
 from nodes.diffusion.errors import ContextMismatch
+from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.level_recipes import built
 from nodes.diffusion.models.changing import changed
 from nodes.diffusion.noise_levels import NoiseLevels
@@ -86,11 +87,12 @@ class UnetNetwork:
 
     def settled(self, settings: ModelSettings) -> "UnetNetwork":
         """The same network, sampled as nodes have set it."""
-        kind, levels = settings.parametrisation, settings.levels
+        kind, levels, form = settings.parametrisation, settings.levels, settings.latent_format
         return replace(
             self,
             parametrisation=Parametrisation(kind) if kind else self.parametrisation,
             levels=self.levels if levels is None else built(levels, self.levels),
+            latent_format=latent_format(form) if form else self.latent_format,
         )
 
 

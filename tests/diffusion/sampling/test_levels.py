@@ -117,10 +117,10 @@ def test_twice_the_side_at_shift_two_has_a_quarter_of_the_ratio():
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_levels_in_a_recipe_are_part_of_its_key_and_kept_on_disk(name: str):
     base = Model(CheckpointRef(Path("a.safetensors"), "c0ffee"))
-    model = replace(base, settings=ModelSettings("v", RECIPES[name], 0.5))
+    model = replace(base, settings=ModelSettings("v", RECIPES[name], "SD15", 0.5))
     codec = ResultCodec()
     again = codec.unpack(codec.pack(model))
     assert again == model
     assert key(again) == key(model) != key(base)
-    others = [replace(base, settings=ModelSettings("v", recipe, 0.5)) for recipe in RECIPES.values()]
+    others = [replace(base, settings=ModelSettings("v", recipe, "SD15", 0.5)) for recipe in RECIPES.values()]
     assert len({key(other) for other in others}) == len(RECIPES)

@@ -40,9 +40,7 @@ def end(name: str, steps: int, mixing: Mixing, options: Mapping[str, Option] | N
 
 def order(name: str, mixing: Mixing) -> float:
     exact = Mixture(mixing).noisy(POINTS, torch.tensor(0.1, dtype=torch.float64))
-    coarse, fine = (
-        float((end(name, steps, mixing) - exact).abs().max()) for steps in (STEPS, 2 * STEPS + 1)
-    )
+    coarse, fine = (float((end(name, steps, mixing) - exact).abs().max()) for steps in (STEPS, 2 * STEPS + 1))
     return math.log2(coarse / fine)
 
 
@@ -75,7 +73,10 @@ NOT_THE_DATA = {
 DRAWING = sorted(
     name
     for name, row in SAMPLERS.items()
-    if row.noise is not Noise.NONE and not row.noisy_if and name not in NOT_THE_DATA and not name.endswith("_gpu")
+    if row.noise is not Noise.NONE
+    and not row.noisy_if
+    and name not in NOT_THE_DATA
+    and not name.endswith("_gpu")
 )
 OPTIONS: dict[str, tuple[str, Mapping[str, Option]]] = {
     "euler_ancestral, half": ("euler_ancestral", {"eta": 0.5}),

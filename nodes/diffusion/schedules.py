@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.noise_levels import NoiseLevels
 
 Schedule = Callable[[NoiseLevels, int], Tensor]
@@ -139,6 +140,7 @@ def for_run(schedule: str, levels: NoiseLevels, steps: int, denoise: float = 1.0
 
     Raises:
         KeyError: no schedule of that name.
+        DiffusionError: no step is asked for.
     """
     return _share(SCHEDULES[schedule], levels, steps, denoise)
 
@@ -156,6 +158,10 @@ def beta_quantile(share: float, alpha: float, beta: float) -> float:
 
 
 def _share(schedule: Schedule, levels: NoiseLevels, steps: int, denoise: float) -> Tensor:
+    if steps < 1:
+        raise DiffusionError(
+            f"There is no schedule of {steps} steps.", "Set steps to 1 or more; 20 is usual."
+        )
     if denoise <= 0.0:
         return torch.zeros(0)
     if denoise > NEARLY_ALL:

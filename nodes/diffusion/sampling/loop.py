@@ -14,11 +14,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nodes.diffusion.denoiser import LatentFormat, Network, TwoSidedDenoiser
+from nodes.diffusion.denoiser import Network, TwoSidedDenoiser
 from nodes.diffusion.guidance import Guider
 from nodes.diffusion.noise import CPU, SeededNoise, StartNoise, start_noise
 from nodes.diffusion.resize import mask_for
+from nodes.diffusion.sampling.checks import check_sigmas, check_step
 from nodes.diffusion.sampling.choice import SamplerChoice
+from nodes.diffusion.sampling.fitting import fitted
 from nodes.diffusion.sampling.inpainting import Inpainting, Opening
 from nodes.diffusion.sampling.sampler import Sampler, SamplerSetting
 from nodes.diffusion.sampling.steps import Step
@@ -84,7 +86,7 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
 
     Raises:
         KeyError: no sampler of that name.
-        DiffusionError: the sampler has no such option.
+        DiffusionError: the sampler has no such option, the sigmas or the latents do not fit, or a step gave no numbers.
     """
     network = guided.network
     form, levels, mixing = network.latent_format, network.levels, network.parametrisation.mixing
@@ -92,7 +94,8 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
     sampler = named(choice.name)
     if len(run.sigmas) == 0:
         return
-    clean = fitted(latent.samples, form).to(torch.float32)
+    check_sigmas(run.sigmas, sampler, choice)
+    clean = fitted(latent, form).to(torch.float32)
     noise = source.drawn(clean.shape, latent.batch_index, network.device).to(network.device)
     clean = clean.to(network.device)
     sigmas = run.sigmas.cpu()  # lone numbers mix with any device, and asking for their value waits for none
@@ -113,12 +116,15 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
     visited = sampler.visited(sigmas, setting)
     for step in sampler.steps(denoiser, latents, sigmas, setting, dict(choice.options)):
         reached = mixing.finished(step.latents, visited[step.index + 1])
-        yield Step(step.index, form.from_model(reached).cpu(), form.from_model(step.denoised).cpu())
+        made = Step(step.index, form.from_model(reached).cpu(), form.from_model(step.denoised).cpu())
+        check_step(made, choice.name, len(sigmas) - 1)
+        yield made
 
 
 def noisy(network: Network, latent: Latent, source: StartNoise, sigmas: Sigmas) -> Tensor:
     """Latents with the noise that lies between the first and the last sigma, or of the only one; at the VAE's scale."""
-    form, clean = network.latent_format, latent.samples.to(torch.float32)
+    form = network.latent_format
+    clean = fitted(latent, form).to(torch.float32)
     level = (sigmas[0] - sigmas[-1]).abs() if len(sigmas) > 1 else sigmas[0]
     noise = source.drawn(clean.shape, latent.batch_index, network.device).to(clean)
     scaled = form.to_model(clean) if bool(clean.any()) else clean
@@ -133,14 +139,6 @@ def named(name: str) -> Sampler:
         KeyError: there is none.
     """
     return SAMPLERS[name] if name in SAMPLERS else MORE_SAMPLERS[name]
-
-
-def fitted(samples: Tensor, form: LatentFormat) -> Tensor:
-    """Empty latents with the channels that the family needs; others stay as they are."""
-    if samples.shape[1] == form.channels or bool(samples.any()):
-        return samples
-    repeats = math.ceil(form.channels / samples.shape[1])
-    return samples.repeat(1, repeats, *[1] * (samples.ndim - 2))[:, : form.channels]
 
 
 def _at_the_top(sigma: float, network: Network) -> bool:

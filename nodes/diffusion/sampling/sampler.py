@@ -59,6 +59,7 @@ class Sampler:
         noisy_part: the shares of the run between which noise is renewed, for samplers that ask.
         noisy_if: the option that must be above 0 for it to draw noise; empty: it always does.
         redraws_start: inpainting holds the kept part to noise of its own, not to the run's start noise.
+        goes_up: it can follow a schedule that rises.
         reads: what makes of a plain option what the function takes.
     """
 
@@ -71,6 +72,7 @@ class Sampler:
     last_sigma: float = 0.0
     noisy_part: tuple[float, float] | None = None
     noisy_if: str = ""
+    goes_up: bool = True
     reads: Mapping[str, Callable[[Any], object]] = field(default_factory=dict[str, Callable[[Any], object]])
 
     @property
@@ -79,6 +81,10 @@ class Sampler:
         parameters = inspect.signature(self.function).parameters.values()
         own = tuple(entry.name for entry in parameters if entry.kind is inspect.Parameter.KEYWORD_ONLY)
         return own if self.noisy_part is None else (*own, "noisy")
+
+    def climbs(self, options: Mapping[str, Option]) -> bool:
+        """Whether it can go up, from a picture back to noise: not if it adds noise or chooses its own steps."""
+        return self.goes_up and not self._draws(options)
 
     def steps(
         self,
@@ -99,7 +105,7 @@ class Sampler:
             given["noisy"] = Noisy(first, last)
         if self.mixed:
             given["mixing"] = setting.mixing
-        if self.noise is not Noise.NONE and (not self.noisy_if or given.get(self.noisy_if)):
+        if self._draws(given):
             given["noise"] = self._source(latents, sigmas, setting.seeds)
         return partial(self.function, **given)(denoiser, latents, self.visited(sigmas, setting))
 
@@ -111,6 +117,9 @@ class Sampler:
         if sigmas[-1] == 0:
             changed[-1] = self.last_sigma
         return changed
+
+    def _draws(self, options: Mapping[str, object]) -> bool:
+        return self.noise is not Noise.NONE and (not self.noisy_if or bool(options.get(self.noisy_if)))
 
     def _read(self, options: Mapping[str, Option]) -> dict[str, object]:
         unknown = set(options) - set(self.options)

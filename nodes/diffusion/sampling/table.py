@@ -76,7 +76,7 @@ SAMPLERS: Mapping[str, Sampler] = {
     "dpm_2_ancestral": _ancestral(dpm_2_ancestral),
     "lms": Sampler(lms),
     "dpm_fast": Sampler(dpm_fast),
-    "dpm_adaptive": Sampler(dpm_adaptive, Noise.PER_STEP, noisy_if="eta"),
+    "dpm_adaptive": Sampler(dpm_adaptive, Noise.PER_STEP, noisy_if="eta", goes_up=False),
     "dpmpp_2s_ancestral": _ancestral(dpmpp_2s_ancestral),
     "dpmpp_2s_ancestral_cfg_pp": Sampler(dpmpp_2s_ancestral_cfg_pp, Noise.PER_STEP),
     "dpmpp_sde": _sde(dpmpp_sde),

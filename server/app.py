@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import hashlib
 import importlib.metadata
 import os
@@ -35,7 +34,7 @@ from server.jobs.control import Control
 from server.jobs.history import History
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner, Surroundings
-from server.memory import GIGABYTE, memory
+from server.memory import GIGABYTE, memory, spare_the_collector
 from server.store import Store
 from server.tokens import OWNER, Tokens
 from server.worker.keeping import Keeping
@@ -302,7 +301,7 @@ class Server:
         tls = certificate(config.tls.certificate, config.tls.key) if config.tls else None
         port = await self._site.start(config.hosts, config.port, tls)
         await self._backend.start()
-        _spare_the_collector()
+        spare_the_collector()
         self._tasks = [
             asyncio.create_task(services.hub.serve()),
             asyncio.create_task(services.runner.serve()),
@@ -395,10 +394,3 @@ class Server:
             argv=tuple(sys.argv),
             multi_user=config.multi_user and tokens is None,  # each token is a user already
         )
-
-
-def _spare_the_collector() -> None:
-    """Python's search for circles looks at all that lives; large prompts would start it several times each."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)

@@ -1,6 +1,7 @@
 """How much memory the machine has, or what of it this process's container may use."""
 
 import ctypes
+import gc
 import os
 import sys
 from pathlib import Path
@@ -56,3 +57,10 @@ def _windows() -> tuple[int, int]:
     status = _Status(length=ctypes.sizeof(_Status))
     getattr(ctypes, "windll").kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # noqa: B009 (only there)
     return status.total, status.available
+
+
+def spare_the_collector() -> None:
+    """Python's search for circles looks at all that lives; large prompts would start it several times each."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)

@@ -26,7 +26,7 @@ from nodes.compat.install import install, share
 from nodes.compat.names.server_face import PromptServer
 from nodes.compat.places import Places
 from nodes.compat.routes import Routes
-from nodes.spec import Registry, SpecError
+from nodes.spec import Json, Registry, SpecError
 
 # Modules that are not called like the package they come in.
 PACKAGES = {

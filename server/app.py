@@ -329,14 +329,9 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._site:
-            await self._site.close()
-        if self._backend:
-            await self._backend.close()
-        if self._belongings:
-            await self._belongings.close()
-        if self._store:
-            await self._store.close()
+        for part in (self._site, self._backend, self._belongings, self._store):
+            if part:
+                await part.close()
         self._log.shut()
 
     def _tell(self, clients: Collection[str], type: str, data: Mapping[str, Json]) -> None:

@@ -22,6 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Tests that injure Weft at random run long when they are asked to, and a run can be repeated."""
     parser.addoption("--long", action="store_true", help="run fault injection for long (minutes)")
     parser.addoption("--seed", type=int, help="repeat the random choices of a run")
+    parser.addoption("--report", action="store_true", help="print tables of what was measured at the end")
 
 
 @pytest.fixture(scope="session")

@@ -1,24 +1,39 @@
 """Euler's method on the probability-flow ODE: plain, with ancestral noise, with a corrected slope."""
 
+import math
 from collections.abc import Iterator
 
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.sampling.steps import Step, ancestral_split, levels, slope_at
+from nodes.diffusion.sampling.steps import Churn, Step, ancestral_split, levels, slope_at
 from nodes.diffusion.values import Latents, Sigmas
 
 
-def euler(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
+def euler(
+    denoiser: Denoiser,
+    latents: Latents,
+    sigmas: Sigmas,
+    noise: NoiseSource | None = None,
+    mixing: Mixing = Mixing.ADDED,
+    *,
+    s_churn: float = 0.0,
+    s_tmin: float = 0.0,
+    s_tmax: float = math.inf,
+    s_noise: float = 1.0,
+) -> Iterator[Step]:
     """Follow the slope from each noise level to the next.
 
     Args:
         denoiser: estimates clean latents from noisy latents and their sigma.
         latents: noise of standard deviation `sigmas[0]`, in latent units.
         sigmas: strictly falling; the last may be 0.
-    Source: Karras et al. 2022 (arXiv:2206.00364), algorithm 1 without noise added or the second-order step.
+        s_churn, s_tmin, s_tmax, s_noise: `Churn`'s amount, range and strength; they need `noise`.
+    Source: Karras et al. 2022 (arXiv:2206.00364), algorithm 2 without the second-order step.
     """
-    for index, sigma, following in levels(sigmas):
+    churn = Churn(s_churn, s_tmin, s_tmax, s_noise)
+    for index, level, following in levels(sigmas):
+        latents, sigma = churn.raised(latents, level, len(sigmas) - 1, noise, mixing)
         denoised = denoiser(latents, sigma)
         latents = latents + slope_at(latents, denoised, sigma) * (following - sigma)
         yield Step(index, latents, denoised)

@@ -1,21 +1,35 @@
 """Steps that ask the denoiser more than once: Heun's, the midpoint's in log sigma, and a weighted three-point rule."""
 
+import math
 from collections.abc import Iterator
 
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.sampling.steps import Step, ancestral_split, levels, slope_at
+from nodes.diffusion.sampling.steps import Churn, Step, ancestral_split, levels, slope_at
 from nodes.diffusion.values import Latents, Sigma, Sigmas
 
 
-def heun(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
+def heun(
+    denoiser: Denoiser,
+    latents: Latents,
+    sigmas: Sigmas,
+    noise: NoiseSource | None = None,
+    mixing: Mixing = Mixing.ADDED,
+    *,
+    s_churn: float = 0.0,
+    s_tmin: float = 0.0,
+    s_tmax: float = math.inf,
+    s_noise: float = 1.0,
+) -> Iterator[Step]:
     """Euler to the next level, then average the slopes at both ends; the last step is Euler's.
 
     Args: as for `euler`.
-    Source: Karras et al. 2022 (arXiv:2206.00364), algorithm 1 without noise added.
+    Source: Karras et al. 2022 (arXiv:2206.00364), algorithm 2.
     """
-    for index, sigma, following in levels(sigmas):
+    churn = Churn(s_churn, s_tmin, s_tmax, s_noise)
+    for index, level, following in levels(sigmas):
+        latents, sigma = churn.raised(latents, level, len(sigmas) - 1, noise, mixing)
         denoised = denoiser(latents, sigma)
         slope = slope_at(latents, denoised, sigma)
         reached = latents + slope * (following - sigma)
@@ -48,13 +62,26 @@ def heunpp2(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[St
         yield Step(index, latents, denoised)
 
 
-def dpm_2(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
+def dpm_2(
+    denoiser: Denoiser,
+    latents: Latents,
+    sigmas: Sigmas,
+    noise: NoiseSource | None = None,
+    mixing: Mixing = Mixing.ADDED,
+    *,
+    s_churn: float = 0.0,
+    s_tmin: float = 0.0,
+    s_tmax: float = math.inf,
+    s_noise: float = 1.0,
+) -> Iterator[Step]:
     """The slope halfway (in log sigma) to the next level carries the whole step; the last step is Euler's.
 
     Args: as for `euler`.
-    Source: Lu et al. 2022 (arXiv:2206.00927), algorithm 1 with r = 1/2, written for sigma.
+    Source: Lu et al. 2022 (arXiv:2206.00927), algorithm 1 with r = 1/2, written for sigma; with Karras et al.'s churn.
     """
-    for index, sigma, following in levels(sigmas):
+    churn = Churn(s_churn, s_tmin, s_tmax, s_noise)
+    for index, level, following in levels(sigmas):
+        latents, sigma = churn.raised(latents, level, len(sigmas) - 1, noise, mixing)
         denoised = denoiser(latents, sigma)
         latents = _midpoint(denoiser, latents, denoised, sigma, following)
         yield Step(index, latents, denoised)

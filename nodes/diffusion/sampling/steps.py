@@ -1,5 +1,6 @@
 """What all samplers share: the step they yield, exact first-order steps, and the arithmetic of ancestral noise."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nodes.diffusion.mixing import Mixing
+from nodes.diffusion.noise import NoiseSource
 from nodes.diffusion.values import Latents, Sigma, Sigmas
 
 
@@ -65,6 +67,37 @@ def ancestral_split(
         return AncestralSplit(down, (following**2 - (down * keep) ** 2) ** 0.5, keep)
     up = (eta * following * (1 - (following / sigma) ** 2) ** 0.5).minimum(following)  # sigma may be infinite
     return AncestralSplit((following**2 - up**2) ** 0.5, up, one)
+
+
+@dataclass(frozen=True, slots=True)
+class Churn:
+    """Noise that is added before a step, to be taken off again by it: more of it corrects more errors.
+
+    Source: Karras et al. 2022 (arXiv:2206.00364), algorithm 2, in terms of sigma / alpha.
+
+    Attributes:
+        amount: shared out among all steps; 0 for none.
+        low, high: the levels between which it is added. strength: of the noise; a little above 1 keeps detail.
+    """
+
+    amount: float = 0.0
+    low: float = 0.0
+    high: float = math.inf
+    strength: float = 1.0
+
+    def raised(
+        self, latents: Latents, sigma: Sigma, steps: int, noise: NoiseSource | None, mixing: Mixing
+    ) -> tuple[Latents, Sigma]:
+        """Latents with more noise, and their new level; as they are outside the range, or without a source."""
+        alpha = mixing.alpha(sigma)
+        if noise is None or self.amount <= 0.0 or alpha == 0 or not self.low <= float(sigma) <= self.high:
+            return latents, sigma
+        ratio = sigma / alpha
+        higher = ratio * (1.0 + min(self.amount / steps, 2**0.5 - 1.0))
+        next_alpha = 1.0 / (1.0 + higher) if mixing is Mixing.TRADED else alpha
+        fresh = noise(latents, float(sigma), float(higher * next_alpha)) * self.strength
+        raised = next_alpha * (latents / alpha + (higher**2 - ratio**2).sqrt() * fresh)
+        return raised, higher * next_alpha
 
 
 def carried(latents: Latents, denoised: Latents, sigma: Sigma, following: Sigma, mixing: Mixing) -> Latents:

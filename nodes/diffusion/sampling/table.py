@@ -39,6 +39,10 @@ from nodes.diffusion.sampling.uni_pc import LAST_SIGMA, uni_pc, uni_pc_bh2
 SA_SOLVER_NOISY = (0.2, 0.8)  # shares of a run
 
 
+def _churning(function: Callable[..., Iterator[Step]], order: int) -> Sampler:
+    return Sampler(function, Noise.CONTINUED, order, mixed=True, noisy_if="s_churn")
+
+
 def _ancestral(function: Callable[..., Iterator[Step]]) -> Sampler:
     return Sampler(function, Noise.PER_STEP, mixed=True)
 
@@ -64,15 +68,15 @@ def _adams(function: Callable[..., Iterator[Step]]) -> Sampler:
 
 # In the order in which menus list them.
 SAMPLERS: Mapping[str, Sampler] = {
-    "euler": Sampler(euler, order=1),
+    "euler": _churning(euler, order=1),
     "euler_cfg_pp": Sampler(euler_cfg_pp, mixed=True),
     "euler_ancestral": _ancestral(euler_ancestral),
     "euler_ancestral_cfg_pp": _ancestral(euler_ancestral_cfg_pp),
-    "heun": Sampler(heun, order=2),
+    "heun": _churning(heun, order=2),
     "heunpp2": Sampler(heunpp2, order=1),
     "exp_heun_2_x0": Sampler(exp_heun_2_x0, order=2, mixed=True, clocked=True),
     "exp_heun_2_x0_sde": _sde(exp_heun_2_x0_sde, Noise.PER_STEP),
-    "dpm_2": Sampler(dpm_2, order=2),
+    "dpm_2": _churning(dpm_2, order=2),
     "dpm_2_ancestral": _ancestral(dpm_2_ancestral),
     "lms": Sampler(lms),
     "dpm_fast": Sampler(dpm_fast),
@@ -105,7 +109,7 @@ SAMPLERS: Mapping[str, Sampler] = {
     "seeds_3": _sde(seeds_3, Noise.PER_STEP),
     "sa_solver": _adams(sa_solver),
     "sa_solver_pece": _adams(sa_solver_pece),
-    "ddim": Sampler(euler, order=1, redraws_start=True),
+    "ddim": Sampler(euler, Noise.CONTINUED, order=1, mixed=True, noisy_if="s_churn", redraws_start=True),
     "uni_pc": Sampler(uni_pc, order=2, last_sigma=LAST_SIGMA),
     "uni_pc_bh2": Sampler(uni_pc_bh2, order=2, last_sigma=LAST_SIGMA),
 }

@@ -121,4 +121,4 @@ def test_places_in_a_larger_batch_go_with_the_latents():
 
 def test_an_option_of_another_sampler_is_told():
     with pytest.raises(DiffusionError, match="no option order"):
-        list(sample(Halving(), EMPTY, Run(chosen("euler", {"order": 2}), SIGMAS, 1)))
+        list(sample(Halving(), EMPTY, Run(chosen("heun", {"order": 2}), SIGMAS, 1)))

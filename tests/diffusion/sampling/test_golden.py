@@ -12,7 +12,7 @@ from torch import Tensor
 from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.guidance import Guided
 from nodes.diffusion.noise import start_noise
-from nodes.diffusion.noise_levels import FlowLevels, NoiseLevels, from_betas, scaled_linear_betas
+from nodes.diffusion.noise_levels import FlowLevels, NoiseLevels, flux_levels, from_betas, scaled_linear_betas
 from nodes.diffusion.sampling import SAMPLERS, Run, sample
 from nodes.diffusion.schedules import SCHEDULES, for_sampler
 from nodes.diffusion.values import Latent
@@ -24,6 +24,10 @@ SEED = 42
 STEPS = 8
 CFG = 2.5
 
+Distances = dict[tuple[str, str], float]
+"""By setting and sampler."""
+distances_key = pytest.StashKey[Distances]()
+
 
 @cache
 def golden(name: str) -> Any:
@@ -33,6 +37,8 @@ def golden(name: str) -> Any:
 def levels(kind: str) -> NoiseLevels:
     if kind == "flow3":
         return FlowLevels(shift=3.0)
+    if kind == "flux":
+        return flux_levels()
     return from_betas(scaled_linear_betas(), zero_terminal_snr=kind != "eps")
 
 
@@ -40,12 +46,13 @@ def toy(kind: str) -> Toy:
     return Toy({"eps": Parametrisation.EPS, "flow3": Parametrisation.FLOW}[kind], levels(kind))
 
 
-def check(values: Tensor, expected: Any, tolerance: float = 1e-5) -> None:
+def check(values: Tensor, expected: Any, tolerance: float = 1e-5) -> float:
+    """Hold values to what was recorded; the largest distance of any recorded number."""
     flat = values.double().flatten()
-    assert flat[:8].tolist() == pytest.approx(expected["first8"], abs=tolerance, rel=tolerance)
-    assert flat[-4:].tolist() == pytest.approx(expected["last4"], abs=tolerance, rel=tolerance)
-    assert float(flat.mean()) == pytest.approx(expected["mean"], abs=tolerance)
-    assert float(flat.std()) == pytest.approx(expected["std"], abs=tolerance)
+    recorded = [*expected["first8"], *expected["last4"], expected["mean"], expected["std"]]
+    made = [*flat[:8].tolist(), *flat[-4:].tolist(), float(flat.mean()), float(flat.std())]
+    assert made == pytest.approx(recorded, abs=tolerance, rel=tolerance)
+    return max(abs(one - other) for one, other in zip(made, recorded, strict=True))
 
 
 def result(kind: str, sampler: str, sigmas: Tensor, latent: Latent) -> Tensor:
@@ -86,15 +93,20 @@ def test_a_schedule(case: str):
     assert made.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
+def test_all_samplers_are_held_to_recorded_answers():
+    assert {case.split("/")[2] for case in cases("samplers")} == set(SAMPLERS)
+
+
 @pytest.mark.parametrize("case", cases("samplers"))
-def test_a_sampler(case: str):
+def test_a_sampler(case: str, distances: Distances):
     kind, schedule, sampler = case.split("/")
     sigmas = for_sampler(schedule, sampler, levels(kind), STEPS)
-    check(result(kind, sampler, sigmas, Latent(torch.zeros(SHAPE))), golden("samplers")["samplers"][case])
+    made = result(kind, sampler, sigmas, Latent(torch.zeros(SHAPE)))
+    distances[f"{kind}, {schedule}", sampler] = check(made, golden("samplers")["samplers"][case])
 
 
 @pytest.mark.parametrize("case", cases("img2img"))
-def test_image_to_image(case: str):
+def test_image_to_image(case: str, distances: Distances):
     kind, sampler, denoise, *masked = case.split("/")
     expected = golden("samplers")["img2img"][case]
     sigmas = for_sampler("normal", sampler, levels(kind), STEPS, float(denoise.removeprefix("denoise")))
@@ -106,13 +118,15 @@ def test_image_to_image(case: str):
     mask = torch.zeros(1, 1, 8, 8)
     mask[..., 2:6, 2:6] = 1.0
     samples = torch.randn(SHAPE, generator=torch.Generator().manual_seed(7))
-    check(result(kind, sampler, sigmas, Latent(samples, mask if masked else None)), expected)
+    made = result(kind, sampler, sigmas, Latent(samples, mask if masked else None))
+    distances[f"{kind}, {denoise}{', mask' if masked else ''}", sampler] = check(made, expected)
 
 
-@pytest.mark.parametrize("kind", ["eps", "v_zsnr", "flow3"])
+@pytest.mark.parametrize("kind", ["eps", "v_zsnr", "flow3", "flux"])
 def test_shares_of_a_run_and_timesteps(kind: str):
     expected = golden("misc")["model_sampling"][kind]
     made = levels(kind)
+    assert len(made.sigmas) == expected["n"]
     assert [made.minimum, made.maximum] == pytest.approx(expected["sigma_min,max"], rel=1e-6)
     for percent in ("0.0", "0.1", "0.2", "0.5", "0.8", "0.999", "1.0"):
         assert made.at_percent(float(percent)) == pytest.approx(expected[percent], rel=1e-6)

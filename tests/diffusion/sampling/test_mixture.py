@@ -28,7 +28,7 @@ OPEN = {
     "dpm_fast": 3,
 }
 MULTISTEP = ("lms", "ipndm_v", "deis")  # a first step of first order bounds the whole to the second
-NOISELESS = {name: row.order for name, row in SAMPLERS.items() if row.noise is Noise.NONE} | OPEN
+NOISELESS = {name: row.order for name, row in SAMPLERS.items() if row.climbs({})} | OPEN
 
 
 def end(name: str, steps: int, mixing: Mixing, options: Mapping[str, Option] | None = None) -> Tensor:
@@ -65,7 +65,7 @@ SHAPE = (1, 4, 36, 36)
 LOW = 0.05
 FALSE_ALARM = 1e-5  # of one test; a seed is fixed, so that one that passes always does
 FINE, COARSE = 200, 60
-FIRST_ORDER = {"ddpm", "euler_ancestral", "euler_ancestral_cfg_pp", "seeds_2", "er_sde"}
+FIRST_ORDER = {"ddpm", "euler", "euler_ancestral", "euler_ancestral_cfg_pp", "seeds_2", "er_sde"}
 NOT_THE_DATA = {
     "lcm": "its variance holds for a consistency model, not for a mean of what may be",
     "dpmpp_2s_ancestral_cfg_pp": "a rule of the field's, which known answers hold us to, shrinks it",
@@ -88,6 +88,9 @@ OPTIONS: dict[str, tuple[str, Mapping[str, Option]]] = {
     "er_sde, two stages": ("er_sde", {"max_stage": 2}),
     "seeds_2, phi_2": ("seeds_2", {"joining": "phi_2"}),
     "sa_solver, orders": ("sa_solver", {"predictor_order": 2, "corrector_order": 2, "simple_order_2": True}),
+    "euler, churned": ("euler", {"s_churn": 40.0}),
+    "heun, churned": ("heun", {"s_churn": 20.0, "s_tmin": 0.1, "s_tmax": 5.0}),
+    "dpm_2, churned": ("dpm_2", {"s_churn": 20.0}),
     "dpm_adaptive, noise": ("dpm_adaptive", {"eta": 1.0, "rtol": 0.005, "atol": 0.001}),
 }
 
@@ -123,6 +126,11 @@ def test_what_a_sampler_draws_is_distributed_as_the_data(name: str):
 @pytest.mark.parametrize("name", [name for name in DRAWING if SAMPLERS[name].mixed])
 def test_it_is_where_noise_is_traded(name: str):
     assert farthest(name, Mixing.TRADED) < WITHIN
+
+
+@pytest.mark.parametrize("name", ["euler", "heun", "dpm_2"])
+def test_churned_noise_is_that_of_its_level_where_noise_is_traded(name: str):
+    assert farthest(name, Mixing.TRADED, {"s_churn": 20.0}) < WITHIN
 
 
 @pytest.mark.parametrize("case", sorted(OPTIONS))

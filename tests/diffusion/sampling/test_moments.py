@@ -20,7 +20,10 @@ SHRINKING = {"dpmpp_2s_ancestral_cfg_pp"}  # by a rule of the field's, which kno
 NOISY = sorted(
     name
     for name, row in SAMPLERS.items()
-    if row.noise is not Noise.NONE and name not in CONSISTENCY | SHRINKING and not name.endswith("_gpu")
+    if row.noise is not Noise.NONE
+    and not row.noisy_if
+    and name not in CONSISTENCY | SHRINKING
+    and not name.endswith("_gpu")
 )
 ANY_MIXING = sorted(name for name in NOISY if SAMPLERS[name].mixed)
 

@@ -109,7 +109,7 @@ class Process:
                     elif isinstance(message, Ask):
                         self._take(message)
                     elif isinstance(message, Begin | End):
-                        self._hear(message)
+                        self._turn(message)
                     else:  # Close
                         if self._worker is not None:
                             self._worker.settle()
@@ -145,7 +145,7 @@ class Process:
         else:
             self._worker.stop()
 
-    def _hear(self, news: Begin | End) -> None:
+    def _turn(self, news: Begin | End) -> None:
         """A job begins or is over. Only who is ready is told."""
         assert self._worker is not None
         if isinstance(news, Begin):

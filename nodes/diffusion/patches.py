@@ -127,12 +127,14 @@ class Patcher:
     Attributes:
         prefixes: how files call this network, before a module's name.
         aliases: other names of modules, each with the prefix that this network gives it; both end in a full stop.
+        keeps_half: a weight that is whole in half precision is one when changed too, as text encoders are kept in the field.
         unmatched: names in files that were meant for this network, and which it does not have.
     """
 
     module: nn.Module
     prefixes: Sequence[str]
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
+    keeps_half: bool = False
     unmatched: tuple[str, ...] = ()
     _originals: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
     _modules: dict[str, str] = field(default_factory=dict[str, str])
@@ -192,6 +194,8 @@ class Patcher:
                     total = (original.float() if total is None else total) + strong.strength * added
             if total is not None:
                 self._originals[f"{module}.{name}"] = original.data
+                if self.keeps_half and torch.equal(original.half().to(original.dtype), original):
+                    total = total.half()
                 self._set(f"{module}.{name}", total.to(original.dtype))
 
     def _set(self, name: str, tensor: Tensor) -> None:

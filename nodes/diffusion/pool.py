@@ -370,4 +370,6 @@ def _text_patchers(loaded: Loaded) -> Patchers:
     parts = (
         (encoder.model, TEXTS_PREFIXES[name]) for name, encoder in encoders.items() if name in TEXTS_PREFIXES
     )
-    return Patchers([Patcher(model, prefixes, text_aliases(model)) for model, prefixes in parts])
+    return Patchers(
+        [Patcher(model, prefixes, text_aliases(model), keeps_half=True) for model, prefixes in parts]
+    )

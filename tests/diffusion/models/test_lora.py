@@ -185,6 +185,22 @@ def test_a_text_encoder_takes_its_own_part(tmp_path):
     assert patches.unmatched == ()
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_text_encoder_that_was_kept_in_half_precision_stays_so(tmp_path, whole):
+    module = tiny.text()
+    query = next(name for name, _ in module.named_modules() if name.endswith("layers.1.self_attn.q_proj"))
+    weight = module.get_submodule(query).weight
+    if whole:
+        weight.data = weight.data.half().float()
+    name, size = "lora_te_text_model_encoder_layers_1_self_attn_q_proj", tiny.CONTEXT
+    tensors = {f"{name}.lora_up.weight": drawn(size, RANK), f"{name}.lora_down.weight": drawn(RANK, size)}
+    save_file(tensors, tmp_path / "a.safetensors")
+    patches = Patcher(module, TEXT_PREFIXES, text_aliases(module), keeps_half=True)
+    patches.put_on([Strong(read_lora(tmp_path / "a.safetensors"), 0.3)])
+    made = module.get_submodule(query).weight
+    assert torch.equal(made.half().float(), made) is whole
+
+
 def test_what_fits_nothing_is_told(tmp_path):
     save_file(
         {"lora_unet_nowhere.lora_up.weight": UP, "lora_unet_nowhere.lora_down.weight": DOWN},

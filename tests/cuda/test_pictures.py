@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nodes.diffusion.models.load import best_placement
-from nodes.diffusion.sampling import SAMPLERS, table
+from nodes.diffusion.sampling import SAMPLERS, sampler
 from tests.cuda.studio import Studio, apart
 
 pytestmark = pytest.mark.cuda
@@ -70,8 +70,8 @@ def noise_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     def moved(source):
         return lambda like, sigma, following: source(like.cpu(), sigma, following).to(like.device)
 
-    step, brownian = table.step_noise, table.brownian_noise
-    monkeypatch.setattr(table, "step_noise", lambda latents, seed: moved(step(latents.cpu(), seed)))
-    monkeypatch.setattr(
-        table, "brownian_noise", lambda latents, sigmas, seed: moved(brownian(latents.cpu(), sigmas, seed))
-    )
+    for name in ("step_noise", "continued_noise", "brownian_noise"):
+        made = getattr(sampler, name)
+        monkeypatch.setattr(
+            sampler, name, lambda latents, *more, made=made: moved(made(latents.cpu(), *more))
+        )

@@ -54,6 +54,16 @@ class PartMissing(DiffusionError):
         super().__init__(f"{path.name} holds no {part}.", f"Load one with {loader} and connect that.")
 
 
+class NothingSaid(DiffusionError):
+    """A conditioning without a single condition is to steer a run."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The positive conditioning is empty: it holds no prompt.",
+            "Connect a node that reads one, such as CLIP Text Encode; an empty text is a prompt too.",
+        )
+
+
 class ContextMismatch(DiffusionError):
     """A prompt was read for another family of models than the one that it shall steer."""
 

@@ -23,6 +23,7 @@ from nodes.diffusion.denoiser import (
     denoised_from,
     network_input,
 )
+from nodes.diffusion.errors import NothingSaid
 from nodes.diffusion.hooks import passed_with, patches_of
 from nodes.diffusion.regions import (
     Rectangle,
@@ -110,7 +111,12 @@ class Conditioned:
         Args:
             sides: the positive conditions first, then the negative ones.
             changes: what is done inside the network meanwhile.
+
+        Raises:
+            NothingSaid: there is no positive condition at all.
         """
+        if not sides[0]:
+            raise NothingSaid
         self._passed = passed_with(self._passed, float(sigma))
         totals = [torch.zeros_like(latents) for _ in sides]
         weights = [torch.full_like(latents, TINY) for _ in sides]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nodes.diffusion.conditions import BLANK, inputs_of, joined, numbers_embedding
 from nodes.diffusion.denoiser import Parametrisation
-from nodes.diffusion.errors import ContextMismatch
+from nodes.diffusion.errors import ContextMismatch, NothingSaid
 from nodes.diffusion.guidance import Guided
 from nodes.diffusion.guidance.pieces import Conditioned
 from nodes.diffusion.latent_formats import LatentFormat
@@ -197,6 +197,11 @@ def test_a_network_that_was_told_sizes_hears_them(numbers: int, name: str):
 def test_text_for_another_family_is_refused_in_words():
     with pytest.raises(ContextMismatch, match="Connect the CLIP of the same checkpoint"):
         Guided(unet(), (Cond(torch.zeros(1, 77, 2048)),), (), 1.0)(torch.zeros(1, 4, 8, 8), SIGMA)
+
+
+def test_an_empty_conditioning_is_refused_in_words():
+    with pytest.raises(NothingSaid, match="The positive conditioning is empty"):
+        estimate(negative=(cond(1.0),), scale=2.0)
 
 
 def test_on_a_processor_memory_never_decides_what_is_asked_together():

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from nodes.builtin import (
+    attention_multiply,
     audio,
     canny,
     conditioning,
@@ -32,6 +33,7 @@ from nodes.builtin import (
     lora,
     mask,
     mask_compositing,
+    merging,
     model_patches,
     primitives,
     resize_either,
@@ -67,6 +69,8 @@ MODULES = (
     guiders,
     guidance,
     model_patches,
+    attention_multiply,
+    merging,
     vae,
     image,
     image_scale,

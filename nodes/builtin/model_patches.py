@@ -1,5 +1,6 @@
 """Changes inside a model, added to its recipe: better skips, cheaper attention, fewer calls."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from nodes.builtin.kinds import ModelIn, ModelOut
@@ -108,6 +109,14 @@ def lazy_cache(
     return model.ruled(caching.LazyCache(reuse_threshold, start_percent, end_percent))
 
 
+@node("ModelComputeDtype", category="advanced/debug/model")
+def model_compute_dtype(
+    ctx: Context, model: ModelIn, dtype: Annotated[str, Combo(("default", "fp32", "fp16", "bf16"))]
+) -> ModelOut:
+    """Let a model compute in another precision; `default` is what suits the device."""
+    return replace(model, settings=replace(model.settings, compute="" if dtype == "default" else dtype))
+
+
 NODES = (
     free_u,
     free_u_v2,
@@ -116,4 +125,5 @@ NODES = (
     tome_patch_model,
     easy_cache,
     lazy_cache,
+    model_compute_dtype,
 )

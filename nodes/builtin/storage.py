@@ -30,6 +30,8 @@ CLASSES: tuple[type, ...] = (
     values.Audio,
     values.CheckpointRef,
     values.LoraPatch,
+    values.WeightScale,
+    values.Merge,
     values.ModelSettings,
     values.Model,
     values.Clip,

@@ -6,7 +6,7 @@ a middle, LyCORIS (Yeh et al. 2023, arXiv:2309.14859), section 3.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.errors import CheckpointUnknown
+from nodes.diffusion.mixing_weights import Mixed
 from nodes.diffusion.models.build import modules_in
 from nodes.diffusion.models.files import open_weights
+from nodes.diffusion.models.unet_shape import renamed
 
 # How the parts of one change are called in files, by what they are.
 PARTS = {
@@ -128,6 +130,7 @@ class Patcher:
         prefixes: how files call this network, before a module's name.
         aliases: other names of modules, each with the prefix that this network gives it; both end in a full stop.
         keeps_half: a weight that is whole in half precision is one when changed too, as text encoders are kept in the field.
+        label: which of several networks of one file this is.
         unmatched: names in files that were meant for this network, and which it does not have.
     """
 
@@ -135,36 +138,42 @@ class Patcher:
     prefixes: Sequence[str]
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     keeps_half: bool = False
+    label: str = ""
     unmatched: tuple[str, ...] = ()
     _originals: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
     _modules: dict[str, str] = field(default_factory=dict[str, str])
+    _field_names: dict[str, str] = field(default_factory=dict[str, str])
 
     @torch.no_grad()
-    def put_on(self, files: Iterable[Strong]) -> None:
-        """Change the original weights by files, in order; what was on before is taken off first.
+    def put_on(self, patches: Iterable[Strong | Mixed]) -> None:
+        """Change the original weights by files and mixes, in order; what was on before is taken off first.
 
         Raises:
             CheckpointUnknown: a file does not fit this network. Nothing is on then.
         """
         self.take_off()
-        wanted: dict[str, list[tuple[Strong, Change]]] = {}
+        wanted: dict[str, list[_Step]] = {}
         unmatched: list[str] = []
-        for strong in files:
-            for name, change in strong.file.changes.items():
+        for patch in patches:
+            if isinstance(patch, Mixed):
+                for module in self._weighted():
+                    wanted.setdefault(module, []).append(_Step(patch, label=self.label))
+                continue
+            for name, change in patch.file.changes.items():
                 if not name.startswith(tuple(self.prefixes)):
                     continue
                 module = self._module(name)
                 if module is None:
                     unmatched.append(name)
-                elif strong.strength != 0.0:
-                    wanted.setdefault(module, []).append((strong, change))
-        self.unmatched = tuple(unmatched)
+                elif patch.strength != 0.0:
+                    wanted.setdefault(module, []).append(_Step(patch, change))
         try:
-            for module, changes in wanted.items():
-                self._change(module, changes)
+            for module, steps in wanted.items():
+                unmatched += self._change(module, steps)
         except CheckpointUnknown:
             self.take_off()
             raise
+        self.unmatched = tuple(unmatched)
 
     def take_off(self) -> None:
         """Give the original weights back, bit for bit."""
@@ -177,26 +186,24 @@ class Patcher:
         """Bytes that the kept originals take."""
         return sum(tensor.numel() * tensor.element_size() for tensor in self._originals.values())
 
-    def _change(self, module: str, changes: Sequence[tuple[Strong, Change]]) -> None:
+    def _change(self, module: str, steps: "Sequence[_Step]") -> Iterator[str]:
+        """Change a module's weights; what of a mix does not fit is named and left out."""
         part = self.module.get_submodule(module)
-        for name in ("weight", "bias"):
-            original = getattr(part, name, None)
+        for weight in ("weight", "bias"):
+            name, original = f"{module}.{weight}", getattr(part, weight, None)
             if not isinstance(original, Tensor):
                 continue
             total: Tensor | None = None
-            for strong, change in changes:
+            for step in steps:
                 try:
-                    added = change.of_weight(original) if name == "weight" else change.of_bias(original)
-                except ValueError as error:
-                    what = f"its change of {module} does not fit ({error})"
-                    raise CheckpointUnknown(strong.file.path, "a LoRA for this model", what) from error
-                if added is not None:
-                    total = (original.float() if total is None else total) + strong.strength * added
+                    total = step.applied(name, self._field_name(name), original, total)
+                except ValueError:
+                    yield name
             if total is not None:
-                self._originals[f"{module}.{name}"] = original.data
+                self._originals[name] = original.data
                 if self.keeps_half and torch.equal(original.half().to(original.dtype), original):
                     total = total.half()
-                self._set(f"{module}.{name}", total.to(original.dtype))
+                self._set(name, total.to(original.dtype))
 
     def _set(self, name: str, tensor: Tensor) -> None:
         module, _, weight = name.rpartition(".")
@@ -207,6 +214,20 @@ class Patcher:
             self._modules.update(self._names())
         prefix = next(prefix for prefix in self.prefixes if name.startswith(prefix))
         return self._modules.get(SEPARATORS.sub("_", name.removeprefix(prefix)))
+
+    def _weighted(self) -> Sequence[str]:
+        """Every module with weights."""
+        return tuple(
+            name
+            for name, module in modules_in(self.module)
+            if isinstance(getattr(module, "weight", None), Tensor)
+        )
+
+    def _field_name(self, name: str) -> str:
+        """A weight's name in the field's layout; ours where that is not known."""
+        if not self._field_names:
+            self._field_names.update({ours: alias for alias, ours in self.aliases.items()})
+        return renamed(name, self._field_names) or name
 
     def _names(self) -> Iterable[tuple[str, str]]:
         """Every module with weights, by each of its names; full stops and underscores count alike."""
@@ -231,11 +252,11 @@ class Patchers:
 
     parts: Sequence[Patcher]
 
-    def put_on(self, files: Sequence[Strong]) -> None:
+    def put_on(self, patches: Sequence[Strong | Mixed]) -> None:
         """Change all of them. Raises as `Patcher.put_on`; nothing is on any of them then."""
         try:
             for part in self.parts:
-                part.put_on(files)
+                part.put_on(patches)
         except CheckpointUnknown:
             self.take_off()
             raise
@@ -254,6 +275,29 @@ class Patchers:
     def unmatched(self) -> tuple[str, ...]:
         """Names in files that were meant for one of these networks, and which it does not have."""
         return tuple(name for part in self.parts for name in part.unmatched)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Step:
+    """One patch's part in a module's weights; `change` is what a file says of it."""
+
+    patch: Strong | Mixed
+    change: Change | None = None
+    label: str = ""
+
+    def applied(self, name: str, field_name: str, original: Tensor, total: Tensor | None) -> Tensor | None:
+        if isinstance(self.patch, Mixed):
+            return self.patch.applied(f"{self.label}:{name}", field_name, original, total)
+        assert self.change is not None
+        weight = name.rpartition(".")[2] == "weight"
+        try:
+            added = self.change.of_weight(original) if weight else self.change.of_bias(original)
+        except ValueError as error:
+            what = f"its change of {name.rpartition('.')[0]} does not fit ({error})"
+            raise CheckpointUnknown(self.patch.file.path, "a LoRA for this model", what) from error
+        if added is None:
+            return total
+        return (original.float() if total is None else total) + self.patch.strength * added
 
 
 def _product(parts: Mapping[str, Tensor]) -> Tensor | None:

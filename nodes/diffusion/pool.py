@@ -19,11 +19,12 @@ from threading import RLock
 from typing import cast
 
 import torch
-from torch import nn
 
 from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.models.build import Check, Gate, size_of
+from nodes.diffusion.holding import Build, Kept, Loaded, file_name, text_patchers
+from nodes.diffusion.mixing_weights import Mixed, merged, scaled
+from nodes.diffusion.models.build import Check, Gate
 from nodes.diffusion.models.detect import Part
 from nodes.diffusion.models.load import (
     Placement,
@@ -33,48 +34,33 @@ from nodes.diffusion.models.load import (
     load_vae,
     module_of,
     network_aliases,
-    text_aliases,
     weights_needed,
 )
 from nodes.diffusion.models.network import UnetNetwork
 from nodes.diffusion.models.text import TextStack
 from nodes.diffusion.patches import (
     NETWORK_PREFIXES,
-    TEXTS_PREFIXES,
     LoraFile,
     Patcher,
-    Patchers,
     Strong,
     read_lora,
 )
 from nodes.diffusion.text import Encoder, Encoding, FindVectors, Prompts, Reading, read_prompt
 from nodes.diffusion.vae import PixelCoder, VaeCoder
-from nodes.diffusion.values import PIXEL_SPACE, CheckpointRef, Clip, ControlNet, LoraPatch, Model, Vae
+from nodes.diffusion.values import (
+    PIXEL_SPACE,
+    CheckpointRef,
+    Clip,
+    ControlNet,
+    LoraPatch,
+    Merge,
+    Model,
+    Patch,
+    Vae,
+    WeightScale,
+)
 
-Loaded = UnetNetwork | TextStack | VaeCoder | LoadedControl
-
-
-@dataclass(slots=True, eq=False)
-class _Kept:
-    """A loaded part: who uses it, and which changes are on it."""
-
-    part: Part
-    source: CheckpointRef
-    loaded: Loaded
-    gate: Gate
-    patcher: Patcher | Patchers | None
-    patches: tuple[LoraPatch, ...] = ()
-    users: int = 0
-
-    @property
-    def module(self) -> nn.Module:
-        return module_of(self.loaded)
-
-    @property
-    def size(self) -> int:
-        return size_of(self.module) + (self.patcher.size if self.patcher is not None else 0)
-
-
+COMPUTE = {"": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _Key = tuple[Part, str, int]  # what, content of its file, which copy
 
 
@@ -90,7 +76,7 @@ class Pool:
         self.placement = placement
         self.budget = budget
         self._lock = RLock()
-        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        self._kept: OrderedDict[_Key, Kept] = OrderedDict()
         self._emptying = False
 
     @contextmanager
@@ -162,31 +148,34 @@ class Pool:
                 case Part.CONTROL:
                     return
 
-    def take(
-        self, part: Part, source: CheckpointRef, patches: tuple[LoraPatch, ...], build: "_Build"
-    ) -> _Kept:
+    def take(self, part: Part, source: CheckpointRef, patches: tuple[Patch, ...], build: Build) -> Kept:
         """The loaded part with these changes on it, counted as in use. For sessions; the lock is theirs.
 
         Raises:
             DiffusionError: a file is wrong, or memory does not suffice.
         """
-        key, kept = self._found(part, source, patches)
+        key, kept = self._found(part, source, patches, build.dtype)
         if kept is None:
             kept = self._built(part, source, build)
             self._kept[key] = kept
         self._kept.move_to_end(key)
         if kept.patches != patches:
-            self.change(kept, patches)
+            kept.users += 1  # a merge must not take it for the other model
+            try:
+                self.change(kept, patches)
+            finally:
+                kept.users -= 1
         kept.users += 1
         return kept
 
     def _found(
-        self, part: Part, source: CheckpointRef, patches: tuple[LoraPatch, ...]
-    ) -> tuple[_Key, _Kept | None]:
+        self, part: Part, source: CheckpointRef, patches: tuple[Patch, ...], dtype: torch.dtype | None
+    ) -> tuple[_Key, Kept | None]:
         """A copy that has these changes, else one that nobody uses, else none and the name for a new one."""
         copies = {key: kept for key, kept in self._kept.items() if key[:2] == (part, source.content)}
-        fits = [item for item in copies.items() if item[1].patches == patches]
-        fits += [item for item in copies.items() if item[1].users == 0]
+        alike = [item for item in copies.items() if item[1].build.dtype == dtype]
+        fits = [item for item in alike if item[1].patches == patches]
+        fits += [item for item in alike if item[1].users == 0]
         if fits:
             return fits[0]
         free = next(
@@ -194,12 +183,12 @@ class Pool:
         )
         return (part, source.content, free), None
 
-    def _built(self, part: Part, source: CheckpointRef, build: "_Build") -> _Kept:
+    def _built(self, part: Part, source: CheckpointRef, build: Build) -> Kept:
         self._fit(weights_needed(source.path, part, self.placement))
-        loaded = self._loaded(build)
+        loaded = self._loaded(source.path, build)
         if loaded is None:
             self._let_go(lambda: True)
-            loaded = self._loaded(build)
+            loaded = self._loaded(source.path, build)
         if loaded is None:
             hint = "Close other programs that use the device, or choose a smaller model."
             raise DiffusionError(
@@ -207,28 +196,48 @@ class Pool:
             )
         gate = Gate()
         gate.watch(module_of(loaded))
-        return _Kept(part, source, loaded, gate, build.patcher(loaded))
+        return Kept(part, source, loaded, gate, build, build.patcher(loaded))
 
-    def _loaded(self, build: "_Build") -> Loaded | None:
+    def _loaded(self, path: Path, build: Build) -> Loaded | None:
         """A part on the device; None if it does not fit there. What of it was there already is let go with the error."""
         try:
-            return build.load(self.placement)
+            placement = self.placement if build.dtype is None else replace(self.placement, dtype=build.dtype)
+            return build.load(path, placement)
         except torch.OutOfMemoryError:
             return None
 
-    def change(self, kept: _Kept, patches: tuple[LoraPatch, ...]) -> None:
+    def change(self, kept: Kept, patches: tuple[Patch, ...]) -> None:
         """Put other changes on a loaded part. For sessions, on what nobody else uses."""
         assert kept.patcher is not None
         kept.patches = ()
+        others: list[Kept] = []
         read: dict[str, LoraFile] = {}
-        for patch in patches:
-            read.setdefault(patch.file.content, read_lora(patch.file.path))
         try:
-            kept.patcher.put_on([Strong(read[patch.file.content], patch.strength) for patch in patches])
+            kept.patcher.put_on([self._opened(kept, patch, read, others) for patch in patches])
         except torch.OutOfMemoryError:
             kept.patcher.take_off()
             raise
+        finally:
+            for other in others:
+                other.users -= 1
         kept.patches = patches
+
+    def _opened(
+        self, kept: Kept, patch: Patch, read: dict[str, LoraFile], others: list[Kept]
+    ) -> Strong | Mixed:
+        """A patch with what it needs; files that were read, and networks that are merged, are noted."""
+        match patch:
+            case LoraPatch():
+                if patch.file.content not in read:
+                    read[patch.file.content] = read_lora(patch.file.path)
+                return Strong(read[patch.file.content], patch.strength)
+            case WeightScale():
+                return scaled(patch)
+            case Merge():
+                if patch.checkpoint.content == kept.source.content and not patch.patches:
+                    return merged(patch, None)
+                others.append(self.take(kept.part, patch.checkpoint, patch.patches, kept.build))
+                return merged(patch, others[-1].weights)
 
     def _fit(self, coming: int) -> None:
         self._let_go(lambda: sum(kept.size for kept in self._kept.values()) + coming > self.budget)
@@ -247,14 +256,6 @@ class Pool:
                 torch.cuda.empty_cache()
 
 
-@dataclass(frozen=True, slots=True)
-class _Build:
-    """How a part is made, and what puts changes on it."""
-
-    load: Callable[[Placement], Loaded]
-    patcher: Callable[[Loaded], Patcher | Patchers | None] = lambda _loaded: None
-
-
 @dataclass(slots=True, eq=False)
 class Session:
     """What a piece of work uses of a pool. The networks it gives are valid until it ends.
@@ -266,12 +267,12 @@ class Session:
     pool: Pool
     check: Check | None
     warnings: list[str] = field(default_factory=list[str])
-    _used: list[tuple[_Kept, Check | None]] = field(default_factory=list[tuple[_Kept, Check | None]])
+    _used: list[tuple[Kept, Check | None]] = field(default_factory=list[tuple[Kept, Check | None]])
     _controls: dict[ControlNet, LoadedControl] = field(default_factory=dict[ControlNet, LoadedControl])
     _networks: dict[tuple[object, ...], UnetNetwork] = field(
         default_factory=dict[tuple[object, ...], UnetNetwork]
     )
-    _copies: dict[tuple[object, ...], _Kept] = field(default_factory=dict[tuple[object, ...], _Kept])
+    _copies: dict[tuple[object, ...], Kept] = field(default_factory=dict[tuple[object, ...], Kept])
 
     def network(self, model: Model) -> UnetNetwork:
         """The network of a recipe; the same one each time.
@@ -279,10 +280,10 @@ class Session:
         Raises:
             DiffusionError: a file is missing, damaged or of an unknown kind, or memory does not suffice.
         """
-        path = model.checkpoint.path
-        build = _Build(
-            lambda placement: load_network(path, placement),
+        build = Build(
+            load_network,
             lambda loaded: Patcher(module_of(loaded), NETWORK_PREFIXES, network_aliases(module_of(loaded))),
+            COMPUTE[model.settings.compute],
         )
         kept = self._take(Part.NETWORK, model.checkpoint, model.patches, build)
         key = (id(kept), model.settings, model.patches)
@@ -308,7 +309,7 @@ class Session:
         """The text encoders of a recipe, by the names that the field has for them. Errors as `network`."""
         encoders: dict[str, Encoder] = {}
         for file in (clip.checkpoint, *clip.others):
-            build = _Build(partial(load_text, file.path), _text_patchers)
+            build = Build(load_text, text_patchers)
             kept = self._take(Part.TEXT, file, clip.patches, build)
             encoders |= cast("TextStack", kept.loaded).encoders
         return encoders
@@ -326,16 +327,13 @@ class Session:
         """The autoencoder of a recipe. Errors as `network`."""
         if vae == PIXEL_SPACE:
             return PixelCoder()
-        path = vae.checkpoint.path
-        kept = self._take(Part.VAE, vae.checkpoint, (), _Build(lambda placement: load_vae(path, placement)))
+        kept = self._take(Part.VAE, vae.checkpoint, (), Build(load_vae))
         return cast("VaeCoder", kept.loaded)
 
     def control(self, net: ControlNet) -> LoadedControl:
         """The control network of a recipe; the same one each time. Errors as `network`."""
         if net not in self._controls:
-            path = net.checkpoint.path
-            build = _Build(lambda placement: load_control(path, placement))
-            kept = self._take(Part.CONTROL, net.checkpoint, (), build)
+            kept = self._take(Part.CONTROL, net.checkpoint, (), Build(load_control))
             self._controls[net] = replace(cast("LoadedControl", kept.loaded), pools=net.pools_residuals)
         return self._controls[net]
 
@@ -349,27 +347,16 @@ class Session:
         self._networks.clear()
         self._controls.clear()
 
-    def _take(self, part: Part, source: CheckpointRef, patches: Sequence[LoraPatch], build: _Build) -> _Kept:
+    def _take(self, part: Part, source: CheckpointRef, patches: Sequence[Patch], build: Build) -> Kept:
         kept = self.pool.take(part, source, tuple(patches), build)
         self._used.append((kept, kept.gate.check))
         kept.gate.check = self.check
         self._warn(kept, patches)
         return kept
 
-    def _warn(self, kept: _Kept, patches: Sequence[LoraPatch]) -> None:
+    def _warn(self, kept: Kept, patches: Sequence[Patch]) -> None:
         if kept.patcher is None or not kept.patcher.unmatched:
             return
-        names = ", ".join(sorted({patch.file.path.name for patch in patches}))
+        names = ", ".join(sorted({name for patch in patches if (name := file_name(patch))}))
         count, first = len(kept.patcher.unmatched), kept.patcher.unmatched[0]
         self.warnings.append(f"{names}: {count} changes fit nothing in this model ({first} first).")
-
-
-def _text_patchers(loaded: Loaded) -> Patchers:
-    """What puts changes on each text encoder of a file that LoRAs have a name for."""
-    encoders = cast("TextStack", loaded).encoders
-    parts = (
-        (encoder.model, TEXTS_PREFIXES[name]) for name, encoder in encoders.items() if name in TEXTS_PREFIXES
-    )
-    return Patchers(
-        [Patcher(model, prefixes, text_aliases(model), keeps_half=True) for model, prefixes in parts]
-    )

@@ -151,6 +151,37 @@ class HookGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class WeightScale:
+    """Weights and biases of modules times numbers.
+
+    Attributes:
+        factors: patterns of module names in the field's layout ("*.attn1.to_q"), each with its number; the first that fits
+            counts.
+    """
+
+    factors: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Weights mixed with those of another network, its patches on: `ours * W + theirs * W2`.
+
+    Attributes:
+        blocks: how a weight's name begins in the field's layout, each with our share; theirs is the rest. The longest that
+            fits counts, else the first. Empty: `ours` and `theirs` for all.
+    """
+
+    checkpoint: CheckpointRef
+    patches: "tuple[Patch, ...]" = ()
+    ours: float = 1.0
+    theirs: float = 0.0
+    blocks: tuple[tuple[str, float], ...] = ()
+
+
+Patch: TypeAlias = LoraPatch | WeightScale | Merge
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSettings:
     """How a model is sampled, where nodes changed that.
 
@@ -160,12 +191,14 @@ class ModelSettings:
         latent_format: the name of another one; empty: as the checkpoint says.
         differential: a mask is free from the share of the run that it says (Levin and Fried 2023, arXiv:2306.00950):
             how far toward that, 0 to 1; None: it is what it is all along.
+        compute: the type it computes in, "fp32", "fp16" or "bf16"; empty: as suits the device.
     """
 
     parametrisation: str = ""
     levels: LevelsRecipe | None = None
     latent_format: str = ""
     differential: float | None = None
+    compute: str = ""
 
 
 class Rule:
@@ -182,11 +215,11 @@ class Model:
     """Recipe of a denoising network: a checkpoint, patches in call order, settings, rules in call order."""
 
     checkpoint: CheckpointRef
-    patches: tuple[LoraPatch, ...] = ()
+    patches: tuple[Patch, ...] = ()
     settings: ModelSettings = ModelSettings()
     rules: tuple[Rule, ...] = ()
 
-    def patched(self, patch: LoraPatch) -> "Model":
+    def patched(self, patch: Patch) -> "Model":
         """One patch longer."""
         return replace(self, patches=(*self.patches, patch))
 
@@ -210,7 +243,7 @@ class Clip:
     """
 
     checkpoint: CheckpointRef
-    patches: tuple[LoraPatch, ...] = ()
+    patches: tuple[Patch, ...] = ()
     last_layer: int | None = None
     others: tuple[CheckpointRef, ...] = ()
     kind: str = ""
@@ -219,7 +252,7 @@ class Clip:
     scheduled: bool = False
     padding: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
-    def patched(self, patch: LoraPatch) -> "Clip":
+    def patched(self, patch: Patch) -> "Clip":
         """One patch longer."""
         return replace(self, patches=(*self.patches, patch))
 

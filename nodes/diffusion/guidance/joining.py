@@ -73,13 +73,12 @@ class RenormCfg(Rule):
         """As `Joins`."""
         if float(at.sigma) >= self.truncation:
             return at.positive
-        positive, negative = at.latents - at.positive, at.latents - at.negative
-        guided = cfg(positive, negative, at.scale)
+        guided = cfg(at.positive, at.negative, at.scale)
         if self.longest > 0.0:
             axes = tuple(range(1, guided.ndim))
-            found, allowed = length(guided, axes), length(positive, axes) * self.longest
+            found, allowed = length(guided, axes), length(at.positive, axes) * self.longest
             guided = guided * torch.where(found >= allowed, allowed / found.clamp(min=TINY), 1.0)
-        return at.latents - guided
+        return guided
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,90 @@
+"""What the pool holds: a loaded part of a file, with what made it and which changes are on it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from nodes.diffusion.control import LoadedControl
+from nodes.diffusion.models.build import Gate, size_of
+from nodes.diffusion.models.detect import Part
+from nodes.diffusion.models.load import Placement, module_of, text_aliases
+from nodes.diffusion.models.network import UnetNetwork
+from nodes.diffusion.models.text import TextStack
+from nodes.diffusion.patches import TEXTS_PREFIXES, Patcher, Patchers
+from nodes.diffusion.vae import VaeCoder
+from nodes.diffusion.values import CheckpointRef, LoraPatch, Merge, Patch, WeightScale
+
+Loaded = UnetNetwork | TextStack | VaeCoder | LoadedControl
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How a part is made, and what puts changes on it."""
+
+    load: Callable[[Path, Placement], Loaded]
+    patcher: Callable[[Loaded], Patcher | Patchers | None] = lambda _loaded: None
+    dtype: torch.dtype | None = None  # None: the placement's
+
+
+@dataclass(slots=True, eq=False)
+class Kept:
+    """A loaded part: who uses it, and which changes are on it."""
+
+    part: Part
+    source: CheckpointRef
+    loaded: Loaded
+    gate: Gate
+    build: Build
+    patcher: Patcher | Patchers | None
+    patches: tuple[Patch, ...] = ()
+    users: int = 0
+
+    @property
+    def module(self) -> nn.Module:
+        return module_of(self.loaded)
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """All of them, by label of the network, colon and name."""
+        networks = {"": self.module}
+        if isinstance(self.loaded, TextStack):
+            networks = {name: encoder.model for name, encoder in self.loaded.encoders.items()}
+        states = {
+            label: cast("dict[str, Tensor]", network.state_dict()) for label, network in networks.items()
+        }
+        return {
+            f"{label}:{name}": tensor for label, state in states.items() for name, tensor in state.items()
+        }
+
+    @property
+    def size(self) -> int:
+        return size_of(self.module) + (self.patcher.size if self.patcher is not None else 0)
+
+
+def text_patchers(loaded: Loaded) -> Patchers:
+    """What puts changes on each text encoder of a file that LoRAs have a name for."""
+    encoders = cast("TextStack", loaded).encoders
+    return Patchers(
+        [
+            Patcher(
+                encoder.model, TEXTS_PREFIXES[name], text_aliases(encoder.model), keeps_half=True, label=name
+            )
+            for name, encoder in encoders.items()
+            if name in TEXTS_PREFIXES
+        ]
+    )
+
+
+def file_name(patch: Patch) -> str:
+    """The name of a patch's file, if it has one."""
+    match patch:
+        case LoraPatch():
+            return patch.file.path.name
+        case Merge():
+            return patch.checkpoint.path.name
+        case WeightScale():
+            return ""

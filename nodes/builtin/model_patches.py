@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from nodes.builtin.kinds import ModelIn, ModelOut
+from nodes.diffusion.changes import Positions
 from nodes.diffusion.guidance import attention, caching, inside, merging
 from nodes.spec import Boolean, Combo, Context, Float, Int, node
 
@@ -11,6 +12,8 @@ Factor = Annotated[float, Float(minimum=0.0, maximum=10.0, step=0.01)]
 Threshold = Annotated[float, Float(minimum=0.0, maximum=3.0, step=0.01)]
 Share = Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.01)]
 Percent = Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.001)]
+Stretch = Annotated[float, Float(minimum=0.0, maximum=100.0, step=0.1)]
+Shift = Annotated[float, Float(minimum=-256.0, maximum=256.0, step=0.1)]
 Switch = Annotated[bool, Boolean()]
 Resizing = Annotated[str, Combo(("bicubic", "nearest-exact", "bilinear", "area", "bislerp"), bare=False)]
 PIXELS = 8  # of a latent's side, in the nodes of the field
@@ -109,6 +112,22 @@ def lazy_cache(
     return model.ruled(caching.LazyCache(reuse_threshold, start_percent, end_percent))
 
 
+@node("ScaleROPE", category="advanced/model_patches", experimental=True)
+def scale_rope(
+    ctx: Context,
+    model: ModelIn,
+    scale_x: Stretch = 1.0,
+    shift_x: Shift = 0.0,
+    scale_y: Stretch = 1.0,
+    shift_y: Shift = 0.0,
+    scale_t: Stretch = 1.0,
+    shift_t: Shift = 0.0,
+) -> ModelOut:
+    """Stretch and move the places that a diffusion transformer sees; U-Nets have no such embedding and stay as they are."""
+    positions = Positions(scale_x, shift_x, scale_y, shift_y, scale_t, shift_t)
+    return model.ruled(inside.ScaledPositions(positions))
+
+
 @node("ModelComputeDtype", category="advanced/debug/model")
 def model_compute_dtype(
     ctx: Context, model: ModelIn, dtype: Annotated[str, Combo(("default", "fp32", "fp16", "bf16"))]
@@ -125,5 +144,6 @@ NODES = (
     tome_patch_model,
     easy_cache,
     lazy_cache,
+    scale_rope,
     model_compute_dtype,
 )

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion import guidance, latents, noise, values
-from nodes.diffusion.changes import Layers
+from nodes.diffusion.changes import Layers, Positions
 from nodes.diffusion.continuous_levels import AngleLevels, CosineLevels, EdmLevels, ShareLevels
 from nodes.diffusion.level_recipes import OwnLevels
 from nodes.diffusion.models.load import Placement
@@ -49,6 +49,7 @@ CLASSES: tuple[type, ...] = (
     latents.TonemapReinhard,
     *guidance.RULES,
     Layers,
+    Positions,
     guidance.BasicGuidance,
     guidance.CfgGuidance,
     guidance.DualGuidance,

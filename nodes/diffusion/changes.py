@@ -136,6 +136,18 @@ class Layers:
         return Layers((*self.double, *other.double), (*self.single, *other.single))
 
 
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Where a transformer's rotary embedding sees the places of each axis: the n-th at `shift + n * scale`."""
+
+    scale_x: float = 1.0
+    shift_x: float = 0.0
+    scale_y: float = 1.0
+    shift_y: float = 0.0
+    scale_t: float = 1.0
+    shift_t: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkChanges:
     """What guidance and patches change inside a network while it is asked; each kind in the order of its nodes.
@@ -144,6 +156,7 @@ class NetworkChanges:
         attention: the first one stands before all others.
         before_skip, after_skip: what an input block gives, before or after it is kept for the way up.
         left_out: layers of a transformer that hand on what they are given; a U-Net has none.
+        positions: of a transformer's rotary embedding; None: as they are. A U-Net has none.
     """
 
     skips: Sequence[SkipChange] = ()
@@ -151,6 +164,7 @@ class NetworkChanges:
     before_skip: Sequence[BlockChange] = ()
     after_skip: Sequence[BlockChange] = ()
     left_out: Layers = Layers()
+    positions: Positions | None = None
 
     def __add__(self, other: "NetworkChanges") -> "NetworkChanges":
         return NetworkChanges(
@@ -159,6 +173,7 @@ class NetworkChanges:
             before_skip=(*self.before_skip, *other.before_skip),
             after_skip=(*self.after_skip, *other.after_skip),
             left_out=self.left_out + other.left_out,
+            positions=self.positions if other.positions is None else other.positions,
         )
 
 

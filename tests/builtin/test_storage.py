@@ -14,6 +14,10 @@ from hypothesis import given, strategies
 from torch import Tensor
 
 from nodes.builtin.storage import ARRAYS, TENSORS, ResultCodec, identity
+from nodes.diffusion.changes import Layers
+from nodes.diffusion.guidance import DualGuidance
+from nodes.diffusion.guidance.again import SkippedLayers
+from nodes.diffusion.guidance.joining import PerpNeg
 from nodes.diffusion.models.load import best_placement
 from nodes.diffusion.values import (
     PIXEL_SPACE,
@@ -27,10 +31,12 @@ from nodes.diffusion.values import (
     HookGroup,
     Latent,
     LoraPatch,
+    Merge,
     Model,
     ModelSettings,
     Span,
     Vae,
+    WeightScale,
 )
 from nodes.spec import Blocker, Unstorable
 from server.worker.entry import About, encode, read, write
@@ -87,6 +93,12 @@ VALUES = {
     "image": noise(1, 8, 8, 3),
     "mask": noise(1, 8, 8),
     "model": Model(FILE, (LoraPatch(FILE, 0.1), LoraPatch(FILE, -1.0)), ModelSettings("v")),
+    "a model with rules": Model(
+        FILE, (WeightScale((("*.attn1.to_q", 0.5),)), Merge(FILE, (LoraPatch(FILE, 1.0),), 0.5))
+    )
+    .ruled(PerpNeg((Cond(noise(1, 2, 8)),), 1.5))
+    .ruled(SkippedLayers(Layers((7, 8), (1,)))),
+    "a guider": DualGuidance(Model(FILE), (Cond(noise(1, 2, 8)),), (), (), 2.0, 3.0, nested=True),
     "clip": Clip(FILE, (LoraPatch(FILE, 1.0),), -2),
     "vae": Vae(FILE),
     "pixel space": PIXEL_SPACE,

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.changes import Attend, Attention, NetworkChanges
-from nodes.diffusion.guidance.chance import generator
 from nodes.diffusion.guidance.rule import Evaluation
 from nodes.diffusion.values import Conditioning, Rule
 
@@ -20,7 +19,7 @@ SMALL = 1e-8
 class HyperTile(Rule):
     """Self-attention within tiles of the picture, which large pictures need far less time for.
 
-    Tile sizes are drawn anew for each attention, so that no seams stay; a run draws from its own generator, and so repeats.
+    Tile sizes are drawn anew for each attention, so that no seams stay; they come from the run's seed, and so repeat.
     Source: tfernd 2023, "HyperTile". As in the field, keys and values are cut as they lie, not by tiles.
 
     Attributes:
@@ -36,7 +35,7 @@ class HyperTile(Rule):
 
     def inside(self, at: Evaluation) -> NetworkChanges:
         """As `WorksInside`."""
-        return NetworkChanges(attention=(self._tiled(generator(at)),))
+        return NetworkChanges(attention=(self._tiled(at.chance),))
 
     def _tiled(self, chance: torch.Generator) -> Callable[[Attention, Attend], Tensor]:
         def change(attention: Attention, attend: Attend) -> Tensor:

@@ -32,6 +32,14 @@ class Guider(TwoSidedDenoiser, Protocol):
         """The network that is steered."""
         ...
 
+    def start(self, seed: int, shape: Sequence[int]) -> None:
+        """Told that a run begins.
+
+        Args:
+            seed: of its noise, whose shape is `shape`.
+        """
+        ...
+
 
 def guider(recipe: Guidance, network: Network, controls: FindControl | None = None) -> Guider:
     """The guider of a recipe.
@@ -72,6 +80,10 @@ class Guided:
 
     def __post_init__(self) -> None:
         self._steering = Steering(self.network, self.rules, self.controls)
+
+    def start(self, seed: int, shape: Sequence[int]) -> None:
+        """As `Guider`."""
+        self._steering.start(seed, shape)
 
     def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
         return self._estimate(latents, sigma, both=False).guided
@@ -122,6 +134,10 @@ class DualGuided:
 
     def __post_init__(self) -> None:
         self._steering = Steering(self.network, self.recipe.model.rules, self.controls)
+
+    def start(self, seed: int, shape: Sequence[int]) -> None:
+        """As `Guider`."""
+        self._steering.start(seed, shape)
 
     def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
         return self._estimate(latents, sigma, both=False).guided
@@ -180,6 +196,10 @@ class PerpNegGuided:
 
     def __post_init__(self) -> None:
         self._steering = Steering(self.network, self.recipe.model.rules, self.controls)
+
+    def start(self, seed: int, shape: Sequence[int]) -> None:
+        """As `Guider`."""
+        self._steering.start(seed, shape)
 
     def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
         return self._estimate(latents, sigma).guided

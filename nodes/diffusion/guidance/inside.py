@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nodes.diffusion.changes import BlockChange, Joint, NetworkChanges, SkipChange
+from nodes.diffusion.changes import BlockChange, Joint, NetworkChanges, Positions, SkipChange
 from nodes.diffusion.guidance.arithmetic import frequencies_scaled
 from nodes.diffusion.guidance.rule import Evaluation
 from nodes.diffusion.resize import resize
@@ -97,3 +97,17 @@ class Downscale(Rule):
         if hidden.shape[2] == skip.shape[2]:
             return hidden, skip
         return resize(hidden, skip.shape[-1], skip.shape[-2], self.up), skip
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledPositions(Rule):
+    """The places of a picture or video, stretched and moved as a transformer's rotary embedding sees them.
+
+    Source: Chen et al. 2023 (position interpolation, arXiv:2306.15595), eq. 4, for each axis.
+    """
+
+    positions: Positions
+
+    def inside(self, _at: Evaluation) -> NetworkChanges:
+        """As `WorksInside`."""
+        return NetworkChanges(positions=self.positions)

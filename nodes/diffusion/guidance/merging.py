@@ -8,7 +8,6 @@ from torch import Tensor
 
 from nodes.diffusion.changes import Attend, Attention, NetworkChanges
 from nodes.diffusion.guidance.arithmetic import length
-from nodes.diffusion.guidance.chance import generator
 from nodes.diffusion.guidance.rule import Evaluation
 from nodes.diffusion.values import Rule
 
@@ -29,7 +28,7 @@ class TokenMerging(Rule):
 
     def inside(self, at: Evaluation) -> NetworkChanges:
         """As `WorksInside`."""
-        return NetworkChanges(attention=(self._merged(generator(at)),))
+        return NetworkChanges(attention=(self._merged(at.chance),))
 
     def _merged(self, chance: torch.Generator) -> Callable[[Attention, Attend], Tensor]:
         def change(attention: Attention, attend: Attend) -> Tensor:

@@ -30,6 +30,7 @@ class Evaluation:
         changes: what the model's rules change inside the network.
         sides: denoised estimates, the positive one first; it stands alone where the negative side is not asked.
         kept: what this rule keeps for the next evaluation of the run.
+        chance: what rules draw from, one after the other; it goes on where the start noise of the run ended.
     """
 
     latents: Latents
@@ -40,6 +41,7 @@ class Evaluation:
     changes: NetworkChanges = NO_CHANGES
     sides: Sequence[Latents] = ()
     kept: dict[str, Any] = field(default_factory=dict[str, Any])
+    chance: torch.Generator = field(default_factory=torch.Generator)
 
     @property
     def network(self) -> Network:

@@ -21,7 +21,7 @@ from nodes.diffusion.guidance.before import (
     TangentialDamping,
 )
 from nodes.diffusion.guidance.caching import EasyCache, LazyCache
-from nodes.diffusion.guidance.inside import Downscale, FreeU
+from nodes.diffusion.guidance.inside import Downscale, FreeU, ScaledPositions
 from nodes.diffusion.guidance.joining import (
     DynamicThresholding,
     LimitedInterval,
@@ -57,6 +57,7 @@ RULES: tuple[type[Rule], ...] = (
     SkippedLayers,
     FreeU,
     Downscale,
+    ScaledPositions,
     HyperTile,
     TokenMerging,
     NormalisedAttention,

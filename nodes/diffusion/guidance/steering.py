@@ -43,13 +43,21 @@ class Steering:
     controls: FindControl | None = None
     conditioned: Conditioned = field(init=False)
     _kept: Sequence[dict[str, Any]] = field(init=False)
+    _chance: torch.Generator = field(init=False)
     _sigma: float = 0.0
     _last: Estimate | None = None
 
     def __post_init__(self) -> None:
+        self.start(0, ())
+
+    def start(self, seed: int, shape: Sequence[int]) -> None:
+        """Forget what was kept of a run before: one begins whose noise of this shape came from this seed."""
+        self._chance = torch.Generator().manual_seed(seed)
+        torch.randn(tuple(shape), generator=self._chance)
+        self._kept = [{} for _ in self.rules]
+        self._last = None
         hooked = self._hooked if isinstance(self.network, HookableNetwork) else None
         self.conditioned = Conditioned(self._wrapped(self.network), self.controls, hooked=hooked)
-        self._kept = [{} for _ in self.rules]
 
     def _wrapped(self, network: Network) -> Network:
         """The network as rules would have it seen."""
@@ -73,7 +81,7 @@ class Steering:
     ) -> Evaluation:
         """An evaluation with the scale and the changes inside the network that rules want."""
         self._sigma = float(sigma)
-        at = Evaluation(latents, sigma, scale, self.conditioned, conditions)
+        at = Evaluation(latents, sigma, scale, self.conditioned, conditions, chance=self._chance)
         for rule, kept in self._each():
             if isinstance(rule, Scales):
                 at = replace(at, scale=rule.scaled(replace(at, kept=kept)))

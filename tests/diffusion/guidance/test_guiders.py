@@ -1,5 +1,6 @@
 """Guiders: which sides are asked, and what is made of them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from nodes.diffusion.guidance import (
     guider,
     joining,
 )
-from nodes.diffusion.values import CheckpointRef, Model
+from nodes.diffusion.values import CheckpointRef, Model, Rule
 from tests.diffusion.guidance.steered import (
     NEGATIVE,
     NOISY,
@@ -152,3 +153,29 @@ def test_what_changes_much_is_not_answered_from_a_cache():
         network.estimates = (drawn(seed), NEGATIVE)
         steered(drawn(seed), SIGMA)
     assert len(network.changes) == 4
+
+
+def test_a_run_starts_from_its_seed_and_from_nothing_that_was_kept():
+    network = Given()
+    steered = guided(before.ProjectedGuidance(1.0, 0.0, momentum=0.5), network=network)
+    first = steered(NOISY, SIGMA)
+    assert not close(steered(NOISY, SIGMA), first)
+    steered.start(7, NOISY.shape)
+    assert close(steered(NOISY, SIGMA), first)
+
+
+def test_what_rules_draw_goes_on_where_the_start_noise_ended():
+    drawn_by_rule = []
+
+    @dataclass(frozen=True)
+    class Drawing(Rule):
+        def before(self, at):
+            drawn_by_rule.append(torch.rand(3, generator=at.chance))
+            return at.sides
+
+    steered = guided(Drawing(), Drawing())
+    steered.start(7, NOISY.shape)
+    steered(NOISY, SIGMA)
+    chance = torch.Generator().manual_seed(7)
+    torch.randn(NOISY.shape, generator=chance)
+    assert all(torch.equal(part, torch.rand(3, generator=chance)) for part in drawn_by_rule)

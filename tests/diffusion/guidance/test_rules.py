@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion.changes import Layers
+from nodes.diffusion.changes import Layers, Positions
 from nodes.diffusion.denoiser import Parametrisation
-from nodes.diffusion.guidance import RULES, after, again, before, joining
+from nodes.diffusion.guidance import RULES, after, again, before, inside, joining
 from nodes.diffusion.latents import TonemapReinhard
 from nodes.diffusion.noise_levels import FlowLevels
 from nodes.diffusion.values import CheckpointRef, Model, key
@@ -240,6 +240,13 @@ def test_the_negative_side_alone_is_made_without_layers():
     assert close(estimate(again.NegativeSkippedLayers(layers), network=network), CFG)
     assert network.changes[-1].left_out == layers
     assert network.asked[-1] == 1
+
+
+def test_positions_reach_the_network_and_the_last_ones_count():
+    network = Given()
+    first, last = Positions(scale_x=2.0), Positions(shift_y=8.0)
+    estimate(inside.ScaledPositions(first), inside.ScaledPositions(last), network=network)
+    assert network.changes[-1].positions == last
 
 
 def test_rules_of_a_kind_follow_the_order_of_their_nodes():

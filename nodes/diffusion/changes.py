@@ -98,7 +98,7 @@ class AttentionChange(Protocol):
 
 @runtime_checkable
 class BlockChange(Protocol):
-    """Changes what an input block gives, Float[batch channel height width]."""
+    """Changes what an input block, or the middle block, gives; Float[batch channel height width]."""
 
     def __call__(self, number: int, hidden: Tensor, /) -> Tensor: ...
 
@@ -155,6 +155,7 @@ class NetworkChanges:
     Attributes:
         attention: the first one stands before all others.
         before_skip, after_skip: what an input block gives, before or after it is kept for the way up.
+        middle: what the middle block gives.
         left_out: layers of a transformer that hand on what they are given; a U-Net has none.
         positions: of a transformer's rotary embedding; None: as they are. A U-Net has none.
     """
@@ -163,8 +164,14 @@ class NetworkChanges:
     attention: Sequence[AttentionChange] = ()
     before_skip: Sequence[BlockChange] = ()
     after_skip: Sequence[BlockChange] = ()
+    middle: Sequence[BlockChange] = ()
     left_out: Layers = Layers()
     positions: Positions | None = None
+
+    @property
+    def resizes(self) -> bool:
+        """Whether blocks may come to have other sizes than they had in training."""
+        return bool(self.before_skip or self.after_skip)
 
     def __add__(self, other: "NetworkChanges") -> "NetworkChanges":
         return NetworkChanges(
@@ -172,6 +179,7 @@ class NetworkChanges:
             attention=(*self.attention, *other.attention),
             before_skip=(*self.before_skip, *other.before_skip),
             after_skip=(*self.after_skip, *other.after_skip),
+            middle=(*self.middle, *other.middle),
             left_out=self.left_out + other.left_out,
             positions=self.positions if other.positions is None else other.positions,
         )

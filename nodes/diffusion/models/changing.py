@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nodes.diffusion.changes import BlockChange, Joint, NetworkChanges, Place, SkipChange, Way
+from nodes.diffusion.denoiser import Residuals
 from nodes.diffusion.models.attending import Changed
 
 Size = tuple[int, int]
@@ -30,9 +32,12 @@ def changed(
                 before: object = attention.processor
                 attention.set_processor(Changed(place, changes.attention, size, sides))
                 stack.callback(attention.set_processor, before)
-        if changes.before_skip or changes.after_skip:
+        if changes.resizes:
             _change_blocks(module, changes, stack)
-        if changes.skips or changes.before_skip or changes.after_skip:
+        if changes.middle:
+            hook = _behind(0, changes.middle)
+            stack.callback(cast("Any", module).mid_block.register_forward_hook(hook).remove)
+        if changes.skips or changes.resizes:
             _walk_up(module, changes.skips, stack)
         yield
 
@@ -44,6 +49,23 @@ def attentions(module: nn.Module) -> Iterator[tuple[Place, Any]]:
             yield Place(way, number, index, cross=False), block.attn1
             if block.attn2 is not None:
                 yield Place(way, number, index, cross=True), block.attn2
+
+
+def added(residuals: Residuals) -> NetworkChanges:
+    """What control networks add, at whatever size the blocks have."""
+
+    def to_skip(joint: Joint, hidden: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
+        return hidden, skip + _fitted(residuals.down[-1 - joint.number], skip)
+
+    def to_middle(_number: int, hidden: Tensor) -> Tensor:
+        return hidden + _fitted(residuals.middle, hidden)
+
+    return NetworkChanges(skips=(to_skip,), middle=(to_middle,))
+
+
+def _fitted(residual: Tensor, hidden: Tensor) -> Tensor:
+    same = residual.shape[-2:] in (hidden.shape[-2:], (1, 1))
+    return residual if same else F.interpolate(residual, hidden.shape[-2:], mode="bilinear")
 
 
 def _transformers(module: Any) -> Iterator[tuple[Way, int, Any]]:

@@ -19,7 +19,7 @@ from nodes.diffusion.denoiser import (
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.level_recipes import built
-from nodes.diffusion.models.changing import changed
+from nodes.diffusion.models.changing import added, changed
 from nodes.diffusion.noise_levels import NoiseLevels
 from nodes.diffusion.values import LoraPatch, ModelSettings
 
@@ -72,13 +72,15 @@ class UnetNetwork:
             raise ContextMismatch(context.shape[-1], wanted)
         if self.latent_format.joined and inputs.joined is not None:
             latents = torch.cat((latents, inputs.joined.to(latents)), 1)
-        added = None if residuals is None else tuple(residuals.down)
+        if residuals is not None and changes.resizes:
+            changes, residuals = added(residuals) + changes, None
+        down = None if residuals is None else tuple(residuals.down)
         with changed(self.module, changes, (latents.shape[-2], latents.shape[-1]), inputs.sides):
             answer = cast("Any", self.module)(
                 latents,
                 timestep,
                 encoder_hidden_states=context,
-                down_block_additional_residuals=added,
+                down_block_additional_residuals=down,
                 mid_block_additional_residual=None if residuals is None else residuals.middle,
                 added_cond_kwargs=_sizes(config, inputs),
                 return_dict=False,

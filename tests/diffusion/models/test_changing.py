@@ -6,7 +6,7 @@ import torch
 from nodes.diffusion.changes import NetworkChanges, Place, Way
 from nodes.diffusion.denoiser import NetworkInputs
 from nodes.diffusion.models.changing import attentions
-from nodes.diffusion.models.load import load_network
+from nodes.diffusion.models.load import load_control, load_network
 from tests.diffusion.models import tiny
 
 LATENTS = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -143,3 +143,23 @@ def test_an_attention_can_be_given_other_tokens(ask):
 
     made, plain = ask(attention=[backwards])
     assert torch.allclose(made, plain, atol=1e-5)
+
+
+def test_residuals_are_added_at_whatever_size_a_block_has(model_file, control_file, placement):
+    network, control = load_network(model_file, placement), load_control(control_file, placement)
+    residuals = control(LATENTS, TIMES, CONTEXT, torch.ones(2, 3, 64, 64))
+    plain = network(LATENTS, TIMES, CONTEXT, residuals=residuals)
+    same = NetworkChanges(after_skip=[lambda _number, hidden: hidden])
+    assert torch.allclose(
+        network(LATENTS, TIMES, CONTEXT, residuals=residuals, changes=same), plain, atol=1e-5
+    )
+    smaller = NetworkChanges(
+        before_skip=[lambda number, hidden: hidden[..., ::2, ::2] if number == 2 else hidden]
+    )
+    fits = NetworkChanges(
+        skips=[lambda _joint, hidden, skip: (torch.nn.functional.interpolate(hidden, skip.shape[-2:]), skip)]
+    )
+    made = network(LATENTS, TIMES, CONTEXT, residuals=residuals, changes=smaller + fits)
+    assert made.shape == plain.shape
+    assert bool(made.isfinite().all())
+    assert not torch.allclose(made, plain)

@@ -40,12 +40,13 @@ class HyperTile(Rule):
     def _tiled(self, chance: torch.Generator) -> Callable[[Attention, Attend], Tensor]:
         def change(attention: Attention, attend: Attend) -> Tensor:
             batch, count, width = attention.queries.shape
-            area = attention.height * attention.width
-            level = next((at for at in range(self.depth + 1) if count == area / 4**at), None)
-            if attention.place.cross or level is None:
-                return attend(attention)
-            aspect = attention.width / attention.height
+            area, aspect = attention.height * attention.width, attention.width / attention.height
+            level = next(
+                (halvings for halvings in range(self.depth + 1) if count * 4**halvings == area), None
+            )
             rows, columns = round(math.sqrt(count * aspect)), round(math.sqrt(count / aspect))
+            if attention.place.cross or level is None or rows * columns != count:
+                return attend(attention)
             size = self.tile * 2**level if self.grows else self.tile
             down, across = (self._count(side, size, chance) for side in (rows, columns))
             if down * across == 1:

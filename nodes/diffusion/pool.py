@@ -22,6 +22,7 @@ import torch
 
 from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.guidance.rules import idle_in_unets
 from nodes.diffusion.holding import Build, Kept, Loaded, file_name, text_patchers
 from nodes.diffusion.mixing_weights import Mixed, merged, scaled
 from nodes.diffusion.models.build import Check, Gate
@@ -286,6 +287,7 @@ class Session:
             COMPUTE[model.settings.compute],
         )
         kept = self._take(Part.NETWORK, model.checkpoint, model.patches, build)
+        self.warnings += [text for text in idle_in_unets(model.rules) if text not in self.warnings]
         key = (id(kept), model.settings, model.patches)
         if key not in self._networks:
             settled = cast("UnetNetwork", kept.loaded).settled(model.settings)

@@ -1,5 +1,7 @@
 """The table of rules: everything that can ride on a model's recipe."""
 
+from collections.abc import Sequence
+
 from nodes.diffusion.guidance.after import (
     EpsilonScaling,
     KeptNorm,
@@ -64,3 +66,17 @@ RULES: tuple[type[Rule], ...] = (
     EasyCache,
     LazyCache,
 )
+OF_TRANSFORMERS: dict[type[Rule], str] = {
+    SkippedLayers: "Skip-layer guidance",
+    NegativeSkippedLayers: "Skip-layer guidance",
+    ScaledPositions: "Scaling positions",
+}
+
+
+def idle_in_unets(rules: Sequence[Rule]) -> Sequence[str]:
+    """What to tell people of rules that do nothing to a U-Net."""
+    names = dict.fromkeys(OF_TRANSFORMERS[type(rule)] for rule in rules if type(rule) in OF_TRANSFORMERS)
+    return tuple(
+        f"{name} changes layers that only diffusion transformers have. This model is a U-Net: nothing is changed."
+        for name in names
+    )

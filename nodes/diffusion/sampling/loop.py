@@ -106,6 +106,7 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
         yield Step(-1, started, started)
         return
     seeds = source.seeds(len(clean), latent.batch_index)
+    guided.start(seeds if isinstance(seeds, int) else seeds[0], clean.shape)
     denoiser: TwoSidedDenoiser = guided
     if latent.noise_mask is not None:
         kept_noise = _again(source, latent, clean) if sampler.redraws_start else noise

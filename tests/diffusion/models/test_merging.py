@@ -9,6 +9,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from nodes.builtin.merging import model_merge_blocks, model_merge_simple, model_merge_subtract
+from nodes.diffusion.changes import Layers
+from nodes.diffusion.guidance.again import SkippedLayers
 from nodes.diffusion.mixing_weights import merged
 from nodes.diffusion.patches import Patcher
 from nodes.diffusion.pool import Pool
@@ -157,3 +159,12 @@ def test_a_model_computes_in_the_precision_it_is_told(pool, ref):
         assert made.dtype is torch.bfloat16
         assert torch.allclose(made.float(), exact, atol=0.1)
         assert not torch.equal(made.float(), exact)
+
+
+def test_rules_that_do_nothing_to_a_unet_are_told_once(pool, ref):
+    layers = SkippedLayers(Layers((7, 8)))
+    with pool.session() as models:
+        models.network(Model(ref).ruled(layers).ruled(layers))
+        models.network(Model(ref).ruled(layers))
+        assert [text.split(" changes ")[0] for text in models.warnings] == ["Skip-layer guidance"]
+        assert "U-Net" in models.warnings[0]

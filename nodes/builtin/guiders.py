@@ -1,11 +1,17 @@
-"""Guiders: what steers a run, as a value of its own for the custom samplers."""
+"""Guiders: what steers a run, as a value of its own, and the sampler that takes all its parts as values."""
 
 from typing import Annotated
 
-from nodes.builtin.kinds import ConditioningIn, ModelIn
+from nodes.builtin.kinds import ConditioningIn, LatentIn, ModelIn, NoiseIn, SamplerIn, SigmasIn
+from nodes.builtin.models import models
+from nodes.builtin.sampling.running import sampled
 from nodes.diffusion.guidance import BasicGuidance, CfgGuidance, DualGuidance, Guidance, PerpNegGuidance
-from nodes.spec import Combo, Context, Float, Out, node
+from nodes.diffusion.guidance import guider as guided
+from nodes.diffusion.sampling import Run
+from nodes.diffusion.values import Latent
+from nodes.spec import Combo, Context, Float, Out, Socket, node
 
+GuiderIn = Annotated[Guidance, Socket("GUIDER")]
 GuiderOut = Annotated[Guidance, Out("GUIDER")]
 Cfg = Annotated[float, Float(minimum=0.0, maximum=100.0, step=0.1, round=0.01)]
 
@@ -55,4 +61,20 @@ def perp_neg_guider(
     return PerpNegGuidance(model, positive, negative, empty_conditioning, cfg, neg_scale)
 
 
-NODES = (basic_guider, cfg_guider, dual_cfg_guider, perp_neg_guider)
+@node("SamplerCustomAdvanced", category="sampling/custom_sampling")
+def sampler_custom_advanced(
+    ctx: Context,
+    noise: NoiseIn,
+    guider: GuiderIn,
+    sampler: SamplerIn,
+    sigmas: SigmasIn,
+    latent_image: LatentIn,
+) -> tuple[Annotated[Latent, Out("LATENT", "output")], Annotated[Latent, Out("LATENT", "denoised_output")]]:
+    """Sample with every part from a node of its own. The second output is the last guess of the clean latents."""
+    with models(ctx) as loaded:
+        steered = guided(guider, loaded.network(guider.model), loaded.control)
+        made = sampled(ctx, loaded, steered, latent_image, Run(sampler, sigmas, 0, noise))
+    return made.latent, made.denoised
+
+
+NODES = (basic_guider, cfg_guider, dual_cfg_guider, perp_neg_guider, sampler_custom_advanced)

@@ -73,7 +73,8 @@ def sampler_custom_advanced(
     """Sample with every part from a node of its own. The second output is the last guess of the clean latents."""
     with models(ctx) as loaded:
         steered = guided(guider, loaded.network(guider.model), loaded.control)
-        made = sampled(ctx, loaded, steered, latent_image, Run(sampler, sigmas, 0, noise))
+        run = Run(sampler, sigmas, 0, noise, guider.model.settings.differential)
+        made = sampled(ctx, loaded, steered, latent_image, run)
     return made.latent, made.denoised
 
 

@@ -73,6 +73,20 @@ def test_sampling_from_parts_is_what_one_node_does(ctx: Surroundings, model: Mod
     assert ctx.steps[-1] == (4, 4)
 
 
+def test_a_guider_and_noise_of_their_own_do_the_same(ctx: Surroundings, model: Model):
+    parts = {
+        "noise": run(ctx, "RandomNoise", noise_seed=5),
+        "guider": run(ctx, "CFGGuider", model=model, cfg=3.0, **PROMPTS),
+        "sampler": run(ctx, "KSamplerSelect", sampler_name="dpmpp_2m"),
+        "sigmas": run(ctx, "BasicScheduler", model=model, scheduler="karras", steps=4, denoise=1.0),
+    }
+    output, _ = run(ctx, "SamplerCustomAdvanced", latent_image=EMPTY, **parts)
+    assert torch.equal(output.samples, whole(ctx, model).samples)
+    quiet = parts | {"noise": run(ctx, "DisableNoise")}
+    still, _ = run(ctx, "SamplerCustomAdvanced", latent_image=EMPTY, **quiet)
+    assert not torch.allclose(still.samples, output.samples, atol=0.1)
+
+
 def test_two_halves_of_a_schedule_are_the_whole(ctx: Surroundings, model: Model):
     sampler = run(ctx, "KSamplerSelect", sampler_name="euler")
     sigmas = run(ctx, "BasicScheduler", model=model, scheduler="normal", steps=4, denoise=1.0)
@@ -158,17 +172,20 @@ def test_a_soft_mask_opens_over_the_run_only_if_it_is_asked_to(ctx: Surroundings
 
 
 def test_a_seed_for_each_image_makes_each_one_again_alone(ctx: Surroundings, model: Model):
-    sampler = run(ctx, "KSamplerSelect", sampler_name="euler_ancestral")
-    sigmas = run(ctx, "BasicScheduler", model=model, scheduler="normal", steps=3, denoise=1.0)
-    noise = run(
-        ctx, "WeftSeededNoise", noise_seed=5, seed_per_image=True, variation_seed=0, variation_strength=0.0
-    )
-    assert noise.seeds(2, None) == (5, 6)
-    second, _ = custom(ctx, model, sampler, sigmas, Latent(EMPTY.samples[:1]), noise_seed=6)
-    assert noise.drawn((2, 4, 8, 8), None, CPU)[1].equal(
-        run(ctx, "RandomNoise", noise_seed=6).drawn((1, 4, 8, 8), None, CPU)[0]
-    )
-    assert torch.isfinite(second.samples).all()
+    parts = {
+        "guider": run(ctx, "BasicGuider", model=model, conditioning=PROMPTS["positive"]),
+        "sampler": run(ctx, "KSamplerSelect", sampler_name="euler_ancestral"),
+        "sigmas": run(ctx, "BasicScheduler", model=model, scheduler="normal", steps=3, denoise=1.0),
+    }
+    varied = {"variation_seed": 0, "variation_strength": 0.0}
+    noise = run(ctx, "WeftSeededNoise", noise_seed=5, seed_per_image=True, **varied)
+    together, _ = run(ctx, "SamplerCustomAdvanced", noise=noise, latent_image=EMPTY, **parts)
+    for place in range(2):
+        own = run(ctx, "RandomNoise", noise_seed=5 + place)
+        alone, _ = run(
+            ctx, "SamplerCustomAdvanced", noise=own, latent_image=Latent(EMPTY.samples[:1]), **parts
+        )
+        assert torch.allclose(together.samples[place], alone.samples[0], atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def sampler_custom_advanced(
     sigmas: SigmasIn,
     latent_image: LatentIn,
 ) -> tuple[Output, DenoisedOutput]:
-    """Sample from parts: noise, a guider, a sampler, a schedule. The second output is the last guess of the clean latents."""
+    """Sample from parts: noise, guider, sampler, schedule. The second output is the last guess of the clean latents."""
     with models(ctx) as loaded:
         steered = steering(guider, loaded.network(guider.model), loaded.control)
         run = Run(sampler, sigmas, noise.seed, noise, guider.model.settings.differential)

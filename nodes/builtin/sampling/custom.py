@@ -2,16 +2,15 @@
 
 from typing import Annotated
 
-from nodes.builtin.kinds import ConditioningIn, LatentIn, ModelIn, NoiseIn, SamplerIn, SigmasIn
+from nodes.builtin.kinds import ConditioningIn, LatentIn, ModelIn, SamplerIn, SigmasIn
 from nodes.builtin.models import models
 from nodes.builtin.sampling.inputs import Cfg, Seed
 from nodes.builtin.sampling.running import sampled
-from nodes.diffusion.guidance import Guidance, Guided
-from nodes.diffusion.guidance import guider as steering
+from nodes.diffusion.guidance import Guided
 from nodes.diffusion.noise import NoNoise, SeededNoise
 from nodes.diffusion.sampling import Run
 from nodes.diffusion.values import Latent
-from nodes.spec import Boolean, Context, Out, Socket, node
+from nodes.spec import Boolean, Context, Out, node
 
 Output = Annotated[Latent, Out("LATENT", "output")]
 DenoisedOutput = Annotated[Latent, Out("LATENT", "denoised_output")]
@@ -45,21 +44,4 @@ def sampler_custom(
     return made.latent, made.denoised
 
 
-@node("SamplerCustomAdvanced", category="sampling/custom_sampling")
-def sampler_custom_advanced(
-    ctx: Context,
-    noise: NoiseIn,
-    guider: Annotated[Guidance, Socket("GUIDER")],
-    sampler: SamplerIn,
-    sigmas: SigmasIn,
-    latent_image: LatentIn,
-) -> tuple[Output, DenoisedOutput]:
-    """Sample from parts: noise, guider, sampler, schedule. The second output is the last guess of the clean latents."""
-    with models(ctx) as loaded:
-        steered = steering(guider, loaded.network(guider.model), loaded.control)
-        run = Run(sampler, sigmas, noise.seed, noise, guider.model.settings.differential)
-        made = sampled(ctx, loaded, steered, latent_image, run)
-    return made.latent, made.denoised
-
-
-NODES = (sampler_custom, sampler_custom_advanced)
+NODES = (sampler_custom,)

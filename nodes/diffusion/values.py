@@ -250,7 +250,7 @@ class Clip:
     hooks: HookGroup | None = None
     hands_hooks_on: bool = True
     scheduled: bool = False
-    padding: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    padding: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]], hash=False)
 
     def patched(self, patch: Patch) -> "Clip":
         """One patch longer."""

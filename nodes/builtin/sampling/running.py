@@ -37,13 +37,15 @@ def sampled(ctx: Context, loaded: Session, guided: Guider, latent: Latent, run: 
     given = replace(
         latent, extra={name: value for name, value in latent.extra.items() if name not in OF_EMPTY_ONES}
     )
-    result = Sampled(latent, latent)
+    last = None
     with told():
         for step in sample(guided, latent, run):
-            result = Sampled(given.with_samples(step.latents), given.with_samples(step.denoised))
+            last = step
             if step.index >= 0:
                 ctx.progress(step.index + 1, total, preview(ctx, step.denoised, form))
-    return result
+    if last is None:
+        return Sampled(latent, latent)
+    return Sampled(given.with_samples(last.latents.cpu()), given.with_samples(last.denoised.cpu()))
 
 
 def check_names(sampler: str, schedule: str) -> None:

@@ -47,6 +47,7 @@ from nodes.diffusion.values import (
 )
 
 TINY = 1e-37  # keeps places that no condition covers at 0
+MOST_READ = 16  # contexts that are kept where the network computes
 BYTES_PER_LATENT = (
     2**17
 )  # of memory that a call needs for each place of the latents, as a U-Net in half precision does
@@ -95,6 +96,9 @@ class Conditioned:
     hooked: Callable[[tuple[LoraPatch, ...]], Network] | None = None
     calls: tuple[tuple[int, ...], ...] = ()
     _hints: dict[tuple[int, int, int], Tensor] = field(default_factory=dict[tuple[int, int, int], Tensor])
+    _read: dict[tuple[int, ...], tuple[tuple[Tensor, ...], Tensor]] = field(
+        default_factory=dict[tuple[int, ...], tuple[tuple[Tensor, ...], Tensor]]
+    )  # contexts as calls read them
     _passed: list[float] = field(
         default_factory=list[float]
     )  # sigmas of this run so far, for hooks' keyframes
@@ -170,13 +174,14 @@ class Conditioned:
         noisy = torch.cat([piece.place.cut(latents) for piece in group])
         count, batch = len(group), len(latents)
         kind, dtype = self.network.parametrisation, self.network.dtype
-        timestep = (
-            self.network.levels.timestep(sigma.reshape(1)).float().expand(count * batch).to(noisy.device)
-        )
-        context = _contexts([piece.cond.context for piece in group], batch).to(noisy.device, dtype)
+        timestep = self.network.levels.timestep(sigma.reshape(1)).float().expand(count * batch)
+        timestep = timestep.to(noisy.device, non_blocking=True)  # a card is not waited for
+        context = self._context([piece.cond.context for piece in group], batch)
         scaled = network_input(kind, noisy, sigma).to(dtype)
-        steering = _contexts([_control_context(piece.cond) for piece in group], batch).to(noisy.device, dtype)
-        residuals = self._residuals(group[0].cond.controls, scaled, timestep, steering, float(sigma))
+        residuals = None
+        if group[0].cond.controls:
+            steering = self._context([_control_context(piece.cond) for piece in group], batch)
+            residuals = self._residuals(group[0].cond.controls, scaled, timestep, steering, float(sigma))
         inputs = together(
             [piece.inputs for piece in group],
             tuple(hash((piece.side, id(piece.cond.context), piece.place)) for piece in group),
@@ -186,6 +191,20 @@ class Conditioned:
             scaled, timestep, context, residuals=residuals, inputs=inputs, changes=changes
         ).float()
         return denoised_from(kind, noisy, sigma, predicted, timestep).chunk(count)
+
+    def _context(self, contexts: Sequence[Tensor], batch: int) -> Tensor:
+        """What a call reads of its conditions, where and as the network computes; the same at every step."""
+        named = (batch, *map(id, contexts))
+        if named not in self._read:
+            if len(self._read) >= MOST_READ:
+                self._read.clear()
+            joined = torch.cat(common_length([for_batch(context, batch) for context in contexts]))
+            made = joined.to(self.network.device, self.network.dtype)
+            self._read[named] = (
+                tuple(contexts),
+                made,
+            )  # what was joined lives on, so that no other gets its id
+        return self._read[named][1]
 
     def _with_hooks(self, hooks: HookGroup | None) -> Network:
         """The network as it is while conditions with these hooks are computed."""
@@ -272,10 +291,6 @@ def _control_context(cond: Cond) -> Tensor:
     """The text that control networks read: their own, if somebody gave them one."""
     own = cond.extra.get("cross_attn_controlnet")
     return own if isinstance(own, Tensor) else cond.context
-
-
-def _contexts(contexts: Sequence[Tensor], batch: int) -> Tensor:
-    return torch.cat(common_length([for_batch(context, batch) for context in contexts]))
 
 
 def grouped(pieces: Sequence[_Piece]) -> Sequence[Sequence[_Piece]]:

@@ -1,13 +1,19 @@
 """What can be wrong with a run, told before it starts or at the step where it shows."""
 
 import math
+from collections import deque
 from itertools import pairwise
+
+import torch
+from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.sampling.choice import SamplerChoice
 from nodes.diffusion.sampling.sampler import Sampler
 from nodes.diffusion.sampling.steps import Step
 from nodes.diffusion.values import Sigmas
+
+AHEAD = 2  # steps that a card may be behind what is told
 
 
 def check_sigmas(sigmas: Sigmas, sampler: Sampler, choice: SamplerChoice) -> None:
@@ -34,15 +40,50 @@ def check_sigmas(sigmas: Sigmas, sampler: Sampler, choice: SamplerChoice) -> Non
             )
 
 
-def check_step(step: Step, name: str, total: int) -> None:
-    """Whether a step gave numbers.
+class Watch:
+    """Sees whether the steps of a run give numbers. Where a card computes, it is not waited for at each step.
 
-    Raises:
-        DiffusionError: it did not.
+    Args:
+        name: of the sampler.
+        total: steps of the run.
     """
-    if not (math.isfinite(float(step.latents.sum())) and math.isfinite(float(step.denoised.sum()))):
-        raise DiffusionError(
-            f"Step {step.index + 1} of {total} with the sampler {name} gave no numbers (NaN or infinite).",
-            "The model overflows, or is sampled as it was not trained: start Weft with --fp32-unet, look at "
-            "what LoRAs and ModelSampling nodes change, or take another sampler or schedule.",
-        )
+
+    def __init__(self, name: str, total: int) -> None:
+        self._name = name
+        self._total = total
+        self._waiting: deque[tuple[int, Tensor, torch.cuda.Event | None]] = deque()
+
+    def look(self, step: Step) -> None:
+        """Take in a step.
+
+        Raises:
+            DiffusionError: it, or one shortly before it, gave no numbers.
+        """
+        seen, done = step.latents.sum() + step.denoised.sum(), None
+        if seen.is_cuda:
+            here = torch.empty((), dtype=seen.dtype, pin_memory=True)
+            here.copy_(seen, non_blocking=True)
+            seen, done = here, torch.cuda.Event()
+            done.record()
+        self._waiting.append((step.index, seen, done))
+        while self._waiting and (len(self._waiting) > AHEAD or _is_there(self._waiting[0][2])):
+            self._check(*self._waiting.popleft())
+
+    def finish(self) -> None:
+        """All steps were taken in. Raises as `look`."""
+        while self._waiting:
+            self._check(*self._waiting.popleft())
+
+    def _check(self, index: int, seen: Tensor, done: torch.cuda.Event | None) -> None:
+        if done is not None:
+            done.synchronize()
+        if not math.isfinite(float(seen)):
+            raise DiffusionError(
+                f"Step {index + 1} of {self._total} with the sampler {self._name} gave no numbers (NaN or infinite).",
+                "The model overflows, or is sampled as it was not trained: start Weft with --fp32-unet, look at "
+                "what LoRAs and ModelSampling nodes change, or take another sampler or schedule.",
+            )
+
+
+def _is_there(done: torch.cuda.Event | None) -> bool:
+    return done is None or done.query()

@@ -18,7 +18,7 @@ from nodes.diffusion.denoiser import Network, TwoSidedDenoiser
 from nodes.diffusion.guidance import Guider
 from nodes.diffusion.noise import CPU, SeededNoise, StartNoise, start_noise
 from nodes.diffusion.resize import mask_for
-from nodes.diffusion.sampling.checks import check_sigmas, check_step
+from nodes.diffusion.sampling.checks import Watch, check_sigmas
 from nodes.diffusion.sampling.choice import SamplerChoice
 from nodes.diffusion.sampling.fitting import fitted
 from nodes.diffusion.sampling.inpainting import Inpainting, Opening
@@ -81,8 +81,9 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
         latent: as the VAE gives it; a batch. Its noise mask keeps what is 0 there.
 
     Yields:
-        steps whose latents and denoised are at the VAE's scale, float32, on the CPU; the last one's latents are the
-        result. For one sigma alone a step of index -1: the latents with its noise. Without sigmas nothing.
+        steps whose latents and denoised are at the VAE's scale, float32, on the network's device, where they may still
+        be computed: who asks for their values waits. The last one's latents are the result. For one sigma alone a step
+        of index -1: the latents with its noise. Without sigmas nothing.
 
     Raises:
         KeyError: no sampler of that name.
@@ -102,7 +103,7 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
     scaled = form.to_model(clean) if bool(clean.any()) else clean
     latents = mixing.noised(scaled, noise, sigmas[0], from_the_top=_at_the_top(float(sigmas[0]), network))
     if len(sigmas) < LEAST_SIGMAS:
-        started = form.from_model(mixing.finished(latents, sigmas[0])).cpu()
+        started = form.from_model(mixing.finished(latents, sigmas[0]))
         yield Step(-1, started, started)
         return
     seeds = source.seeds(len(clean), latent.batch_index)
@@ -115,11 +116,13 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
         denoiser = Inpainting(guided, mixing, scaled, kept_noise, mask, opening)
     setting = SamplerSetting(seeds, mixing, levels)
     visited = sampler.visited(sigmas, setting)
+    watch = Watch(choice.name, len(sigmas) - 1)
     for step in sampler.steps(denoiser, latents, sigmas, setting, dict(choice.options)):
         reached = mixing.finished(step.latents, visited[step.index + 1])
-        made = Step(step.index, form.from_model(reached).cpu(), form.from_model(step.denoised).cpu())
-        check_step(made, choice.name, len(sigmas) - 1)
+        made = Step(step.index, form.from_model(reached), form.from_model(step.denoised))
+        watch.look(made)
         yield made
+    watch.finish()
 
 
 def noisy(network: Network, latent: Latent, source: StartNoise, sigmas: Sigmas) -> Tensor:

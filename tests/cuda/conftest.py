@@ -18,10 +18,14 @@ SINGLE = torch.float32
 
 @pytest.fixture(autouse=True, scope="session")
 def card() -> torch.device:
-    """The card that Weft picks by itself."""
+    """The card that Weft picks by itself. What torch takes of it at the first product, and never gives back, is taken."""
     if not torch.cuda.is_available():
         pytest.skip("There is no CUDA device on this machine.")
-    return best_placement().device
+    device = best_placement().device
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        square = torch.ones(64, 64, device=device, dtype=dtype)
+        torch.mm(square, square)
+    return device
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -114,7 +114,7 @@ def test_a_model_that_finds_no_room_takes_that_of_one_which_rests(card: torch.de
     with pool.session() as models:
         models.network(Model(replace(reference, content="another")))
     size = pool.size
-    with spare(size // 2), pool.session() as models:
+    with spare(size * 9 // 10), pool.session() as models:
         models.network(Model(reference))
     assert pool.size == size, "the other one is gone"
 

@@ -101,7 +101,7 @@ async def test_stop_in_the_middle_of_sampling_is_heard_at_once(server: Server, h
 
 def test_a_node_that_found_no_room_is_run_again_once_models_were_let_go(server: Server):
     lift_limit(server)
-    entry = succeeds(server, asking(spare=2, size=16, seed=61))
+    entry = succeeds(server, asking(spare=2, size=24, seed=61))
     try:
         assert entry["outputs"]["10"]["tries"] == [2]
     finally:

@@ -1,6 +1,7 @@
 """What does not go together is told with what to do about it, before a run or at the step where it shows."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -29,6 +30,9 @@ class Breaking:
 
     network: Echo = field(default_factory=lambda: Echo(latent_format=LatentFormat(scale=1.0)))
     calls: int = 0
+
+    def start(self, seed: int, shape: Sequence[int]) -> None:
+        """It draws nothing."""
 
     def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor:
         return self.both(latents, sigma)[0]

@@ -177,7 +177,7 @@ def test_a_seed_for_each_image_makes_each_one_again_alone(ctx: Surroundings, mod
         "sampler": run(ctx, "KSamplerSelect", sampler_name="euler_ancestral"),
         "sigmas": run(ctx, "BasicScheduler", model=model, scheduler="normal", steps=3, denoise=1.0),
     }
-    varied = {"variation_seed": 0, "variation_strength": 0.0}
+    varied = {"variation_seed": 0, "variation_strength": 0.0, "noise_device": "gpu"}  # here the same
     noise = run(ctx, "WeftSeededNoise", noise_seed=5, seed_per_image=True, **varied)
     together, _ = run(ctx, "SamplerCustomAdvanced", noise=noise, latent_image=EMPTY, **parts)
     for place in range(2):

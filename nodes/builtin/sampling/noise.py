@@ -7,7 +7,7 @@ from nodes.builtin.models import models
 from nodes.builtin.sampling.inputs import Seed
 from nodes.diffusion.noise import NoNoise, SeededNoise
 from nodes.diffusion.sampling.loop import noisy
-from nodes.spec import Boolean, Context, Float, Int, node
+from nodes.spec import Boolean, Combo, Context, Float, Int, node
 
 
 @node("RandomNoise", category="sampling/custom_sampling/noise")
@@ -30,7 +30,9 @@ def disable_noise(ctx: Context) -> NoiseOut:
 )
 def seeded_noise(
     ctx: Context,
+    *,
     noise_seed: Seed = 0,
+    noise_device: Annotated[str, Combo(("cpu", "gpu"), bare=False)] = "cpu",
     seed_per_image: Annotated[bool, Boolean()] = True,
     variation_seed: Annotated[int, Int(minimum=0, maximum=2**64 - 1)] = 0,
     variation_strength: Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.01)] = 0.0,
@@ -38,9 +40,10 @@ def seeded_noise(
     """Noise whose images can be made again alone, and varied a little.
 
     With a seed per image, image k of a batch is the one that the seed plus k gives by itself. The variation goes part
-    of the way from the seed's noise to that of another seed.
+    of the way from the seed's noise to that of another seed. Noise drawn on a graphics card is other noise.
     """
-    return SeededNoise(noise_seed, seed_per_image, variation_seed, variation_strength)
+    on_device = noise_device == "gpu"
+    return SeededNoise(noise_seed, seed_per_image, variation_seed, variation_strength, on_device)
 
 
 @node("AddNoise", category="_for_testing/custom_sampling/noise", experimental=True)

@@ -12,7 +12,7 @@ many a step, and how many are alive at once, in latents (those that go in and th
 import sys
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -66,6 +66,9 @@ class Counting:
     @property
     def levels(self) -> NoiseLevels:
         return self.network.levels
+
+    def start(self, seed: int, shape: Sequence[int]) -> None:
+        """It remembers nothing of a run."""
 
     def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor:
         self.count += 1

@@ -82,6 +82,11 @@ def test_a_built_in_node_is_described_as_files_expect(id: str):
                 assert fields(as_described(entry)) == fields(wanted[entry.name]), entry.name
 
 
+def test_no_two_built_in_nodes_have_one_name():
+    names = [entry.spec.id for entry in all_nodes()]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_every_built_in_node_says_what_it_does():
     assert [spec.id for spec in BUILTIN.values() if not spec.description] == []
 

@@ -1,5 +1,6 @@
 """Every sampler and schedule on every kind of model: finite, and near the data that the model knows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -63,6 +64,9 @@ class Knowing:
         self.network = replace(
             Echo(), levels=self.levels, parametrisation=self.parametrisation, latent_format=form
         )
+
+    def start(self, seed: int, shape: Sequence[int]) -> None:
+        """It remembers nothing of a run."""
 
     def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor:
         return self.both(latents, sigma)[0]

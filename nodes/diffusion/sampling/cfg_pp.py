@@ -110,6 +110,7 @@ def dpmpp_2s_ancestral_cfg_pp(
             ratio = split.down / sigma
             later, later_negative = denoiser.both(halfway, middle)
             latents = ratio * (latents + (denoised - later_negative)) + (1 - ratio) * later
+        if following > 0:
             latents = latents + noise(latents, float(sigma), float(following)) * s_noise * split.up
         yield Step(index, latents, denoised)
 

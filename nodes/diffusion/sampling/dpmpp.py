@@ -59,6 +59,7 @@ def dpmpp_2s_ancestral(
                 middle = torch.full_like(sigma, BELOW_ONE)
             halfway = carried(latents, denoised, sigma, middle, mixing)
             latents = carried(latents, denoiser(halfway, middle), sigma, split.down, mixing)
+        if following > 0:  # also where all noise was taken off, as a high eta does
             fresh = noise(latents, float(sigma), float(following))
             latents = split.keep * latents + fresh * s_noise * split.up
         yield Step(index, latents, denoised)

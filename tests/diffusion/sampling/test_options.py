@@ -194,3 +194,13 @@ def test_upscaling_steps_grow_to_the_size_asked_for(steps: int, sizes: list[int]
     options = {"ratio": 15 / 9, "steps": steps, "method": "bilinear"}
     made = list(MORE_SAMPLERS["lcm_upscale"].steps(gaussian, start, sigmas, setting, options))
     assert [step.latents.shape[-1] for step in made] == sizes
+
+
+def test_where_a_high_eta_takes_all_noise_off_the_next_levels_noise_is_put_on():
+    sigmas = torch.tensor([10.0, 5.0, 1.0, 0.2])
+    start = Gaussian().noisy(torch.zeros(1, 4, 64, 64), sigmas[0])
+    setting = SamplerSetting(3, Mixing.ADDED, FlowLevels())
+    steps = SAMPLERS["dpmpp_2s_ancestral"].steps(Gaussian(), start, sigmas, setting, {"eta": 1.9})
+    for step in steps:
+        left = (step.latents - step.denoised).std() / sigmas[step.index + 1]
+        assert float(left) == pytest.approx(1.0, abs=0.05)

@@ -41,12 +41,13 @@ from server.worker.keeping import Keeping
 from server.worker.parts import Factory, Lasting, PackReport, Registered, WorkerParts
 from server.worker.parts import Services as WorkerServices
 from server.worker.saves import Journal, Saves
-from server.workspace import MODEL_FOLDERS, MODEL_SUFFIXES, SUFFIXES, Elsewhere, Workspace
+from server.workspace import Elsewhere, Workspace, suffixes
 
 if TYPE_CHECKING:
     import torch
 
-    from nodes.compat import Loaded, Places
+    from nodes.compat.packs import Loaded
+    from nodes.compat.places import Places
     from nodes.diffusion.models.load import Placement
 
 STARTER = "weft-starter-v0"
@@ -81,27 +82,38 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     compute = settings.compute
     if compute.visible is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = compute.visible  # read when torch first asks for a card
+    from nodes.compat.early import prestart
+
+    workspace = build_workspace(settings.workspace, settings.packs, settings.elsewhere)
+    places = _places(workspace)
+    prestart(places, services.announce, services.skip, settings.only_packs)
+    return _furnished(settings, services, workspace, places)
+
+
+def _furnished(
+    settings: "WorkerSettings", services: WorkerServices, workspace: Workspace, places: "Places"
+) -> WorkerParts:
     import torch
 
     from nodes.builtin import all_nodes
     from nodes.builtin.previews import Method, Previews
     from nodes.builtin.record import Recorder
     from nodes.builtin.storage import ResultCodec, identity
-    from nodes.compat import Packs
+    from nodes.compat.packs import Packs
     from nodes.diffusion.models.files import ContentHashes
     from nodes.diffusion.models.load import warm_up
     from nodes.diffusion.pool import Pool
     from server.worker.machine import device_peak, devices, release
 
+    compute = settings.compute
     if compute.deterministic:
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
-    workspace = build_workspace(settings.workspace, settings.packs, settings.elsewhere)
     placement = _placement(compute)
     pool = Pool(placement, _weights_budget(placement.device, compute.reserve))
     registry = Registry(all_nodes())
     packs = Packs(
         registry,
-        _places(workspace),
+        places,
         services.announce,
         services.skip,
         only=settings.only_packs,
@@ -168,7 +180,7 @@ def _weights_budget(device: "torch.device", reserve: int | None) -> int:
 
 def _places(workspace: Workspace) -> "Places":
     """The workspace's folders as packs see them."""
-    from nodes.compat import Places
+    from nodes.compat.places import Places
 
     return Places(
         root=workspace.root,
@@ -177,14 +189,9 @@ def _places(workspace: Workspace) -> "Places":
         output=workspace.place(Place.OUTPUT),
         temp=workspace.place(Place.TEMP),
         user=workspace.user,
-        folders={key: (folders, _suffixes(key)) for key, folders in workspace.folders().items()},
+        folders={key: (folders, suffixes(key)) for key, folders in workspace.folders().items()},
         packs=workspace.pack_folders,
     )
-
-
-def _suffixes(key: str) -> frozenset[str]:
-    """Those of a folder's files; none, which is all files, for a key that only a person's own list of folders names."""
-    return SUFFIXES.get(key, MODEL_SUFFIXES if key in MODEL_FOLDERS else frozenset())
 
 
 def _pack_report(pack: "Loaded") -> PackReport:

@@ -368,3 +368,8 @@ def _is_model(path: Path, suffixes: frozenset[str], *, folders_too: bool) -> boo
     if folders_too and (path / MODEL_INDEX).is_file():
         return True
     return path.suffix.lower() in suffixes and path.is_file()
+
+
+def suffixes(key: str) -> frozenset[str]:
+    """Those of a folder's files; none, which is all files, for a key that only a person's own list of folders names."""
+    return SUFFIXES.get(key, MODEL_SUFFIXES if key in MODEL_FOLDERS else frozenset())

@@ -7,7 +7,7 @@ import inspect
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +22,18 @@ class PackHangs(Exception):
     def __init__(self, seconds: float, where: tuple[str, ...]) -> None:
         super().__init__(f"It was not imported within {seconds:g} seconds.")
         self.where = where
+
+
+def find(folders: tuple[Path, ...]) -> Iterator[Path]:
+    """Folders with `__init__.py`, and single `.py` files; each once, by name."""
+    seen: set[Path] = set()
+    for folder in folders:
+        for path in sorted(folder.iterdir(), key=lambda entry: entry.name.lower()) if folder.is_dir() else ():
+            named_out = path.name.startswith((".", "__")) or path.name.endswith(".disabled")
+            is_pack = path.suffix == ".py" if path.is_file() else (path / "__init__.py").is_file()
+            if is_pack and not named_out and path.resolve() not in seen:
+                seen.add(path.resolve())
+                yield path
 
 
 def module_name(path: Path) -> str:

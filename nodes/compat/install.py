@@ -13,11 +13,9 @@ from typing import Any
 
 import nodes as own_nodes
 from nodes.compat import names
-from nodes.compat.names import execution, folder_paths, nodes_face, server_face
+from nodes.compat.names import NOT_ALIASED, execution, folder_paths, nodes_face, server_face
 from nodes.compat.places import Places
 from nodes.spec import Json
-
-NOT_ALIASED = frozenset({"nodes_face", "server_face"})
 
 
 def install(

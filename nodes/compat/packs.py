@@ -3,7 +3,7 @@
 import logging
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -17,9 +17,9 @@ from nodes.compat.host import HANDLER_PATIENCE, PromptHandlers
 from nodes.compat.importing import (
     PackHangs,
     code_version,
+    find,
     import_pack,
     module_name,
-    run_prestartup,
     within,
 )
 from nodes.compat.install import install, share
@@ -135,13 +135,9 @@ class Packs:
         self.prompt_handlers = PromptHandlers(self._owner, handler_patience)
 
     def load(self) -> tuple[Loaded, ...]:
-        """Load every pack: all prestartup scripts first, then the packs by name."""
+        """Load every pack, by name. Their prestartup scripts were run before, see `early`."""
         install(self._places, self._publish, self._wonder)
         found = [path for path in find(self._places.packs) if self._may_load(path)]
-        for path in found:
-            if path.is_dir() and path.name not in self._skip:
-                self._announce(path.name)
-                self._prestart(path)
         loaded = tuple(self._load(path) for path in found)
         self.routes.open(PromptServer.instance, self._owner)
         return loaded
@@ -179,12 +175,6 @@ class Packs:
 
     def _may_load(self, path: Path) -> bool:
         return self._only is None or path.name in self._only or path.stem in self._only
-
-    def _prestart(self, path: Path) -> None:
-        try:
-            within(self._patience, lambda: run_prestartup(path))
-        except BaseException:
-            log.warning("The prestartup script of %s failed.", path.name, exc_info=True)
 
     def _load(self, path: Path) -> Loaded:
         name = path.stem if path.is_file() else path.name
@@ -242,18 +232,6 @@ class Packs:
         adapted = adapt(id, node_class, title, module, pack.version)
         pack.classes[id] = node_class
         return self._registry.add(adapted)
-
-
-def find(folders: tuple[Path, ...]) -> Iterator[Path]:
-    """Folders with `__init__.py`, and single `.py` files; each once, by name."""
-    seen: set[Path] = set()
-    for folder in folders:
-        for path in sorted(folder.iterdir(), key=lambda entry: entry.name.lower()) if folder.is_dir() else ():
-            named_out = path.name.startswith((".", "__")) or path.name.endswith(".disabled")
-            is_pack = path.suffix == ".py" if path.is_file() else (path / "__init__.py").is_file()
-            if is_pack and not named_out and path.resolve() not in seen:
-                seen.add(path.resolve())
-                yield path
 
 
 def _failed(name: str, path: Path, seconds: float, error: BaseException) -> Loaded:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from nodes.compat import Loaded, Packs, Places
 from nodes.compat.convert import inward, outward
 from nodes.compat.describe import describe
+from nodes.compat.early import prestart
+from nodes.compat.packs import Loaded, Packs
+from nodes.compat.places import Places
 from nodes.diffusion.values import Area, CheckpointRef, Cond, ControlNet, ControlUse, Latent, Span
 from nodes.spec import Choices, Registry, Section
 from server.graph.host import Call, Progressed
@@ -58,6 +60,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def loaded(workspace: Workspace, packs: Path) -> dict[str, Loaded]:
+    prestart(places(workspace, packs), lambda _: None, {}, patience=1.5)
     found = Packs(Registry(), places(workspace, packs), lambda _: None, {}, patience=1.5).load()
     return {report.name: report for report in found}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nodes.compat import Packs
+from nodes.compat.packs import Packs
 from nodes.compat.watched import may_name_a_file
 from nodes.spec import Choices, InputSpec, Node, Registry
 from server.workspace import Workspace

@@ -272,7 +272,7 @@ def build_slowly(settings: object, services: Services) -> WorkerParts:
 
 def build_with_packs(settings: object, services: Services) -> WorkerParts:
     """Furnish a worker with community packs too, which brings torch in."""
-    from nodes.compat import Packs
+    from nodes.compat.packs import Packs
     from server.app import WorkerSettings, _pack_report, _places, build_workspace
 
     assert isinstance(settings, WorkerSettings)

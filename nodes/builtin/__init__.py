@@ -43,6 +43,7 @@ from nodes.builtin import (
     text_families,
     text_loaders,
     vae,
+    video,
     words,
 )
 from nodes.spec import Node
@@ -84,6 +85,7 @@ MODULES = (
     mask,
     mask_compositing,
     canny,
+    video,
     audio,
     words,
     switches,

@@ -18,13 +18,14 @@ from nodes.diffusion.eight_bit import (
 )
 from nodes.diffusion.pictures.layout import grid
 from nodes.diffusion.values import Image
-from nodes.spec import Context, Float, Int, NodeError, Out, Socket, node
+from nodes.spec import Context, Float, Int, NodeError, Out, Socket, String, node
 
 CATEGORY = "dataset/image"
 NUMPY_SEEDS = 2**32 - 1
 Side = Annotated[int, Int(minimum=1, maximum=8192)]
 Factor = Annotated[float, Float(minimum=0.0, maximum=2.0)]
 ImagesIn = Annotated[Sequence[Image], Socket("IMAGE")]
+Seeds = Annotated[Sequence[int], Int(minimum=0, maximum=2**64 - 1, extra={"default": 0})]
 ImagesOut = Annotated[Image, Out("IMAGE", "images")]
 
 
@@ -126,6 +127,43 @@ def image_grid(
     return grid(pictures, columns[0], cell_width[0], cell_height[0], padding[0])
 
 
+@node("ShuffleDataset", name="Shuffle Image Dataset", category=CATEGORY, takes_lists=True, experimental=True)
+def shuffle_dataset(
+    ctx: Context, images: ImagesIn, seed: Seeds
+) -> Annotated[list[Image], Out("IMAGE", "images", is_list=True)]:
+    """The pictures in an order of chance."""
+    return [images[index] for index in _shuffled(len(images), seed[0])]
+
+
+@node(
+    "ShuffleImageTextDataset",
+    name="Shuffle Image-Text Dataset",
+    category=CATEGORY,
+    takes_lists=True,
+    experimental=True,
+)
+def shuffle_image_text_dataset(
+    ctx: Context,
+    images: ImagesIn,
+    texts: Annotated[Sequence[str], String(extra={"multiline": False})],
+    seed: Seeds,
+) -> tuple[
+    Annotated[list[Image], Out("IMAGE", "images", is_list=True)],
+    Annotated[list[str], Out("STRING", "texts", is_list=True)],
+]:
+    """The pictures with their texts in an order of chance."""
+    if len(texts) < len(images):
+        raise NodeError(
+            f"There are {len(images)} images and {len(texts)} texts.", "Connect a text for each image."
+        )
+    order = _shuffled(len(images), seed[0])
+    return [images[index] for index in order], [texts[index] for index in order]
+
+
+def _shuffled(count: int, seed: int) -> list[int]:
+    return [int(index) for index in np.random.RandomState(seed % NUMPY_SEEDS).permutation(count)]
+
+
 def _resized(images: Image, length: int, width_given: bool) -> Image:
     height, width = images.shape[1:3]
     wide = length if width_given or width == height else int(width * (length / height))
@@ -152,4 +190,6 @@ NODES = (
     resize_by_longer_edge,
     image_deduplication,
     image_grid,
+    shuffle_dataset,
+    shuffle_image_text_dataset,
 )

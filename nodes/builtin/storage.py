@@ -28,6 +28,8 @@ from nodes.spec import Blocker, Json, Packed, Part, Unstorable
 CLASSES: tuple[type, ...] = (
     values.Latent,
     values.Audio,
+    values.Video,
+    values.Tracks,
     values.CheckpointRef,
     values.LoraPatch,
     values.WeightScale,

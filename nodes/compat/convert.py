@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from nodes.diffusion.values import Area, Audio, Cond, ControlUse, HookGroup, Latent, Span
+from nodes.diffusion.values import Area, Audio, Cond, ControlUse, HookGroup, Latent, Span, Tracks
 from nodes.spec import ANY, Blocker
 
 PERCENTAGE = "percentage"
@@ -34,6 +34,8 @@ def outward(value: object) -> object:
         return [_cond_pair(entry) for entry in cast("tuple[Cond, ...]", value)]
     if isinstance(value, Audio):
         return {"waveform": value.waveform, "sample_rate": value.sample_rate}
+    if isinstance(value, Tracks):
+        return {"track_path": value.path, "track_visibility": value.visibility}
     if isinstance(value, Span):
         return (value.start, value.end)
     if isinstance(value, Blocker):
@@ -51,6 +53,9 @@ def inward(value: object, kind: str) -> object:
         return Blocker(value.message)
     if kind in ("LATENT", ANY) and _is_latent(value):
         return _latent(cast("Mapping[str, Any]", value))
+    if kind == "TRACKS" and isinstance(value, Mapping):
+        told = cast("Mapping[str, Any]", value)
+        return Tracks(told["track_path"], told["track_visibility"])
     if kind in ("AUDIO", ANY) and _is_audio(value):
         sound = cast("Mapping[str, Any]", value)
         return Audio(sound["waveform"], int(sound["sample_rate"]))

@@ -5,7 +5,7 @@ from typing import Annotated
 import torch
 
 from nodes.diffusion.audio import joined, merged, trimmed
-from nodes.diffusion.values import Audio
+from nodes.diffusion.media import Audio
 from nodes.spec import Combo, Context, Float, Int, NodeError, Out, Socket, node
 
 WIDEST = 2**64 - 1

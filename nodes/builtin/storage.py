@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodes.diffusion import guidance, latents, noise, values
+from nodes.diffusion import guidance, latents, media, noise, values
 from nodes.diffusion.changes import Layers, Positions
 from nodes.diffusion.continuous_levels import AngleLevels, CosineLevels, EdmLevels, ShareLevels
 from nodes.diffusion.level_recipes import OwnLevels
@@ -27,9 +27,9 @@ from nodes.spec import Blocker, Json, Packed, Part, Unstorable
 
 CLASSES: tuple[type, ...] = (
     values.Latent,
-    values.Audio,
-    values.Video,
-    values.Tracks,
+    media.Audio,
+    media.Video,
+    media.Tracks,
     values.CheckpointRef,
     values.LoraPatch,
     values.WeightScale,

@@ -3,8 +3,9 @@
 from typing import Annotated
 
 from nodes.builtin.kinds import ImageIn
+from nodes.diffusion.media import Audio, Tracks, Video
 from nodes.diffusion.tracks import EASINGS, along, beside, seen
-from nodes.diffusion.values import Audio, Image, Mask, Tracks, Video
+from nodes.diffusion.values import Image, Mask
 from nodes.spec import Boolean, Combo, Context, Float, Int, Out, Socket, node
 
 PIXELS = Annotated[int, Int(minimum=16, maximum=4096, step=16)]

@@ -6,7 +6,8 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from nodes.diffusion.values import Area, Audio, Cond, ControlUse, HookGroup, Latent, Span, Tracks
+from nodes.diffusion.media import Audio, Tracks
+from nodes.diffusion.values import Area, Cond, ControlUse, HookGroup, Latent, Span
 from nodes.spec import ANY, Blocker
 
 PERCENTAGE = "percentage"

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.values import Audio
+from nodes.diffusion.media import Audio
 
 ZEROS = 6  # zero crossings of the sinc on each side
 ROLLOFF = 0.99  # of the lower of the two band limits that passes

@@ -43,41 +43,6 @@ class Latent:
         return replace(self, samples=samples)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Audio:
-    """Sound between nodes, on the CPU.
-
-    Attributes:
-        waveform: Float[batch channel sample], about -1..1.
-        sample_rate: samples a second.
-    """
-
-    waveform: Tensor
-    sample_rate: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Video:
-    """A video between nodes, nothing of it encoded: its frames, how many a second, and its sound."""
-
-    images: Tensor  # Float[frame height width channel], 0..1
-    fps: float
-    audio: Audio | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tracks:
-    """Paths of points over frames.
-
-    Attributes:
-        path: Float[frame track 2], x and y in pixels.
-        visibility: Bool[frame track], or Bool[frame 1] for all tracks at once.
-    """
-
-    path: Tensor
-    visibility: Tensor
-
-
 @dataclass(frozen=True, slots=True)
 class CheckpointRef:
     """A file or model folder, equal to another by content, wherever it lies.

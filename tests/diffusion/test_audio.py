@@ -7,7 +7,7 @@ import torch
 
 from nodes.diffusion.audio import joined, merged, resampled, trimmed
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.values import Audio
+from nodes.diffusion.media import Audio
 
 
 def tone(rate: int, hertz: float = 440.0, seconds: float = 0.5, channels: int = 1) -> torch.Tensor:

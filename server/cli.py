@@ -17,6 +17,8 @@ from server.cache_command import add_cache_command
 from server.cache_command import cache as see_cache
 from server.config import default_workspace, is_loopback
 from server.convert_command import add_convert, convert
+from server.docs_command import add_docs
+from server.docs_command import docs as make_docs
 from server.graph.host import BackendLost
 from server.meaningless import add_meaningless, notes, unknown
 from server.options import add_cache, add_compute, add_folders, add_metadata, add_network, add_rest
@@ -83,6 +85,7 @@ def _parser() -> tuple[argparse.ArgumentParser, "argparse._SubParsersAction[argp
     add_convert(converting)
     _add_workspace(converting)
     add_cache_command(commands.add_parser("cache", help="see or remove the results that are kept on disk"))
+    add_docs(commands.add_parser("docs", help="make a page about samplers and schedules, with pictures"))
     packs = commands.add_parser("packs", help="say which community packs load, and why others do not")
     _add_workspace(packs)
     return parser, commands
@@ -245,6 +248,11 @@ async def cache(options: argparse.Namespace) -> int:
     return see_cache(options)
 
 
+async def docs(options: argparse.Namespace) -> int:
+    """Make a page for people."""
+    return await make_docs(options, _ending_event())
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], Coroutine[object, object, int]]] = {
     "serve": serve,
     "run": run,
@@ -254,6 +262,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Coroutine[object, object, int
     "queue": queue,
     "token": token,
     "cache": cache,
+    "docs": docs,
 }
 
 

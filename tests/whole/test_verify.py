@@ -1,6 +1,7 @@
 """`weft verify` on pictures of the starter model: the same pixels again, and a line for all that is other here."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -117,6 +118,16 @@ def test_made_again_in_another_process_every_pixel_is_the_same(place: Path, veri
         assert (said.status, said.lines, said.told["same"]) == (0, [], True)
         assert said.told["rerun"]["identical"] and said.told["rerun"]["certain"]
         assert said.told["rerun"]["distance"] == {"largest": 0, "mean": 0.0, "psnr": None, "share": 0.0}
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) == 1, reason="torch takes no more threads than there are cores")
+def test_another_number_of_threads_is_told(place: Path, verify: Verify, monkeypatch: pytest.MonkeyPatch):
+    threads = json.loads(texts(picture(place, 0))[RECORD])["machine"]["threads"]
+    other = 2 if threads == 1 else 1
+    monkeypatch.setenv("OMP_NUM_THREADS", str(other))  # the worker's, which starts anew
+    said = verify(picture(place, 0))
+    assert [entry["kind"] for entry in said.told["differences"]] == ["machine"]
+    assert f"number of threads: {threads}, here {other}" in said.lines[0]
 
 
 def test_an_edited_picture_is_told_from_what_was_saved(place: Path, verify: Verify, tmp_path: Path):

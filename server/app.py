@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 STARTER = "weft-starter-v0"
 DEFAULT_WORKFLOW = Path(__file__).with_name("default_workflow.json")
+TEMPLATES = Path(__file__).with_name("templates")
 HASHES = "hashes.json"  # in which workers keep the hashes of models
 # The version of the field's server whose protocol this one speaks; clients ask for it.
 SPEAKS = "0.8.0"
@@ -388,6 +389,7 @@ class Server:
             features=understood,
             web=config.web,
             default_workflow=DEFAULT_WORKFLOW,
+            templates=TEMPLATES,
             hosts=frozenset(name.lower() for name in (*config.hosts, *config.allow_hosts)),
             tokens=tokens,
             cors=config.cors,

@@ -60,7 +60,7 @@ class Services:
 
     Attributes:
         web: the built editor; None if there is none.
-        default_workflow: the workflow that a new person sees.
+        default_workflow: the workflow that a new person sees; `templates`: the folder of others to begin with.
         hosts: names by which this server may be called, beside loopback ones.
         versions: of Weft and what it stands on.
         argv: the command line, for `/system_stats`.
@@ -90,6 +90,7 @@ class Services:
     features: Mapping[str, Json]
     web: Path | None
     default_workflow: Path
+    templates: Path
     hosts: frozenset[str]
     versions: Mapping[str, str]
     argv: tuple[str, ...] = ()

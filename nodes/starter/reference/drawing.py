@@ -24,7 +24,7 @@ PROMPT = "a red apple"
 SEED = 1
 PLENTY = 2**30  # bytes: the starter model is a fraction of it
 QUALITY = 82  # of WebP: no flaw is seen, and 200 pictures stay below a megabyte
-LOW = 1.5  # the guidance scale of CFG++ samplers
+LOW = 1.0  # the guidance scale of CFG++ samplers
 
 
 @dataclass(frozen=True, slots=True)

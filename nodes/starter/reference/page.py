@@ -69,7 +69,8 @@ def page(shots: Shots) -> str:
 <p>A sampler turns noise into a picture, step by step; a schedule says which noise levels it visits. All pictures here show
 &ldquo;{escape(PROMPT)}&rdquo; with the model that comes with Weft, from seed {SEED}, so that what differs is the sampler.
 CFG++ samplers (<code>_cfg_pp</code>) are drawn at guidance {LOW:g}, which suits them; others at
-{DEFAULTS.guidance_scale:g}.</p>
+{DEFAULTS.guidance_scale:g}. This model's first level is nearly pure noise: a few samplers, such as <code>heun</code>, cannot
+cross it in few steps.</p>
 <nav aria-label="Contents"><a href="#samplers">samplers</a><a href="#schedules">schedules</a>\
 <a href="#guidance">guidance</a></nav>
 <h2 id="samplers">Samplers</h2>

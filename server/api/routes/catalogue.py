@@ -10,6 +10,7 @@ from aiohttp import web
 
 from nodes.spec import Json
 from server.api import listings, manual, wares
+from server.api import templates as ours
 from server.api.answers import Object
 from server.api.drawing import drawn
 from server.api.middleware import json_response
@@ -19,7 +20,6 @@ from server.api.shape import ANYTHING, Shape
 
 ROUTES = web.RouteTableDef()
 PAGES = web.RouteTableDef()  # these are not under /api
-TEMPLATE = "default"  # the name of our own workflow among the templates
 
 
 @ROUTES.get("/extensions", shape=Shape(answer=list[str]))
@@ -75,14 +75,8 @@ async def subgraph(request: web.Request) -> web.Response:
 async def templates(request: web.Request) -> web.Response:
     """Workflows to begin with, by category: ours, told in English. Those of packs are in `/workflow_templates`."""
     del request
-    told: dict[str, Json] = {
-        "name": TEMPLATE,
-        "title": "Text to image",
-        "mediaType": "image",
-        "mediaSubtype": "webp",
-        "description": "A picture from words, with the model that comes with Weft.",
-    }
-    return json_response([{"moduleName": "default", "title": "Weft", "type": "image", "templates": [told]}])
+    told: list[Json] = [template.told for template in ours.TEMPLATES]
+    return json_response([{"moduleName": "default", "title": "Weft", "type": "image", "templates": told}])
 
 
 @PAGES.get("/templates/index.{language}.json", shape=Shape(answer=list[Object]))
@@ -101,19 +95,28 @@ async def template_logos(request: web.Request) -> web.Response:
 @PAGES.get("/templates/{name}.json", shape=Shape(answer=Object))
 async def template(request: web.Request) -> web.Response:
     """A workflow to begin with."""
-    if request.match_info["name"] != TEMPLATE:
-        raise web.HTTPNotFound
-    return json_response(json.loads(services(request).default_workflow.read_text(encoding="utf-8")))
+    text = await asyncio.to_thread(_file(request).read_text, encoding="utf-8")
+    return json_response(json.loads(text))
 
 
 @PAGES.get("/templates/{name}-1.webp", shape=Shape(answer=bytes, media="image/webp"))
 async def template_picture(request: web.Request) -> web.Response:
-    """A drawing of a workflow to begin with."""
-    if request.match_info["name"] != TEMPLATE:
-        raise web.HTTPNotFound
-    workflow = json.loads(services(request).default_workflow.read_text(encoding="utf-8"))
-    picture = await asyncio.to_thread(drawn, workflow)
+    """What a workflow to begin with makes, or a drawing of its nodes."""
+    picture = await asyncio.to_thread(_picture, _file(request))
     return web.Response(body=picture, content_type="image/webp", headers={"Cache-Control": "no-cache"})
+
+
+def _file(request: web.Request) -> Path:
+    behind = services(request)
+    path = ours.file(request.match_info["name"], behind.default_workflow, behind.templates)
+    if path is None:
+        raise web.HTTPNotFound
+    return path
+
+
+def _picture(workflow: Path) -> bytes:
+    made = workflow.with_suffix(".webp")
+    return made.read_bytes() if made.is_file() else drawn(json.loads(workflow.read_text(encoding="utf-8")))
 
 
 @PAGES.get("/docs/{name:.+}/{language}.md", shape=Shape(answer=bytes, media="text/markdown"))

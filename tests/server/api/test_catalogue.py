@@ -106,7 +106,8 @@ def test_packs_that_are_left_out_bring_nothing(pack):
 
 async def test_templates_hold_our_own_workflow_and_a_picture_of_it(http):
     (category,) = await get(http, "/templates/index.json")
-    (told,) = category["templates"]
+    assert len(category["templates"]) == 4
+    told = category["templates"][0]
     workflow = await get(http, f"/templates/{told['name']}.json")
     assert workflow == await get(http, "/api/weft/default_workflow")
     async with http.get(f"/templates/{told['name']}-1.{told['mediaSubtype']}") as answer:
@@ -117,6 +118,16 @@ async def test_templates_hold_our_own_workflow_and_a_picture_of_it(http):
     for path in ("/templates/nothing.json", "/templates/nothing-1.webp"):
         async with http.get(path) as answer:
             assert answer.status == 404
+
+
+async def test_every_template_is_there_with_a_picture_of_its_own(http):
+    (category,) = await get(http, "/templates/index.json")
+    ids, pictures = set(), set()
+    for told in category["templates"]:
+        ids.add((await get(http, f"/templates/{told['name']}.json"))["id"])
+        async with http.get(f"/templates/{told['name']}-1.webp") as answer:
+            pictures.add(await answer.read())
+    assert len(ids) == len(pictures) == len(category["templates"])
 
 
 async def test_every_node_has_a_page_of_help(http):

@@ -93,3 +93,12 @@ def test_untouched_nodes_keep_their_places_when_saved(canvas: Canvas):
     default = canvas.page.evaluate("() => fetch('api/weft/default_workflow').then((answer) => answer.json())")
     places = {node["id"]: (node["pos"], node["size"]) for node in default["nodes"]}
     assert {node["id"]: (node["pos"], node["size"]) for node in canvas.nodes()} == places
+
+
+def test_a_workflow_to_learn_by_opens_from_the_palette(canvas: Canvas):
+    canvas.page.keyboard.press("Space")
+    canvas.page.get_by_label("Add a node, find, do").fill("learn feel")
+    canvas.page.keyboard.press("Enter")
+    canvas.page.wait_for_function("() => window.__weft.state().name === 'Feel guidance'")
+    assert kinds(canvas).count("KSampler") == 4
+    expect(canvas.page.get_by_text("Write red into the negative prompt")).to_be_visible()

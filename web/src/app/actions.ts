@@ -19,6 +19,13 @@ export interface Action {
   readonly run: () => void;
 }
 
+/** Workflows to learn by, as the server has them among its templates. */
+const LESSONS = [
+  { name: "forward_process", title: "Watch the forward process" },
+  { name: "compare_samplers", title: "Compare samplers" },
+  { name: "guidance", title: "Feel guidance" },
+];
+
 export function actionsOf(app: App): readonly Action[] {
   const editor = (): Editor | undefined => app.active;
   const chosen = (): readonly NodeId[] => [...(editor()?.view.selection.nodes ?? [])];
@@ -39,6 +46,7 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "redo", label: "Redo", keys: "Mod+Shift+Z|Mod+Y", can: () => editor()?.document.canRedo === true, run: on(({ document }) => void document.redo()) },
     { id: "new", label: "New workflow", run: () => void app.newTab() },
     { id: "open", label: "Open a file", keys: "Mod+O", run: () => document.querySelector<HTMLInputElement>("#open-file")?.click() },
+    ...LESSONS.map(({ name, title }) => ({ id: `learn-${name}`, label: `Learn: ${title}`, run: () => void app.openTemplate(name, title) })),
     { id: "save", label: "Save", keys: "Mod+S", run: on((active) => saveHere(app, active)) },
     { id: "save-as", label: "Save under another name", keys: "Mod+Shift+S", run: on((active) => saveHere(app, active, true)) },
     { id: "download", label: "Save to this computer", run: on((active) => download(`${active.name}.json`, app.serialized(active))) },

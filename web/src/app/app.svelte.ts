@@ -231,11 +231,11 @@ export class App {
     await Promise.all([...this.#autosaves.values()].map((autosave) => autosave.flush()));
   }
 
-  /** The small workflow that every beginning can start from. */
-  async openTemplate(): Promise<void> {
+  /** A workflow to begin with; unless it is named, the small one that every beginning can start from. */
+  async openTemplate(name = "default", title = "Text to picture"): Promise<void> {
     try {
-      const parsed = openJson(await this.client.get("weft/default_workflow"), this.defs);
-      this.openState(parsed.state, "Text to picture");
+      const parsed = openJson(await this.client.template(name), this.defs);
+      this.openState(parsed.state, title);
     } catch (error) {
       this.fail(error);
     }

@@ -242,6 +242,11 @@ export class Client {
     return new URL(`api/${route}`, this.#base).href;
   }
 
+  /** A workflow to begin with; these do not lie under `/api`. */
+  async template(name: string): Promise<JsonValue> {
+    return this.#json(`../templates/${encodeURIComponent(name)}.json`);
+  }
+
   /** Any other route that answers JSON, a combo's remote list say. */
   async get(route: string): Promise<JsonValue> {
     return this.#json(route.replace(/^\/+(api\/)?/, ""));

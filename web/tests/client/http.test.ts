@@ -46,6 +46,12 @@ describe("a prompt", () => {
   });
 });
 
+test("a workflow to begin with does not lie under /api", async () => {
+  const { client, asked } = server(200, '{"nodes":[]}');
+  expect(await client.template("guidance")).toEqual({ nodes: [] });
+  expect(asked[0]?.url).toBe("http://host:8188/app/templates/guidance.json");
+});
+
 describe("an error", () => {
   test("says what the server said", async () => {
     await expect(server(409, '{"error":"exists"}').client.writeUserFile("a", "")).rejects.toMatchObject({

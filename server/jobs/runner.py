@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 STATES = {Status.SUCCEEDED: State.COMPLETED, Status.FAILED: State.FAILED, Status.STOPPED: State.CANCELLED}
 MOST_FAILURES = 100  # of a job, that are written down
 MOST_UNWRITTEN = 16  # jobs that are over and wait for the disk together: they share its next turn
+NOTE_AFTER = (
+    0.05  # seconds that a job runs before that is written down: of shorter ones, how they went is enough
+)
 CATCH_UP = 5.0  # seconds between tries to write what a full disk refused
 MARKS = (JobStarted, NodesCached, JobSucceeded, JobFailed, JobStopped, NodeFailed)
 
@@ -221,23 +224,29 @@ class Runner:
     async def _perform(self, job: Job) -> Result | None:
         """Run the job; how it went, or None if it was stopped to go on later."""
         started = self._with.clock()
-        starting = asyncio.create_task(self._note_start(replace(job, attempts=job.attempts + 1), started))
+        urgent = bool(job.attempts) or self._first
+        noted = replace(job, attempts=job.attempts + 1)
+        starting = asyncio.create_task(self._note_start(noted, started, 0.0 if urgent else NOTE_AFTER))
         self._starts.add(starting)
         starting.add_done_callback(self._starts.discard)
-        if job.attempts or self._first:
+        if urgent:
             # It may be what ended the server before: that it is tried again must be known before it is. Also of the first
             # job of a life: what ends a server at once does so before its own first start is written down.
             await asyncio.wait([starting])
         self._first = False
         kept = _Log()
-        ending = await self._run(job, kept)
+        try:
+            ending = await self._run(job, kept)
+        finally:
+            starting.cancel()  # of a job that is over already, that it began need not be written
         if ending.status is Status.STOPPED and self._returning == job.id:
             await self._put_back(job)
             return None
         return self._result(ending, kept, started)
 
-    async def _note_start(self, job: Job, started: int) -> None:
+    async def _note_start(self, job: Job, started: int, after: float) -> None:
         try:
+            await asyncio.sleep(after)
             await self._with.store.start(job, started)
         except StoreFull:
             # It still waits in the store: after a crash it would run again, which is better than not at all.

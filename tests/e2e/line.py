@@ -34,9 +34,9 @@ class Line:
         self._whole = True
 
     def close(self) -> None:
-        """End it."""
-        self.cut()
-        self._server.close()
+        """End it, with all that still goes through it."""
+        self._whole = False
+        self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
@@ -48,6 +48,14 @@ class Line:
         for writer in self._writers:
             writer.transport.abort()
         await asyncio.sleep(0.05)  # what reads from them ends too
+
+    async def _end(self) -> None:
+        self._server.close()
+        await self._end_all()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others, timeout=5)
+        await self._end_all()  # also what was opened meanwhile
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)

@@ -1,6 +1,7 @@
 """Saving a workflow that somebody else saved meanwhile: both are shown, and nothing is lost."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -100,6 +101,14 @@ def test_both_versions_are_shown_and_nothing_is_overwritten(mine: Canvas, small_
     expect(mine.page.get_by_test_id("unsaved")).to_be_visible()
 
 
+def shows(canvas: Canvas, texts: list[str]) -> None:
+    """Wait until the canvas shows nodes with these texts."""
+    until = time.monotonic() + 20
+    while (found := [node["widgets_values"][0] for node in canvas.nodes()]) != texts:
+        assert time.monotonic() < until, found
+        time.sleep(0.05)
+
+
 def test_keep_both_saves_mine_under_another_name(mine: Canvas, small_server: Server):
     written(small_server, NAME, note(1, "theirs"))
     dialog = refused(mine)
@@ -127,9 +136,9 @@ def test_open_theirs_leaves_mine_open_beside_it(mine: Canvas, small_server: Serv
     written(small_server, NAME, note(1, "theirs"))
     refused(mine).get_by_role("button", name="Open theirs").click()
     mine.page.wait_for_function("(name) => window.__weft.state().name === name", arg=NAME)
-    assert [node["widgets_values"][0] for node in mine.nodes()] == ["theirs"]
+    shows(mine, ["theirs"])
     mine.page.get_by_role("tab", name=f"{NAME}, mine").click()
-    assert [node["widgets_values"][0] for node in mine.nodes()] == ["mine", "b"]
+    shows(mine, ["mine", "b"])
     assert texts(small_server, NAME) == ["theirs"]
 
 

@@ -293,7 +293,8 @@ def read_selection(raw: Json, *, default_all: bool = False) -> Selection:
     """Read `{"job_ids": [...]}` or `{"all": true}`; with `default_all`, `{}` means all too."""
     body = read_object(raw)
     every = _flag(body, "all") or (default_all and body.get("job_ids") is None)
-    return Selection(None if every else _texts(body, "job_ids"))
+    named = _texts(body, "job_ids")
+    return Selection(None if every else named)
 
 
 def read_goal(raw: Json) -> Goal:
@@ -378,8 +379,8 @@ def read_count(query: Mapping[str, str], name: str, *, minimum: int = 0) -> int 
     Raises:
         BadRequest: it is not a number, or too small.
     """
-    text = query.get(name, "")
-    if not text:
+    text = query.get(name)
+    if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 16) or int(text) < minimum:
         raise BadRequest(f"{name} must be a whole number of at least {minimum}.", f"It is {text[:100]!r}.")

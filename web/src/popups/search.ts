@@ -16,6 +16,11 @@ export function score(text: string, letters: string): number {
   return wanted.length > 2 && inOrder(low, wanted) ? 10 + near : 0;
 }
 
+/** Whether one of the texts has the letters together, or begins its words with them: not merely somewhere in order. */
+export function answers(texts: readonly string[], letters: string): boolean {
+  return texts.some((text) => score(text, letters) >= 30);
+}
+
 export function rank<Item>(items: Iterable<Item>, letters: string, texts: (item: Item) => readonly string[], less: (item: Item) => number = () => 0): Item[] {
   const found: { item: Item; value: number; index: number }[] = [];
   let index = 0;

@@ -97,7 +97,9 @@ def test_untouched_nodes_keep_their_places_when_saved(canvas: Canvas):
 
 def test_a_workflow_to_learn_by_opens_from_the_palette(canvas: Canvas):
     canvas.page.keyboard.press("Space")
-    canvas.page.get_by_label("Add a node, find, do").fill("learn")  # which many nodes have somewhere in their names
+    canvas.page.get_by_label("Add a node, find, do").fill(
+        "learn"
+    )  # which many nodes have somewhere in their names
     canvas.page.keyboard.press("Enter")
     canvas.page.wait_for_function("() => window.__weft.state().name === 'Feel guidance'")
     assert kinds(canvas).count("KSampler") == 4

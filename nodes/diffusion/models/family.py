@@ -1,0 +1,105 @@
+"""What a family of denoising networks is: one row that says how to recognise, build, name and ask it.
+
+Names of tensors are translated first, sizes are read off after that, so that a family measures itself once for both
+layouts: `original` -> diffusers' names -> `settings` -> an empty network -> weights.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
+from nodes.diffusion.models.files import Shape
+from nodes.diffusion.noise_levels import NoiseLevels
+
+Shapes = Mapping[str, Shape]
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a tensor of a diffusers network lies in a file of the original layout.
+
+    Attributes:
+        ours: its name in the network.
+        theirs: its name in the file, without the file's prefix.
+        rows: first row and number of rows, where a tensor of the file holds several of the network; None: all of it.
+        swapped: its two halves of rows change places (scale and shift).
+        flat: the file has it as a 1x1 convolution or with further axes of 1; the network has it without.
+    """
+
+    ours: str
+    theirs: str
+    rows: tuple[int, int] | None = None
+    swapped: bool = False
+    flat: bool = False
+
+    def read(self, stored: Tensor) -> Tensor:
+        """The network's tensor, from the file's."""
+        part = stored if self.rows is None else stored.narrow(0, *self.rows)
+        if self.swapped:
+            first, second = part.chunk(2)
+            part = torch.cat((second, first))
+        return part.flatten(1) if self.flat else part
+
+
+class Ask(Protocol):
+    """Calls a family's network with what samplers hold, in the words of its class."""
+
+    def __call__(
+        self,
+        module: nn.Module,
+        latents: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        *,
+        residuals: Residuals | None = None,
+        inputs: NetworkInputs = NO_INPUTS,
+        changes: NetworkChanges = NO_CHANGES,
+    ) -> Tensor:
+        """As `Network`, for this module.
+
+        Args:
+            latents: Float[batch channel *space], scaled for the network; sides that it cannot cut into patches are dealt
+                with inside (padded, and cut off again).
+            timestep: Float[batch], as the family's levels say it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One family of networks.
+
+    Attributes:
+        name: what people call it ("Stable Diffusion 3").
+        made_by: the class, "module:Class", imported when it is first needed.
+        original: where every tensor lies in a file of the original layout, from its tensors' shapes (without the prefix);
+            None if the file is of another family. It raises nothing on tensors it does not know.
+        settings: of the class, from shapes under diffusers' names; None if these are of another family. KeyError where
+            tensors are missing that every one has.
+        ask: calls the network.
+        trained: what it predicts and its noise levels, from the shapes under diffusers' names and the file's own names
+            (flags such as `v_pred`).
+        latents: name of its `LatentFormat`.
+        text: the kind of `Clip` that it reads, as loaders name it ("sd3"); empty where the encoders tell.
+        folder: of the network within a diffusers folder.
+        of_folder: whether a diffusers folder with these settings of its network (its config.json) is of this family.
+        joined: channels that it reads beside those of its latents (a mask, a picture to edit), from its settings.
+    """
+
+    name: str
+    made_by: str
+    original: Callable[[Shapes], Sequence[Place] | None]
+    settings: Callable[[Shapes], Settings | None]
+    ask: Ask
+    trained: Callable[[Shapes, Shapes], tuple[Parametrisation, NoiseLevels]]
+    latents: str
+    text: str = ""
+    folder: str = "transformer"
+    of_folder: Callable[[Settings], bool] = lambda _settings: False
+    joined: Callable[[Settings], int] = lambda _settings: 0

@@ -15,6 +15,7 @@ os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 settings.register_profile("weft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("weft")
 
+MOST_PROCESSES = 4  # each may have a server, a worker and a Chromium of its own
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -23,6 +24,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run fault injection for long (minutes)")
     parser.addoption("--seed", type=int, help="repeat the random choices of a run")
     parser.addoption("--report", action="store_true", help="print tables of what was measured at the end")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The whole run is shared by a few processes, file by file; a part of it that is asked for by name runs in this one."""
+    whole = [str(path) for path in config.args] in ([], config.getini("testpaths"))
+    if not whole or config.getoption("report") or config.getoption("long"):
+        return 0
+    config.option.dist = "loadfile"
+    return min(os.cpu_count() or 1, MOST_PROCESSES)
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ from server.jobs.control import Control
 from server.jobs.history import History
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner, Surroundings
-from server.memory import GIGABYTE, memory, spare_the_collector
+from server.memory import spare_the_collector
 from server.store import Store
 from server.tokens import OWNER, Tokens
 from server.worker.keeping import Keeping
@@ -44,8 +44,6 @@ from server.worker.saves import Journal, Saves
 from server.workspace import Elsewhere, Workspace, suffixes
 
 if TYPE_CHECKING:
-    import torch
-
     from nodes.compat.packs import Loaded
     from nodes.compat.places import Places
     from nodes.diffusion.models.load import Placement
@@ -53,6 +51,7 @@ if TYPE_CHECKING:
 STARTER = "weft-starter-v0"
 DEFAULT_WORKFLOW = Path(__file__).with_name("default_workflow.json")
 TEMPLATES = Path(__file__).with_name("templates")
+CONVERTED = "converted"  # models that could run code, as safetensors
 HASHES = "hashes.json"  # in which workers keep the hashes of models
 # The version of the field's server whose protocol this one speaks; clients ask for it.
 SPEAKS = "0.8.0"
@@ -101,16 +100,17 @@ def _furnished(
     from nodes.builtin.record import Recorder
     from nodes.builtin.storage import ResultCodec, identity
     from nodes.compat.packs import Packs
+    from nodes.diffusion.models.conversion import Conversions
     from nodes.diffusion.models.files import ContentHashes
     from nodes.diffusion.models.load import warm_up
     from nodes.diffusion.pool import Pool
-    from server.worker.machine import device_peak, devices, release
+    from server.worker.machine import device_peak, devices, release, weights_budget
 
     compute = settings.compute
     if compute.deterministic:
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
     placement = _placement(compute)
-    pool = Pool(placement, _weights_budget(placement.device, compute.reserve))
+    pool = Pool(placement, weights_budget(placement.device, compute.reserve))
     registry = Registry(all_nodes())
     packs = Packs(
         registry,
@@ -122,13 +122,14 @@ def _furnished(
         wonder=services.wonder,
     )
     hashes = ContentHashes(workspace.user / HASHES)
-    previews = Previews(workspace, placement.device, Method(settings.preview_method))
+    conversions = Conversions(workspace.user / CONVERTED)
+    previews = Previews(workspace, placement.device, Method(settings.preview_method), conversions)
     recorder = Recorder(workspace, hashes, placement, tuple(workspace.folders()), wanted=settings.metadata)
 
     return WorkerParts(
         registry=registry,
         files=workspace,
-        resources={Pool: pool, ContentHashes: hashes, Recorder: recorder, Previews: previews},
+        resources={type(part): part for part in (pool, hashes, conversions, recorder, previews)},
         standing=recorder.standing,
         load_packs=lambda: [_pack_report(pack) for pack in packs.load()],
         warm_up=warm_up,
@@ -167,16 +168,6 @@ def _placement(compute: Compute) -> "Placement":
     }
     dtypes: dict[str, torch.dtype] = {part: getattr(torch, name) for part, name in asked.items() if name}
     return replace(placement, **dtypes)
-
-
-def _weights_budget(device: "torch.device", reserve: int | None) -> int:
-    """Bytes of weights to keep: a card's memory but for a fifth, or for `reserve`; or half of the machine's memory."""
-    import torch
-
-    if device.type == "cuda":
-        total = torch.cuda.get_device_properties(device).total_memory
-        return max(0, total - (total // 5 if reserve is None else reserve))
-    return max(GIGABYTE, memory()[0] // 2)
 
 
 def _places(workspace: Workspace) -> "Places":

@@ -1,9 +1,8 @@
 """Learned embeddings: what a prompt calls `embedding:name`, from the workspace's folder of that name."""
 
-from pathlib import Path
-
 from torch import Tensor
 
+from nodes.builtin.models import safe
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.models.embeddings import read_embedding
 from nodes.diffusion.text import FindVectors
@@ -21,7 +20,7 @@ def embeddings(ctx: Context) -> FindVectors:
         if found is None:
             return None
         try:
-            return read_embedding(Path(ctx.files.find(FOLDER, found)), encoder)
+            return read_embedding(safe(ctx, ctx.files.find(FOLDER, found)), encoder)
         except (DiffusionError, NodeError) as error:
             ctx.say(f"The embedding {name} was left out of the prompt: {error}")
             return None

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.models.conversion import Conversions
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.pool import Pool, Session
 from nodes.diffusion.values import CheckpointRef, Clip
@@ -22,14 +24,28 @@ def models(ctx: Context) -> Iterator[Session]:
 
 
 def reference(ctx: Context, folder: str, name: str) -> CheckpointRef:
-    """A listed file or model folder with the hash of its content.
+    """A listed file or model folder with the hash of its content; of one that could run code, its converted form.
 
     Raises:
-        NodeError: there is none of that name.
+        NodeError: there is none of that name, or it cannot be converted.
     """
-    path = ctx.files.find(folder, name)
+    path = safe(ctx, ctx.files.find(folder, name))
     with told():
         return ctx.resource(ContentHashes).reference(path)
+
+
+def safe(ctx: Context, path: Path) -> Path:
+    """A file that can be opened without harm: itself, or what it is converted to, once.
+
+    Raises:
+        NodeError: it cannot be converted.
+    """
+    try:
+        conversions = ctx.resource(Conversions)
+    except LookupError:  # a worker without them: whoever opens the file says that it is refused
+        return path
+    with told():
+        return conversions.safe(path, ctx.check_stop)
 
 
 @contextmanager

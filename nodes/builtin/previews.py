@@ -11,6 +11,7 @@ from torch import Tensor
 from nodes.builtin.picture_files import jpeg
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.latent_formats import LatentFormat
+from nodes.diffusion.models.conversion import Conversions
 from nodes.diffusion.preview import colours, first_frame
 from nodes.diffusion.small_decoder import SmallDecoder, load_small_decoder
 from nodes.spec import Context, Files, Preview
@@ -36,11 +37,13 @@ class Previews:
         files: the workspace; small decoders lie in its `models/vae_approx`.
         device: where small decoders compute.
         method: for jobs that do not say themselves.
+        conversions: make files safe that could run code; None: they are refused.
     """
 
     files: Files
     device: torch.device
     method: Method = Method.AUTO
+    conversions: Conversions | None = None
     loaded: dict[Path, SmallDecoder | str] = field(default_factory=dict[Path, SmallDecoder | str])
 
     def picture(self, latents: Tensor, form: LatentFormat, asked: str) -> tuple[Tensor | None, str]:
@@ -66,7 +69,8 @@ class Previews:
             return f"There is no small decoder {name} in models/{FOLDER}: previews are made by a linear map."
         if path not in self.loaded:
             try:
-                decoder = load_small_decoder(path, self.device)
+                safe = path if self.conversions is None else self.conversions.safe(path)
+                decoder = load_small_decoder(safe, self.device)
                 fits = decoder.channels == form.channels
                 self.loaded[path] = (
                     decoder if fits else f"{path.name} is for latents of {decoder.channels} channels."
@@ -78,9 +82,7 @@ class Previews:
     def _path(self, form: LatentFormat) -> Path | None:
         names: Sequence[str] = self.files.choices(FOLDER) if form.small_decoder else ()
         found = sorted(name for name in names if Path(name).name.startswith(form.small_decoder))
-        found.sort(
-            key=lambda name: not name.endswith(".safetensors")
-        )  # the others are refused, with a word why
+        found.sort(key=lambda name: not name.endswith(".safetensors"))  # the others are converted first
         return self.files.find(FOLDER, found[0]) if found else None
 
 

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from server.app import _placement, _weights_budget
+from server.app import _placement
 from server.config import Compute
+from server.worker.machine import weights_budget
 
 
 def test_a_person_may_choose_the_precision_of_each_part():
@@ -28,4 +29,4 @@ def test_the_processor_computes_in_single_precision_unless_told_otherwise():
 def test_room_is_left_on_a_card(reserve, left, monkeypatch):
     card = type("Card", (), {"total_memory": 100})
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
-    assert _weights_budget(torch.device("cuda"), reserve) == left
+    assert weights_budget(torch.device("cuda"), reserve) == left

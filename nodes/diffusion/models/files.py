@@ -66,9 +66,7 @@ def open_weights(path: Path) -> WeightFile:
     if not path.is_file():
         raise CheckpointMissing(path)
     if path.suffix.lower() in CODE_SUFFIXES:
-        hint = (
-            "Convert it to safetensors, or get that form of it: files of this kind can run code when opened."
-        )
+        hint = "Load it by a node, which converts it to safetensors, or get that form of it: such files can run code."
         raise CheckpointUnreadable(path, f"it is a {path.suffix} file", hint)
     try:
         with _opened(path) as file:

@@ -39,7 +39,7 @@ def test_garbage_is_refused(data, tmp_path, placement):
 def test_a_file_that_could_run_code_is_not_opened(suffix, tmp_path):
     path = tmp_path / f"model{suffix}"
     torch.save({}, path)
-    with pytest.raises(CheckpointUnreadable, match="Convert it to safetensors"):
+    with pytest.raises(CheckpointUnreadable, match="converts it to safetensors"):
         open_weights(path)
 
 

@@ -95,6 +95,7 @@ def together(
             torch.cat([one.references[index] for one in inputs]) for index in range(len(first.references))
         ),
         token_mask=_all(inputs, lambda one: one.token_mask),
+        resembled=_all(inputs, lambda one: one.resembled),
     )
 
 
@@ -185,7 +186,7 @@ def _all(inputs: Sequence[NetworkInputs], read: Callable[[NetworkInputs], Tensor
 
 
 def _shapes(inputs: NetworkInputs) -> tuple[object, ...]:
-    tensors = (inputs.pooled, inputs.joined, inputs.guidance, inputs.token_mask)
+    tensors = (inputs.pooled, inputs.joined, inputs.guidance, inputs.token_mask, inputs.resembled)
     return (
         *(None if tensor is None else tuple(tensor.shape) for tensor in tensors),
         tuple(tuple(reference.shape) for reference in inputs.references),

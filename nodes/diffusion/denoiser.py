@@ -99,6 +99,7 @@ class NetworkInputs:
         guidance: how closely to follow the text, for networks that were trained with it, Float[batch].
         references: latents of pictures to refer to, at the model's scale, each Float[batch channel height width].
         token_mask: which tokens of the context count, [batch token].
+        resembled: a picture to resemble, as one vector of its features and how noisy they are, Float[batch feature].
     """
 
     pooled: Tensor | None = None
@@ -110,6 +111,7 @@ class NetworkInputs:
     guidance: Tensor | None = None
     references: tuple[Tensor, ...] = ()
     token_mask: Tensor | None = None
+    resembled: Tensor | None = None
 
 
 NO_INPUTS = NetworkInputs()

@@ -12,13 +12,13 @@ from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.models.build import Gate, size_of
 from nodes.diffusion.models.detect import Part
 from nodes.diffusion.models.load import Placement, module_of, text_aliases
-from nodes.diffusion.models.network import UnetNetwork
+from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.models.text import TextStack
 from nodes.diffusion.patches import TEXTS_PREFIXES, Patcher, Patchers
 from nodes.diffusion.vae import VaeCoder
 from nodes.diffusion.values import CheckpointRef, LoraPatch, Merge, Patch, WeightScale
 
-Loaded = UnetNetwork | TextStack | VaeCoder | LoadedControl
+Loaded = LoadedNetwork | TextStack | VaeCoder | LoadedControl
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,13 +231,16 @@ class Patcher:
 
     def _names(self) -> Iterable[tuple[str, str]]:
         """Every module with weights, by each of its names; full stops and underscores count alike."""
+        known: dict[str, list[str]] = {}
+        for alias, ours in self.aliases.items():
+            known.setdefault(ours, []).append(alias)
         for name, module in modules_in(self.module):
             if not isinstance(getattr(module, "weight", None), Tensor):
                 continue
             yield SEPARATORS.sub("_", name), name
-            for alias, ours in self.aliases.items():
-                if (name + ".").startswith(ours):
-                    rest = (name + ".").removeprefix(ours)
+            for ours in _beginnings(name + "."):
+                rest = (name + ".").removeprefix(ours)
+                for alias in known.get(ours, ()):
                     yield SEPARATORS.sub("_", (alias + rest).rstrip(".")), name
             if name.endswith("to_out.0"):
                 yield (
@@ -298,6 +301,14 @@ class _Step:
         if added is None:
             return total
         return (original.float() if total is None else total) + self.patch.strength * added
+
+
+def _beginnings(name: str) -> Iterator[str]:
+    """Nothing, and all that a name begins with up to a full stop."""
+    yield ""
+    for place, letter in enumerate(name, 1):
+        if letter == ".":
+            yield name[:place]
 
 
 def _product(parts: Mapping[str, Tensor]) -> Tensor | None:

@@ -34,10 +34,9 @@ from nodes.diffusion.models.load import (
     load_text,
     load_vae,
     module_of,
-    network_aliases,
     weights_needed,
 )
-from nodes.diffusion.models.network import UnetNetwork
+from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.models.text import TextStack
 from nodes.diffusion.patches import (
     NETWORK_PREFIXES,
@@ -270,12 +269,12 @@ class Session:
     warnings: list[str] = field(default_factory=list[str])
     _used: list[tuple[Kept, Check | None]] = field(default_factory=list[tuple[Kept, Check | None]])
     _controls: dict[ControlNet, LoadedControl] = field(default_factory=dict[ControlNet, LoadedControl])
-    _networks: dict[tuple[object, ...], UnetNetwork] = field(
-        default_factory=dict[tuple[object, ...], UnetNetwork]
+    _networks: dict[tuple[object, ...], LoadedNetwork] = field(
+        default_factory=dict[tuple[object, ...], LoadedNetwork]
     )
     _copies: dict[tuple[object, ...], Kept] = field(default_factory=dict[tuple[object, ...], Kept])
 
-    def network(self, model: Model) -> UnetNetwork:
+    def network(self, model: Model) -> LoadedNetwork:
         """The network of a recipe; the same one each time.
 
         Raises:
@@ -283,18 +282,20 @@ class Session:
         """
         build = Build(
             load_network,
-            lambda loaded: Patcher(module_of(loaded), NETWORK_PREFIXES, network_aliases(module_of(loaded))),
+            lambda loaded: Patcher(
+                module_of(loaded), NETWORK_PREFIXES, cast("LoadedNetwork", loaded).aliases
+            ),
             COMPUTE[model.settings.compute],
         )
         kept = self._take(Part.NETWORK, model.checkpoint, model.patches, build)
         self.warnings += [text for text in idle_in_unets(model.rules) if text not in self.warnings]
         key = (id(kept), model.settings, model.patches)
         if key not in self._networks:
-            settled = cast("UnetNetwork", kept.loaded).settled(model.settings)
+            settled = cast("LoadedNetwork", kept.loaded).settled(model.settings)
             self._networks[key] = replace(settled, patched=partial(self._hooked, model))
         return self._networks[key]
 
-    def _hooked(self, model: Model, patches: tuple[LoraPatch, ...]) -> UnetNetwork:
+    def _hooked(self, model: Model, patches: tuple[LoraPatch, ...]) -> LoadedNetwork:
         """The network of a recipe with further patches, on a copy of its own whose weights change as they do."""
         key = (model.checkpoint.content, tuple(patch.file.content for patch in patches))
         wanted = replace(model, patches=(*model.patches, *patches))
@@ -305,7 +306,7 @@ class Session:
             network = self.network(wanted)
             self._copies[key] = self._used[-1][0]
             return network
-        return cast("UnetNetwork", kept.loaded).settled(model.settings)
+        return cast("LoadedNetwork", kept.loaded).settled(model.settings)
 
     def text(self, clip: Clip) -> Mapping[str, Encoder]:
         """The text encoders of a recipe, by the names that the field has for them. Errors as `network`."""

@@ -17,7 +17,7 @@ from diffusers import UNet2DConditionModel
 from nodes import starter
 from nodes.diffusion.guidance import Guided
 from nodes.diffusion.models.load import best_placement, load_network
-from nodes.diffusion.models.network import UnetNetwork
+from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.sampling import Run, sample
 from nodes.diffusion.schedules import for_sampler
 from nodes.diffusion.values import Cond, Latent
@@ -47,7 +47,7 @@ def main() -> None:
                 )
 
 
-def compared(network: UnetNetwork, sampler: str, shape: tuple[int, int, int]) -> tuple[float, float]:
+def compared(network: LoadedNetwork, sampler: str, shape: tuple[int, int, int]) -> tuple[float, float]:
     """Median seconds of a sampling run, and of as many bare U-Net calls; `shape`: batch, side of latents, width of text."""
     batch, side, width = shape
     prompt, nothing = torch.randn(1, TOKENS, width), torch.randn(1, TOKENS, width)

@@ -25,7 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from nodes.diffusion.denoiser import LatentFormat
 from nodes.diffusion.guidance import Guided
 from nodes.diffusion.models.load import Placement, load_network
-from nodes.diffusion.models.network import UnetNetwork
+from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.noise_levels import NoiseLevels, from_betas, scaled_linear_betas
 from nodes.diffusion.sampling import SAMPLERS, Run, sample
 from nodes.diffusion.schedules import for_sampler
@@ -88,7 +88,7 @@ def calls(name: str) -> float:
     return guider.count / (len(sigmas) - 1)
 
 
-def compared(network: UnetNetwork, sampler: str) -> tuple[float, float, float]:
+def compared(network: LoadedNetwork, sampler: str) -> tuple[float, float, float]:
     """Median processor seconds of a run, of as many bare U-Net calls of the same shapes, and the median ratio."""
     prompt, nothing = torch.randn(1, TOKENS, WIDTH), torch.randn(1, TOKENS, WIDTH)
     guided = Guided(network, (Cond(prompt),), (Cond(nothing),), 3.0)

@@ -6,14 +6,12 @@ from enum import Enum
 from pathlib import Path
 
 from nodes.diffusion.errors import CheckpointMissing, CheckpointUnknown
+from nodes.diffusion.models.families import FAMILIES
+from nodes.diffusion.models.family import Family, Place
 from nodes.diffusion.models.files import Shape, WeightFile, open_weights
 
-UNET, VAE, TEXT, CONTROL = (
-    "model.diffusion_model.",
-    "first_stage_model.",
-    "cond_stage_model.transformer.",
-    "control_model.",
-)
+NETWORK_PREFIXES = ("model.diffusion_model.", "", "unet.", "transformer.", "diffusion_model.", "model.")
+VAE, TEXT, CONTROL = "first_stage_model.", "cond_stage_model.transformer.", "control_model."
 
 
 class Part(Enum):
@@ -35,12 +33,18 @@ class Layout(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A part within a file: its tensors are those below `prefix`."""
+    """A part within a file: its tensors are those below `prefix`.
+
+    Attributes:
+        family: of a denoising network; `places`: where its tensors lie, if it is in the original layout.
+    """
 
     part: Part
     layout: Layout
     weights: WeightFile
     prefix: str
+    family: Family | None = None
+    places: tuple[Place, ...] = ()
 
     @property
     def shapes(self) -> Mapping[str, Shape]:
@@ -49,23 +53,21 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Mark:
     """How a part is recognised: a tensor that it must have, below one of some prefixes."""
 
     part: Part
     layout: Layout
-    mark: str
+    tensor: str
     prefixes: tuple[str, ...]
 
 
-PLACES = (
-    Place(Part.CONTROL, Layout.ORIGINAL, "zero_convs.0.0.weight", (CONTROL, "")),
-    Place(Part.CONTROL, Layout.DIFFUSERS, "controlnet_cond_embedding.conv_in.weight", ("",)),
-    Place(Part.NETWORK, Layout.ORIGINAL, "output_blocks.0.0.in_layers.0.weight", (UNET, "")),
-    Place(Part.NETWORK, Layout.DIFFUSERS, "up_blocks.0.resnets.0.conv1.weight", ("", "unet.")),
-    Place(Part.VAE, Layout.ORIGINAL, "decoder.mid.block_1.conv1.weight", (VAE, "", "vae.")),
-    Place(Part.VAE, Layout.DIFFUSERS, "decoder.mid_block.resnets.0.conv1.weight", ("", "vae.")),
-    Place(
+MARKS = (
+    Mark(Part.CONTROL, Layout.ORIGINAL, "zero_convs.0.0.weight", (CONTROL, "")),
+    Mark(Part.CONTROL, Layout.DIFFUSERS, "controlnet_cond_embedding.conv_in.weight", ("",)),
+    Mark(Part.VAE, Layout.ORIGINAL, "decoder.mid.block_1.conv1.weight", (VAE, "", "vae.")),
+    Mark(Part.VAE, Layout.DIFFUSERS, "decoder.mid_block.resnets.0.conv1.weight", ("", "vae.")),
+    Mark(
         Part.TEXT,
         Layout.TRANSFORMERS,
         "embeddings.token_embedding.weight",
@@ -73,13 +75,13 @@ PLACES = (
     ),
 )
 
-# Families whose files are met often; they are told apart so that the person learns what the file is.
+NETWORK_FOLDERS = ("unet", "transformer", "prior", "decoder")
+# Models that are met in the same folders; they are told apart so that the person learns what the file is.
 OTHERS = {
-    "conditioner.embedders.1.model.ln_final.weight": "it is a model of the SDXL family",
-    "cond_stage_model.model.ln_final.weight": "it is a model of the Stable Diffusion 2 family",
-    "model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight": "it is a model of the SD3 family",
-    "model.diffusion_model.double_blocks.0.img_attn.qkv.weight": "it is a model of the Flux family",
-    "double_blocks.0.img_attn.qkv.weight": "it is a model of the Flux family",
+    "blocks.0.cross_attn.norm_k.weight": "a video model of the Wan family",
+    "txt_in.individual_token_refiner.blocks.0.norm1.weight": "a video model of the HunyuanVideo family",
+    "input_blocks.1.1.time_stack.0.norm1.weight": "a Stable Video Diffusion model",
+    "scale_shift_table": "a model of the LTX-Video or PixArt family",
 }
 LORA_MARKS = (".lora_down.weight", ".lora_A.weight", ".lora.down.weight", ".hada_w1_a")
 
@@ -92,13 +94,33 @@ def find_parts(path: Path) -> dict[Part, Found]:
     """
     weights = open_weights(path)
     found: dict[Part, Found] = {}
-    for place in PLACES:
-        prefix = next((prefix for prefix in place.prefixes if prefix + place.mark in weights.shapes), None)
-        if prefix is not None and place.part not in found:
-            found[place.part] = Found(place.part, place.layout, weights, prefix)
-    if Part.CONTROL in found:
-        found.pop(Part.NETWORK, None)
-    return found
+    for mark in MARKS:
+        prefix = next((prefix for prefix in mark.prefixes if prefix + mark.tensor in weights.shapes), None)
+        if prefix is not None and mark.part not in found:
+            found[mark.part] = Found(mark.part, mark.layout, weights, prefix)
+    network = None if Part.CONTROL in found else find_network(weights)
+    return found if network is None else found | {Part.NETWORK: network}
+
+
+def find_network(weights: WeightFile) -> Found | None:
+    """The denoising network of a file, of the first family that knows its tensors; None if there is none."""
+    for prefix in NETWORK_PREFIXES:
+        shapes = weights.under(prefix) if prefix else weights.shapes
+        for family in FAMILIES if shapes else ():
+            places = family.original(shapes)
+            if places is not None:
+                return Found(Part.NETWORK, Layout.ORIGINAL, weights, prefix, family, tuple(places))
+            if _takes(family, shapes):
+                return Found(Part.NETWORK, Layout.DIFFUSERS, weights, prefix, family)
+    return None
+
+
+def _takes(family: Family, shapes: Mapping[str, Shape]) -> bool:
+    """Whether a family knows these tensors by diffusers' names, be they all or not."""
+    try:
+        return family.settings(shapes) is not None
+    except (KeyError, IndexError, ValueError):
+        return True  # its mark is there: whoever loads it says what is missing
 
 
 def find_part(path: Path, part: Part) -> Found:
@@ -115,7 +137,12 @@ def find_part(path: Path, part: Part) -> Found:
 
 def is_model_folder(path: Path) -> bool:
     """Whether a folder is one model in diffusers' form, to be listed as one entry."""
-    return (path / "model_index.json").is_file() or (path / "unet" / "config.json").is_file()
+    return (path / "model_index.json").is_file() or network_folder(path) is not None
+
+
+def network_folder(path: Path) -> str | None:
+    """The folder of the denoising network within a model's folder; None if it has none."""
+    return next((name for name in NETWORK_FOLDERS if (path / name / "config.json").is_file()), None)
 
 
 def contents(path: Path) -> frozenset[Part]:
@@ -126,27 +153,35 @@ def contents(path: Path) -> frozenset[Part]:
         CheckpointUnknown: no part of it is known.
     """
     if path.is_dir():
-        folders = {Part.NETWORK: "unet", Part.TEXT: "text_encoder", Part.VAE: "vae"}
-        held = frozenset(part for part, name in folders.items() if (path / name / "config.json").is_file())
+        folders = {Part.NETWORK: network_folder(path), Part.TEXT: "text_encoder", Part.VAE: "vae"}
+        held = frozenset(
+            part for part, name in folders.items() if name and (path / name / "config.json").is_file()
+        )
         if not held:
-            raise CheckpointUnknown(path, "a model's folder", "it has none of unet, text_encoder, vae")
+            raise CheckpointUnknown(
+                path, "a model's folder", "it has none of unet, transformer, text_encoder, vae"
+            )
         return held
     if not path.exists():
         raise CheckpointMissing(path)
     parts = find_parts(path)
-    other = next((said for name, said in OTHERS.items() if name in open_weights(path).shapes), None)
-    if not parts or other is not None:
-        raise CheckpointUnknown(
-            path, "a model that Weft knows", other or _described(open_weights(path), parts)
-        )
+    if not parts:
+        raise CheckpointUnknown(path, "a model that Weft knows", _described(open_weights(path), parts))
     return frozenset(parts)
 
 
 def _described(weights: WeightFile, parts: Mapping[Part, Found]) -> str:
     """What a file is, as far as can be told, for one who took it for something else."""
-    other = next((said for name, said in OTHERS.items() if name in weights.shapes), None)
+    other = next(
+        (
+            said
+            for mark, said in OTHERS.items()
+            if any(prefix + mark in weights.shapes for prefix in NETWORK_PREFIXES)
+        ),
+        None,
+    )
     if other is not None:
-        return f"{other}, which Weft does not load yet"
+        return f"it is {other}, which Weft does not load from such a file"
     if parts:
         return "it holds a " + " and a ".join(part.value for part in parts)
     if any(name.endswith(LORA_MARKS) for name in weights.shapes):

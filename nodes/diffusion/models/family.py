@@ -6,15 +6,17 @@ layouts: `original` -> diffusers' names -> `settings` -> an empty network -> wei
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from importlib import import_module
+from math import prod
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
-from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
-from nodes.diffusion.models.files import Shape
-from nodes.diffusion.noise_levels import NoiseLevels
+from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Residuals
+from nodes.diffusion.models.files import Shape, WeightFile
+from nodes.diffusion.models.scheduling import Training
 
 Shapes = Mapping[str, Shape]
 Settings = Mapping[str, Any]
@@ -29,7 +31,7 @@ class Place:
         theirs: its name in the file, without the file's prefix.
         rows: first row and number of rows, where a tensor of the file holds several of the network; None: all of it.
         swapped: its two halves of rows change places (scale and shift).
-        flat: the file has it as a 1x1 convolution or with further axes of 1; the network has it without.
+        flat: the network has it as a matrix, the file with further axes of 1 (a 1x1 convolution).
     """
 
     ours: str
@@ -46,7 +48,18 @@ class Place:
             part = torch.cat((second, first))
         return part.flatten(1) if self.flat else part
 
+    def shape(self, stored: Shape) -> Shape:
+        """The shape of what `read` gives."""
+        part = stored if self.rows is None else (self.rows[1], *stored[1:])
+        return (part[0], prod(part[1:])) if self.flat else part
 
+
+def translated(shapes: Shapes, places: Sequence[Place]) -> dict[str, Shape]:
+    """Shapes under diffusers' names; what has no place there is left out."""
+    return {place.ours: place.shape(shapes[place.theirs]) for place in places if place.theirs in shapes}
+
+
+@runtime_checkable
 class Ask(Protocol):
     """Calls a family's network with what samplers hold, in the words of its class."""
 
@@ -80,26 +93,33 @@ class Family:
         made_by: the class, "module:Class", imported when it is first needed.
         original: where every tensor lies in a file of the original layout, from its tensors' shapes (without the prefix);
             None if the file is of another family. It raises nothing on tensors it does not know.
+        places: the same from shapes under diffusers' names, for savers and LoRAs.
         settings: of the class, from shapes under diffusers' names; None if these are of another family. KeyError where
             tensors are missing that every one has.
         ask: calls the network.
-        trained: what it predicts and its noise levels, from the shapes under diffusers' names and the file's own names
-            (flags such as `v_pred`).
+        trained: what it predicts and its noise levels, from the shapes under diffusers' names and the file (flags such as
+            `v_pred`; a number that tells what names do not).
         latents: name of its `LatentFormat`.
         text: the kind of `Clip` that it reads, as loaders name it ("sd3"); empty where the encoders tell.
         folder: of the network within a diffusers folder.
         of_folder: whether a diffusers folder with these settings of its network (its config.json) is of this family.
-        joined: channels that it reads beside those of its latents (a mask, a picture to edit), from its settings.
+        channels: that it reads in all, those of its latents first, from the config of a network.
     """
 
     name: str
     made_by: str
     original: Callable[[Shapes], Sequence[Place] | None]
+    places: Callable[[Shapes], Sequence[Place]]
     settings: Callable[[Shapes], Settings | None]
     ask: Ask
-    trained: Callable[[Shapes, Shapes], tuple[Parametrisation, NoiseLevels]]
+    trained: Callable[[Shapes, WeightFile], Training]
     latents: str
     text: str = ""
     folder: str = "transformer"
     of_folder: Callable[[Settings], bool] = lambda _settings: False
-    joined: Callable[[Settings], int] = lambda _settings: 0
+    channels: Callable[[Any], int] = lambda config: int(config.in_channels)
+
+    def class_of(self) -> Callable[..., nn.Module]:
+        """The class of its networks; the first import takes a second."""
+        module, _, name = self.made_by.partition(":")
+        return cast("Callable[..., nn.Module]", getattr(import_module(module), name))

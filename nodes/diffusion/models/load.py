@@ -1,7 +1,7 @@
 """Loading: the parts of a checkpoint, from one file or from a model's folder, as networks ready to be asked."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -12,25 +12,29 @@ from torch import nn
 
 from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.denoiser import LatentFormat
-from nodes.diffusion.errors import CheckpointUnreadable, DiffusionError, PartMissing
+from nodes.diffusion.errors import CheckpointUnknown, CheckpointUnreadable, DiffusionError, PartMissing
+from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.models import scheduling, text, unet_shape, vae_shape
 from nodes.diffusion.models.build import fill, known_settings, modules_in, unfilled
-from nodes.diffusion.models.detect import Found, Layout, Part, find_part
-from nodes.diffusion.models.files import WeightFile, folder_weights, read_json
-from nodes.diffusion.models.network import UnetNetwork
+from nodes.diffusion.models.detect import Found, Layout, Part, find_part, network_folder
+from nodes.diffusion.models.families import FAMILIES
+from nodes.diffusion.models.family import Family, translated
+from nodes.diffusion.models.files import Shape, WeightFile, folder_weights, read_json
+from nodes.diffusion.models.network import LoadedNetwork
+from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.models.text import TextStack
-from nodes.diffusion.preview import sd1_format, with_fitted_map, with_stored_map
+from nodes.diffusion.preview import with_fitted_map, with_stored_map
 from nodes.diffusion.vae import VaeCoder
 
 Sized = TypeVar("Sized")
 
-SD1_SCALE = 0.18215
 SD1_WIDTHS = (128, 256, 512, 512)
 CLASSES = (
     "diffusers.models.autoencoders.autoencoder_kl",
     "diffusers.models.unets.unet_2d_condition",
     "nodes.diffusion.models.clip",
 )
+VARIANT = "It is a variant that Weft does not know, or it is cut short."
 LOADERS = {
     Part.NETWORK: "CheckpointLoaderSimple",
     Part.TEXT: "CheckpointLoaderSimple",
@@ -68,35 +72,88 @@ def warm_up() -> None:
         import_module(name)
 
 
-def load_network(path: Path, placement: Placement) -> UnetNetwork:
-    """The U-Net of a checkpoint.
+def load_network(path: Path, placement: Placement) -> LoadedNetwork:
+    """The denoising network of a checkpoint, a model's folder, or a file of its own.
 
     Raises:
         DiffusionError: the file is missing, damaged, of an unknown family, or holds none.
     """
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
     if path.is_dir():
-        source = _folder(path, "unet", Part.NETWORK)
-        settings = known_settings(
-            UNet2DConditionModel, read_json(path / "unet" / "config.json"), path / "unet"
-        )
-        module = unfilled(lambda: UNet2DConditionModel(**settings), path)
-        names = [(name, name) for name in source.shapes]
-        training = scheduling.of_folder(path)
-    else:
-        found = find_part(path, Part.NETWORK)
-        source = found.weights
-        shape = _measured(found, unet_shape.original_shape, unet_shape.diffusers_shape)
-        module = unfilled(lambda: UNet2DConditionModel(**shape.unet_settings()), path)
-        names = _names(found, unet_shape.original_names(shape))
-        training = scheduling.of_file(source.shapes)
-    fill(module, source, names, placement.device, placement.dtype)
-    form = _latent_format(path, placement)
-    form = replace(form, joined=cast("Any", module).config.in_channels - form.channels)
-    return UnetNetwork(
-        module, training.parametrisation, training.levels, form, placement.device, placement.dtype
+        return _network_of_folder(path, placement)
+    found = find_part(path, Part.NETWORK)
+    family = found.family
+    assert family is not None
+    places = {place.ours: place for place in found.places}
+    shapes = translated(found.shapes, found.places) if places else found.shapes
+    settings = _measured(found, family.settings, shapes)
+    module = unfilled(lambda: family.class_of()(**settings), path)
+    names = (
+        [(found.prefix + place.theirs, place.ours) for place in found.places]
+        if places
+        else [(found.prefix + name, name) for name in shapes]
     )
+    fill(
+        module,
+        found.weights,
+        names,
+        placement.device,
+        placement.dtype,
+        lambda ours, tensor: places[ours].read(tensor) if ours in places else tensor,
+    )
+    training = family.trained(shapes, found.weights)
+    form = latent_format(training.latents or family.latents)
+    return _network(family, module, training, form, placement)
+
+
+def _network_of_folder(path: Path, placement: Placement) -> LoadedNetwork:
+    folder = path if (path / "config.json").is_file() else path / (network_folder(path) or "unet")
+    source = _folder(folder.parent, folder.name, Part.NETWORK)
+    said = read_json(folder / "config.json")
+    made_by = said.get("_class_name")
+    family = next(
+        (row for row in FAMILIES if made_by in (None, row.made_by.partition(":")[2]) and row.of_folder(said)),
+        None,
+    )
+    if family is None:
+        raise CheckpointUnknown(path, "a model that Weft knows", f"its network is a {made_by}")
+    settings = known_settings(family.class_of(), said, folder)
+    module = unfilled(lambda: family.class_of()(**settings), path)
+    fill(module, source, [(name, name) for name in source.shapes], placement.device, placement.dtype)
+    scheduled = family.folder == "unet"
+    training = scheduling.of_folder(path) if scheduled else family.trained(source.shapes, source)
+    form = _latent_format(path, placement, family)
+    return _network(family, module, training, form, placement)
+
+
+def _network(
+    family: Family, module: nn.Module, training: Training, form: LatentFormat, placement: Placement
+) -> LoadedNetwork:
+    joined = family.channels(cast("Any", module).config) - form.channels
+    return LoadedNetwork(
+        module,
+        family,
+        training.parametrisation,
+        training.levels,
+        replace(form, joined=joined),
+        placement.device,
+        placement.dtype,
+        original_aliases(family, module),
+    )
+
+
+def original_aliases(family: Family, module: nn.Module) -> dict[str, str]:
+    """Other names of a network's modules: those of the original layout, where one module there is one here."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    try:
+        places = family.places(shapes)
+    except (KeyError, ValueError):
+        return {}
+    whole = (place for place in places if place.rows is None and not place.swapped)
+    return {_module(place.theirs): _module(place.ours) for place in whole}
+
+
+def _module(tensor: str) -> str:
+    return tensor.rpartition(".")[0] + "."
 
 
 def load_vae(path: Path, placement: Placement) -> VaeCoder:
@@ -111,7 +168,8 @@ def load_vae(path: Path, placement: Placement) -> VaeCoder:
     else:
         found = find_part(path, Part.VAE)
         source = found.weights
-        shape = _measured(found, vae_shape.original_shape, vae_shape.diffusers_shape)
+        measure = vae_shape.original_shape if found.layout is Layout.ORIGINAL else vae_shape.diffusers_shape
+        shape = _measured(found, measure, found.shapes)
         settings = shape.settings()
         original = vae_shape.original_names(shape)
         names = [
@@ -146,7 +204,8 @@ def load_control(path: Path, placement: Placement, *, pools: bool = False) -> Lo
     else:
         found = find_part(path, Part.CONTROL)
         source = found.weights
-        shape = _measured(found, unet_shape.original_shape, unet_shape.diffusers_shape)
+        measure = unet_shape.original_shape if found.layout is Layout.ORIGINAL else unet_shape.diffusers_shape
+        shape = _measured(found, measure, found.shapes)
         settings = shape.settings()
         names = _names(found, unet_shape.control_names(shape))
     module = unfilled(lambda: ControlNetModel(**settings), path)
@@ -154,17 +213,18 @@ def load_control(path: Path, placement: Placement, *, pools: bool = False) -> Lo
     return LoadedControl(module, placement.device, placement.dtype, pools)
 
 
-def _latent_format(path: Path, placement: Placement) -> LatentFormat:
-    """A single file's is Stable Diffusion 1's; a folder says its own scale, and a map for previews is found for it."""
+def _latent_format(path: Path, placement: Placement, family: Family) -> LatentFormat:
+    """A folder says its own scale, and a map for previews is found for it; one of the usual scale is its family's."""
+    usual = latent_format(family.latents)
     if not (path / "vae" / "config.json").is_file():
-        return sd1_format()
+        return usual
     said = read_json(path / "vae" / "config.json")
-    widths, scale = tuple(said.get("block_out_channels", ())), float(said.get("scaling_factor", SD1_SCALE))
-    if widths == SD1_WIDTHS and scale == SD1_SCALE:
-        return sd1_format()
+    widths, scale = tuple(said.get("block_out_channels", ())), said.get("scaling_factor", usual.scale)
+    if family.folder != "unet" or (widths == SD1_WIDTHS and scale == usual.scale):
+        return usual
     form = LatentFormat(
         channels=int(said.get("latent_channels", 4)),
-        scale=scale,
+        scale=float(scale),
         shift=float(said.get("shift_factor") or 0.0),
         pixels=2 ** (len(widths) - 1),
     )
@@ -178,12 +238,14 @@ def _folder(path: Path, name: str, part: Part) -> WeightFile:
     return folder_weights(path / name)
 
 
-def _measured(found: Found, original: Callable[[Any], Sized], diffusers: Callable[[Any], Sized]) -> Sized:
+def _measured(found: Found, measure: Callable[[Any], Sized | None], shapes: Mapping[str, Shape]) -> Sized:
     try:
-        return (original if found.layout is Layout.ORIGINAL else diffusers)(found.shapes)
+        size = measure(shapes)
     except (KeyError, IndexError, ValueError) as error:
-        hint = "It is a variant that Weft does not know, or it is cut short."
-        raise CheckpointUnreadable(found.weights.path, f"it lacks the tensor {error}", hint) from error
+        raise CheckpointUnreadable(found.weights.path, f"it lacks the tensor {error}", VARIANT) from error
+    if size is None:
+        raise CheckpointUnreadable(found.weights.path, "its size cannot be told", VARIANT)
+    return size
 
 
 def _names(found: Found, original: dict[str, str]) -> list[tuple[str, str]]:
@@ -198,15 +260,6 @@ def module_of(loaded: object) -> nn.Module:
     return cast("Any", loaded).module if hasattr(loaded, "module") else cast("Any", loaded).model
 
 
-def network_aliases(module: nn.Module) -> dict[str, str]:
-    """Other names of a U-Net's modules: those of the original layout. Empty for one of another build."""
-    try:
-        shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-        return unet_shape.original_names(unet_shape.diffusers_shape(shapes))
-    except (KeyError, ValueError):
-        return {}
-
-
 def text_aliases(module: nn.Module) -> dict[str, str]:
     """Other names of a text model's modules: files nest them in `text_model`, not all versions of its class do."""
     nested = any(name.startswith("text_model.") for name, _ in modules_in(module))
@@ -216,7 +269,7 @@ def text_aliases(module: nn.Module) -> dict[str, str]:
 def weights_needed(path: Path, part: Part, placement: Placement) -> int:
     """Bytes that a part will take; 0 where that cannot be told before it is loaded."""
     dtypes = {Part.VAE: placement.vae_dtype, Part.TEXT: placement.text_dtype}
-    folders = {Part.NETWORK: "unet", Part.VAE: "vae", Part.CONTROL: ""}
+    folders = {Part.NETWORK: network_folder(path) or "", Part.VAE: "vae", Part.CONTROL: ""}
     try:
         if part is Part.TEXT:
             shapes = [shape for found in text.text_shapes(path) for shape in found.shapes.values()]

@@ -1,8 +1,7 @@
-"""A loaded U-Net as a `Network`: called with scaled latents, a timestep and a context."""
+"""A loaded network as a `Network`: called with scaled latents, a timestep and a context."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -16,32 +15,32 @@ from nodes.diffusion.denoiser import (
     Parametrisation,
     Residuals,
 )
-from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.level_recipes import built
-from nodes.diffusion.models.changing import added, changed
+from nodes.diffusion.models.family import Family
 from nodes.diffusion.noise_levels import NoiseLevels
 from nodes.diffusion.values import LoraPatch, ModelSettings
 
-REFINER_NUMBERS = 5  # height, width, what is cut off above and at the left, and beauty
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class UnetNetwork:
-    """A U-Net of diffusers with what a sampler needs to know of it.
+class LoadedNetwork:
+    """A network of diffusers with what a sampler needs to know of it.
 
     Attributes:
-        module: a `UNet2DConditionModel`.
+        module: of the family's class.
         levels: the noise it was trained on.
+        aliases: names of its modules in the original layout, each with its own; both end in a full stop.
         patched: gives it with further patches; None where nobody keeps its files.
     """
 
     module: nn.Module
+    family: Family
     parametrisation: Parametrisation
     levels: NoiseLevels
     latent_format: LatentFormat
     device: torch.device
     dtype: torch.dtype
+    aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     patched: Callable[[tuple[LoraPatch, ...]], Network] | None = None
 
     def hooked(self, patches: tuple[LoraPatch, ...]) -> Network:
@@ -61,33 +60,18 @@ class UnetNetwork:
         inputs: NetworkInputs = NO_INPUTS,
         changes: NetworkChanges = NO_CHANGES,
     ) -> Tensor:
-        """As `Network`. Sides of latents that the network cannot halve evenly are dealt with inside.
+        """As `Network`. Sides of latents that the network cannot cut evenly are dealt with inside.
 
         Raises:
             ContextMismatch: the text was read for another family.
         """
-        config = cast("Any", self.module).config
-        wanted = config.cross_attention_dim
-        if isinstance(wanted, int) and context.shape[-1] != wanted:
-            raise ContextMismatch(context.shape[-1], wanted)
         if self.latent_format.joined and inputs.joined is not None:
             latents = torch.cat((latents, inputs.joined.to(latents)), 1)
-        if residuals is not None and changes.resizes:
-            changes, residuals = added(residuals) + changes, None
-        down = None if residuals is None else tuple(residuals.down)
-        with changed(self.module, changes, (latents.shape[-2], latents.shape[-1]), inputs.sides):
-            answer = cast("Any", self.module)(
-                latents,
-                timestep,
-                encoder_hidden_states=context,
-                down_block_additional_residuals=down,
-                mid_block_additional_residual=None if residuals is None else residuals.middle,
-                added_cond_kwargs=_sizes(config, inputs),
-                return_dict=False,
-            )
-        return cast("Tensor", answer[0])
+        return self.family.ask(
+            self.module, latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes
+        )
 
-    def settled(self, settings: ModelSettings) -> "UnetNetwork":
+    def settled(self, settings: ModelSettings) -> "LoadedNetwork":
         """The same network, sampled as nodes have set it."""
         kind, levels, form = settings.parametrisation, settings.levels, settings.latent_format
         return replace(
@@ -96,14 +80,3 @@ class UnetNetwork:
             levels=self.levels if levels is None else built(levels, self.levels),
             latent_format=latent_format(form) if form else self.latent_format,
         )
-
-
-def _sizes(config: Any, inputs: NetworkInputs) -> dict[str, Tensor] | None:
-    """What Stable Diffusion XL and its refiner are told beside the text: the pooled vector, and six numbers or five."""
-    if config.addition_embed_type != "text_time" or inputs.sizes is None or inputs.pooled is None:
-        return None
-    told = config.projection_class_embeddings_input_dim - inputs.pooled.shape[-1]
-    numbers = inputs.sizes
-    if told // config.addition_time_embed_dim == REFINER_NUMBERS and inputs.beauty is not None:
-        numbers = torch.cat((numbers[:, :4], inputs.beauty[:, None]), 1)
-    return {"text_embeds": inputs.pooled, "time_ids": numbers}

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from nodes.diffusion.continuous_levels import EdmLevels
 from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.errors import CheckpointUnreadable
 from nodes.diffusion.models.files import Shape, read_json
@@ -17,14 +18,27 @@ PREDICTIONS = {"epsilon": Parametrisation.EPS, "v_prediction": Parametrisation.V
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Training:
-    """How a network was trained."""
+    """How a network was trained.
+
+    Attributes:
+        latents: name of another latent format than its family's; empty: the family's.
+    """
 
     parametrisation: Parametrisation
     levels: NoiseLevels
+    latents: str = ""
 
 
 def of_file(shapes: Mapping[str, Shape]) -> Training:
-    """Of a single file: tensors named `v_pred` and `ztsnr` are flags; without them it is Stable Diffusion 1's."""
+    """Of a single file of the Stable Diffusion families, by tensors that are flags; without them it predicts the noise.
+
+    `v_pred` is for velocity, `ztsnr` for levels that reach pure noise; `edm_mean` and `edm_std` are Playground 2.5's
+    (Li et al. 2024, arXiv:2402.17245), `edm_vpred.sigma_max` says velocity over levels without a table.
+    """
+    if "edm_mean" in shapes and "edm_std" in shapes:
+        return Training(Parametrisation.EDM, EdmLevels(), "SDXL_Playground_2_5")
+    if "edm_vpred.sigma_max" in shapes:
+        return Training(Parametrisation.V, EdmLevels())
     kind = Parametrisation.V if "v_pred" in shapes else Parametrisation.EPS
     return Training(kind, from_betas(scaled_linear_betas(), zero_terminal_snr="ztsnr" in shapes))
 

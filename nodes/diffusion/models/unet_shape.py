@@ -35,6 +35,7 @@ class UnetShape:
         layers: residual blocks of a level on the way down.
         context: features of a token of its context.
         linear: whether attention is entered through a linear layer, not a convolution.
+        middle: transformer blocks in the attention of the middle.
     """
 
     in_channels: int
@@ -44,16 +45,23 @@ class UnetShape:
     layers: int
     context: int
     linear: bool
+    middle: int = 1
+
+    @property
+    def told(self) -> str:
+        """The module that reads a vector beside the text: sizes and pooled text where the first level has no attention."""
+        return "class_embedding" if self.depths[0] else "add_embedding"
 
     def settings(self) -> dict[str, Any]:
         """What diffusers' classes need to be told to make one."""
-        heads = [width // HEAD_WIDTH for width in self.widths] if self.linear else SD1_HEADS
+        heads = [max(1, width // HEAD_WIDTH) for width in self.widths] if self.linear else SD1_HEADS
+        depths = (*(depth or 1 for depth in self.depths[:-1]), self.depths[-1] or self.middle)
         return {
             "in_channels": self.in_channels,
             "block_out_channels": self.widths,
             "layers_per_block": self.layers,
             "down_block_types": tuple("CrossAttnDownBlock2D" if d else "DownBlock2D" for d in self.depths),
-            "transformer_layers_per_block": tuple(depth or 1 for depth in self.depths),
+            "transformer_layers_per_block": depths,
             "cross_attention_dim": self.context,
             "attention_head_dim": heads,
             "use_linear_projection": self.linear,
@@ -98,6 +106,7 @@ def original_shape(shapes: Mapping[str, Shape]) -> UnetShape:
         layers=layers,
         context=shapes[f"{attention}transformer_blocks.0.attn2.to_k.weight"][1],
         linear=len(shapes[f"{attention}proj_in.weight"]) == 2,
+        middle=_depth(shapes, attention),
     )
 
 
@@ -120,6 +129,7 @@ def diffusers_shape(shapes: Mapping[str, Shape]) -> UnetShape:
         layers=layers,
         context=shapes[f"{attention}transformer_blocks.0.attn2.to_k.weight"][1],
         linear=len(shapes[f"{attention}proj_in.weight"]) == 2,
+        middle=_depth(shapes, attention),
     )
 
 
@@ -128,6 +138,8 @@ def original_names(shape: UnetShape) -> dict[str, str]:
     names = {
         "time_embed.0.": "time_embedding.linear_1.",
         "time_embed.2.": "time_embedding.linear_2.",
+        "label_emb.0.0.": f"{shape.told}.linear_1.",
+        "label_emb.0.2.": f"{shape.told}.linear_2.",
         "input_blocks.0.0.": "conv_in.",
         "middle_block.1.": "mid_block.attentions.0.",
         "out.0.": "conv_norm_out.",

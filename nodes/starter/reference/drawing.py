@@ -13,7 +13,7 @@ from nodes import starter
 from nodes.diffusion.guidance import Guided
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.models.load import best_placement
-from nodes.diffusion.models.network import UnetNetwork
+from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.pool import Pool
 from nodes.diffusion.sampling import Run, sample
 from nodes.diffusion.schedules import SCHEDULES, for_sampler
@@ -31,7 +31,7 @@ LOW = 1.0  # the guidance scale of CFG++ samplers
 class Studio:
     """The starter model, loaded, and the prompt, read."""
 
-    network: UnetNetwork
+    network: LoadedNetwork
     vae: VaeCoder | PixelCoder
     positive: Cond
     negative: Cond

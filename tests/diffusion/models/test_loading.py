@@ -113,9 +113,9 @@ def test_a_vae_is_no_checkpoint(tmp_path, placement):
 
 
 def test_an_unknown_family_is_named(tmp_path):
-    name = "model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight"
+    name = "model.diffusion_model.txt_in.individual_token_refiner.blocks.0.norm1.weight"
     save_file({name: torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(CheckpointUnknown, match="SD3"):
+    with pytest.raises(CheckpointUnknown, match="HunyuanVideo"):
         contents(tmp_path / "other.safetensors")
 
 

@@ -5,7 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 from nodes.diffusion.errors import CheckpointUnknown
-from nodes.diffusion.models.load import network_aliases, text_aliases
+from nodes.diffusion.models.families.unets import SD1
+from nodes.diffusion.models.load import original_aliases, text_aliases
 from nodes.diffusion.patches import NETWORK_PREFIXES, TEXT_PREFIXES, Patcher, Strong, read_lora
 from tests.diffusion.models import tiny
 
@@ -23,7 +24,7 @@ def drawn(*shape: int) -> torch.Tensor:
 
 def patcher():
     module = tiny.unet()
-    return module, Patcher(module, NETWORK_PREFIXES, network_aliases(module))
+    return module, Patcher(module, NETWORK_PREFIXES, original_aliases(SD1, module))
 
 
 def weight(module, place=QUERY) -> torch.Tensor:

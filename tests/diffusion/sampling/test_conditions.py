@@ -15,7 +15,8 @@ from nodes.diffusion.errors import ContextMismatch, NothingSaid
 from nodes.diffusion.guidance import Guided
 from nodes.diffusion.guidance.pieces import Conditioned
 from nodes.diffusion.latent_formats import LatentFormat
-from nodes.diffusion.models.network import UnetNetwork
+from nodes.diffusion.models.families.unets import SD1
+from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.noise_levels import from_betas, scaled_linear_betas
 from nodes.diffusion.regions import bounded, rectangle, weight
 from nodes.diffusion.values import Area, Cond
@@ -144,7 +145,7 @@ def test_an_editing_network_reads_the_picture_and_an_upscaler_its_colours():
     assert joined(extra, ZERO, WHOLE, LatentFormat()) is None
 
 
-def unet(**settings: Any) -> UnetNetwork:
+def unet(**settings: Any) -> LoadedNetwork:
     sizes = {
         "block_out_channels": (32, 64),
         "layers_per_block": 1,
@@ -158,8 +159,8 @@ def unet(**settings: Any) -> UnetNetwork:
     module = seeded(UNet2DConditionModel(**sizes, **kinds, **settings))
     form = LatentFormat(joined=settings.get("in_channels", 4) - 4)
     cpu = torch.device("cpu")
-    return UnetNetwork(
-        module, Parametrisation.EPS, from_betas(scaled_linear_betas()), form, cpu, torch.float32
+    return LoadedNetwork(
+        module, SD1, Parametrisation.EPS, from_betas(scaled_linear_betas()), form, cpu, torch.float32
     )
 
 

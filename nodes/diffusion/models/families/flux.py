@@ -1,0 +1,195 @@
+"""FLUX.1: dev, schnell, Krea, Fill, Canny and Depth, Kontext (Black Forest Labs 2024; 2025, arXiv:2506.15742)."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
+from nodes.diffusion.errors import ContextMismatch
+from nodes.diffusion.models.families.layout import (
+    count,
+    line,
+    padded,
+    places_in_file,
+    places_in_network,
+    qkv,
+    split,
+)
+from nodes.diffusion.models.family import Family, Place, Settings, Shapes
+from nodes.diffusion.models.files import WeightFile
+from nodes.diffusion.models.scheduling import Training
+from nodes.diffusion.noise_levels import FlowLevels, flux_levels
+
+PATCH = 2
+CHANNELS = 16  # of its latents
+AXES = 3  # of a token's place: which picture, row, column
+_D, _S = "double_blocks.{}.", "single_blocks.{}."
+_B, _O = "transformer_blocks.{}.", "single_transformer_blocks.{}."
+LINES = (
+    line("time_in.in_layer", "time_text_embed.timestep_embedder.linear_1"),
+    line("time_in.out_layer", "time_text_embed.timestep_embedder.linear_2"),
+    line("vector_in.in_layer", "time_text_embed.text_embedder.linear_1"),
+    line("vector_in.out_layer", "time_text_embed.text_embedder.linear_2"),
+    line("guidance_in.in_layer", "time_text_embed.guidance_embedder.linear_1"),
+    line("guidance_in.out_layer", "time_text_embed.guidance_embedder.linear_2"),
+    line("txt_in", "context_embedder"),
+    line("img_in", "x_embedder"),
+    line(_D + "img_mod.lin", _B + "norm1.linear"),
+    line(_D + "txt_mod.lin", _B + "norm1_context.linear"),
+    qkv(_D + "img_attn.qkv", _B + "attn"),
+    qkv(_D + "txt_attn.qkv", _B + "attn", "add_q_proj", "add_k_proj", "add_v_proj"),
+    line(_D + "img_attn.norm.query_norm", _B + "attn.norm_q"),
+    line(_D + "img_attn.norm.key_norm", _B + "attn.norm_k"),
+    line(_D + "txt_attn.norm.query_norm", _B + "attn.norm_added_q"),
+    line(_D + "txt_attn.norm.key_norm", _B + "attn.norm_added_k"),
+    line(_D + "img_attn.proj", _B + "attn.to_out.0"),
+    line(_D + "txt_attn.proj", _B + "attn.to_add_out"),
+    line(_D + "img_mlp.0", _B + "ff.net.0.proj"),
+    line(_D + "img_mlp.2", _B + "ff.net.2"),
+    line(_D + "txt_mlp.0", _B + "ff_context.net.0.proj"),
+    line(_D + "txt_mlp.2", _B + "ff_context.net.2"),
+    line(_S + "modulation.lin", _O + "norm.linear"),
+    split(
+        _S + "linear1",
+        (_O + "attn.to_q", 1),
+        (_O + "attn.to_k", 1),
+        (_O + "attn.to_v", 1),
+        (_O + "proj_mlp", 4),
+    ),
+    line(_S + "norm.query_norm", _O + "attn.norm_q"),
+    line(_S + "norm.key_norm", _O + "attn.norm_k"),
+    line(_S + "linear2", _O + "proj_out"),
+    line("final_layer.linear", "proj_out"),
+    line("final_layer.adaLN_modulation.1", "norm_out.linear", swapped=True),
+)
+
+
+def original(shapes: Shapes) -> Sequence[Place] | None:
+    """As `Family.original`."""
+    marks = (
+        "double_blocks.0.img_attn.qkv.weight",
+        "vector_in.in_layer.weight",
+        "double_blocks.0.img_mod.lin.weight",
+    )
+    return places_in_file(LINES, shapes) if all(mark in shapes for mark in marks) else None
+
+
+def places(shapes: Shapes) -> Sequence[Place]:
+    """As `Family.places`."""
+    return places_in_network(LINES, shapes)
+
+
+def settings(shapes: Shapes) -> Settings | None:
+    """As `Family.settings`."""
+    text = "time_text_embed.text_embedder.linear_1.weight"
+    if text not in shapes or "single_transformer_blocks.0.proj_mlp.weight" not in shapes:
+        return None
+    width, channels = shapes["x_embedder.weight"]
+    (head,) = shapes["transformer_blocks.0.attn.norm_q.weight"]
+    return {
+        "in_channels": channels,
+        "out_channels": shapes["proj_out.weight"][0],
+        "num_layers": count(shapes, "transformer_blocks."),
+        "num_single_layers": count(shapes, "single_transformer_blocks."),
+        "attention_head_dim": head,
+        "num_attention_heads": width // head,
+        "joint_attention_dim": shapes["context_embedder.weight"][1],
+        "pooled_projection_dim": shapes[text][1],
+        "guidance_embeds": "time_text_embed.guidance_embedder.linear_1.weight" in shapes,
+        "axes_dims_rope": (head // 8, head * 7 // 16, head * 7 // 16),
+    }
+
+
+def ask(
+    module: nn.Module,
+    latents: Tensor,
+    timestep: Tensor,
+    context: Tensor,
+    *,
+    residuals: Residuals | None = None,
+    inputs: NetworkInputs = NO_INPUTS,
+    changes: NetworkChanges = NO_CHANGES,
+) -> Tensor:
+    """As `Ask`, for a `FluxTransformer2DModel`; pictures to refer to follow as further tokens (Kontext)."""
+    config = cast("Any", module).config
+    if context.shape[-1] != config.joint_attention_dim:
+        raise ContextMismatch(context.shape[-1], config.joint_attention_dim)
+    batch, (height, width) = len(latents), latents.shape[-2:]
+    whole = padded(latents, PATCH)
+    tokens, ids = packed(whole), positions(whole, 0)
+    count = tokens.shape[1]
+    for reference in inputs.references:
+        shown = padded(reference.to(latents), PATCH)
+        tokens = torch.cat((tokens, packed(shown)), 1)
+        ids = torch.cat((ids, positions(shown, 1)))
+    pooled = inputs.pooled
+    if pooled is None:
+        pooled = latents.new_zeros(batch, config.pooled_projection_dim)
+    answer = cast("Any", module)(
+        tokens,
+        encoder_hidden_states=context,
+        pooled_projections=pooled.to(latents.dtype),
+        timestep=timestep.to(latents.dtype),
+        img_ids=ids,
+        txt_ids=ids.new_zeros(context.shape[1], AXES),
+        guidance=_guidance(config, inputs, latents),
+        return_dict=False,
+    )
+    return unpacked(cast("Tensor", answer[0])[:, :count], whole)[..., :height, :width]
+
+
+def _guidance(config: Any, inputs: NetworkInputs, latents: Tensor) -> Tensor | None:
+    """How closely to follow the text; 0 where a condition says none at all."""
+    if not config.guidance_embeds:
+        return None
+    return latents.new_zeros(len(latents)) if inputs.guidance is None else inputs.guidance.to(latents)
+
+
+def packed(latents: Tensor) -> Tensor:
+    """Latents [batch channel height width] as tokens of 2x2 patches, [batch token channel*4]."""
+    batch, channels, height, width = latents.shape
+    cut = latents.reshape(batch, channels, height // PATCH, PATCH, width // PATCH, PATCH)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(batch, -1, channels * PATCH**2)
+
+
+def unpacked(tokens: Tensor, like: Tensor) -> Tensor:
+    """Tokens as latents of the height and width of others."""
+    height, width = like.shape[-2:]
+    cut = tokens.reshape(len(tokens), height // PATCH, width // PATCH, -1, PATCH, PATCH)
+    return cut.permute(0, 3, 1, 4, 2, 5).reshape(len(tokens), -1, height, width)
+
+
+def positions(latents: Tensor, picture: int) -> Tensor:
+    """The place of each token: which picture it is of, its row and column, Float[token 3]."""
+    height, width = latents.shape[-2] // PATCH, latents.shape[-1] // PATCH
+    ids = latents.new_zeros(height, width, AXES, dtype=torch.float32)
+    ids[..., 0] = picture
+    ids[..., 1] += torch.arange(height, device=ids.device)[:, None]
+    ids[..., 2] += torch.arange(width, device=ids.device)[None, :]
+    return ids.reshape(-1, AXES)
+
+
+def trained(shapes: Shapes, _weights: WeightFile) -> Training:
+    """As `Family.trained`: without guidance among its inputs it is schnell, whose levels are not shifted."""
+    guided = "time_text_embed.guidance_embedder.linear_1.weight" in shapes
+    return Training(Parametrisation.FLOW, flux_levels() if guided else FlowLevels(1.0, 1.0))
+
+
+FAMILIES = (
+    Family(
+        name="FLUX.1",
+        made_by="diffusers.models.transformers.transformer_flux:FluxTransformer2DModel",
+        original=original,
+        places=places,
+        settings=settings,
+        ask=ask,
+        trained=trained,
+        latents="Flux",
+        text="flux",
+        of_folder=lambda _said: True,
+        channels=lambda config: int(config.in_channels) // PATCH**2,
+    ),
+)

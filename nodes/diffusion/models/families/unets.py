@@ -1,0 +1,213 @@
+"""The families of U-Nets: Stable Diffusion 1 and 2, XL and its refiner, and what was made of them.
+
+Source: Rombach et al. 2022 (arXiv:2112.10752); Podell et al. 2023 (arXiv:2307.01952) for XL.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
+from nodes.diffusion.errors import ContextMismatch
+from nodes.diffusion.models import unet_shape
+from nodes.diffusion.models.changing import added, changed
+from nodes.diffusion.models.family import Family, Place, Settings, Shapes, translated
+from nodes.diffusion.models.files import WeightFile
+from nodes.diffusion.models.scheduling import Training, of_file
+from nodes.diffusion.models.unet_shape import UnetShape, diffusers_shape, original_names, original_shape
+
+MADE_BY = "diffusers.models.unets.unet_2d_condition:UNet2DConditionModel"
+ORIGINAL, DIFFUSERS = "output_blocks.0.0.in_layers.0.weight", "up_blocks.0.resnets.0.conv1.weight"
+SIZES = "add_embedding.linear_1.weight"
+VECTOR = "class_embedding.linear_1.weight"
+REFINER_NUMBERS = 5  # height, width, what is cut off above and at the left, and beauty
+NUMBER_WIDTH = 256  # features of each of the numbers that XL is told
+XL_LEVELS = 3  # the refiner has four
+# Stable Diffusion 2 looks alike whether it predicts noise or velocity; this bias has another spread.
+TELLING, TELLING_SPREAD = "output_blocks.11.1.transformer_blocks.0.norm1.bias", 0.09
+
+
+def ask(
+    module: nn.Module,
+    latents: Tensor,
+    timestep: Tensor,
+    context: Tensor,
+    *,
+    residuals: Residuals | None = None,
+    inputs: NetworkInputs = NO_INPUTS,
+    changes: NetworkChanges = NO_CHANGES,
+) -> Tensor:
+    """As `Ask`, for a `UNet2DConditionModel`.
+
+    Raises:
+        ContextMismatch: the text was read for another family.
+    """
+    config = cast("Any", module).config
+    wanted = config.cross_attention_dim
+    if isinstance(wanted, int) and context.shape[-1] != wanted:
+        raise ContextMismatch(context.shape[-1], wanted)
+    if residuals is not None and changes.resizes:
+        changes, residuals = added(residuals) + changes, None
+    down = None if residuals is None else tuple(residuals.down)
+    with changed(module, changes, (latents.shape[-2], latents.shape[-1]), inputs.sides):
+        answer = cast("Any", module)(
+            latents,
+            timestep,
+            encoder_hidden_states=context,
+            class_labels=_vector(config, inputs, latents),
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=None if residuals is None else residuals.middle,
+            added_cond_kwargs=_sizes(config, inputs, latents),
+            return_dict=False,
+        )
+    return cast("Tensor", answer[0])
+
+
+def _sizes(config: Any, inputs: NetworkInputs, latents: Tensor) -> dict[str, Tensor] | None:
+    """What XL is told beside the text: the pooled vector and six numbers; its refiner: four of them, and beauty."""
+    if config.addition_embed_type != "text_time" or inputs.sizes is None:
+        return None
+    width, numbers, pooled = config.projection_class_embeddings_input_dim, inputs.sizes, inputs.pooled
+    if pooled is None:  # nothing was said, or it was taken away
+        told = numbers.shape[1] if len(config.block_out_channels) == XL_LEVELS else REFINER_NUMBERS
+        pooled = latents.new_zeros(len(latents), width - told * NUMBER_WIDTH)
+    told = (width - pooled.shape[1]) // config.addition_time_embed_dim
+    if told == REFINER_NUMBERS and inputs.beauty is not None:
+        numbers = torch.cat((numbers[:, :4], inputs.beauty[:, None]), 1)
+    return {"text_embeds": pooled.to(latents.dtype), "time_ids": numbers}
+
+
+def _vector(config: Any, inputs: NetworkInputs, latents: Tensor) -> Tensor | None:
+    """The picture that a network made of pictures' vectors is to resemble, as one vector; zeros where nobody shows one."""
+    if config.class_embed_type != "projection":
+        return None
+    width = config.projection_class_embeddings_input_dim
+    told = inputs.resembled
+    return latents.new_zeros(len(latents), width) if told is None else told.to(latents)
+
+
+def _family(fits: Callable[[UnetShape, bool, bool], bool], template: Family) -> Family:
+    """A row whose U-Nets are those that `fits` takes: by shape, by whether it reads sizes, and whether a vector."""
+
+    def of(shape: UnetShape, names: Shapes) -> bool:
+        return fits(shape, SIZES in names, VECTOR in names)
+
+    def original(shapes: Shapes) -> Sequence[Place] | None:
+        if ORIGINAL not in shapes:
+            return None
+        try:
+            shape = original_shape(shapes)
+        except (KeyError, IndexError):
+            return None
+        table = original_names(shape)
+        pairs = ((unet_shape.renamed(name, table), name) for name in shapes)
+        places = [Place(ours, theirs) for ours, theirs in pairs if ours is not None]
+        return places if of(shape, translated(shapes, places)) else None
+
+    def settings(shapes: Shapes) -> Settings | None:
+        if DIFFUSERS not in shapes:
+            return None
+        shape = diffusers_shape(shapes)
+        return {**shape.unet_settings(), **_told(shapes)} if of(shape, shapes) else None
+
+    return replace(template, original=original, settings=settings)
+
+
+def places(shapes: Shapes) -> Sequence[Place]:
+    """Where the tensors of a U-Net lie in a file of the original layout."""
+    back = {ours: theirs for theirs, ours in original_names(diffusers_shape(shapes)).items()}
+    pairs = ((name, unet_shape.renamed(name, back)) for name in shapes)
+    return [Place(ours, theirs) for ours, theirs in pairs if theirs is not None]
+
+
+def _told(shapes: Shapes) -> Settings:
+    if SIZES in shapes:
+        return {
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": NUMBER_WIDTH,
+            "projection_class_embeddings_input_dim": shapes[SIZES][1],
+        }
+    if VECTOR in shapes:
+        return {
+            "class_embed_type": "projection",
+            "projection_class_embeddings_input_dim": shapes[VECTOR][1],
+        }
+    return {}
+
+
+def _trained(_shapes: Shapes, weights: WeightFile) -> Training:
+    return of_file(weights.shapes)
+
+
+def _trained_2(_shapes: Shapes, weights: WeightFile) -> Training:
+    """Stable Diffusion 2: velocity if the flag says so, else by the spread of one bias."""
+    found = of_file(weights.shapes)
+    name = next((name for name in weights.shapes if name.endswith(TELLING)), None)
+    if found.parametrisation is not Parametrisation.EPS or name is None:
+        return found
+    spread = float(weights.tensors([name])[name].float().std())
+    return replace(found, parametrisation=Parametrisation.V) if spread > TELLING_SPREAD else found
+
+
+def _row(
+    name: str, latents: str, trained: Any, of_folder: Callable[[Settings], bool], text: str = ""
+) -> Family:
+    return Family(
+        name=name,
+        made_by=MADE_BY,
+        original=lambda _shapes: None,
+        places=places,
+        settings=lambda _shapes: None,
+        ask=ask,
+        trained=trained,
+        latents=latents,
+        text=text,
+        folder="unet",
+        of_folder=of_folder,
+    )
+
+
+SD1 = _family(
+    lambda shape, sizes, vector: not (shape.linear or sizes or vector),
+    _row(
+        "Stable Diffusion 1",
+        "SD15",
+        _trained,
+        lambda said: not (said.get("use_linear_projection") or said.get("addition_embed_type")),
+    ),
+)
+SD2 = _family(
+    lambda shape, sizes, _vector: shape.linear and not sizes,
+    _row(
+        "Stable Diffusion 2",
+        "SD15",
+        _trained_2,
+        lambda said: bool(said.get("use_linear_projection")) and not said.get("addition_embed_type"),
+    ),
+)
+SDXL = _family(
+    lambda shape, sizes, _vector: sizes and len(shape.widths) == XL_LEVELS,
+    _row(
+        "Stable Diffusion XL",
+        "SDXL",
+        _trained,
+        lambda said: (
+            said.get("addition_embed_type") == "text_time"
+            and len(said.get("block_out_channels", ())) == XL_LEVELS
+        ),
+    ),
+)
+REFINER = _family(
+    lambda shape, sizes, _vector: sizes and len(shape.widths) != XL_LEVELS,
+    _row(
+        "Stable Diffusion XL refiner",
+        "SDXL",
+        _trained,
+        lambda said: said.get("addition_embed_type") == "text_time",
+    ),
+)
+FAMILIES = (SD1, SD2, SDXL, REFINER)

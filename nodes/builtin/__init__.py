@@ -44,6 +44,7 @@ from nodes.builtin import (
     text_loaders,
     vae,
     video,
+    vision,
     words,
 )
 from nodes.spec import Node
@@ -57,6 +58,7 @@ MODULES = (
     conditioning,
     conditioning_sets,
     conditioning_models,
+    vision,
     hooks,
     control,
     latent_empty,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,16 @@ from nodes.diffusion.patches import TEXTS_PREFIXES, Patcher, Patchers
 from nodes.diffusion.vae import VaeCoder
 from nodes.diffusion.values import CheckpointRef, LoraPatch, Merge, Patch, WeightScale
 
-Loaded = LoadedNetwork | TextStack | VaeCoder | LoadedControl
+
+@runtime_checkable
+class Beside(Protocol):
+    """A loaded network that stands beside a checkpoint's own: a vision model, a style model."""
+
+    @property
+    def module(self) -> nn.Module: ...
+
+
+Loaded = LoadedNetwork | TextStack | VaeCoder | LoadedControl | Beside
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from threading import RLock
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 
 from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance.rules import idle_in_unets
-from nodes.diffusion.holding import Build, Kept, Loaded, file_name, text_patchers
+from nodes.diffusion.holding import Beside, Build, Kept, Loaded, file_name, text_patchers
 from nodes.diffusion.mixing_weights import Mixed, merged, scaled
 from nodes.diffusion.models.build import Check, Gate
 from nodes.diffusion.models.detect import Part
@@ -61,6 +61,7 @@ from nodes.diffusion.values import (
 )
 
 COMPUTE = {"": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+_Beside = TypeVar("_Beside", bound=Beside)
 _Key = tuple[Part, str, int]  # what, content of its file, which copy
 
 
@@ -126,7 +127,7 @@ class Pool:
         return tuple(f"{kept.part.name}:{kept.source.path}" for kept in tuple(self._kept.values()))
 
     def bring_back(self, source: str, reference: Callable[[Path], CheckpointRef]) -> None:
-        """Load a part as another pool held it, for whoever needs it next; control networks come when they are needed.
+        """Load a part as another pool held it, for whoever needs it next; others come when they are needed.
 
         Args:
             source: a line of `sources`.
@@ -145,7 +146,7 @@ class Pool:
                     models.text(Clip(found))
                 case Part.VAE:
                     models.vae(Vae(found))
-                case Part.CONTROL:
+                case _:
                     return
 
     def take(self, part: Part, source: CheckpointRef, patches: tuple[Patch, ...], build: Build) -> Kept:
@@ -339,6 +340,12 @@ class Session:
             kept = self._take(Part.CONTROL, net.checkpoint, (), Build(load_control))
             self._controls[net] = replace(cast("LoadedControl", kept.loaded), pools=net.pools_residuals)
         return self._controls[net]
+
+    def beside(
+        self, part: Part, source: CheckpointRef, load: Callable[[Path, Placement], _Beside]
+    ) -> _Beside:
+        """A network that stands beside a checkpoint's own, as its kind's `load_...` makes it. Errors as `network`."""
+        return cast("_Beside", self._take(part, source, (), Build(load)).loaded)
 
     def close(self) -> None:
         """Give all back; a pool does it."""

@@ -21,6 +21,9 @@ class Part(Enum):
     TEXT = "text encoder"
     VAE = "VAE"
     CONTROL = "control network"
+    VISION = "vision model"
+    STYLE = "style model"
+    GLIGEN = "GLIGEN model"
 
 
 class Layout(Enum):

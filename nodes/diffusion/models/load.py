@@ -40,6 +40,9 @@ LOADERS = {
     Part.TEXT: "CheckpointLoaderSimple",
     Part.VAE: "VAELoader",
     Part.CONTROL: "ControlNetLoader",
+    Part.VISION: "CLIPVisionLoader",
+    Part.STYLE: "StyleModelLoader",
+    Part.GLIGEN: "GLIGENLoader",
 }
 
 

@@ -289,3 +289,35 @@ class FilmJson(TypedDict):
     fps: float | None
     frame_count: int | None
     has_audio: bool
+
+
+class AboutScheduleJson(TypedDict):
+    """A schedule for its readers: what it is for, its rule in lines of plain text, its papers."""
+
+    name: str
+    purpose: str
+    maths: list[str]
+    source: str
+
+
+class AboutSamplerJson(AboutScheduleJson):
+    """A sampler; `calls` of the network it needs a step, None where it chooses; whether it adds noise by itself."""
+
+    calls: int | None
+    noise: bool
+
+
+class WishJson(TypedDict):
+    """What people may type, and the samplers or schedules that answer it, the best first."""
+
+    words: list[str]
+    names: list[str]
+
+
+class SamplersJson(TypedDict):
+    """What is known of samplers and schedules, in the menus' order."""
+
+    samplers: list[AboutSamplerJson]
+    schedules: list[AboutScheduleJson]
+    sampler_wishes: list[WishJson]
+    schedule_wishes: list[WishJson]

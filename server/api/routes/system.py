@@ -3,6 +3,7 @@
 import json
 import platform
 import sys
+from pathlib import Path
 
 from aiohttp import web
 
@@ -18,6 +19,8 @@ from server.memory import memory
 
 ROUTES = web.RouteTableDef()
 OWN = web.RouteTableDef()  # these are under /api/weft alone
+# Written by `python -m nodes.starter.reference.table`: the server itself knows nothing of sampling.
+SAMPLERS = Path(__file__).parents[2] / "samplers.json"
 
 
 @ROUTES.get("/system_stats", shape=Shape(answer=listings.SystemJson))
@@ -54,6 +57,15 @@ async def features(request: web.Request) -> web.Response:
 async def packs(request: web.Request) -> web.Response:
     """How each community pack fared at load."""
     return json_response([pack_json(report) for report in await services(request).backend.packs()])
+
+
+@OWN.get("/samplers", shape=Shape(answer=listings.SamplersJson))
+async def samplers(request: web.Request) -> web.FileResponse:
+    """What each sampler and schedule of Weft's own is for, what it costs, and what people may type to find it."""
+    del request
+    return web.FileResponse(
+        SAMPLERS, headers={"Content-Type": "application/json", "Cache-Control": "no-cache"}
+    )
 
 
 @OWN.get("/default_workflow", shape=Shape(answer=answers.Object))

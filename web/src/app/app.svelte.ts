@@ -1,5 +1,5 @@
 /** The app: the server, the open workflows, what runs. */
-import { Client, Events, type PromptId } from "../client";
+import { Client, Events, type PromptId, type SamplerTable } from "../client";
 import { Autosave, type DocumentState, type JsonValue, NodeDefs, type NodeId, type Point, type TextStorage, indexedDbStorage, isArray, isObject, openFile, openJson, parseJson, restoreSaved, serialize, setWidget, stringifyJson, widgetsOf } from "../graph";
 import { beginWire } from "../canvas/wire";
 import { isWorkflowText, pasteText } from "./actions";
@@ -30,6 +30,8 @@ export class App {
   readonly runner: Runner;
   defs = $state.raw<NodeDefs>(new NodeDefs([]));
   packs = $state.raw<readonly PackReport[]>([]);
+  /** What samplers are for; undefined until it is read. */
+  samplers = $state.raw<SamplerTable | undefined>();
   editors = $state.raw<readonly Editor[]>([]);
   active = $state.raw<Editor | undefined>();
   /** Why there is nothing to show yet. */
@@ -73,6 +75,7 @@ export class App {
       return;
     }
     void this.#readPacks();
+    void this.#readSamplers();
     await this.#restore();
     this.ready = true;
     void this.jobs.refresh();
@@ -296,6 +299,14 @@ export class App {
       if (broken.length > 0) this.popups.tell(`${broken.map((pack) => pack.name).join(", ")} could not be loaded.`, { bad: true, action: { label: "Show packs", run: () => (this.preferences.drawer = "packs") } });
     } catch {
       this.packs = []; // an older server
+    }
+  }
+
+  async #readSamplers(): Promise<void> {
+    try {
+      this.samplers ??= await this.client.samplers();
+    } catch {
+      this.samplers = undefined; // an older server: samplers are found by name alone
     }
   }
 }

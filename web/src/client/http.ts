@@ -17,6 +17,7 @@ import type {
   PromptRequest,
   Queue,
   Retried,
+  SamplerTable,
   ServerStatus,
   SystemStats,
   UserFile,
@@ -245,6 +246,11 @@ export class Client {
   /** A workflow to begin with; these do not lie under `/api`. */
   async template(name: string): Promise<JsonValue> {
     return this.#json(`../templates/${encodeURIComponent(name)}.json`);
+  }
+
+  /** What samplers and schedules are for. */
+  async samplers(): Promise<SamplerTable> {
+    return (await this.#object("weft/samplers")) as unknown as SamplerTable;
   }
 
   /** Any other route that answers JSON, a combo's remote list say. */

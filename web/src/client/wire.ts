@@ -270,3 +270,30 @@ export interface NodeText {
   readonly node: ExecutionId;
   readonly text: string;
 }
+
+/** A schedule for its readers: what it is for, its rule in lines of plain text, its papers. */
+export interface AboutSchedule {
+  readonly name: string;
+  readonly purpose: string;
+  readonly maths: readonly string[];
+  readonly source: string;
+}
+
+/** A sampler; `calls` of the network a step, null where it chooses; whether it adds noise by itself. */
+export interface AboutSampler extends AboutSchedule {
+  readonly calls: number | null;
+  readonly noise: boolean;
+}
+
+/** What people may type, and the samplers or schedules that answer it, the best first. */
+export interface Wish {
+  readonly words: readonly string[];
+  readonly names: readonly string[];
+}
+
+export interface SamplerTable {
+  readonly samplers: readonly AboutSampler[];
+  readonly schedules: readonly AboutSchedule[];
+  readonly sampler_wishes: readonly Wish[];
+  readonly schedule_wishes: readonly Wish[];
+}

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nodes.diffusion.denoiser import NetworkInputs
 from nodes.diffusion.latent_formats import LatentFormat
+from nodes.diffusion.noise_levels import scaled_linear_betas
 from nodes.diffusion.regions import Rectangle, for_batch
 from nodes.diffusion.values import Cond
 
@@ -25,6 +26,7 @@ BLANK = (
 )  # a gray picture's latents, as the network of Stable Diffusion 1 gets them
 MASK_CHANNELS = 1
 COLOURS = 3
+NOISIEST, NOISING_BETAS, NOISING_SEED = 350, (0.0001, 0.02), 10  # of the x4 upscaler's small picture
 PERIOD = 10000.0
 GUIDANCE = 3.5  # of models that were trained with it, where nobody says another; None asks without
 BEAUTY = (6.0, 2.5)  # how beautiful each side is said to be, positive and negative, where nobody says it
@@ -54,6 +56,9 @@ def inputs_of(cond: Cond, side: int, latents: Tensor, place: Rectangle, form: La
             for entry in _tensors(cond, "reference_latents")
         ),
         token_mask=_of_batch(cond.extra.get("attention_mask"), batch),
+        noisiness=torch.full((batch,), _noisiness(cond.extra), device=device)
+        if form.joined == COLOURS
+        else None,
     )
 
 
@@ -72,7 +77,7 @@ def joined(
         whole = _shown(extra.get("concat_latent_image"), latents, torch.zeros_like(latents))
     elif form.joined == COLOURS:
         blank = latents.new_zeros(len(latents), COLOURS, *latents.shape[-2:])
-        whole = _shown(extra.get("concat_image"), latents, blank)
+        whole = _noised(_shown(extra.get("concat_image"), latents, blank), _noisiness(extra))
     else:
         return None
     return place.cut(whole)
@@ -96,6 +101,7 @@ def together(
         ),
         token_mask=_all(inputs, lambda one: one.token_mask),
         resembled=_all(inputs, lambda one: one.resembled),
+        noisiness=_all(inputs, lambda one: one.noisiness),
     )
 
 
@@ -163,6 +169,22 @@ def _sized(planes: Tensor, latents: Tensor) -> Tensor:
     if placed.shape[-2:] == latents.shape[-2:]:
         return placed
     return F.interpolate(placed, latents.shape[-2:], mode="bilinear")
+
+
+def _noisiness(extra: Mapping[str, object]) -> int:
+    """How noisy an upscaler's small picture is made: a timestep of its table."""
+    return round((_number(extra.get("noise_augmentation")) or 0.0) * NOISIEST)
+
+
+def _noised(picture: Tensor, timestep: int) -> Tensor:
+    """A small picture as an upscaler was trained to read it: with noise, the same at every step of a run.
+
+    Source: Ho et al. 2022 (arXiv:2106.15282), section 3, conditioning augmentation.
+    """
+    clean = float((1.0 - scaled_linear_betas(*NOISING_BETAS)).cumprod(0)[timestep])
+    chance = torch.Generator().manual_seed(NOISING_SEED)
+    noise = torch.randn(picture.shape, generator=chance).to(picture)
+    return picture * clean**0.5 + noise * (1.0 - clean) ** 0.5
 
 
 def _number(value: object) -> float | None:

@@ -99,6 +99,7 @@ class NetworkInputs:
         guidance: how closely to follow the text, for networks that were trained with it, Float[batch].
         references: latents of pictures to refer to, at the model's scale, each Float[batch channel height width].
         token_mask: which tokens of the context count, [batch token].
+        noisiness: how noisy the picture in `joined` is, as a timestep of its own table, [batch].
         resembled: a picture to resemble, as one vector of its features and how noisy they are, Float[batch feature].
     """
 
@@ -112,6 +113,7 @@ class NetworkInputs:
     references: tuple[Tensor, ...] = ()
     token_mask: Tensor | None = None
     resembled: Tensor | None = None
+    noisiness: Tensor | None = None
 
 
 NO_INPUTS = NetworkInputs()

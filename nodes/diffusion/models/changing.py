@@ -34,7 +34,7 @@ def changed(
                 stack.callback(attention.set_processor, before)
         if changes.resizes:
             _change_blocks(module, changes, stack)
-        if changes.middle:
+        if changes.middle and cast("Any", module).mid_block is not None:
             hook = _behind(0, changes.middle)
             stack.callback(cast("Any", module).mid_block.register_forward_hook(hook).remove)
         if changes.skips or changes.resizes:
@@ -93,7 +93,10 @@ def _each(block: Any, name: str, count: int) -> Sequence[Any]:
 def _change_blocks(module: nn.Module, changes: NetworkChanges, stack: ExitStack) -> None:
     """Hooks around the input blocks: behind the last part of each, and before the first part of the one after it."""
     blocks = list(_input_blocks(cast("Any", module)))
-    after = [first for first, _ in blocks[1:]] + [cast("Any", module).mid_block]
+    net = cast("Any", module)
+    after = [first for first, _ in blocks[1:]] + [
+        net.up_blocks[0] if net.mid_block is None else net.mid_block
+    ]
     for number, (_, last) in enumerate(blocks):
         if changes.before_skip:
             stack.callback(last.register_forward_hook(_behind(number, changes.before_skip)).remove)

@@ -15,11 +15,18 @@ OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "
 
 @dataclass(frozen=True, slots=True)
 class VaeShape:
-    """The size of an autoencoder: channels of each level, residual blocks of one, channels of its latents."""
+    """The size of an autoencoder: channels of each level, residual blocks of one, channels of its latents.
+
+    Attributes:
+        mixes: whether latents pass a 1x1 convolution on their way in and out (Stable Diffusion 1 to XL do, 3 and Flux not).
+        attends: whether there is attention in the middle.
+    """
 
     widths: tuple[int, ...]
     layers: int
     latent_channels: int
+    mixes: bool = True
+    attends: bool = True
 
     def settings(self) -> dict[str, Any]:
         """What diffusers' class needs to be told to make one."""
@@ -31,6 +38,9 @@ class VaeShape:
             "down_block_types": ("DownEncoderBlock2D",) * levels,
             "up_block_types": ("UpDecoderBlock2D",) * levels,
             "norm_num_groups": NORM_GROUPS,
+            "use_quant_conv": self.mixes,
+            "use_post_quant_conv": self.mixes,
+            "mid_block_add_attention": self.attends,
         }
 
 
@@ -40,12 +50,13 @@ def original_shape(shapes: Mapping[str, Shape]) -> VaeShape:
     Raises:
         KeyError: tensors are missing that every one has.
     """
-    return _shape(shapes, "encoder.down.{}.block.{}.conv1.weight")
+    return _shape(shapes, "encoder.down.{}.block.{}.conv1.weight", "decoder.mid.attn_1.q.weight")
 
 
 def diffusers_shape(shapes: Mapping[str, Shape]) -> VaeShape:
     """The same of one in diffusers' layout."""
-    return _shape(shapes, "encoder.down_blocks.{}.resnets.{}.conv1.weight")
+    pattern = "encoder.down_blocks.{}.resnets.{}.conv1.weight"
+    return _shape(shapes, pattern, "decoder.mid_block.attentions.0.")
 
 
 def original_names(shape: VaeShape) -> dict[str, str]:
@@ -91,11 +102,17 @@ def flattened(name: str, tensor: Tensor) -> Tensor:
     return tensor.flatten(1) if ".attentions." in name and tensor.ndim == 4 else tensor
 
 
-def _shape(shapes: Mapping[str, Shape], pattern: str) -> VaeShape:
+def _shape(shapes: Mapping[str, Shape], pattern: str, attention: str) -> VaeShape:
     widths: list[int] = []
     while (name := pattern.format(len(widths), 0)) in shapes:
         widths.append(shapes[name][0])
     layers = sum(pattern.format(0, layer) in shapes for layer in range(16))
     if not widths:
         raise KeyError(pattern.format(0, 0))
-    return VaeShape(tuple(widths), layers, shapes["decoder.conv_in.weight"][1])
+    return VaeShape(
+        tuple(widths),
+        layers,
+        shapes["decoder.conv_in.weight"][1],
+        mixes="post_quant_conv.weight" in shapes,
+        attends=any(name.startswith(attention) for name in shapes),
+    )

@@ -1,4 +1,7 @@
-"""The families of U-Nets: Stable Diffusion 1 and 2, XL and its refiner, and what was made of them.
+"""The families of U-Nets: Stable Diffusion 1 and 2, XL and its refiner, the upscaler, and what was made of them.
+
+Smaller ones (SSD-1B, Vega, KOALA, small-sd, tiny-sd) leave out blocks: their shape says it, so they are of the family that
+they were made from. So are those for inpainting and for editing by words, which read more channels.
 
 Source: Rombach et al. 2022 (arXiv:2112.10752); Podell et al. 2023 (arXiv:2307.01952) for XL.
 """
@@ -19,6 +22,7 @@ from nodes.diffusion.models.family import Family, Place, Settings, Shapes, trans
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training, of_file
 from nodes.diffusion.models.unet_shape import UnetShape, diffusers_shape, original_names, original_shape
+from nodes.diffusion.noise_levels import from_betas, scaled_linear_betas
 
 MADE_BY = "diffusers.models.unets.unet_2d_condition:UNet2DConditionModel"
 ORIGINAL, DIFFUSERS = "output_blocks.0.0.in_layers.0.weight", "up_blocks.0.resnets.0.conv1.weight"
@@ -27,6 +31,7 @@ VECTOR = "class_embedding.linear_1.weight"
 REFINER_NUMBERS = 5  # height, width, what is cut off above and at the left, and beauty
 NUMBER_WIDTH = 256  # features of each of the numbers that XL is told
 XL_LEVELS = 3  # the refiner has four
+UPSCALER_BETAS = 0.0001, 0.02
 # Stable Diffusion 2 looks alike whether it predicts noise or velocity; this bias has another spread.
 TELLING, TELLING_SPREAD = "output_blocks.11.1.transformer_blocks.0.norm1.bias", 0.09
 
@@ -58,7 +63,7 @@ def ask(
             latents,
             timestep,
             encoder_hidden_states=context,
-            class_labels=_vector(config, inputs, latents),
+            class_labels=_label(config, inputs, latents),
             down_block_additional_residuals=down,
             mid_block_additional_residual=None if residuals is None else residuals.middle,
             added_cond_kwargs=_sizes(config, inputs, latents),
@@ -81,8 +86,12 @@ def _sizes(config: Any, inputs: NetworkInputs, latents: Tensor) -> dict[str, Ten
     return {"text_embeds": pooled.to(latents.dtype), "time_ids": numbers}
 
 
-def _vector(config: Any, inputs: NetworkInputs, latents: Tensor) -> Tensor | None:
-    """The picture that a network made of pictures' vectors is to resemble, as one vector; zeros where nobody shows one."""
+def _label(config: Any, inputs: NetworkInputs, latents: Tensor) -> Tensor | None:
+    """Beside the timestep: how noisy an upscaler's picture is, or the vector of one to resemble; zeros without one."""
+    if config.num_class_embeds:
+        level = inputs.noisiness
+        zeros = torch.zeros(len(latents), dtype=torch.long, device=latents.device)
+        return zeros if level is None else level.to(zeros)
     if config.class_embed_type != "projection":
         return None
     width = config.projection_class_embeddings_input_dim
@@ -101,7 +110,7 @@ def _family(fits: Callable[[UnetShape, bool, bool], bool], template: Family) -> 
             return None
         try:
             shape = original_shape(shapes)
-        except (KeyError, IndexError):
+        except (KeyError, IndexError, ValueError):
             return None
         table = original_names(shape)
         pairs = ((unet_shape.renamed(name, table), name) for name in shapes)
@@ -143,6 +152,10 @@ def _trained(_shapes: Shapes, weights: WeightFile) -> Training:
     return of_file(weights.shapes)
 
 
+def _trained_upscaler(_shapes: Shapes, _weights: WeightFile) -> Training:
+    return Training(Parametrisation.V, from_betas(scaled_linear_betas(*UPSCALER_BETAS)))
+
+
 def _trained_2(_shapes: Shapes, weights: WeightFile) -> Training:
     """Stable Diffusion 2: velocity if the flag says so, else by the spread of one bias."""
     found = of_file(weights.shapes)
@@ -171,6 +184,15 @@ def _row(
     )
 
 
+UPSCALER = _family(
+    lambda shape, _sizes, _vector: bool(shape.classes),
+    _row(
+        "Stable Diffusion x4 upscaler",
+        "SD_X4",
+        _trained_upscaler,
+        lambda said: bool(said.get("num_class_embeds")),
+    ),
+)
 SD1 = _family(
     lambda shape, sizes, vector: not (shape.linear or sizes or vector),
     _row(
@@ -181,7 +203,7 @@ SD1 = _family(
     ),
 )
 SD2 = _family(
-    lambda shape, sizes, _vector: shape.linear and not sizes,
+    lambda shape, sizes, _vector: shape.linear and not (sizes or shape.classes),
     _row(
         "Stable Diffusion 2",
         "SD15",
@@ -210,4 +232,4 @@ REFINER = _family(
         lambda said: said.get("addition_embed_type") == "text_time",
     ),
 )
-FAMILIES = (SD1, SD2, SDXL, REFINER)
+FAMILIES = (UPSCALER, SD1, SD2, SDXL, REFINER)

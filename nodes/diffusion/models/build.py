@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from nodes.diffusion.errors import CheckpointUnreadable
 from nodes.diffusion.models.files import AGAIN, WeightFile, cast_tensor
@@ -15,6 +16,10 @@ from nodes.diffusion.models.files import AGAIN, WeightFile, cast_tensor
 BLOCKS = (
     "ResnetBlock2D", "BasicTransformerBlock", "Attention", "CLIPEncoderLayer", "T5Block", "UMT5Block",
     "LlamaDecoderLayer", "Qwen2DecoderLayer", "Qwen3DecoderLayer", "Gemma2DecoderLayer",
+    "JointTransformerBlock", "FluxTransformerBlock", "FluxSingleTransformerBlock", "ChromaTransformerBlock",
+    "ChromaSingleTransformerBlock", "AuraFlowJointTransformerBlock", "AuraFlowSingleTransformerBlock",
+    "Lumina2TransformerBlock", "ZImageTransformerBlock", "QwenImageTransformerBlock", "Flux2TransformerBlock",
+    "Flux2SingleTransformerBlock", "HiDreamBlock", "HunyuanDiTBlock", "SDCascadeResBlock", "SDCascadeAttnBlock",
 )  # fmt: skip
 
 Check = Callable[[], None]
@@ -58,6 +63,18 @@ def known_settings(made: Callable[..., nn.Module], settings: Mapping[str, Any], 
     return {key: value for key, value in settings.items() if key in known}
 
 
+class _WithoutMemory(TorchFunctionMode):
+    """Makes what waits for weights without memory, and what a class works out for itself (tables of places) as ever."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        given = dict(kwargs or {})
+        if func is torch.empty:
+            given["device"] = "meta"
+        return func(*args, **given)
+
+
 def unfilled(make: Callable[[], nn.Module], path: Path) -> nn.Module:
     """A network without memory for its weights.
 
@@ -65,7 +82,7 @@ def unfilled(make: Callable[[], nn.Module], path: Path) -> nn.Module:
         CheckpointUnreadable: its class refuses the settings.
     """
     try:
-        with torch.device("meta"):
+        with _WithoutMemory():
             return make()
     except (TypeError, ValueError, KeyError, ArithmeticError) as error:
         raise CheckpointUnreadable(path, f"its settings fit no network ({error})", AGAIN) from error
@@ -105,7 +122,7 @@ def fill(
             raise CheckpointUnreadable(weights.path, what, "It is a variant that Weft does not know.")
         state[ours] = cast_tensor(tensor, device, dtype)
     module.load_state_dict(state, strict=True, assign=True)
-    return module.requires_grad_(requires_grad=False).eval()
+    return module.requires_grad_(requires_grad=False).eval().to(device)  # with the tables that no file holds
 
 
 def modules_in(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:

@@ -1,6 +1,26 @@
 """The families of denoising networks that Weft knows: one row each, told apart by their tensors' names and shapes."""
 
-from nodes.diffusion.models.families import flux, sd3, unets
+from nodes.diffusion.models.families import (
+    auraflow,
+    chroma,
+    flux,
+    flux2,
+    lumina2,
+    qwen_image,
+    sd3,
+    unets,
+    z_image,
+)
 from nodes.diffusion.models.family import Family
 
-FAMILIES: tuple[Family, ...] = (*unets.FAMILIES, *sd3.FAMILIES, *flux.FAMILIES)
+FAMILIES: tuple[Family, ...] = (
+    *unets.FAMILIES,
+    *sd3.FAMILIES,
+    *flux.FAMILIES,
+    *chroma.FAMILIES,
+    *auraflow.FAMILIES,
+    *lumina2.FAMILIES,
+    *z_image.FAMILIES,
+    *qwen_image.FAMILIES,
+    *flux2.FAMILIES,
+)

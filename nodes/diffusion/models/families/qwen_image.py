@@ -1,0 +1,128 @@
+"""Qwen-Image and Qwen-Image-Edit (Wu et al. 2025, arXiv:2508.02324)."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
+from nodes.diffusion.errors import ContextMismatch
+from nodes.diffusion.models.families import flux
+from nodes.diffusion.models.families.layout import count, padded
+from nodes.diffusion.models.family import Family, Place, Settings, Shapes
+from nodes.diffusion.models.files import WeightFile
+from nodes.diffusion.models.scheduling import Training
+from nodes.diffusion.noise_levels import flux_levels
+
+LAYERED = "time_text_embed.addition_t_embedding.weight"  # of a variant that makes pictures of several layers
+
+
+def original(_shapes: Shapes) -> Sequence[Place] | None:
+    """As `Family.original`: it was published under the names that it has in diffusers."""
+    return None
+
+
+def places(shapes: Shapes) -> Sequence[Place]:
+    """As `Family.places`."""
+    return [Place(name, name) for name in shapes]
+
+
+def settings(shapes: Shapes) -> Settings | None:
+    """As `Family.settings`."""
+    if "txt_norm.weight" not in shapes or "transformer_blocks.0.img_mod.1.weight" not in shapes:
+        return None
+    if LAYERED in shapes:
+        return None
+    width, channels = shapes["img_in.weight"]
+    (head,) = shapes["transformer_blocks.0.attn.norm_q.weight"]
+    return {
+        "in_channels": channels,
+        "out_channels": shapes["proj_out.weight"][0] // flux.PATCH**2,
+        "num_layers": count(shapes, "transformer_blocks."),
+        "attention_head_dim": head,
+        "num_attention_heads": width // head,
+        "joint_attention_dim": shapes["txt_norm.weight"][0],
+        "axes_dims_rope": (head // 8, head * 7 // 16, head * 7 // 16),
+    }
+
+
+def ask(
+    module: nn.Module,
+    latents: Tensor,
+    timestep: Tensor,
+    context: Tensor,
+    *,
+    residuals: Residuals | None = None,
+    inputs: NetworkInputs = NO_INPUTS,
+    changes: NetworkChanges = NO_CHANGES,
+) -> Tensor:
+    """As `Ask`, for a `QwenImageTransformer2DModel`; its latents have an axis of time, pictures to edit follow as tokens."""
+    config = cast("Any", module).config
+    if context.shape[-1] != config.joint_attention_dim:
+        raise ContextMismatch(context.shape[-1], config.joint_attention_dim)
+    height, width = latents.shape[-2:]
+    whole = padded(latents, flux.PATCH) if latents.ndim == 4 else _padded_frames(latents)
+    tokens, shapes = _tokens(whole)
+    shown = [_tokens(_padded_frames(reference.to(latents))) for reference in inputs.references]
+    answer = cast("Any", module)(
+        torch.cat((tokens, *(each for each, _ in shown)), 1),
+        encoder_hidden_states=context,
+        encoder_hidden_states_mask=inputs.token_mask,
+        timestep=timestep.to(latents.dtype),
+        img_shapes=[[shapes, *(each for _, each in shown)]] * len(latents),
+        return_dict=False,
+    )
+    made = cast("Tensor", answer[0])[:, : tokens.shape[1]]
+    return _picture(made, whole)[..., :height, :width]
+
+
+def _padded_frames(latents: Tensor) -> Tensor:
+    """`padded` for latents with an axis of time or without."""
+    if latents.ndim == 4:
+        return padded(latents, flux.PATCH)
+    frames = latents.movedim(2, 1)
+    flat = padded(frames.flatten(0, 1), flux.PATCH)
+    return flat.unflatten(0, frames.shape[:2]).movedim(1, 2)
+
+
+def _tokens(latents: Tensor) -> tuple[Tensor, tuple[int, int, int]]:
+    """Tokens of whole patches, frame after frame, and how many frames, rows and columns there are."""
+    height, width = (side // flux.PATCH for side in latents.shape[-2:])
+    if latents.ndim == 4:
+        return flux.packed(latents), (1, height, width)
+    frames = latents.movedim(2, 1)
+    tokens = flux.packed(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]).flatten(1, 2)
+    return tokens, (frames.shape[1], height, width)
+
+
+def _picture(tokens: Tensor, like: Tensor) -> Tensor:
+    """Tokens as latents with the axes of others."""
+    if like.ndim == 4:
+        return flux.unpacked(tokens, like)
+    frames = like.shape[2]
+    flat = flux.unpacked(tokens.unflatten(1, (frames, -1)).flatten(0, 1), like)
+    return flat.unflatten(0, (-1, frames)).movedim(1, 2)
+
+
+def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
+    """As `Family.trained`."""
+    return Training(Parametrisation.FLOW, flux_levels())
+
+
+FAMILIES = (
+    Family(
+        name="Qwen-Image",
+        made_by="diffusers.models.transformers.transformer_qwenimage:QwenImageTransformer2DModel",
+        original=original,
+        places=places,
+        settings=settings,
+        ask=ask,
+        trained=trained,
+        latents="Wan21",
+        text="qwen_image",
+        of_folder=lambda said: not said.get("use_layer3d_rope"),
+        channels=lambda config: int(config.in_channels) // flux.PATCH**2,
+    ),
+)

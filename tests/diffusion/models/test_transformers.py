@@ -1,0 +1,108 @@
+"""Families of transformers: a file in the field's layout is what diffusers makes of it, and is called as its pipelines do."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers.loaders import single_file_utils
+from safetensors.torch import save_file
+from torch import Tensor
+
+from nodes.diffusion.denoiser import Parametrisation
+from nodes.diffusion.models.build import BLOCKS
+from nodes.diffusion.models.family import Place, translated
+from nodes.diffusion.models.load import Placement, load_network
+from tests.diffusion.models.transformers import CASES, CPU, Case, some
+
+PLACEMENT = Placement(CPU, torch.float32, torch.float32)
+SIGMA = 0.6
+each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+def in_a_file(state: dict[str, Tensor], places: Sequence[Place]) -> dict[str, Tensor]:
+    """The tensors of a network in the original layout: each place undone."""
+    rows: dict[str, list[tuple[int, Tensor]]] = {}
+    for place in places:
+        tensor = state[place.ours]
+        if place.swapped:
+            tensor = torch.cat(tensor.chunk(2)[::-1])
+        rows.setdefault(place.theirs, []).append((place.rows[0] if place.rows else 0, tensor))
+    return {
+        name: torch.cat([part for _, part in sorted(parts, key=lambda part: part[0])])
+        for name, parts in rows.items()
+    }
+
+
+def tiny_network(case: Case) -> torch.nn.Module:
+    torch.manual_seed(0)
+    module = case.module(case.tiny).eval().requires_grad_(requires_grad=False)
+    for tensor in module.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.normal_(0, 0.2)
+    return module
+
+
+def written(case: Case, module: torch.nn.Module, path: Path, prefix: str = "") -> Path:
+    state = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
+    places = case.family.places({name: tuple(tensor.shape) for name, tensor in state.items()})
+    save_file({prefix + name: part for name, part in in_a_file(state, places).items()}, path)
+    return path
+
+
+@each
+def test_a_file_of_the_true_names_becomes_what_diffusers_makes_of_it(case: Case):
+    """Rows in true numbers; columns are left out, no layout changes them."""
+    with torch.device("meta"):
+        module = case.module(case.true)
+    shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    made = torch.Generator().manual_seed(1)
+    thin = {
+        name: torch.randn(shape[0], *(1 for _ in shape[1:]), generator=made) for name, shape in shapes.items()
+    }
+    stored = in_a_file(thin, case.family.places(shapes))
+    if not case.converter:
+        assert stored.keys() == shapes.keys()
+        return
+    file_shapes = {name: (len(tensor), *_columns(case, name, shapes)) for name, tensor in stored.items()}
+    places = case.family.original(file_shapes)
+    assert places is not None
+    ours = {place.ours: place.read(stored[place.theirs]) for place in places}
+    theirs = getattr(single_file_utils, case.converter)(dict(stored))
+    assert ours.keys() == theirs.keys() == shapes.keys()
+    assert all(torch.equal(ours[name], theirs[name].reshape(ours[name].shape)) for name in ours)
+    assert case.family.settings(translated(file_shapes, places)) is not None
+
+
+def _columns(case: Case, name: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+    places = case.family.places(shapes)
+    return next(shapes[place.ours][1:] for place in places if place.theirs == name)
+
+
+@each
+def test_its_file_is_loaded_by_its_tensors_and_answers_as_in_the_pipeline(case: Case, tmp_path: Path):
+    module = tiny_network(case)
+    path = written(case, module, tmp_path / "model.safetensors", "model.diffusion_model.")
+    network = load_network(path, PLACEMENT)
+    assert network.family.name == case.name
+    assert network.parametrisation is Parametrisation.FLOW
+    latents, text = some(*case.latents), some(2, 5, case.text_width, seed=3)
+    wanted = case.called(module, latents, SIGMA, text, case.inputs)
+    timestep = network.levels.timestep(torch.full((2,), SIGMA))
+    made = network(latents, timestep, text, inputs=case.inputs)
+    assert made.shape == latents.shape
+    assert float((made - wanted).abs().max() / wanted.abs().max()) < 1e-4
+    assert float(wanted.std()) > 1e-3
+    assert {type(part).__name__ for part in network.module.modules()} & set(BLOCKS)
+
+
+@each
+def test_sides_that_make_no_whole_patches_are_filled_and_cut(case: Case, tmp_path: Path):
+    network = load_network(written(case, tiny_network(case), tmp_path / "model.safetensors"), PLACEMENT)
+    shape = (*case.latents[:-2], 7, 5)
+    latents, text = some(*shape), some(2, 5, case.text_width, seed=3)
+    inputs = replace(case.inputs, references=())
+    made = network(latents, network.levels.timestep(torch.full((2,), SIGMA)), text, inputs=inputs)
+    assert made.shape == latents.shape
+    assert bool(made.isfinite().all())

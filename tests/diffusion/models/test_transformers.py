@@ -1,4 +1,4 @@
-"""Families of transformers: a file in the field's layout is what diffusers makes of it, and is called as its pipelines do."""
+"""Families of transformers: a file in the field's layout is what diffusers makes of it, and asked as its pipelines ask."""
 
 from collections.abc import Sequence
 from dataclasses import replace

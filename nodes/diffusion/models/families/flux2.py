@@ -115,7 +115,7 @@ def ask(
         return_dict=False,
     )
     height, width = latents.shape[-2:]
-    return cast("Tensor", answer[0])[:, : height * width].mT.unflatten(2, (height, width))
+    return cast("Tensor", answer[0])[:, : height * width].mT.reshape(len(latents), -1, height, width)
 
 
 def _positions(latents: Tensor, picture: int) -> Tensor:

@@ -84,7 +84,7 @@ def _padded_frames(latents: Tensor) -> Tensor:
         return padded(latents, flux.PATCH)
     frames = latents.movedim(2, 1)
     flat = padded(frames.flatten(0, 1), flux.PATCH)
-    return flat.unflatten(0, frames.shape[:2]).movedim(1, 2)
+    return flat.reshape(*frames.shape[:3], *flat.shape[-2:]).movedim(1, 2)
 
 
 def _tokens(latents: Tensor) -> tuple[Tensor, tuple[int, int, int]]:
@@ -93,17 +93,17 @@ def _tokens(latents: Tensor) -> tuple[Tensor, tuple[int, int, int]]:
     if latents.ndim == 4:
         return flux.packed(latents), (1, height, width)
     frames = latents.movedim(2, 1)
-    tokens = flux.packed(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]).flatten(1, 2)
-    return tokens, (frames.shape[1], height, width)
+    tokens = flux.packed(frames.flatten(0, 1))
+    return tokens.reshape(len(latents), -1, tokens.shape[-1]), (frames.shape[1], height, width)
 
 
 def _picture(tokens: Tensor, like: Tensor) -> Tensor:
     """Tokens as latents with the axes of others."""
     if like.ndim == 4:
         return flux.unpacked(tokens, like)
-    frames = like.shape[2]
-    flat = flux.unpacked(tokens.unflatten(1, (frames, -1)).flatten(0, 1), like)
-    return flat.unflatten(0, (-1, frames)).movedim(1, 2)
+    batch, frames = len(like), like.shape[2]
+    flat = flux.unpacked(tokens.reshape(batch * frames, -1, tokens.shape[-1]), like)
+    return flat.reshape(batch, frames, *flat.shape[1:]).movedim(1, 2)
 
 
 def trained(_shapes: Shapes, _weights: WeightFile) -> Training:

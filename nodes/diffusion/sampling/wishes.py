@@ -70,7 +70,7 @@ SAMPLER_WISHES: Sequence[Wish] = (
         ("graphics card", "gpu"),
         ("dpmpp_2m_sde_gpu", "dpmpp_3m_sde_gpu", "dpmpp_sde_gpu", "dpmpp_2m_sde_heun_gpu"),
     ),
-    Wish(("study", "learn", "simple", "plain", "beginner"), ("euler", "heun", "ddpm", "euler_ancestral")),
+    Wish(("study", "simple", "plain", "beginner"), ("euler", "heun", "ddpm", "euler_ancestral")),
 )  # fmt: skip
 
 SCHEDULE_WISHES: Sequence[Wish] = (

@@ -1,6 +1,6 @@
 /** The app: the server, the open workflows, what runs. */
 import { Client, Events, type PromptId, type SamplerTable } from "../client";
-import { Autosave, type DocumentState, type JsonValue, NodeDefs, type NodeId, type Point, type TextStorage, indexedDbStorage, isArray, isObject, openFile, openJson, parseJson, restoreSaved, serialize, setWidget, stringifyJson, widgetsOf } from "../graph";
+import { Autosave, type DocumentState, type ListedStorage, NodeDefs, type NodeId, type Point, indexedDbStorage, isArray, isObject, openFile, openJson, parseJson, restoreSaved, serialize, setWidget, stringifyJson, widgetsOf } from "../graph";
 import { beginWire } from "../canvas/wire";
 import { isWorkflowText, pasteText } from "./actions";
 import { Editor, type SavedAs } from "./editor.svelte";
@@ -9,6 +9,7 @@ import { Popups } from "./popups.svelte";
 import { Preferences } from "./preferences.svelte";
 import { Queue } from "./queue.svelte";
 import { Runner } from "./runner.svelte";
+import { Windows, browserClaims } from "./windows";
 import { messageOf } from "./words";
 
 /** A pack as the server loaded it, or could not. */
@@ -18,8 +19,6 @@ export interface PackReport {
   readonly error: { readonly message: string; readonly hint: string; readonly traceback: string } | null;
   readonly nodes: readonly string[];
 }
-
-const TABS = "tabs";
 
 export class App {
   readonly client: Client;
@@ -40,7 +39,8 @@ export class App {
   /** The space bar is down: the pointer carries the canvas. */
   spaceHeld = false;
   pointer: { cancel(): boolean } | undefined;
-  readonly #storage: TextStorage;
+  readonly #storage: ListedStorage;
+  readonly #windows: Windows;
   readonly #autosaves = new Map<string, Autosave>();
 
   constructor(base: string) {
@@ -57,7 +57,9 @@ export class App {
       editors: () => this.editors,
       back: () => this.trouble !== undefined && void this.load(),
     });
-    this.#storage = indexedDbStorage(indexedDB, `weft ${new URL(base).pathname}`);
+    const name = `weft ${new URL(base).pathname}`;
+    this.#storage = indexedDbStorage(indexedDB, name);
+    this.#windows = new Windows(this.#storage, browserClaims(name), sessionStorage);
   }
 
   async start(): Promise<void> {
@@ -194,15 +196,12 @@ export class App {
   }
 
   async #noteTabs(): Promise<void> {
-    const tabs = { open: this.editors.map((editor) => editor.id), active: this.active?.id ?? null };
-    await this.#storage.set(TABS, stringifyJson(tabs));
+    await this.#windows.note({ open: this.editors.map((editor) => editor.id), active: this.active?.id ?? null });
   }
 
   async #restore(): Promise<void> {
-    const noted = await this.#storage.get(TABS);
-    const tabs: JsonValue = noted === undefined ? null : parseJson(noted);
-    const ids = isObject(tabs) && isArray(tabs.open) ? tabs.open.map(String) : [];
-    for (const id of ids) {
+    const tabs = await this.#windows.begin();
+    for (const id of tabs.open) {
       const saved = await restoreSaved(this.#storage, id, this.defs);
       if (!saved) continue;
       const { name, path, version, dirty, runs } = saved.about;
@@ -211,11 +210,13 @@ export class App {
       const editor = new Editor(id, this.defs, begin);
       if (saved.camera) editor.view.setCamera(saved.camera);
       this.#adopt(editor);
-      if (isObject(tabs) && tabs.active === id) this.active = editor;
+      if (tabs.active === id) this.active = editor;
       if (isArray(runs) && runs.length > 0) void this.runner.recall(editor, runs.map(String));
     }
     this.active ??= this.editors[0];
-    if (!this.active) await this.#openDefault();
+    if (this.active) return;
+    if (tabs.first) await this.#openDefault();
+    else this.newTab();
   }
 
   /** What a new person sees. */

@@ -16,6 +16,11 @@ export interface TextStorage {
   remove(key: string): Promise<void>;
 }
 
+/** A storage that can say what it holds. */
+export interface ListedStorage extends TextStorage {
+  keys(): Promise<readonly string[]>;
+}
+
 export interface Saved extends ParsedWorkflow {
   /** The graph that was on screen. */
   readonly scope: GraphId;
@@ -110,7 +115,7 @@ export function webStorage(storage: Pick<Storage, "getItem" | "setItem" | "remov
 const TABLE = "texts";
 
 /** A storage in IndexedDB: room for many large documents. */
-export function indexedDbStorage(factory: IDBFactory, database: string): TextStorage {
+export function indexedDbStorage(factory: IDBFactory, database: string): ListedStorage {
   let opened: Promise<IDBDatabase> | undefined;
   const open = (): Promise<IDBDatabase> =>
     new Promise((resolve, reject) => {
@@ -132,6 +137,7 @@ export function indexedDbStorage(factory: IDBFactory, database: string): TextSto
   return {
     get: (key) => ask<string | undefined>("readonly", (store) => store.get(key)),
     set: async (key, text) => void (await ask("readwrite", (store) => store.put(text, key))),
+    keys: async () => (await ask("readonly", (store) => store.getAllKeys())).map(String),
     remove: async (key) => ask("readwrite", (store) => store.delete(key)),
   };
 }

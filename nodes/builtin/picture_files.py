@@ -152,6 +152,13 @@ def write_animated_webp(
     )
 
 
+def png(picture: Image) -> bytes:
+    """A picture [H, W, C] of 0..1 as PNG, in full size."""
+    packed = BytesIO()
+    _eight_bit(picture).save(packed, "PNG", compress_level=1)
+    return packed.getvalue()
+
+
 def jpeg(picture: Image, side: int) -> bytes:
     """A picture [H, W, 3] of 0..1 as JPEG, enlarged or shrunk so that its longer side is about `side` pixels."""
     pixels = (picture.numpy() * 255.0).clip(0, 255).astype(np.uint8)

@@ -19,6 +19,8 @@ from torch import Tensor
 from nodes.diffusion import guidance, latents, media, noise, values, vision_values
 from nodes.diffusion.changes import Layers, Positions
 from nodes.diffusion.continuous_levels import AngleLevels, CosineLevels, EdmLevels, ShareLevels
+from nodes.diffusion.enlarging import UpscaleModel
+from nodes.diffusion.joined_latents import JoinedLatents, NoLatents
 from nodes.diffusion.level_recipes import OwnLevels
 from nodes.diffusion.models.load import Placement
 from nodes.diffusion.noise_levels import FlowLevels
@@ -30,6 +32,10 @@ CLASSES: tuple[type, ...] = (
     media.Audio,
     media.Video,
     media.Tracks,
+    media.Svg,
+    JoinedLatents,
+    NoLatents,
+    UpscaleModel,
     values.CheckpointRef,
     values.LoraPatch,
     values.WeightScale,

@@ -2,8 +2,11 @@
 
 from typing import Annotated
 
-from nodes.builtin.kinds import ImageIn
+import torch
+
+from nodes.builtin.kinds import ImageIn, ImageOut
 from nodes.diffusion.media import Audio, Tracks, Video
+from nodes.diffusion.pictures.trails import Look, drawn
 from nodes.diffusion.tracks import EASINGS, along, beside, seen
 from nodes.diffusion.values import Image, Mask
 from nodes.spec import Boolean, Combo, Context, Float, Int, Out, Socket, node
@@ -62,4 +65,21 @@ def generate_tracks(
     return Tracks(paths, seen(track_mask, num_frames, num_tracks)), num_frames
 
 
-NODES = (create_video, get_video_components, generate_tracks)
+@node("WanMoveVisualizeTracks", category="conditioning/video_models")
+def wan_move_visualize_tracks(
+    ctx: Context,
+    images: ImageIn,
+    line_resolution: Annotated[int, Int(minimum=1, maximum=1024)] = 24,
+    circle_size: Annotated[int, Int(minimum=1, maximum=128)] = 12,
+    opacity: Share = 0.75,
+    line_width: Annotated[int, Int(minimum=1, maximum=128)] = 16,
+    tracks: Annotated[Tracks | None, Socket("TRACKS", optional=True)] = None,
+) -> ImageOut:
+    """Tracks drawn on the frames: where each point is, and where it was in the last `line_resolution` frames."""
+    if tracks is None:
+        return images
+    frames = images[torch.arange(len(tracks.path)) % len(images)]
+    return drawn(frames, tracks, Look(circle_size, line_width, line_resolution, opacity))
+
+
+NODES = (create_video, get_video_components, generate_tracks, wan_move_visualize_tracks)

@@ -124,7 +124,9 @@ def kandinsky5_image_to_video(
     length: Quarters = 121,
     batch_size: Batch = 1,
     start_image: Start = None,
-) -> tuple[PositiveOut, NegativeOut, NamedLatent, Annotated[Latent | NoLatents, Out("LATENT", "cond_latent")]]:
+) -> tuple[
+    PositiveOut, NegativeOut, NamedLatent, Annotated[Latent | NoLatents, Out("LATENT", "cond_latent")]
+]:
     """For Kandinsky 5: a video that starts with a picture; its own latents come out too."""
     samples = torch.zeros(batch_size, CHANNELS, (length - 1) // 4 + 1, height // 8, width // 8)
     if start_image is None:
@@ -178,7 +180,9 @@ def ltxv_concat_av_latent(
 @node("LTXVSeparateAVLatent", category="latent/video/ltxv")
 def ltxv_separate_av_latent(
     ctx: Context, av_latent: Annotated[Latent | JoinedLatents, Socket("LATENT")]
-) -> tuple[Annotated[Latent, Out("LATENT", "video_latent")], Annotated[Latent, Out("LATENT", "audio_latent")]]:
+) -> tuple[
+    Annotated[Latent, Out("LATENT", "video_latent")], Annotated[Latent, Out("LATENT", "audio_latent")]
+]:
     """A video's latents and its sound's, each by itself. Of others: the first two of the batch."""
     if isinstance(av_latent, JoinedLatents):
         return av_latent.video, av_latent.audio
@@ -206,13 +210,13 @@ def _between(
         neutral: what empty latents become where something is to be made.
     """
     samples = torch.zeros(1, *shape)
-    if images == (None, None):
+    start, end = images
+    if start is None and end is None:
         return Latent(samples)
     length, batch = counts
     mask = torch.ones(1, 1, *shape[1:])
     height, width = shape[2] * 8, shape[3] * 8
     made = neutral(samples)
-    start, end = images
     if start is not None:
         shown = _begins(ctx, vae, start, (length, width, height), 1)
         made = _begun(made, shown)
@@ -224,9 +228,7 @@ def _between(
     return Latent(made.repeat(batch, 1, 1, 1, 1), mask.repeat(batch, 1, 1, 1, 1))
 
 
-def _begins(
-    ctx: Context, vae: Vae | None, image: Image, size: tuple[int, int, int], more: int
-) -> Tensor:
+def _begins(ctx: Context, vae: Vae | None, image: Image, size: tuple[int, int, int], more: int) -> Tensor:
     """The latent frames that pictures fill, encoded before so much gray that a whole number of them results."""
     length, width, height = size
     count = min(len(image), length)
@@ -282,7 +284,11 @@ def _first_frames(samples: Tensor, count: int) -> Tensor:
 
 
 def _masked(latent: Latent) -> Latent:
-    return latent if latent.noise_mask is not None else replace(latent, noise_mask=torch.ones_like(latent.samples))
+    return (
+        latent
+        if latent.noise_mask is not None
+        else replace(latent, noise_mask=torch.ones_like(latent.samples))
+    )
 
 
 def _with(conditioning: Conditioning, entries: Mapping[str, object]) -> Conditioning:

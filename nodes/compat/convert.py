@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
+from nodes.diffusion.joined_latents import NoLatents
 from nodes.diffusion.media import Audio, Tracks
 from nodes.diffusion.values import Area, Cond, ControlUse, HookGroup, Latent, Span
 from nodes.spec import ANY, Blocker
@@ -35,6 +36,8 @@ def outward(value: object) -> object:
         return [_cond_pair(entry) for entry in cast("tuple[Cond, ...]", value)]
     if isinstance(value, Audio):
         return {"waveform": value.waveform, "sample_rate": value.sample_rate}
+    if isinstance(value, NoLatents):
+        return {}
     if isinstance(value, Tracks):
         return {"track_path": value.path, "track_visibility": value.visibility}
     if isinstance(value, Span):

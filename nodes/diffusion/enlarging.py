@@ -75,7 +75,9 @@ def _if_it_fits(
     try:
         for index, one in enumerate(planes.split(1)):
             first = index * len(rows) * len(columns)
-            made.append(_tiled(network, one, (rows, columns), lambda count, first=first: done(first + count, total)))
+            made.append(
+                _tiled(network, one, (rows, columns), lambda count, first=first: done(first + count, total))
+            )
     except torch.OutOfMemoryError:
         return None
     return torch.cat(made)

@@ -27,6 +27,13 @@ class Video:
     audio: Audio | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Svg:
+    """Drawings as SVG files, each a whole one, in UTF-8."""
+
+    files: tuple[bytes, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracks:
     """Paths of points over frames.

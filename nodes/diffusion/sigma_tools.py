@@ -10,6 +10,7 @@ from torch import Tensor
 from nodes.diffusion.errors import DiffusionError
 
 NUMBER = re.compile(r"[-+]?\d*\.?\d+")
+SEPARATORS = re.compile(r"[\s,;|/()\[\]{}]+")
 NEARLY_ZERO = 1e-4  # a schedule that rises cannot start at 0
 
 
@@ -35,6 +36,12 @@ class Spacing(StrEnum):
 def read(text: str) -> Tensor:
     """The numbers in a text, Float[levels]; whatever is between them counts for nothing."""
     return torch.tensor([float(number) for number in NUMBER.findall(text)], dtype=torch.float32)
+
+
+def ignored(text: str) -> tuple[str, ...]:
+    """What is written between separators and is no number as `read` knows them: words, and numbers with exponents."""
+    entries = (entry.rstrip(".") for entry in SEPARATORS.split(text))
+    return tuple(entry for entry in entries if entry and not NUMBER.fullmatch(entry))
 
 
 def split(sigmas: Tensor, step: int) -> tuple[Tensor, Tensor]:

@@ -84,7 +84,12 @@ def sampling_percent_to_sigma(
 @node("ManualSigmas", category="_for_testing/custom_sampling", experimental=True)
 def manual_sigmas(ctx: Context, sigmas: Annotated[str, String()] = "1, 0.5") -> SigmasOut:
     """A schedule written by hand: numbers, with anything between them."""
-    return sigma_tools.read(sigmas)
+    levels = sigma_tools.read(sigmas)
+    odd = sigma_tools.ignored(sigmas)
+    if odd:
+        read = ", ".join(f"{level:g}" for level in levels.tolist()) or "none"
+        ctx.say(f"Not numbers as this node reads them: {', '.join(odd)}. The levels are: {read}.")
+    return levels
 
 
 NODES = (

@@ -24,6 +24,7 @@ class Part(Enum):
     VISION = "vision model"
     STYLE = "style model"
     GLIGEN = "GLIGEN model"
+    UPSCALER = "upscale model"
 
 
 class Layout(Enum):

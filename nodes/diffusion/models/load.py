@@ -43,6 +43,7 @@ LOADERS = {
     Part.VISION: "CLIPVisionLoader",
     Part.STYLE: "StyleModelLoader",
     Part.GLIGEN: "GLIGENLoader",
+    Part.UPSCALER: "UpscaleModelLoader",
 }
 
 

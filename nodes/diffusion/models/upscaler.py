@@ -37,7 +37,9 @@ RENAMED = {  # of the layout of 2019
     "conv_up3": "conv_up.2",
     "HRconv": "conv_hr",
 }
-SPANDREL = "Install the package spandrel (pip install spandrel), which reads further kinds, or choose another file."
+SPANDREL = (
+    "Install the package spandrel (pip install spandrel), which reads further kinds, or choose another file."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -73,7 +73,8 @@ def _if_it_fits(
     total = len(planes) * len(rows) * len(columns)
     made: list[Tensor] = []
     try:
-        for index, one in enumerate(planes.split(1)):
+        for index in range(len(planes)):
+            one = planes[index : index + 1]
             first = index * len(rows) * len(columns)
             made.append(
                 _tiled(network, one, (rows, columns), lambda count, first=first: done(first + count, total))

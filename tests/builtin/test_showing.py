@@ -1,4 +1,4 @@
-"""What is sent or shown: pictures to a client, drawings, texts of a list of one's own, tracks, a schedule with words in it."""
+"""What is sent, shown or told: pictures to a client, drawings, texts of one's own list, tracks, words in a schedule."""
 
 import json
 from io import BytesIO

@@ -1,5 +1,7 @@
 """Videos that begin with pictures: what their latents, masks and conditions hold; sound and video on one wire."""
 
+from typing import Any
+
 import pytest
 import torch
 from diffusers import AutoencoderKL
@@ -22,7 +24,7 @@ from server.workspace import Workspace
 from tests.builtin.surroundings import Surroundings
 from tests.diffusion.models.tiny import VAE, seeded
 
-NODES = {entry.spec.id: entry for entry in all_nodes()}
+NODES: dict[str, Any] = {entry.spec.id: entry for entry in all_nodes()}
 COND = (Cond(torch.zeros(1, 2, 4)),)
 SIZE = {"width": 32, "height": 16}
 

@@ -57,9 +57,9 @@ def of_2018(name: str) -> str:
 
 def of_2019(name: str) -> str:
     for new, old in {
+        "conv_body": "trunk_conv",
         "body.": "RRDB_trunk.",
         "rdb": "RDB",
-        "conv_body": "trunk_conv",
         "conv_up": "upconv",
         "conv_hr": "HRconv",
     }.items():
@@ -155,7 +155,7 @@ def test_the_compact_network_adds_to_the_picture_enlarged(tmp_path: Path):
 
 
 def test_a_file_of_no_known_kind_says_what_would_read_it(tmp_path: Path):
-    with pytest.raises(DiffusionError, match=r"up\.safetensors .* pip install spandrel"):
+    with pytest.raises(DiffusionError, match=r"up\.safetensors .*\(pip install spandrel\)"):
         loaded(tmp_path, {"layers.0.attn.weight": torch.zeros(4, 4)})
 
 

@@ -4,8 +4,8 @@ Each family reads what it was trained with and leaves the rest alone: pictures t
 words, upscaling), sizes (Podell et al. 2023, arXiv:2307.01952, section 2.2), guidance, pictures to refer to.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -16,6 +16,7 @@ from nodes.diffusion.denoiser import NetworkInputs
 from nodes.diffusion.latent_formats import LatentFormat
 from nodes.diffusion.noise_levels import scaled_linear_betas
 from nodes.diffusion.regions import Rectangle, for_batch
+from nodes.diffusion.resembling import Seen, resembled
 from nodes.diffusion.values import Cond
 
 BLANK = (
@@ -27,12 +28,38 @@ BLANK = (
 MASK_CHANNELS = 1
 COLOURS = 3
 NOISIEST, NOISING_BETAS, NOISING_SEED = 350, (0.0001, 0.02), 10  # of the x4 upscaler's small picture
-PERIOD = 10000.0
 GUIDANCE = 3.5  # of models that were trained with it, where nobody says another; None asks without
 BEAUTY = (6.0, 2.5)  # how beautiful each side is said to be, positive and negative, where nobody says it
 
 
-def inputs_of(cond: Cond, side: int, latents: Tensor, place: Rectangle, form: LatentFormat) -> NetworkInputs:
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """What a run and its network say beside its conditions.
+
+    Attributes:
+        seed: of the run.
+        latents: what the run starts from without its noise, at the model's scale, Float[batch channel height width].
+        mask: where the run may change them, 1 there, Float[batch channel height width]; None: everywhere.
+        seen: how the network was trained to be shown pictures; None: it is shown none.
+    """
+
+    seed: int = 0
+    latents: Tensor | None = None
+    mask: Tensor | None = None
+    seen: Seen | None = None
+
+
+NOTHING_GIVEN = Given()
+
+
+def inputs_of(
+    cond: Cond,
+    side: int,
+    latents: Tensor,
+    place: Rectangle,
+    form: LatentFormat,
+    given: Given = NOTHING_GIVEN,
+) -> NetworkInputs:
     """What a network is told of one condition.
 
     Args:
@@ -47,7 +74,7 @@ def inputs_of(cond: Cond, side: int, latents: Tensor, place: Rectangle, form: La
     sizes = torch.tensor([_sizes(cond.extra, latents, form)], device=device)
     return NetworkInputs(
         pooled=pooled,
-        joined=joined(cond.extra, latents, place, form),
+        joined=joined(cond.extra, latents, place, form, given),
         sizes=sizes.expand(batch, -1),
         beauty=torch.full((batch,), BEAUTY[min(side, 1)] if beauty is None else beauty, device=device),
         guidance=None if guidance is None else torch.full((batch,), guidance, device=device),
@@ -59,20 +86,25 @@ def inputs_of(cond: Cond, side: int, latents: Tensor, place: Rectangle, form: La
         noisiness=torch.full((batch,), _noisiness(cond.extra), device=device)
         if form.joined == COLOURS
         else None,
+        resembled=(None if given.seen is None else resembled(cond.extra, given.seen, given.seed, latents)),
     )
 
 
 def joined(
-    extra: Mapping[str, object], latents: Tensor, place: Rectangle, form: LatentFormat
+    extra: Mapping[str, object],
+    latents: Tensor,
+    place: Rectangle,
+    form: LatentFormat,
+    given: Given = NOTHING_GIVEN,
 ) -> Tensor | None:
     """What a network reads as further channels of its latents, cut to a place; None for one that has none.
 
     One channel more than the latents is a mask and what it leaves of the picture; as many are a picture; three are a
-    small picture's colours.
+    small picture's colours. What of mask and picture nobody says is the run's own, where it has a mask.
     """
     channels = latents.shape[1]
     if form.joined == MASK_CHANNELS + channels:
-        whole = torch.cat((_mask(extra, latents), _masked(extra, latents, form)), 1)
+        whole = torch.cat((_mask(extra, latents, given), _masked(extra, latents, form, given)), 1)
     elif form.joined == channels:
         whole = _shown(extra.get("concat_latent_image"), latents, torch.zeros_like(latents))
     elif form.joined == COLOURS:
@@ -110,20 +142,6 @@ def fit_together(one: NetworkInputs, other: NetworkInputs) -> bool:
     return _shapes(one) == _shapes(other)
 
 
-def numbers_embedding(numbers: Tensor, width: int = 256) -> Tensor:
-    """Numbers as waves of many lengths, Float[batch number * width]; cosines first.
-
-    Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.5, in the form of Ho et al. 2020 (arXiv:2006.11239).
-
-    Args:
-        numbers: Float[batch number].
-    """
-    half = width // 2
-    steps = torch.arange(half, dtype=torch.float32, device=numbers.device)
-    angles = numbers.float()[..., None] * torch.exp(-math.log(PERIOD) * steps / half)
-    return torch.cat((angles.cos(), angles.sin()), -1).flatten(1)
-
-
 def _sizes(extra: Mapping[str, object], latents: Tensor, form: LatentFormat) -> list[float]:
     """Six numbers in the order in which Stable Diffusion XL was told them; what nobody says is the picture's own."""
 
@@ -137,16 +155,19 @@ def _sizes(extra: Mapping[str, object], latents: Tensor, form: LatentFormat) -> 
     return [height, width, said("crop_h", 0.0), said("crop_w", 0.0), *target]
 
 
-def _mask(extra: Mapping[str, object], latents: Tensor) -> Tensor:
+def _mask(extra: Mapping[str, object], latents: Tensor, given: Given) -> Tensor:
     """Where the model paints: 1 there, Float[batch 1 height width]; everywhere, where nothing is said."""
     said = extra.get("concat_mask")
+    if not isinstance(said, Tensor) and given.mask is not None:
+        said = given.mask[:, :MASK_CHANNELS]
     if not isinstance(said, Tensor):
         return latents.new_ones(len(latents), MASK_CHANNELS, *latents.shape[-2:])
     planes = said.reshape(-1, MASK_CHANNELS, *said.shape[-2:])
     return for_batch(_sized(planes, latents).round(), len(latents))
 
 
-def _masked(extra: Mapping[str, object], latents: Tensor, form: LatentFormat) -> Tensor:
+def _masked(extra: Mapping[str, object], latents: Tensor, form: LatentFormat, given: Given) -> Tensor:
+    """The picture to paint in, at the model's scale: what is said, else what a masked run starts from, else gray."""
     blank = (
         latents.new_tensor(BLANK).reshape(1, -1, 1, 1).expand_as(latents)
         if latents.shape[1] == len(BLANK)
@@ -154,6 +175,8 @@ def _masked(extra: Mapping[str, object], latents: Tensor, form: LatentFormat) ->
     )
     shown = extra.get("concat_latent_image")
     scaled = form.to_model(shown.to(latents)) if isinstance(shown, Tensor) else None
+    if scaled is None and given.mask is not None:
+        scaled = given.latents
     return _shown(scaled, latents, torch.zeros_like(latents) if blank is None else blank)
 
 

@@ -67,7 +67,13 @@ class Counting:
     def levels(self) -> NoiseLevels:
         return self.network.levels
 
-    def start(self, seed: int, shape: Sequence[int]) -> None:
+    def start(
+        self,
+        seed: int,
+        shape: Sequence[int],
+        latents: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> None:
         """It remembers nothing of a run."""
 
     def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor:

@@ -32,11 +32,15 @@ class Guider(TwoSidedDenoiser, Protocol):
         """The network that is steered."""
         ...
 
-    def start(self, seed: int, shape: Sequence[int]) -> None:
+    def start(
+        self, seed: int, shape: Sequence[int], latents: Latents | None = None, mask: Latents | None = None
+    ) -> None:
         """Told that a run begins.
 
         Args:
             seed: of its noise, whose shape is `shape`.
+            latents: what it starts from without noise, at the model's scale.
+            mask: where it may change them, 1 there, of their shape; None: everywhere.
         """
         ...
 
@@ -81,9 +85,11 @@ class Guided:
     def __post_init__(self) -> None:
         self._steering = Steering(self.network, self.rules, self.controls)
 
-    def start(self, seed: int, shape: Sequence[int]) -> None:
+    def start(
+        self, seed: int, shape: Sequence[int], latents: Latents | None = None, mask: Latents | None = None
+    ) -> None:
         """As `Guider`."""
-        self._steering.start(seed, shape)
+        self._steering.start(seed, shape, latents, mask)
 
     def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
         return self._estimate(latents, sigma, both=False).guided
@@ -135,9 +141,11 @@ class DualGuided:
     def __post_init__(self) -> None:
         self._steering = Steering(self.network, self.recipe.model.rules, self.controls)
 
-    def start(self, seed: int, shape: Sequence[int]) -> None:
+    def start(
+        self, seed: int, shape: Sequence[int], latents: Latents | None = None, mask: Latents | None = None
+    ) -> None:
         """As `Guider`."""
-        self._steering.start(seed, shape)
+        self._steering.start(seed, shape, latents, mask)
 
     def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
         return self._estimate(latents, sigma, both=False).guided
@@ -197,9 +205,11 @@ class PerpNegGuided:
     def __post_init__(self) -> None:
         self._steering = Steering(self.network, self.recipe.model.rules, self.controls)
 
-    def start(self, seed: int, shape: Sequence[int]) -> None:
+    def start(
+        self, seed: int, shape: Sequence[int], latents: Latents | None = None, mask: Latents | None = None
+    ) -> None:
         """As `Guider`."""
-        self._steering.start(seed, shape)
+        self._steering.start(seed, shape, latents, mask)
 
     def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
         return self._estimate(latents, sigma).guided

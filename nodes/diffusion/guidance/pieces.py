@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
-from nodes.diffusion.conditions import fit_together, inputs_of, together
+from nodes.diffusion.conditions import NOTHING_GIVEN, Given, fit_together, inputs_of, together
 from nodes.diffusion.denoiser import (
     NO_INPUTS,
     ControlNetwork,
@@ -87,6 +87,7 @@ class Conditioned:
         controls: finds the loaded network of a control recipe; needed where a condition has controls.
         room: None: what the device has free.
         hooked: the network with further patches; needed where a condition has hooks.
+        given: what the run says beside its conditions.
         calls: of the last estimate, for each call of the network, the sides it was asked about in the batch's order.
     """
 
@@ -94,6 +95,7 @@ class Conditioned:
     controls: FindControl | None = None
     room: Room | None = None
     hooked: Callable[[tuple[LoraPatch, ...]], Network] | None = None
+    given: Given = NOTHING_GIVEN
     calls: tuple[tuple[int, ...], ...] = ()
     _hints: dict[tuple[int, int, int], Tensor] = field(default_factory=dict[tuple[int, int, int], Tensor])
     _read: dict[tuple[int, ...], tuple[tuple[Tensor, ...], Tensor]] = field(
@@ -158,7 +160,7 @@ class Conditioned:
     def _groups(self, pieces: Sequence[_Piece], latents: Latents) -> Iterator[Sequence[_Piece]]:
         """Pieces by the call that answers them, none larger than there is room for."""
         form = self.network.latent_format
-        read = [inputs_of(piece.cond, piece.side, latents, piece.place, form) for piece in pieces]
+        read = [inputs_of(piece.cond, piece.side, latents, piece.place, form, self.given) for piece in pieces]
         for group in grouped([replace(piece, inputs=one) for piece, one in zip(pieces, read, strict=True)]):
             most = len(group)
             if self.room is not None or latents.device.type != "cpu":

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.conditions import Given
 from nodes.diffusion.denoiser import HookableNetwork, Network
 from nodes.diffusion.guidance.pieces import Conditioned, FindControl
 from nodes.diffusion.guidance.rule import (
@@ -20,6 +21,7 @@ from nodes.diffusion.guidance.rule import (
     WorksInside,
     Wraps,
 )
+from nodes.diffusion.resembling import ShownPictures
 from nodes.diffusion.values import Conditioning, Latents, LoraPatch, Rule, Sigma
 
 Join = Callable[[Evaluation], Latents]
@@ -50,14 +52,22 @@ class Steering:
     def __post_init__(self) -> None:
         self.start(0, ())
 
-    def start(self, seed: int, shape: Sequence[int]) -> None:
-        """Forget what was kept of a run before: one begins whose noise of this shape came from this seed."""
+    def start(
+        self, seed: int, shape: Sequence[int], latents: Latents | None = None, mask: Latents | None = None
+    ) -> None:
+        """Forget what was kept of a run before: one begins whose noise of this shape came from this seed.
+
+        Args:
+            latents, mask: as `Given` has them.
+        """
         self._chance = torch.Generator().manual_seed(seed)
         torch.randn(tuple(shape), generator=self._chance)
         self._kept = [{} for _ in self.rules]
         self._last = None
         hooked = self._hooked if isinstance(self.network, HookableNetwork) else None
-        self.conditioned = Conditioned(self._wrapped(self.network), self.controls, hooked=hooked)
+        seen = self.network.seen if isinstance(self.network, ShownPictures) else None
+        given = Given(seed, latents, mask, seen)
+        self.conditioned = Conditioned(self._wrapped(self.network), self.controls, hooked=hooked, given=given)
 
     def _wrapped(self, network: Network) -> Network:
         """The network as rules would have it seen."""

@@ -142,6 +142,7 @@ def _network(
         placement.device,
         placement.dtype,
         original_aliases(family, module),
+        seen=training.seen,
     )
 
 

@@ -19,6 +19,7 @@ from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.level_recipes import built
 from nodes.diffusion.models.family import Family
 from nodes.diffusion.noise_levels import NoiseLevels
+from nodes.diffusion.resembling import Seen
 from nodes.diffusion.values import LoraPatch, ModelSettings
 
 
@@ -30,6 +31,7 @@ class LoadedNetwork:
         module: of the family's class.
         levels: the noise it was trained on.
         aliases: names of its modules in the original layout, each with its own; both end in a full stop.
+        seen: how it was trained to be shown pictures; None: it was not.
         patched: gives it with further patches; None where nobody keeps its files.
     """
 
@@ -42,6 +44,7 @@ class LoadedNetwork:
     dtype: torch.dtype
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     patched: Callable[[tuple[LoraPatch, ...]], Network] | None = None
+    seen: Seen | None = None
 
     def hooked(self, patches: tuple[LoraPatch, ...]) -> Network:
         """As `HookableNetwork`."""

@@ -12,6 +12,7 @@ from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.errors import CheckpointUnreadable
 from nodes.diffusion.models.files import Shape, read_json
 from nodes.diffusion.noise_levels import NoiseLevels, from_betas, linear_betas, scaled_linear_betas
+from nodes.diffusion.resembling import Seen
 
 PREDICTIONS = {"epsilon": Parametrisation.EPS, "v_prediction": Parametrisation.V}
 
@@ -22,11 +23,13 @@ class Training:
 
     Attributes:
         latents: name of another latent format than its family's; empty: the family's.
+        seen: how it was shown pictures; None: it was not.
     """
 
     parametrisation: Parametrisation
     levels: NoiseLevels
     latents: str = ""
+    seen: Seen | None = None
 
 
 def of_file(shapes: Mapping[str, Shape]) -> Training:

@@ -107,11 +107,11 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
         yield Step(-1, started, started)
         return
     seeds = source.seeds(len(clean), latent.batch_index)
-    guided.start(seeds if isinstance(seeds, int) else seeds[0], clean.shape)
+    mask = None if latent.noise_mask is None else mask_for(latent.noise_mask, clean.shape).to(clean)
+    guided.start(seeds if isinstance(seeds, int) else seeds[0], clean.shape, scaled, mask)
     denoiser: TwoSidedDenoiser = guided
-    if latent.noise_mask is not None:
+    if mask is not None:
         kept_noise = _again(source, latent, clean) if sampler.redraws_start else noise
-        mask = mask_for(latent.noise_mask, clean.shape).to(clean)
         opening = None if run.differential is None else Opening(levels, sigmas, run.differential)
         denoiser = Inpainting(guided, mixing, scaled, kept_noise, mask, opening)
     setting = SamplerSetting(seeds, mixing, levels)

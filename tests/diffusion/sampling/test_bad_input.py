@@ -31,7 +31,13 @@ class Breaking:
     network: Echo = field(default_factory=lambda: Echo(latent_format=LatentFormat(scale=1.0)))
     calls: int = 0
 
-    def start(self, seed: int, shape: Sequence[int]) -> None:
+    def start(
+        self,
+        seed: int,
+        shape: Sequence[int],
+        latents: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> None:
         """It draws nothing."""
 
     def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
-from nodes.diffusion.conditions import BLANK, inputs_of, joined, numbers_embedding
+from nodes.diffusion.conditions import BLANK, inputs_of, joined
 from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.errors import ContextMismatch, NothingSaid
 from nodes.diffusion.guidance import Guided
@@ -20,6 +20,7 @@ from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.noise_levels import from_betas, scaled_linear_betas
 from nodes.diffusion.regions import bounded, rectangle, weight
 from nodes.diffusion.values import Area, Cond
+from nodes.diffusion.waves import numbers_embedding
 from tests.diffusion.models.tiny import seeded
 from tests.diffusion.sampling.test_guidance import SIGMA, ZERO, Echo, cond, estimate
 

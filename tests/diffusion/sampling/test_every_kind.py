@@ -65,7 +65,13 @@ class Knowing:
             Echo(), levels=self.levels, parametrisation=self.parametrisation, latent_format=form
         )
 
-    def start(self, seed: int, shape: Sequence[int]) -> None:
+    def start(
+        self,
+        seed: int,
+        shape: Sequence[int],
+        latents: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> None:
         """It remembers nothing of a run."""
 
     def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor:

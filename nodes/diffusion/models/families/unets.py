@@ -23,11 +23,13 @@ from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training, of_file
 from nodes.diffusion.models.unet_shape import UnetShape, diffusers_shape, original_names, original_shape
 from nodes.diffusion.noise_levels import from_betas, scaled_linear_betas
+from nodes.diffusion.resembling import Seen
 
 MADE_BY = "diffusers.models.unets.unet_2d_condition:UNet2DConditionModel"
 ORIGINAL, DIFFUSERS = "output_blocks.0.0.in_layers.0.weight", "up_blocks.0.resnets.0.conv1.weight"
 SIZES = "add_embedding.linear_1.weight"
 VECTOR = "class_embedding.linear_1.weight"
+AUGMENTOR = ("noise_augmentor.data_mean", "noise_augmentor.data_std")
 REFINER_NUMBERS = 5  # height, width, what is cut off above and at the left, and beauty
 NUMBER_WIDTH = 256  # features of each of the numbers that XL is told
 XL_LEVELS = 3  # the refiner has four
@@ -156,14 +158,25 @@ def _trained_upscaler(_shapes: Shapes, _weights: WeightFile) -> Training:
     return Training(Parametrisation.V, from_betas(scaled_linear_betas(*UPSCALER_BETAS)))
 
 
-def _trained_2(_shapes: Shapes, weights: WeightFile) -> Training:
+def _trained_2(shapes: Shapes, weights: WeightFile) -> Training:
     """Stable Diffusion 2: velocity if the flag says so, else by the spread of one bias."""
-    found = of_file(weights.shapes)
+    found = replace(of_file(weights.shapes), seen=_seen(shapes, weights))
     name = next((name for name in weights.shapes if name.endswith(TELLING)), None)
     if found.parametrisation is not Parametrisation.EPS or name is None:
         return found
     spread = float(weights.tensors([name])[name].float().std())
     return replace(found, parametrisation=Parametrisation.V) if spread > TELLING_SPREAD else found
+
+
+def _seen(shapes: Shapes, weights: WeightFile) -> Seen | None:
+    """What a checkpoint says of the pictures that its network was shown; a network alone: nothing was shifted or scaled."""
+    if VECTOR not in shapes:
+        return None
+    if not all(name in weights.shapes for name in AUGMENTOR):
+        width = shapes[VECTOR][1] // 2
+        return Seen(torch.zeros(width), torch.ones(width))
+    stored = weights.tensors(AUGMENTOR)
+    return Seen(*(stored[name].float().flatten() for name in AUGMENTOR))
 
 
 def _row(

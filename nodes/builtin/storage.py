@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodes.diffusion import guidance, latents, media, noise, values, vision_values
+from nodes.diffusion import gligen, guidance, latents, media, noise, values, vision_values
 from nodes.diffusion.changes import Layers, Positions
 from nodes.diffusion.continuous_levels import AngleLevels, CosineLevels, EdmLevels, ShareLevels
 from nodes.diffusion.enlarging import UpscaleModel
@@ -53,6 +53,9 @@ CLASSES: tuple[type, ...] = (
     values.Hook,
     values.HookGroup,
     values.Cond,
+    gligen.Gligen,
+    gligen.Box,
+    gligen.Boxes,
     vision_values.ClipVision,
     vision_values.ClipVisionOutput,
     vision_values.StyleModel,

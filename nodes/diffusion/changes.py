@@ -103,6 +103,15 @@ class BlockChange(Protocol):
     def __call__(self, number: int, hidden: Tensor, /) -> Tensor: ...
 
 
+@runtime_checkable
+class BetweenChange(Protocol):
+    """Changes tokens between a transformer block's own attention and the one that reads the context."""
+
+    def __call__(self, place: Place, hidden: Tensor, /) -> Tensor:
+        """Them again, Float[batch token feature]; `place` is that of the first attention."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Joint:
     """Where the way up takes in a skip connection.
@@ -157,6 +166,7 @@ class NetworkChanges:
         before_skip, after_skip: what an input block gives, before or after it is kept for the way up.
         middle: what the middle block gives.
         left_out: layers of a transformer that hand on what they are given; a U-Net has none.
+        between: what is done between the two attentions of each block of a U-Net's transformers.
         positions: of a transformer's rotary embedding; None: as they are. A U-Net has none.
     """
 
@@ -166,6 +176,7 @@ class NetworkChanges:
     after_skip: Sequence[BlockChange] = ()
     middle: Sequence[BlockChange] = ()
     left_out: Layers = Layers()
+    between: Sequence[BetweenChange] = ()
     positions: Positions | None = None
 
     @property
@@ -181,6 +192,7 @@ class NetworkChanges:
             after_skip=(*self.after_skip, *other.after_skip),
             middle=(*self.middle, *other.middle),
             left_out=self.left_out + other.left_out,
+            between=(*self.between, *other.between),
             positions=self.positions if other.positions is None else other.positions,
         )
 

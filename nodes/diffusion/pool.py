@@ -22,11 +22,13 @@ import torch
 
 from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.gligen import Gligen
 from nodes.diffusion.guidance.rules import idle_in_unets
 from nodes.diffusion.holding import Beside, Build, Kept, Loaded, file_name, text_patchers
 from nodes.diffusion.mixing_weights import Mixed, merged, scaled
 from nodes.diffusion.models.build import Check, Gate
 from nodes.diffusion.models.detect import Part
+from nodes.diffusion.models.gligen import LoadedGligen, load_gligen
 from nodes.diffusion.models.load import (
     Placement,
     load_control,
@@ -293,7 +295,11 @@ class Session:
         key = (id(kept), model.settings, model.patches)
         if key not in self._networks:
             settled = cast("LoadedNetwork", kept.loaded).settled(model.settings)
-            self._networks[key] = replace(settled, patched=partial(self._hooked, model))
+            self._networks[key] = replace(
+                settled,
+                patched=partial(self._hooked, model),
+                places=self.places if settled.family.folder == "unet" else None,
+            )
         return self._networks[key]
 
     def _hooked(self, model: Model, patches: tuple[LoraPatch, ...]) -> LoadedNetwork:
@@ -340,6 +346,10 @@ class Session:
             kept = self._take(Part.CONTROL, net.checkpoint, (), Build(load_control))
             self._controls[net] = replace(cast("LoadedControl", kept.loaded), pools=net.pools_residuals)
         return self._controls[net]
+
+    def places(self, model: Gligen) -> LoadedGligen:
+        """What tells a U-Net of boxes. Errors as `network`."""
+        return self.beside(Part.GLIGEN, model.checkpoint, load_gligen)
 
     def beside(
         self, part: Part, source: CheckpointRef, load: Callable[[Path, Placement], _Beside]

@@ -23,7 +23,8 @@ from nodes.diffusion.denoiser import (
     denoised_from,
     network_input,
 )
-from nodes.diffusion.errors import NothingSaid
+from nodes.diffusion.errors import DiffusionError, NothingSaid
+from nodes.diffusion.gligen import BOXES, Boxes, FindPlaces
 from nodes.diffusion.hooks import passed_with, patches_of
 from nodes.diffusion.regions import (
     Rectangle,
@@ -87,6 +88,7 @@ class Conditioned:
         controls: finds the loaded network of a control recipe; needed where a condition has controls.
         room: None: what the device has free.
         hooked: the network with further patches; needed where a condition has hooks.
+        places: finds what tells the network of boxes; needed where a condition has some.
         given: what the run says beside its conditions.
         calls: of the last estimate, for each call of the network, the sides it was asked about in the batch's order.
     """
@@ -96,6 +98,7 @@ class Conditioned:
     room: Room | None = None
     hooked: Callable[[tuple[LoraPatch, ...]], Network] | None = None
     given: Given = NOTHING_GIVEN
+    places: FindPlaces | None = None
     calls: tuple[tuple[int, ...], ...] = ()
     _hints: dict[tuple[int, int, int], Tensor] = field(default_factory=dict[tuple[int, int, int], Tensor])
     _read: dict[tuple[int, ...], tuple[tuple[Tensor, ...], Tensor]] = field(
@@ -189,10 +192,21 @@ class Conditioned:
             tuple(hash((piece.side, id(piece.cond.context), piece.place)) for piece in group),
             tuple(piece.side for piece in group),
         )
+        boxes = group[0].cond.extra.get(BOXES)
+        if isinstance(boxes, Boxes):
+            changes = changes + self._told(boxes, scaled)
         predicted = self._with_hooks(group[0].cond.hooks)(
             scaled, timestep, context, residuals=residuals, inputs=inputs, changes=changes
         ).float()
         return denoised_from(kind, noisy, sigma, predicted, timestep).chunk(count)
+
+    def _told(self, boxes: Boxes, latents: Tensor) -> NetworkChanges:
+        if self.places is None:
+            raise DiffusionError(
+                "A prompt has boxes (GLIGEN), which this model cannot be told of.",
+                "Use a model of the Stable Diffusion 1 family, or leave out GLIGENTextBoxApply.",
+            )
+        return self.places(boxes.model).changes(boxes.boxes, latents)
 
     def _context(self, contexts: Sequence[Tensor], batch: int) -> Tensor:
         """What a call reads of its conditions, where and as the network computes; the same at every step."""
@@ -322,7 +336,7 @@ def free_room(latents: Tensor) -> int:
 def _fits(one: _Piece, other: _Piece) -> bool:
     if one.weight.shape != other.weight.shape or _uses(one.cond) != _uses(other.cond):
         return False
-    if one.cond.hooks != other.cond.hooks:
+    if one.cond.hooks != other.cond.hooks or one.cond.extra.get(BOXES) is not other.cond.extra.get(BOXES):
         return False
     if not fit_together(one.inputs, other.inputs):
         return False

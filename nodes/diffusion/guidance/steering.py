@@ -9,6 +9,7 @@ import torch
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.conditions import Given
 from nodes.diffusion.denoiser import HookableNetwork, Network
+from nodes.diffusion.gligen import PlacedNetwork
 from nodes.diffusion.guidance.pieces import Conditioned, FindControl
 from nodes.diffusion.guidance.rule import (
     ComesAfter,
@@ -67,7 +68,10 @@ class Steering:
         hooked = self._hooked if isinstance(self.network, HookableNetwork) else None
         seen = self.network.seen if isinstance(self.network, ShownPictures) else None
         given = Given(seed, latents, mask, seen)
-        self.conditioned = Conditioned(self._wrapped(self.network), self.controls, hooked=hooked, given=given)
+        places = self.network.places if isinstance(self.network, PlacedNetwork) else None
+        self.conditioned = Conditioned(
+            self._wrapped(self.network), self.controls, hooked=hooked, given=given, places=places
+        )
 
     def _wrapped(self, network: Network) -> Network:
         """The network as rules would have it seen."""

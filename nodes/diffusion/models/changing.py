@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import BlockChange, Joint, NetworkChanges, Place, SkipChange, Way
+from nodes.diffusion.changes import BetweenChange, BlockChange, Joint, NetworkChanges, Place, SkipChange, Way
 from nodes.diffusion.denoiser import Residuals
 from nodes.diffusion.models.attending import Changed
 
@@ -32,6 +32,8 @@ def changed(
                 before: object = attention.processor
                 attention.set_processor(Changed(place, changes.attention, size, sides))
                 stack.callback(attention.set_processor, before)
+        if changes.between:
+            _change_between(module, changes.between, stack)
         if changes.resizes:
             _change_blocks(module, changes, stack)
         if changes.middle and cast("Any", module).mid_block is not None:
@@ -44,11 +46,17 @@ def changed(
 
 def attentions(module: nn.Module) -> Iterator[tuple[Place, Any]]:
     """Every attention of a U-Net with its place."""
+    for place, block in _blocks(module):
+        yield place, block.attn1
+        if block.attn2 is not None:
+            yield replace(place, cross=True), block.attn2
+
+
+def _blocks(module: nn.Module) -> Iterator[tuple[Place, Any]]:
+    """Every transformer block with the place of its own attention."""
     for way, number, transformer in _transformers(cast("Any", module)):
         for index, block in enumerate(transformer.transformer_blocks):
-            yield Place(way, number, index, cross=False), block.attn1
-            if block.attn2 is not None:
-                yield Place(way, number, index, cross=True), block.attn2
+            yield Place(way, number, index, cross=False), block
 
 
 def added(residuals: Residuals) -> NetworkChanges:
@@ -88,6 +96,32 @@ def _transformers(module: Any) -> Iterator[tuple[Way, int, Any]]:
 
 def _each(block: Any, name: str, count: int) -> Sequence[Any]:
     return list(getattr(block, name, None) or [None] * count)
+
+
+def _change_between(module: nn.Module, changes: Sequence[BetweenChange], stack: ExitStack) -> None:
+    """Hooks around each block's own attention, whose output is what they make of it less what it is added to."""
+    for place, block in _blocks(module):
+        entered: list[Tensor] = []
+        stack.callback(block.register_forward_pre_hook(_keeping(entered)).remove)
+        stack.callback(block.attn1.register_forward_hook(_between(place, changes, entered)).remove)
+
+
+def _keeping(entered: list[Tensor]) -> Callable[..., None]:
+    def hook(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        entered[:] = [inputs[0]]
+
+    return hook
+
+
+def _between(place: Place, changes: Sequence[BetweenChange], entered: list[Tensor]) -> Callable[..., Tensor]:
+    def hook(_module: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+        before = entered.pop()
+        hidden = before + output
+        for change in changes:
+            hidden = change(place, hidden)
+        return hidden - before
+
+    return hook
 
 
 def _change_blocks(module: nn.Module, changes: NetworkChanges, stack: ExitStack) -> None:

@@ -15,6 +15,7 @@ from nodes.diffusion.denoiser import (
     Parametrisation,
     Residuals,
 )
+from nodes.diffusion.gligen import FindPlaces
 from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.level_recipes import built
 from nodes.diffusion.models.family import Family
@@ -32,6 +33,7 @@ class LoadedNetwork:
         levels: the noise it was trained on.
         aliases: names of its modules in the original layout, each with its own; both end in a full stop.
         seen: how it was trained to be shown pictures; None: it was not.
+        places: finds what tells it of boxes; None: it cannot be told.
         patched: gives it with further patches; None where nobody keeps its files.
     """
 
@@ -45,6 +47,7 @@ class LoadedNetwork:
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     patched: Callable[[tuple[LoraPatch, ...]], Network] | None = None
     seen: Seen | None = None
+    places: FindPlaces | None = None
 
     def hooked(self, patches: tuple[LoraPatch, ...]) -> Network:
         """As `HookableNetwork`."""

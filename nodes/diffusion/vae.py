@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.latent_formats import families
+from nodes.diffusion.vae_codings import PICTURES, Coding
 
 TILE = 64  # latents
 OVERLAP = 16
@@ -54,11 +55,12 @@ class PixelCoder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VaeCoder:
-    """A loaded autoencoder. Latents are Float32[batch channel height width] on the CPU, as it gives them.
+    """A loaded autoencoder. Latents are Float32[batch channel height width] on the CPU, as it gives them; some have time.
 
     Attributes:
-        module: an `AutoencoderKL` of diffusers.
+        module: an autoencoder of diffusers.
         pixels: side of the square of picture that one latent stands for.
+        coding: how its class is asked.
     """
 
     module: nn.Module
@@ -66,6 +68,7 @@ class VaeCoder:
     channels: int
     device: torch.device
     dtype: torch.dtype
+    coding: Coding = PICTURES
 
     @torch.no_grad()
     def encode(self, image: Tensor, tell: Tell = log) -> Tensor:
@@ -114,12 +117,12 @@ class VaeCoder:
         return image[:, top : top + tall, left : left + wide]
 
     def _check(self, latents: Tensor) -> None:
-        if latents.ndim == 4 and latents.shape[1] == self.channels:
+        if latents.ndim in (4, 2 + self.coding.axes) and latents.shape[1] == self.channels:
             return
         whose = families(latents.shape[1], latents.ndim - 2)
         kind = {3: "a sound's", 4: "a picture's", 5: "a video's"}.get(latents.ndim, "")
         said = f"{kind} with {latents.shape[1]} channels" + (f", as of {whose}" if whose else "")
-        ours = families(self.channels, 2)
+        ours = families(self.channels, self.coding.axes)
         raise DiffusionError(
             f"The latents are {said}; this VAE decodes {self.channels} channels of a picture"
             + (f" ({ours})." if ours else "."),
@@ -131,12 +134,11 @@ class VaeCoder:
 
     def _encoded(self, planes: Tensor) -> Tensor:
         asked = (planes.float() * 2.0 - 1.0).to(self.device, self.dtype)
-        spread = cast("Any", self.module).encode(asked, return_dict=False)[0]
-        return cast("Tensor", spread.mean).float().cpu()
+        return self.coding.encode(self.module, asked).float().cpu()
 
     def _decoded(self, latents: Tensor) -> Tensor:
         asked = latents.to(self.device, self.dtype)
-        return cast("Tensor", cast("Any", self.module).decode(asked, return_dict=False)[0]).float().cpu()
+        return self.coding.decode(self.module, asked).float().cpu()
 
     def _in_tilings(self, coder: Coder, planes: Tensor, tile: int, overlap: int) -> Tensor:
         tilings = [(int(tile * tall), int(tile * wide)) for tall, wide in TILINGS]

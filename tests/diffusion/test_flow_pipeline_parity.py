@@ -34,7 +34,9 @@ TOLERANCE = 1e-4  # of the largest number
 class Kept(list[Tensor]):
     """Latents after each step, as a pipeline hands them to its callback."""
 
-    def __call__(self, _pipeline: Any, _index: int, _time: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    def __call__(
+        self, _pipeline: Any, _index: int, _time: Any, state: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         self.append(state["latents"].clone())
         return state
 

@@ -70,6 +70,7 @@ MARKS = (
     Mark(Part.CONTROL, Layout.ORIGINAL, "zero_convs.0.0.weight", (CONTROL, "")),
     Mark(Part.CONTROL, Layout.DIFFUSERS, "controlnet_cond_embedding.conv_in.weight", ("",)),
     Mark(Part.VAE, Layout.ORIGINAL, "decoder.mid.block_1.conv1.weight", (VAE, "", "vae.")),
+    Mark(Part.VAE, Layout.ORIGINAL, "decoder.middle.0.residual.0.gamma", (VAE, "", "vae.")),
     Mark(Part.VAE, Layout.DIFFUSERS, "decoder.mid_block.resnets.0.conv1.weight", ("", "vae.")),
     Mark(
         Part.TEXT,

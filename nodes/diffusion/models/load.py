@@ -14,7 +14,8 @@ from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.denoiser import LatentFormat
 from nodes.diffusion.errors import CheckpointUnknown, CheckpointUnreadable, DiffusionError, PartMissing
 from nodes.diffusion.latent_formats import latent_format
-from nodes.diffusion.models import scheduling, text, unet_shape, vae_shape
+from nodes.diffusion.models import scheduling, text, unet_shape
+from nodes.diffusion.models.autoencoders import kind_of
 from nodes.diffusion.models.build import fill, known_settings, modules_in, unfilled
 from nodes.diffusion.models.detect import Found, Layout, Part, find_part, network_folder
 from nodes.diffusion.models.families import FAMILIES
@@ -163,34 +164,25 @@ def _module(tensor: str) -> str:
 
 def load_vae(path: Path, placement: Placement) -> VaeCoder:
     """The autoencoder of a checkpoint, or of a file of its own. Errors as `load_network`."""
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
     if path.is_dir():
         folder = path if (path / "config.json").is_file() else path / "vae"
         source = _folder(folder.parent, folder.name, Part.VAE)
-        settings = known_settings(AutoencoderKL, read_json(folder / "config.json"), folder)
-        names = [(name, vae_shape.from_old(name)) for name in source.shapes]
+        said = read_json(folder / "config.json")
+        made_by, prefix, shapes, original = said.get("_class_name"), "", source.shapes, False
+        kind = kind_of(shapes, made_by)
+        settings = known_settings(kind.class_of(made_by), said, folder)
     else:
         found = find_part(path, Part.VAE)
-        source = found.weights
-        measure = vae_shape.original_shape if found.layout is Layout.ORIGINAL else vae_shape.diffusers_shape
-        shape = _measured(found, measure, found.shapes)
-        settings = shape.settings()
-        original = vae_shape.original_names(shape)
-        names = [
-            (
-                found.prefix + name,
-                vae_shape.from_original(name, original)
-                if found.layout is Layout.ORIGINAL
-                else vae_shape.from_old(name),
-            )
-            for name in found.shapes
-        ]
-    module = unfilled(lambda: AutoencoderKL(**settings), path)
-    fill(module, source, names, placement.device, placement.vae_dtype, vae_shape.flattened)
+        source, prefix, shapes = found.weights, found.prefix, found.shapes
+        kind, made_by, original = kind_of(shapes), None, found.layout is Layout.ORIGINAL
+        settings = _measured(found, lambda sizes: kind.settings(sizes, original), shapes)
+    named = kind.name(shapes, original)
+    module = unfilled(lambda: kind.class_of(made_by)(**settings), path)
+    names = [(prefix + name, named(name)) for name in shapes]
+    fill(module, source, names, placement.device, placement.vae_dtype, kind.change)
     config = cast("Any", module).config
-    pixels = 2 ** (len(config.block_out_channels) - 1)
-    return VaeCoder(module, pixels, config.latent_channels, placement.device, placement.vae_dtype)
+    pixels, channels = kind.pixels(config), kind.channels(config)
+    return VaeCoder(module, pixels, channels, placement.device, placement.vae_dtype, kind.coding)
 
 
 def load_text(path: Path, placement: Placement) -> TextStack:

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.control import LoadedControl
+from nodes.diffusion.lora_names import text_prefixes
 from nodes.diffusion.models.build import Gate, size_of
 from nodes.diffusion.models.detect import Part
 from nodes.diffusion.models.load import Placement, module_of, text_aliases
 from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.models.text import TextStack
-from nodes.diffusion.patches import TEXTS_PREFIXES, Patcher, Patchers
+from nodes.diffusion.patches import Patcher, Patchers
 from nodes.diffusion.vae import VaeCoder
 from nodes.diffusion.values import CheckpointRef, LoraPatch, Merge, Patch, WeightScale
 
@@ -80,10 +81,9 @@ def text_patchers(loaded: Loaded) -> Patchers:
     return Patchers(
         [
             Patcher(
-                encoder.model, TEXTS_PREFIXES[name], text_aliases(encoder.model), keeps_half=True, label=name
+                encoder.model, text_prefixes(name), text_aliases(encoder.model), keeps_half=True, label=name
             )
             for name, encoder in encoders.items()
-            if name in TEXTS_PREFIXES
         ]
     )
 

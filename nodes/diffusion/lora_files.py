@@ -14,6 +14,7 @@ from nodes.diffusion.lora_names import usual
 from nodes.diffusion.models.files import open_weights
 
 NOT_FINITE = "some of its numbers are not finite"
+ENTRY = "img_in"  # of FLUX; files that replace its norms too make it read a second picture
 SHAPE_SIZES = (2, 5)  # how many axes a weight may be said to have
 
 # Words in names by which a family is told, and of U-Nets by how many features of a token their attention reads.
@@ -27,7 +28,7 @@ MARKS = (
     ("double_layers", "AuraFlow"),
 )
 CONTEXTS = {
-    320: "another U-Net", 768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 1280: "the Stable Diffusion XL refiner",
+    768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 1280: "the Stable Diffusion XL refiner",
     2048: "Stable Diffusion XL",
 }  # fmt: skip
 
@@ -53,6 +54,8 @@ class Change:
             raise ValueError(NOT_FINITE)
         try:
             return added(parts, weight)
+        except torch.OutOfMemoryError:
+            raise
         except (RuntimeError, KeyError, IndexError) as error:
             raise ValueError(str(error)) from error
 
@@ -98,6 +101,13 @@ class LoraFile:
         flats = [name.replace(".", "_") for name in self.changes]
         return next((family for mark, family in MARKS if any(mark in flat for flat in flats)), "")
 
+    @property
+    def strange(self) -> str:
+        """What to say where none of its names is one of the model."""
+        first = next(iter(self.changes))
+        seems = f"seems made for {self.family}" if self.family else "is made for another kind of model"
+        return f"{self.path.name} {seems}: none of its {len(self.changes)} changes fits this one ({first} first)."
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strong:
@@ -124,6 +134,7 @@ def read_lora(path: Path) -> LoraFile:
 def sorted_by_module(stored: Mapping[str, Tensor]) -> dict[str, Change]:
     """The tensors of a file as changes, by the names of modules; what belongs to no change is left out."""
     grouped: dict[str, dict[str, Tensor]] = {}
+    controls = False
     for name, tensor in stored.items():
         called = usual(name)
         ending = next((ending for ending in ENDINGS if called.endswith(ending)), None)
@@ -131,6 +142,9 @@ def sorted_by_module(stored: Mapping[str, Tensor]) -> dict[str, Change]:
             continue
         module, part = called.removesuffix(ending), ENDINGS[ending]
         if part == "instead_of_norm":
-            module, part = f"{module}_norm", "instead"
+            module, part, controls = f"{module}_norm", "instead", True
         grouped.setdefault(module, {})[part] = tensor
+    entry = grouped.get(ENTRY, {})
+    if controls and {"up", "down"} <= entry.keys():
+        entry.setdefault("shape", torch.tensor([len(entry["up"]), entry["down"].shape[1]]))
     return {module: Change(parts) for module, parts in grouped.items() if parts.keys() - BESIDE}

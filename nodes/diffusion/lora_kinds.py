@@ -65,7 +65,9 @@ ENDINGS = {
     "_norm.scale": "instead_of_norm",
     ".reshape_weight": "shape",
 }
-BESIDE = frozenset({"alpha", "lengths", "row_lengths", "shape", "rescale"})  # they change nothing by themselves
+BESIDE = frozenset(
+    {"alpha", "lengths", "row_lengths", "shape", "rescale"}
+)  # they change nothing by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +111,8 @@ def lokr(parts: Parts, _weight: Tensor) -> Tensor:
     """Kronecker's product of two matrices, each whole or in factors (LyCORIS, section 3.3)."""
     ranks = [parts[name].shape[0] for name in ("kron_two_b", "kron_one_b") if name in parts]
     one = parts["kron_one"] if "kron_one" in parts else parts["kron_one_a"] @ parts["kron_one_b"]
-    two = (
-        parts["kron_two"] if "kron_two" in parts else _pair(parts, "kron_two_a", "kron_two_b", "kron_two_t")
-    )
-    made = torch.kron(one.reshape(*one.shape, *[1] * (two.ndim - one.ndim)), two)
+    two = parts["kron_two"] if "kron_two" in parts else _pair(parts, "kron_two_a", "kron_two_b", "kron_two_t")
+    made = torch.kron(one.reshape(*one.shape, *[1] * (two.ndim - one.ndim)), two.contiguous())
     return made * _scale(parts, ranks[0]) if ranks else made
 
 
@@ -143,10 +143,10 @@ def oft(parts: Parts, weight: Tensor) -> Tensor:
         made = torch.einsum("knm,kn...->km...", turns, made.reshape(-1, size, made.shape[1])).flatten(0, 1)
     else:
         for stage, turn in enumerate(turns):
-            reach = 2**stage * (size // 2)
-            paired = made.unflatten(0, (-1, 2, reach)).transpose(1, 2).flatten(0, 2)
-            turned = torch.einsum("kij,kj...->ki...", turn, paired.unflatten(0, (-1, size))).flatten(0, 1)
-            made = turned.unflatten(0, (-1, reach, 2)).transpose(1, 2).flatten(0, 2)
+            reach, count = 2**stage * (size // 2), made.shape[1]
+            paired = made.reshape(-1, 2, reach, count).transpose(1, 2).reshape(-1, size, count)
+            turned = torch.einsum("kij,kj...->ki...", turn, paired)
+            made = turned.reshape(-1, reach, 2, count).transpose(1, 2).reshape(-1, count)
     if "rescale" in parts:
         made = made * parts["rescale"].reshape(-1, 1)
     return made.reshape(weight.shape) - weight
@@ -200,11 +200,11 @@ def _pair(parts: Parts, a: str, b: str, core: str) -> Tensor:
 def _rotations(blocks: Tensor, limit: float) -> Tensor:
     """Cayley's rotations of skew parts, all of them together no longer than a limit; 0 is none (OFT, eq. 4 and 5)."""
     skew = blocks - blocks.transpose(-1, -2)
-    length = float(torch.linalg.vector_norm(skew))
+    length = float(skew.pow(2).sum().sqrt())
     if 0.0 < limit < length:
         skew = skew * (limit / length)
     one = torch.eye(blocks.shape[-1], device=blocks.device)
-    return torch.linalg.solve(one - skew, one + skew)
+    return (one + skew) @ torch.inverse(one - skew)
 
 
 def _scale(parts: Parts, rank: int) -> float:

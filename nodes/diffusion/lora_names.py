@@ -44,7 +44,16 @@ TEXTS_PREFIXES: Mapping[str, Sequence[str]] = {
         "t5.",
     ),
 }
-ANY_TEXT = ("lora_te", "lora_prior_te_", "text_encoder", "cond_stage_model.", "clip_l.", "clip_g.", "t5.", "t5xxl.")
+ANY_TEXT = (
+    "lora_te",
+    "lora_prior_te_",
+    "text_encoder",
+    "cond_stage_model.",
+    "clip_l.",
+    "clip_g.",
+    "t5.",
+    "t5xxl.",
+)
 PARTIAL = ("lora_te2_encoder_block", "text_encoder_2.encoder.block")  # their last words belong to the name
 
 # Names that say in words of their own which module they change, each with the usual way.
@@ -59,7 +68,9 @@ RENAMED = (
 )
 # What else a module is called: by the end of its tensor's name, another end.
 ALSO = ((".to_out.0.weight", ".to_out.weight"), (".to_out.0.bias", ".to_out.bias"))
-ATTENTION = re.compile(r"(.*single_blocks\.\d+)\.linear1\.(weight|bias)$")  # its first three parts are also "qkv"
+ATTENTION = re.compile(
+    r"(.*single_blocks\.\d+)\.linear1\.(weight|bias)$"
+)  # its first three parts are also "qkv"
 
 
 def text_prefixes(label: str) -> Sequence[str]:

@@ -1,125 +1,27 @@
-"""LoRA and its kin: changes of weights kept in small files, put on in call order and taken off without a trace.
+"""Weights changed in place: LoRAs and their kin, and mixes, put on in call order and taken off without a trace.
 
-All of a recipe's changes of one weight are summed in single precision on the original and rounded once; the original is
-kept, so that taking them off gives its very bits back. Source: Hu et al. 2021 (arXiv:2106.09685), eq. 3; with kernels and
-a middle, LyCORIS (Yeh et al. 2023, arXiv:2309.14859), section 3.
+All of a recipe's changes of one weight are made in single precision, each on what the one before has left, and rounded
+once; the original is kept, so that taking them off gives its very bits back. `lora_kinds` says what a change is,
+`lora_files` reads it, `lora_names` tells which weight it is for.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from math import prod
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nodes.diffusion.errors import CheckpointUnknown
+from nodes.diffusion.lora_files import Change, LoraFile, Strong
+from nodes.diffusion.lora_names import known, table, within
 from nodes.diffusion.mixing_weights import Mixed
-from nodes.diffusion.models.build import modules_in
-from nodes.diffusion.models.files import open_weights
+from nodes.diffusion.models.family import Place
 from nodes.diffusion.models.unet_shape import renamed
 
-# How the parts of one change are called in files, by what they are.
-PARTS = {
-    ".lora_down.weight": "down",
-    ".lora_up.weight": "up",
-    ".lora_mid.weight": "middle",
-    ".lora_A.weight": "down",
-    ".lora_B.weight": "up",
-    ".lora_A.default.weight": "down",
-    ".lora_B.default.weight": "up",
-    ".lora.down.weight": "down",
-    ".lora.up.weight": "up",
-    "_lora.down.weight": "down",
-    "_lora.up.weight": "up",
-    ".alpha": "alpha",
-    ".dora_scale": "lengths",
-    ".hada_w1_a": "one_a",
-    ".hada_w1_b": "one_b",
-    ".hada_w2_a": "two_a",
-    ".hada_w2_b": "two_b",
-    ".diff": "whole",
-    ".diff_b": "bias",
-}
-NETWORK_PREFIXES = ("lora_unet_", "unet.", "diffusion_model.")
-TEXT_PREFIXES = ("lora_te_", "lora_te1_", "text_encoder.")
-# Of several text encoders, by the field's names for them; those of others have no LoRAs that are met.
-TEXTS_PREFIXES: Mapping[str, Sequence[str]] = {
-    "l": TEXT_PREFIXES,
-    "h": TEXT_PREFIXES,
-    "g": ("lora_te2_", "text_encoder_2."),
-    "t5xxl": ("lora_te3_", "text_encoder_3."),
-}
-SEPARATORS = re.compile(r"[._]")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Change:
-    """What a file says of one weight: tensors by their part; `alpha` is a tensor of one number."""
-
-    parts: Mapping[str, Tensor]
-
-    def of_weight(self, original: Tensor) -> Tensor | None:
-        """What is added to a weight at strength 1, Float32 of its shape; None where only the bias changes.
-
-        Raises:
-            ValueError: the tensors do not fit the weight or each other.
-        """
-        parts = {name: part.to(original.device, torch.float32) for name, part in self.parts.items()}
-        try:
-            made = _product(parts)
-            if made is None:
-                return None
-            made = made.reshape(original.shape)
-        except (RuntimeError, KeyError) as error:
-            raise ValueError(str(error)) from error
-        if "lengths" not in parts:
-            return made
-        return _with_lengths(original.float(), made, parts["lengths"])
-
-    def of_bias(self, original: Tensor) -> Tensor | None:
-        """What is added to a bias at strength 1; None where it stays."""
-        bias = self.parts.get("bias")
-        return None if bias is None else bias.to(original.device, torch.float32).reshape(original.shape)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LoraFile:
-    """A read file: a change for each module, by the module's name in it (any of the field's layouts)."""
-
-    path: Path
-    changes: Mapping[str, Change]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Strong:
-    """A read file at a strength."""
-
-    file: LoraFile
-    strength: float
-
-
-def read_lora(path: Path) -> LoraFile:
-    """Read a file of changes.
-
-    Raises:
-        CheckpointMissing, CheckpointUnreadable: as `open_weights`.
-        CheckpointUnknown: it holds none.
-    """
-    weights = open_weights(path)
-    stored = weights.tensors(weights.shapes)
-    grouped: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in stored.items():
-        ending = next((ending for ending in PARTS if name.endswith(ending)), None)
-        if ending is not None:
-            module = name.removesuffix(ending).replace(".processor.", ".")
-            grouped.setdefault(module, {})[PARTS[ending]] = tensor
-    changes = {
-        module: Change(parts) for module, parts in grouped.items() if parts.keys() - {"alpha", "lengths"}
-    }
-    if not changes:
-        raise CheckpointUnknown(path, "a LoRA", "it holds no changes of weights that Weft knows")
-    return LoraFile(path, changes)
+MIXED_ENDS = (".weight", ".bias")
+Totals = dict[str, Tensor]  # changed weights, Float32, by name
 
 
 @dataclass(slots=True, eq=False)
@@ -128,10 +30,15 @@ class Patcher:
 
     Attributes:
         prefixes: how files call this network, before a module's name.
-        aliases: other names of modules, each with the prefix that this network gives it; both end in a full stop.
+        aliases: other beginnings of names, each with that which this network gives it; both end in a full stop.
         keeps_half: a weight that is whole in half precision is one when changed too, as text encoders are kept in the field.
         label: which of several networks of one file this is.
+        places: where its tensors lie in files of the original layout.
         unmatched: names in files that were meant for this network, and which it does not have.
+        matched: those that it has.
+        strangers: files that were meant for it, of which it has no name at all.
+        fitting: files of which it has some.
+        wider: how many times as many columns a weight has that a file has made grow, by name.
     """
 
     module: nn.Module
@@ -139,9 +46,14 @@ class Patcher:
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     keeps_half: bool = False
     label: str = ""
+    places: Sequence[Place] = ()
     unmatched: tuple[str, ...] = ()
+    matched: frozenset[str] = frozenset()
+    strangers: frozenset[LoraFile] = frozenset()
+    fitting: frozenset[LoraFile] = frozenset()
+    wider: Mapping[str, float] = field(default_factory=dict[str, float])
     _originals: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
-    _modules: dict[str, str] = field(default_factory=dict[str, str])
+    _table: dict[str, tuple[Place, ...]] = field(default_factory=dict[str, tuple[Place, ...]])
     _field_names: dict[str, str] = field(default_factory=dict[str, str])
 
     @torch.no_grad()
@@ -152,101 +64,105 @@ class Patcher:
             CheckpointUnknown: a file does not fit this network. Nothing is on then.
         """
         self.take_off()
-        wanted: dict[str, list[_Step]] = {}
+        if not self._table:
+            self._table.update(table(self.module, self.aliases, self.places))
+        work = _Work()
+        matched: set[str] = set()
         unmatched: list[str] = []
+        meant: set[LoraFile] = set()
+        fitting: set[LoraFile] = set()
         for patch in patches:
             if isinstance(patch, Mixed):
-                for module in self._weighted():
-                    wanted.setdefault(module, []).append(_Step(patch, label=self.label))
+                for name in self._mixable():
+                    work.add(_Mixing(patch, self.label, name, self._field_name(name)))
                 continue
             for name, change in patch.file.changes.items():
-                if not name.startswith(tuple(self.prefixes)):
+                steps = self._steps(patch, name, change)
+                if steps is None:
                     continue
-                module = self._module(name)
-                if module is None:
-                    unmatched.append(name)
-                elif patch.strength != 0.0:
-                    wanted.setdefault(module, []).append(_Step(patch, change))
+                meant.add(patch.file)
+                (matched.add if steps else unmatched.append)(name)
+                if steps:
+                    fitting.add(patch.file)
+                for step in steps if patch.strength else ():
+                    work.add(step)
         try:
-            for module, steps in wanted.items():
-                unmatched += self._change(module, steps)
-        except CheckpointUnknown:
+            for names, steps in work.groups():
+                unmatched += self._change(names, steps)
+        except (CheckpointUnknown, torch.OutOfMemoryError):
             self.take_off()
             raise
-        self.unmatched = tuple(unmatched)
+        self.unmatched, self.matched = tuple(unmatched), frozenset(matched)
+        self.fitting, self.strangers = frozenset(fitting), frozenset(meant - fitting)
 
     def take_off(self) -> None:
         """Give the original weights back, bit for bit."""
         for name, original in self._originals.items():
             self._set(name, original)
         self._originals.clear()
+        self.unmatched, self.matched, self.wider = (), frozenset(), {}
+        self.fitting = self.strangers = frozenset()
 
     @property
     def size(self) -> int:
         """Bytes that the kept originals take."""
         return sum(tensor.numel() * tensor.element_size() for tensor in self._originals.values())
 
-    def _change(self, module: str, steps: "Sequence[_Step]") -> Iterator[str]:
-        """Change a module's weights; what of a mix does not fit is named and left out."""
-        part = self.module.get_submodule(module)
-        for weight in ("weight", "bias"):
-            name, original = f"{module}.{weight}", getattr(part, weight, None)
-            if not isinstance(original, Tensor):
-                continue
-            total: Tensor | None = None
-            for step in steps:
-                try:
-                    total = step.applied(name, self._field_name(name), original, total)
-                except ValueError:
-                    yield name
-            if total is not None:
-                self._originals[name] = original.data
-                if self.keeps_half and torch.equal(original.half().to(original.dtype), original):
-                    total = total.half()
-                self._set(name, total.to(original.dtype))
+    def _steps(self, patch: Strong, name: str, change: Change) -> "list[_Adding] | None":
+        """What a change does to weights here; empty where it fits none, None where it is not meant for this network."""
+        meant = False
+        for rest in within(name, self.prefixes):
+            meant, looked = True, known(rest)
+            named = (f"{looked}_weight", f"{looked}_scale", looked)
+            weights = next((self._table[name] for name in named if name in self._table), ())
+            biases = self._table.get(f"{looked}_bias", ())
+            found = [_Adding(patch, name, change, weights, bias=False)] if weights else []
+            if biases and "bias" in change.parts:
+                found.append(_Adding(patch, name, change, biases, bias=True))
+            if found:
+                return found
+        return [] if meant else None
+
+    def _change(self, names: Sequence[str], steps: "Sequence[_Mixing | _Adding]") -> Iterator[str]:
+        """Change weights that belong together; what of a mix does not fit is named and left out."""
+        totals: Totals = {}
+        originals = {name: self._get(name) for name in names}
+        for step in steps:
+            try:
+                step.apply(originals, totals)
+            except ValueError:
+                yield step.name
+        for name, total in totals.items():
+            original = originals[name]
+            self._originals[name] = original.data
+            if self.keeps_half and torch.equal(original.half().to(original.dtype), original):
+                total = total.half()
+            if total.shape != original.shape:
+                self.wider = {**self.wider, name: total.shape[1] / original.shape[1]}
+            self._set(name, total.to(original.dtype))
+
+    def _get(self, name: str) -> Tensor:
+        module, _, weight = name.rpartition(".")
+        found = getattr(self.module.get_submodule(module), weight)
+        assert isinstance(found, Tensor)
+        return found
 
     def _set(self, name: str, tensor: Tensor) -> None:
         module, _, weight = name.rpartition(".")
         setattr(self.module.get_submodule(module), weight, nn.Parameter(tensor, requires_grad=False))
 
-    def _module(self, name: str) -> str | None:
-        if not self._modules:
-            self._modules.update(self._names())
-        prefix = next(prefix for prefix in self.prefixes if name.startswith(prefix))
-        return self._modules.get(SEPARATORS.sub("_", name.removeprefix(prefix)))
-
-    def _weighted(self) -> Sequence[str]:
-        """Every module with weights."""
-        return tuple(
-            name
-            for name, module in modules_in(self.module)
-            if isinstance(getattr(module, "weight", None), Tensor)
-        )
+    def _mixable(self) -> Iterator[str]:
+        """Every weight and bias of its modules."""
+        for name, _ in self.module.named_parameters(remove_duplicate=False):
+            if name.endswith(MIXED_ENDS):
+                yield name
 
     def _field_name(self, name: str) -> str:
         """A weight's name in the field's layout; ours where that is not known."""
         if not self._field_names:
+            self._field_names.update({place.ours: place.theirs for place in self.places})
             self._field_names.update({ours: alias for alias, ours in self.aliases.items()})
-        return renamed(name, self._field_names) or name
-
-    def _names(self) -> Iterable[tuple[str, str]]:
-        """Every module with weights, by each of its names; full stops and underscores count alike."""
-        known: dict[str, list[str]] = {}
-        for alias, ours in self.aliases.items():
-            known.setdefault(ours, []).append(alias)
-        for name, module in modules_in(self.module):
-            if not isinstance(getattr(module, "weight", None), Tensor):
-                continue
-            yield SEPARATORS.sub("_", name), name
-            for ours in _beginnings(name + "."):
-                rest = (name + ".").removeprefix(ours)
-                for alias in known.get(ours, ()):
-                    yield SEPARATORS.sub("_", (alias + rest).rstrip(".")), name
-            if name.endswith("to_out.0"):
-                yield (
-                    SEPARATORS.sub("_", name.removesuffix(".0")),
-                    name,
-                )  # as the first LoRA trainers called it
+        return self._field_names.get(name) or renamed(name, self._field_names) or name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -260,7 +176,7 @@ class Patchers:
         try:
             for part in self.parts:
                 part.put_on(patches)
-        except CheckpointUnknown:
+        except (CheckpointUnknown, torch.OutOfMemoryError):
             self.take_off()
             raise
 
@@ -275,68 +191,154 @@ class Patchers:
         return sum(part.size for part in self.parts)
 
     @property
+    def matched(self) -> frozenset[str]:
+        """Names in files that one of these networks has."""
+        return frozenset(name for part in self.parts for name in part.matched)
+
+    @property
+    def strangers(self) -> frozenset[LoraFile]:
+        """Files that were meant for one of these networks, of which none has any name."""
+        fitting = {file for part in self.parts for file in part.fitting}
+        return frozenset(file for part in self.parts for file in part.strangers if file not in fitting)
+
+    @property
     def unmatched(self) -> tuple[str, ...]:
-        """Names in files that were meant for one of these networks, and which it does not have."""
-        return tuple(name for part in self.parts for name in part.unmatched)
+        """Names in files that were meant for one of these networks, and which none of them has."""
+        names = dict.fromkeys(name for part in self.parts for name in part.unmatched)
+        return tuple(name for name in names if name not in self.matched)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Step:
-    """One patch's part in a module's weights; `change` is what a file says of it."""
+class _Mixing:
+    """A mix's part in one weight."""
 
-    patch: Strong | Mixed
-    change: Change | None = None
-    label: str = ""
+    patch: Mixed
+    label: str
+    name: str
+    field_name: str
 
-    def applied(self, name: str, field_name: str, original: Tensor, total: Tensor | None) -> Tensor | None:
-        if isinstance(self.patch, Mixed):
-            return self.patch.applied(f"{self.label}:{name}", field_name, original, total)
-        assert self.change is not None
-        weight = name.rpartition(".")[2] == "weight"
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def apply(self, originals: Mapping[str, Tensor], totals: Totals) -> None:
+        """Change the total of a weight. Raises ValueError where it does not fit."""
+        whole = f"{self.label}:{self.name}"
+        made = self.patch.applied(whole, self.field_name, originals[self.name], totals.get(self.name))
+        if made is not None:
+            totals[self.name] = made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Adding:
+    """A file's change of one weight or bias, which may be several here.
+
+    Attributes:
+        name: of the module in the file.
+        places: of our tensors within that of the file, in the order of rows.
+    """
+
+    patch: Strong
+    name: str
+    change: Change
+    places: tuple[Place, ...]
+    bias: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(place.ours for place in self.places)
+
+    def apply(self, originals: Mapping[str, Tensor], totals: Totals) -> None:
+        """Change the totals of the weights.
+
+        Raises:
+            CheckpointUnknown: it does not fit them.
+        """
+        now = [totals.get(place.ours, originals[place.ours]).float() for place in self.places]
         try:
-            added = self.change.of_weight(original) if weight else self.change.of_bias(original)
+            whole = _joined(self.places, now)
+            if not self.bias and self.change.shape is not None:
+                whole = _grown(whole, self.change.shape)
+            added = self.change.of_bias(whole) if self.bias else self.change.of_weight(whole)
         except ValueError as error:
-            what = f"its change of {name.rpartition('.')[0]} does not fit ({error})"
-            raise CheckpointUnknown(self.patch.file.path, "a LoRA for this model", what) from error
+            raise self._misfit(str(error)) from error
         if added is None:
-            return total
-        return (original.float() if total is None else total) + self.patch.strength * added
+            return
+        strength = 1.0 if self.change.replaces and not self.bias else self.patch.strength
+        parts = _parted(self.places, whole + strength * added)
+        for place, had, part in zip(self.places, now, parts, strict=True):
+            totals[place.ours] = part.reshape(had.shape) if part.numel() == had.numel() else part
+
+    def _misfit(self, why: str) -> CheckpointUnknown:
+        family = self.patch.file.family
+        seems = f"; it seems made for {family}" if family else ""
+        what = f"its change of {self.name} does not fit ({why}){seems}"
+        return CheckpointUnknown(self.patch.file.path, "a LoRA for this model", what)
 
 
-def _beginnings(name: str) -> Iterator[str]:
-    """Nothing, and all that a name begins with up to a full stop."""
-    yield ""
-    for place, letter in enumerate(name, 1):
-        if letter == ".":
-            yield name[:place]
+class _Work:
+    """Steps in order, those together whose weights hang together."""
+
+    def __init__(self) -> None:
+        self._steps: list[_Mixing | _Adding] = []
+        self._root: dict[str, str] = {}
+
+    def add(self, step: _Mixing | _Adding) -> None:
+        """One step more."""
+        self._steps.append(step)
+        first = self._find(step.names[0])
+        for name in step.names[1:]:
+            self._root[self._find(name)] = first
+
+    def groups(self) -> Iterator[tuple[tuple[str, ...], "list[_Mixing | _Adding]"]]:
+        """The weights that hang together, and their steps in order."""
+        steps: dict[str, list[_Mixing | _Adding]] = {}
+        for step in self._steps:
+            steps.setdefault(self._find(step.names[0]), []).append(step)
+        for group in steps.values():
+            yield tuple(dict.fromkeys(name for step in group for name in step.names)), group
+
+    def _find(self, name: str) -> str:
+        while self._root.setdefault(name, name) != name:
+            name = self._root[name]
+        return name
 
 
-def _product(parts: Mapping[str, Tensor]) -> Tensor | None:
-    """What a change adds at strength 1, in a shape of its own; None where it does not touch the weight."""
-    if "whole" in parts:
-        return parts["whole"]
-    if "one_a" in parts:
-        made = (parts["one_a"] @ parts["one_b"]) * (parts["two_a"] @ parts["two_b"])
-        return made * _scale(parts, parts["one_b"].shape[0])
-    if "up" not in parts:
-        return None
-    up, down = parts["up"], parts["down"]
-    rank = down.shape[0]
-    if "middle" in parts:
-        made = torch.einsum("oa,abhw,bi->oihw", up.flatten(1), parts["middle"], down.flatten(1))
-    else:
-        made = up.flatten(1) @ down.flatten(1)
-    return made * _scale(parts, rank)
+def _joined(places: Sequence[Place], tensors: Sequence[Tensor]) -> Tensor:
+    """The file's tensor, of ours."""
+    parts = [_turned(place, tensor) for place, tensor in zip(places, tensors, strict=True)]
+    return (
+        parts[0]
+        if len(parts) == 1
+        else torch.cat([part.flatten(1) if part.ndim > 1 else part for part in parts])
+    )
 
 
-def _scale(parts: Mapping[str, Tensor], rank: int) -> float:
-    return float(parts["alpha"]) / rank if "alpha" in parts else 1.0
+def _parted(places: Sequence[Place], whole: Tensor) -> Iterator[Tensor]:
+    """Ours, of the file's tensor."""
+    start = 0
+    for place in places:
+        rows = place.rows[1] if place.rows is not None and len(places) > 1 else len(whole)
+        yield _turned(place, whole.narrow(0, start, rows))
+        start += rows
 
 
-def _with_lengths(original: Tensor, added: Tensor, lengths: Tensor) -> Tensor:
-    """The change whose result has rows of given lengths (Liu et al. 2024, arXiv:2402.09353, eq. 5)."""
-    changed = original + added
-    columns = lengths.numel() == original.shape[1] and lengths.shape[0] == 1
-    axes = tuple(axis for axis in range(original.ndim) if axis != (1 if columns else 0))
-    norms = changed.pow(2).sum(dim=axes, keepdim=True).sqrt() + torch.finfo(torch.float32).eps
-    return changed * (lengths.reshape(norms.shape) / norms) - original
+def _turned(place: Place, tensor: Tensor) -> Tensor:
+    if not place.swapped:
+        return tensor
+    first, second = tensor.chunk(2)
+    return torch.cat((second, first))
+
+
+def _grown(weight: Tensor, shape: Sequence[int]) -> Tensor:
+    """A weight of further rows and columns, which are zeros.
+
+    Raises:
+        ValueError: it would have to shrink.
+    """
+    if len(shape) != weight.ndim or any(new < old for new, old in zip(shape, weight.shape, strict=True)):
+        raise ValueError(f"it wants a weight of {tuple(shape)}, and that is {tuple(weight.shape)}")
+    if prod(shape) == weight.numel():
+        return weight
+    sides = [amount for new, old in zip(shape, weight.shape, strict=True) for amount in (new - old, 0)]
+    return F.pad(weight, sides[::-1])

@@ -25,6 +25,8 @@ from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.gligen import Gligen
 from nodes.diffusion.guidance.rules import idle_in_unets
 from nodes.diffusion.holding import Beside, Build, Kept, Loaded, file_name, text_patchers
+from nodes.diffusion.lora_files import LoraFile, Strong, read_lora
+from nodes.diffusion.lora_names import NETWORK_PREFIXES
 from nodes.diffusion.mixing_weights import Mixed, merged, scaled
 from nodes.diffusion.models.build import Check, Gate
 from nodes.diffusion.models.detect import Part
@@ -40,13 +42,7 @@ from nodes.diffusion.models.load import (
 )
 from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.models.text import TextStack
-from nodes.diffusion.patches import (
-    NETWORK_PREFIXES,
-    LoraFile,
-    Patcher,
-    Strong,
-    read_lora,
-)
+from nodes.diffusion.patches import Patcher
 from nodes.diffusion.text import Encoder, Encoding, FindVectors, Prompts, Reading, read_prompt
 from nodes.diffusion.vae import PixelCoder, VaeCoder
 from nodes.diffusion.values import (
@@ -286,7 +282,7 @@ class Session:
         build = Build(
             load_network,
             lambda loaded: Patcher(
-                module_of(loaded), NETWORK_PREFIXES, cast("LoadedNetwork", loaded).aliases
+                module_of(loaded), NETWORK_PREFIXES, places=cast("LoadedNetwork", loaded).published
             ),
             COMPUTE[model.settings.compute],
         )
@@ -294,7 +290,7 @@ class Session:
         self.warnings += [text for text in idle_in_unets(model.rules) if text not in self.warnings]
         key = (id(kept), model.settings, model.patches)
         if key not in self._networks:
-            settled = cast("LoadedNetwork", kept.loaded).settled(model.settings)
+            settled = self._settled(kept, model)
             self._networks[key] = replace(
                 settled,
                 patched=partial(self._hooked, model),
@@ -313,7 +309,12 @@ class Session:
             network = self.network(wanted)
             self._copies[key] = self._used[-1][0]
             return network
-        return cast("LoadedNetwork", kept.loaded).settled(model.settings)
+        return self._settled(kept, model)
+
+    def _settled(self, kept: Kept, model: Model) -> LoadedNetwork:
+        """A network as nodes have set it, which reads further channels where a patch has widened its entry."""
+        wider = kept.patcher.wider if isinstance(kept.patcher, Patcher) else {}
+        return cast("LoadedNetwork", kept.loaded).settled(model.settings).widened(wider)
 
     def text(self, clip: Clip) -> Mapping[str, Encoder]:
         """The text encoders of a recipe, by the names that the field has for them. Errors as `network`."""
@@ -377,6 +378,14 @@ class Session:
     def _warn(self, kept: Kept, patches: Sequence[Patch]) -> None:
         if kept.patcher is None or not kept.patcher.unmatched:
             return
-        names = ", ".join(sorted({name for patch in patches if (name := file_name(patch))}))
-        count, first = len(kept.patcher.unmatched), kept.patcher.unmatched[0]
+        strangers = kept.patcher.strangers
+        self.warnings += sorted(file.strange for file in strangers)
+        unmatched = [
+            name for name in kept.patcher.unmatched if not any(name in file.changes for file in strangers)
+        ]
+        if not unmatched:
+            return
+        others = {file.path.name for file in strangers}
+        names = ", ".join(sorted({name for patch in patches if (name := file_name(patch))} - others))
+        count, first = len(unmatched), unmatched[0]
         self.warnings.append(f"{names}: {count} changes fit nothing in this model ({first} first).")

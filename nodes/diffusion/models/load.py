@@ -1,7 +1,7 @@
 """Loading: the parts of a checkpoint, from one file or from a model's folder, as networks ready to be asked."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +19,7 @@ from nodes.diffusion.models.autoencoders import kind_of
 from nodes.diffusion.models.build import fill, known_settings, modules_in, unfilled
 from nodes.diffusion.models.detect import Found, Layout, Part, find_part, network_folder
 from nodes.diffusion.models.families import FAMILIES
-from nodes.diffusion.models.family import Family, translated
+from nodes.diffusion.models.family import Family, Place, translated
 from nodes.diffusion.models.files import Shape, WeightFile, folder_weights, read_json
 from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.models.scheduling import Training
@@ -142,24 +142,18 @@ def _network(
         replace(form, joined=joined),
         placement.device,
         placement.dtype,
-        original_aliases(family, module),
+        original_places(family, module),
         seen=training.seen,
     )
 
 
-def original_aliases(family: Family, module: nn.Module) -> dict[str, str]:
-    """Other names of a network's modules: those of the original layout, where one module there is one here."""
+def original_places(family: Family, module: nn.Module) -> Sequence[Place]:
+    """Where a network's tensors lie in files of the original layout; none where its build is of no such layout."""
     shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     try:
-        places = family.places(shapes)
+        return family.places(shapes)
     except (KeyError, ValueError):
-        return {}
-    whole = (place for place in places if place.rows is None and not place.swapped)
-    return {_module(place.theirs): _module(place.ours) for place in whole}
-
-
-def _module(tensor: str) -> str:
-    return tensor.rpartition(".")[0] + "."
+        return ()
 
 
 def load_vae(path: Path, placement: Placement) -> VaeCoder:

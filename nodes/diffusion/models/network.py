@@ -1,7 +1,7 @@
 """A loaded network as a `Network`: called with scaled latents, a timestep and a context."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +18,18 @@ from nodes.diffusion.denoiser import (
 from nodes.diffusion.gligen import FindPlaces
 from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.level_recipes import built
-from nodes.diffusion.models.family import Family
+from nodes.diffusion.models.family import Family, Place
 from nodes.diffusion.noise_levels import NoiseLevels
 from nodes.diffusion.resembling import Seen
 from nodes.diffusion.values import LoraPatch, ModelSettings
+
+ENTRIES = (
+    "x_embedder.weight",
+    "img_in.weight",
+    "conv_in.weight",
+    "patch_embedding.weight",
+    "pos_embed.proj.weight",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +39,7 @@ class LoadedNetwork:
     Attributes:
         module: of the family's class.
         levels: the noise it was trained on.
-        aliases: names of its modules in the original layout, each with its own; both end in a full stop.
+        published: where its tensors lie in files of the original layout.
         seen: how it was trained to be shown pictures; None: it was not.
         places: finds what tells it of boxes; None: it cannot be told.
         patched: gives it with further patches; None where nobody keeps its files.
@@ -44,7 +52,7 @@ class LoadedNetwork:
     latent_format: LatentFormat
     device: torch.device
     dtype: torch.dtype
-    aliases: Mapping[str, str] = field(default_factory=dict[str, str])
+    published: Sequence[Place] = ()
     patched: Callable[[tuple[LoraPatch, ...]], Network] | None = None
     seen: Seen | None = None
     places: FindPlaces | None = None
@@ -86,3 +94,14 @@ class LoadedNetwork:
             levels=self.levels if levels is None else built(levels, self.levels),
             latent_format=latent_format(form) if form else self.latent_format,
         )
+
+    def widened(self, wider: Mapping[str, float]) -> "LoadedNetwork":
+        """The same network, whose entry reads more channels than its family's.
+
+        Args:
+            wider: how many times as many columns a weight has, by name; weights that are no entries do not count.
+        """
+        times = next((share for name, share in wider.items() if name in ENTRIES), 1.0)
+        form = self.latent_format
+        joined = round((form.channels + form.joined) * times) - form.channels
+        return self if times == 1.0 else replace(self, latent_format=replace(form, joined=joined))

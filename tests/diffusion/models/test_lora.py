@@ -5,9 +5,11 @@ import torch
 from safetensors.torch import save_file
 
 from nodes.diffusion.errors import CheckpointUnknown
+from nodes.diffusion.lora_files import Strong, read_lora
+from nodes.diffusion.lora_names import NETWORK_PREFIXES, TEXT_PREFIXES
 from nodes.diffusion.models.families.unets import SD1
-from nodes.diffusion.models.load import original_aliases, text_aliases
-from nodes.diffusion.patches import NETWORK_PREFIXES, TEXT_PREFIXES, Patcher, Strong, read_lora
+from nodes.diffusion.models.load import original_places, text_aliases
+from nodes.diffusion.patches import Patcher
 from tests.diffusion.models import tiny
 
 QUERY = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -24,7 +26,7 @@ def drawn(*shape: int) -> torch.Tensor:
 
 def patcher():
     module = tiny.unet()
-    return module, Patcher(module, NETWORK_PREFIXES, original_aliases(SD1, module))
+    return module, Patcher(module, NETWORK_PREFIXES, places=original_places(SD1, module))
 
 
 def weight(module, place=QUERY) -> torch.Tensor:

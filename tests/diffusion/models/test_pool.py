@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.guidance import Guided
-from nodes.diffusion.patches import Change
+from nodes.diffusion.lora_files import Change
 from nodes.diffusion.pool import Pool
 from nodes.diffusion.sampling import Run, sample
 from nodes.diffusion.schedules import for_sampler

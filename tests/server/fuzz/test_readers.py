@@ -7,9 +7,9 @@ import pytest
 
 from nodes.builtin.picture_files import read, read_channel
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.lora_files import read_lora
 from nodes.diffusion.models.files import open_weights
 from nodes.diffusion.models.load import best_placement, load_network, load_text, load_vae
-from nodes.diffusion.patches import read_lora
 from nodes.spec import NodeError
 from tests.server.fuzz import inputs
 from tests.server.fuzz.mutations import Mutator

@@ -234,7 +234,7 @@ def test_changes_that_fit_nothing_become_warnings(pool, ref, tmp_path, hashes):
     patch = LoraPatch(hashes.reference(tmp_path / "odd.safetensors"), 1.0)
     with pool.session() as models:
         models.network(Model(ref).patched(patch))
-        assert "odd.safetensors: 1 changes fit nothing" in models.warnings[0]
+        assert "odd.safetensors is made for another kind of model: none of its 1" in models.warnings[0]
 
 
 def test_a_picture_from_recipes_alone(pool, ref, control_file, hashes, lora):

@@ -313,8 +313,8 @@ class Session:
 
     def _settled(self, kept: Kept, model: Model) -> LoadedNetwork:
         """A network as nodes have set it, which reads further channels where a patch has widened its entry."""
-        wider = kept.patcher.wider if isinstance(kept.patcher, Patcher) else {}
-        return cast("LoadedNetwork", kept.loaded).settled(model.settings).widened(wider)
+        settled = cast("LoadedNetwork", kept.loaded).settled(model.settings)
+        return settled.widened(kept.patcher.wider) if isinstance(kept.patcher, Patcher) else settled
 
     def text(self, clip: Clip) -> Mapping[str, Encoder]:
         """The text encoders of a recipe, by the names that the field has for them. Errors as `network`."""

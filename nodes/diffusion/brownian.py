@@ -1,5 +1,7 @@
 """A Brownian path over sigma that can be asked at any two places: finer schedules see the same motion."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -30,7 +32,7 @@ class BrownianPath:
         self._seed = seed
         self._known: dict[tuple[int, int], Tensor] = {}  # the longest unused first
         first = int(np.random.SeedSequence(seed, pool_size=self.POOL).generate_state(3)[0])
-        self._total = self._randn(first) * (self._high - self._low) ** 0.5
+        self._total = self._randn(first) * (high - low) ** 0.5
 
     def increment(self, start: float, end: float) -> Tensor:
         """How far the path goes from `start` to a higher `end`."""
@@ -38,25 +40,27 @@ class BrownianPath:
         end = min(max(_rounded(end), self._low), self._high)
         if end <= start:
             return torch.zeros_like(self._like)
-        return self._over(self._low, self._high, self._total, 0, 0, start, end)
+        first, *others = self._parts(self._low, self._high, self._total, 0, 0, start, end)
+        for part in others:
+            first = first + part
+        return first
 
-    def _over(
+    def _parts(
         self, low: float, high: float, total: Tensor, key: int, depth: int, start: float, end: float
-    ) -> Tensor:
+    ) -> Iterator[Tensor]:
         if start <= low and end >= high:
-            return total
+            yield total
+            return
         middle = _rounded((low + high) / 2)
         if high - low <= self.TOLERANCE or middle in (low, high):
-            return total * ((min(end, high) - max(start, low)) / (high - low))
+            yield total * ((min(end, high) - max(start, low)) / (high - low))
+            return
         left = self._remembered(low, middle, high, total, key, depth)
-        parts: list[Tensor] = []
         if start < middle:
-            parts.append(self._over(low, middle, left, 2 * key, depth + 1, start, min(end, middle)))
+            yield from self._parts(low, middle, left, 2 * key, depth + 1, start, min(end, middle))
         if end > middle:
-            parts.append(
-                self._over(middle, high, total - left, 2 * key + 1, depth + 1, max(start, middle), end)
-            )
-        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+            later = max(start, middle)
+            yield from self._parts(middle, high, total - left, 2 * key + 1, depth + 1, later, end)
 
     def _remembered(
         self, low: float, middle: float, high: float, total: Tensor, key: int, depth: int
@@ -72,8 +76,8 @@ class BrownianPath:
     def _bridge(self, low: float, middle: float, high: float, total: Tensor, key: int, depth: int) -> Tensor:
         sequence = np.random.SeedSequence(self._seed, spawn_key=(key, depth), pool_size=self.POOL)
         seed = int(sequence.generate_state(4)[0])
-        left, right, whole = middle - low, high - middle, high - low
-        return total * (left / whole) + self._randn(seed) * (left * right / whole) ** 0.5
+        left, right, share = middle - low, high - middle, 1 / (high - low)
+        return left * total * share + (left * right * share) ** 0.5 * self._randn(seed)
 
     def _randn(self, seed: int) -> Tensor:
         generator = seeded(seed, self._like.device)

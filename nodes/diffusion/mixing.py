@@ -25,6 +25,10 @@ class Mixing(Enum):
         """ln(alpha / sigma): rises while sigma falls; infinite at 0 and, where noise is traded, at 1."""
         return -sigma.log() if self is Mixing.ADDED else -sigma.logit()
 
+    def alpha_at(self, sigma: Sigma, clock: Sigma) -> Sigma:
+        """The share by the definition of the clock. Where noise is added it is 1 but for rounding: results repeat to it."""
+        return sigma * clock.exp()
+
     def sigma(self, clock: Sigma) -> Sigma:
         """The noise level at a time of `clock`."""
         return (-clock).exp() if self is Mixing.ADDED else (-clock).sigmoid()

@@ -74,8 +74,9 @@ def dpmpp_2m_sde(
         if following == 0:
             latents = denoised
         else:
-            step = mixing.clock(following) - mixing.clock(sigma)
-            damped, alpha = step * (eta + 1), mixing.alpha(following)
+            clock = mixing.clock(following)
+            step = clock - mixing.clock(sigma)
+            damped, alpha = step * (eta + 1), mixing.alpha_at(following, clock)
             latents = (
                 following / sigma * (-step * eta).exp() * latents - alpha * torch.expm1(-damped) * denoised
             )
@@ -126,8 +127,9 @@ def dpmpp_3m_sde(
         if following == 0:
             latents = denoised
         else:
-            step = mixing.clock(following) - mixing.clock(sigma)
-            damped, alpha = step * (eta + 1), mixing.alpha(following)
+            clock = mixing.clock(following)
+            step = clock - mixing.clock(sigma)
+            damped, alpha = step * (eta + 1), mixing.alpha_at(following, clock)
             latents = (
                 following / sigma * (-step * eta).exp() * latents - alpha * torch.expm1(-damped) * denoised
             )
@@ -166,10 +168,10 @@ def _renewed(
     s_noise: float,
 ) -> Latents:
     """An ancestral step by a constant prediction, on latents over their alpha, where noise is added."""
-    alpha, next_alpha = mixing.alpha(sigma), mixing.alpha(following)
-    high, low = sigma / alpha, following / next_alpha
-    split = ancestral_split(high, low, eta)
-    ratio = split.down / high
+    clock, next_clock = mixing.clock(sigma), mixing.clock(following)
+    alpha, next_alpha = mixing.alpha_at(sigma, clock), mixing.alpha_at(following, next_clock)
+    split = ancestral_split((-clock).exp(), (-next_clock).exp(), eta)
+    ratio = split.down / (-clock).exp()
     reached = next_alpha / alpha * ratio * latents + next_alpha * (1 - ratio) * denoised
     if eta == 0.0:
         return reached

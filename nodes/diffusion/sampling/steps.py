@@ -65,7 +65,8 @@ def ancestral_split(
         down = following * (1.0 + (following / sigma - 1.0) * eta)
         keep = (1.0 - following) / (1.0 - down)
         return AncestralSplit(down, (following**2 - (down * keep) ** 2) ** 0.5, keep)
-    up = (eta * following * (1 - (following / sigma) ** 2) ** 0.5).minimum(following)  # sigma may be infinite
+    renewed = following if sigma.isinf() else (following**2 * (sigma**2 - following**2) / sigma**2) ** 0.5
+    up = (eta * renewed).minimum(following)
     return AncestralSplit((following**2 - up**2) ** 0.5, up, one)
 
 

@@ -10,7 +10,7 @@ import torch
 from nodes.diffusion.denoiser import TwoSidedDenoiser
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.sampling.steps import Step, ancestral_split, levels, slope_at
+from nodes.diffusion.sampling.steps import Step, ancestral_split, drifted, levels, slope_at
 from nodes.diffusion.values import Latents, Sigma, Sigmas
 
 
@@ -23,8 +23,12 @@ def euler_cfg_pp(
     """
     for index, sigma, following in levels(sigmas):
         denoised, negative = denoiser.both(latents, sigma)
-        remaining = (latents - mixing.alpha(sigma) * negative) / sigma
-        latents = mixing.alpha(following) * denoised + following * remaining
+        alpha = mixing.alpha_at(sigma, mixing.clock(sigma))
+        if following == 0:
+            latents = denoised
+        else:
+            remaining = (latents - alpha * negative) / sigma
+            latents = mixing.alpha_at(following,mixing.clock(following)) * denoised + following * remaining
         yield Step(index, latents, denoised)
 
 
@@ -55,14 +59,15 @@ def euler_ancestral_cfg_pp(
     """
     for index, sigma, following in levels(sigmas):
         denoised, negative = denoiser.both(latents, sigma)
-        alpha, next_alpha = mixing.alpha(sigma), mixing.alpha(following)
+        alpha,next_alpha = mixing.alpha_at(sigma, mixing.clock(sigma)),mixing.alpha_at(following, mixing.clock(following))
         if following == 0:
             latents = denoised
         else:
             remaining = (latents - alpha * negative) / sigma
             split = ancestral_split(sigma / alpha, following / next_alpha, eta)
             fresh = noise(latents, float(sigma), float(following)) * s_noise
-            latents = next_alpha * (denoised + split.down * remaining + split.up * fresh)
+            latents = next_alpha * denoised + next_alpha * split.down * remaining
+            latents = latents + next_alpha * fresh * split.up
         yield Step(index, latents, denoised)
 
 
@@ -75,11 +80,12 @@ def dpmpp_2m_cfg_pp(denoiser: TwoSidedDenoiser, latents: Latents, sigmas: Sigmas
     last_step: Sigma | None = None
     for index, sigma, following in levels(sigmas):
         denoised, negative = denoiser.both(latents, sigma)
-        step = sigma.log() - following.log()
-        reached = denoised + (following / sigma) * (latents - negative)
+        step = -following.log() + sigma.log()
+        joined = -(-step).exp() * negative
         if before is not None and last_step is not None and following > 0:
-            reached = reached - torch.expm1(-step) * (step / (2 * last_step)) * (denoised - before)
-        latents, before, last_step = reached, negative, step
+            joined = joined - torch.expm1(-step) * (1 / (2 * (last_step / step))) * (denoised - before)
+        latents = denoised + joined + (-step).exp() * latents
+        before, last_step = negative, step
         yield Step(index, latents, denoised)
 
 
@@ -104,12 +110,12 @@ def dpmpp_2s_ancestral_cfg_pp(
         if split.down == 0:
             latents = denoised
         else:
-            moved = latents + (denoised - negative)
-            middle = (sigma * split.down) ** 0.5
-            halfway = middle / sigma * moved + (1 - middle / sigma) * denoised
-            ratio = split.down / sigma
-            later, later_negative = denoiser.both(halfway, middle)
-            latents = ratio * (latents + (denoised - later_negative)) + (1 - ratio) * later
+            start, end = -sigma.log(), -split.down.log()
+            step = end - start
+            halfway = start + 0.5 * step
+            reached = drifted(latents + (denoised - negative), denoised, start, halfway, 0.5 * step)
+            later, later_negative = denoiser.both(reached, (-halfway).exp())
+            latents = drifted(latents + (denoised - later_negative), later, start, end, step)
         if following > 0:
             latents = latents + noise(latents, float(sigma), float(following)) * s_noise * split.up
         yield Step(index, latents, denoised)

@@ -7,7 +7,7 @@ import torch
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.sampling.steps import Step, ancestral_split, carried, levels
+from nodes.diffusion.sampling.steps import Step, ancestral_split, drifted, levels, toward
 from nodes.diffusion.values import Latents, Sigma, Sigmas
 
 BELOW_ONE = 0.9999  # where noise is traded, the clock of sigma 1 has no middle
@@ -23,12 +23,13 @@ def dpmpp_2m(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[S
     last_step: Sigma | None = None
     for index, sigma, following in levels(sigmas):
         denoised = denoiser(latents, sigma)
-        step = sigma.log() - following.log()
+        now, end = -sigma.log(), -following.log()
+        step = end - now
         guess = denoised
         if previous is not None and last_step is not None and following > 0:
             ratio = last_step / step
             guess = (1 + 1 / (2 * ratio)) * denoised - (1 / (2 * ratio)) * previous
-        latents = (following / sigma) * latents - torch.expm1(-step) * guess
+        latents = drifted(latents, guess, now, end, step)
         previous, last_step = denoised, step
         yield Step(index, latents, denoised)
 
@@ -54,12 +55,24 @@ def dpmpp_2s_ancestral(
         if split.down == 0:
             latents = denoised
         else:
-            middle = mixing.sigma((mixing.clock(sigma) + mixing.clock(split.down)) / 2)
-            if mixing is Mixing.TRADED and sigma == 1:
-                middle = torch.full_like(sigma, BELOW_ONE)
-            halfway = carried(latents, denoised, sigma, middle, mixing)
-            latents = carried(latents, denoiser(halfway, middle), sigma, split.down, mixing)
+            latents = _two_stages(denoiser, latents, denoised, sigma, split.down, mixing)
         if following > 0:  # also where all noise was taken off, as a high eta does
             fresh = noise(latents, float(sigma), float(following))
             latents = split.keep * latents + fresh * s_noise * split.up
         yield Step(index, latents, denoised)
+
+
+
+def _two_stages(
+    denoiser: Denoiser, latents: Latents, denoised: Latents, sigma: Sigma, following: Sigma, mixing: Mixing
+) -> Latents:
+    start, end = mixing.clock(sigma), mixing.clock(following)
+    step = end - start
+    halfway = start + 0.5 * step
+    if mixing is Mixing.TRADED:
+        middle = torch.full_like(sigma, BELOW_ONE) if sigma == 1 else mixing.sigma(halfway)
+        reached = toward(latents, denoised, middle / sigma)
+        return toward(latents, denoiser(reached, middle), following / sigma)
+    middle = mixing.sigma(halfway)
+    reached = drifted(latents, denoised, start, halfway, 0.5 * step)
+    return drifted(latents, denoiser(reached, middle), start, end, step)

@@ -1,6 +1,7 @@
 """DPM-Solver++ for the reverse SDE: Brownian noise, one path for every number of steps."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 
 import torch
@@ -41,12 +42,14 @@ def dpmpp_sde(
         if following == 0:
             latents = denoised
         else:
-            clock = mixing.clock(sigma)
-            between = mixing.sigma(clock + r * (mixing.clock(following) - clock))
-            reached = _renewed(latents, denoised, sigma, between, noise, mixing, eta, s_noise)
+            start, end = mixing.clock(sigma), mixing.clock(following)
+            halfway = start + r * (end - start)
+            between = mixing.sigma(halfway)
+            here = _Place(sigma, start)
+            reached = _renewed(latents, denoised, here, _Place(between, halfway), noise, mixing, eta, s_noise)
             share = 1 / (2 * r)
             joined = (1 - share) * denoised + share * denoiser(reached, between)
-            latents = _renewed(latents, joined, sigma, following, noise, mixing, eta, s_noise)
+            latents = _renewed(latents, joined, here, _Place(following, end), noise, mixing, eta, s_noise)
         yield Step(index, latents, denoised)
 
 
@@ -83,7 +86,7 @@ def dpmpp_2m_sde(
             if previous is not None and last_step is not None:
                 midpoint = second_order is SecondOrder.MIDPOINT
                 weight = -0.5 * torch.expm1(-damped) if midpoint else torch.expm1(-damped) / damped + 1
-                latents = latents + alpha * weight * (step / last_step) * (denoised - previous)
+                latents = latents + alpha * weight * (1 / (last_step / step)) * (denoised - previous)
             latents = latents + _ornstein_uhlenbeck(latents, sigma, following, step * eta, noise) * s_noise
             last_step = step
         previous = denoised
@@ -136,16 +139,24 @@ def dpmpp_3m_sde(
             second = torch.expm1(-damped) / damped + 1
             if past:
                 ratio = past[0][0] / step
-                first = curve = (denoised - past[0][1]) / ratio
-                if len(past) > 1:
+                first = (denoised - past[0][1]) / ratio
+                if len(past) == 1:
+                    latents = latents + alpha * second * first
+                else:
                     older_ratio = past[1][0] / step
-                    curve = (first - (past[0][1] - past[1][1]) / older_ratio) / (ratio + older_ratio)
-                    latents = latents - alpha * (second / damped - 0.5) * curve
-                    first = first + curve * ratio
-                latents = latents + alpha * second * first
+                    bend = first - (past[0][1] - past[1][1]) / older_ratio
+                    span = ratio + older_ratio
+                    latents = latents + alpha * second * (first + bend * ratio / span)
+                    latents = latents - alpha * (second / damped - 0.5) * (bend / span)
             latents = latents + _ornstein_uhlenbeck(latents, sigma, following, step * eta, noise) * s_noise
             past = [(step, denoised), *past[:1]]
         yield Step(index, latents, denoised)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    sigma: Sigma
+    clock: Sigma
 
 
 def _ornstein_uhlenbeck(
@@ -160,19 +171,18 @@ def _ornstein_uhlenbeck(
 def _renewed(
     latents: Latents,
     denoised: Latents,
-    sigma: Sigma,
-    following: Sigma,
+    here: "_Place",
+    there: "_Place",
     noise: NoiseSource,
     mixing: Mixing,
     eta: float,
     s_noise: float,
 ) -> Latents:
     """An ancestral step by a constant prediction, on latents over their alpha, where noise is added."""
-    clock, next_clock = mixing.clock(sigma), mixing.clock(following)
-    alpha, next_alpha = mixing.alpha_at(sigma, clock), mixing.alpha_at(following, next_clock)
-    split = ancestral_split((-clock).exp(), (-next_clock).exp(), eta)
-    ratio = split.down / (-clock).exp()
+    alpha, next_alpha = mixing.alpha_at(here.sigma, here.clock), mixing.alpha_at(there.sigma, there.clock)
+    split = ancestral_split((-here.clock).exp(), (-there.clock).exp(), eta)
+    ratio = split.down / (-here.clock).exp()
     reached = next_alpha / alpha * ratio * latents + next_alpha * (1 - ratio) * denoised
     if eta == 0.0:
         return reached
-    return reached + next_alpha * noise(latents, float(sigma), float(following)) * s_noise * split.up
+    return reached + next_alpha * noise(latents, float(here.sigma), float(there.sigma)) * s_noise * split.up

@@ -69,14 +69,17 @@ def _res(
         denoised, kept = sides(latents, sigma)
         split = ancestral_split(sigma, following, eta)
         if before is None or split.down == 0:
-            latents = denoised + slope_at(latents, kept, sigma) * split.down
+            slope = slope_at(latents, kept, sigma)
+            one_sided = kept is denoised
+            latents = latents + slope * (split.down - sigma) if one_sided else denoised + slope * split.down
         else:
-            step = sigma.log() - split.down.log()
-            gap = (down_before.log() - sigmas[index - 1].log()) / step
-            first = -torch.expm1(-step)  # step * phi_1(-step)
-            second = torch.nan_to_num((1 - first / step) / gap, nan=0.0)  # step * phi_2(-step) / gap
+            now, end = -sigma.log(), -split.down.log()
+            step = end - now
+            gap = (-sigmas[index - 1].log() + down_before.log()) / step
+            first = torch.expm1(-step) / -step
+            second = torch.nan_to_num((first - 1) / -step / gap, nan=0.0)
             moved = latents + (denoised - kept)
-            latents = (split.down / sigma) * moved + (first - second) * kept + second * before
+            latents = (-step).exp() * moved + step * (torch.nan_to_num(first - second) * kept + second * before)
         if noise is not None and following > 0:
             latents = latents + noise(latents, float(sigma), float(following)) * split.up
         before, down_before = kept, split.down

@@ -63,8 +63,9 @@ def ancestral_split(
         return AncestralSplit(following, following.new_zeros(()), one)
     if mixing is Mixing.TRADED:
         down = following * (1.0 + (following / sigma - 1.0) * eta)
-        keep = (1.0 - following) / (1.0 - down)
-        return AncestralSplit(down, (following**2 - (down * keep) ** 2) ** 0.5, keep)
+        alpha, alpha_down = 1.0 - following, 1.0 - down
+        up = (following**2 - down**2 * alpha**2 / alpha_down**2) ** 0.5
+        return AncestralSplit(down, up, alpha / alpha_down)
     renewed = following if sigma.isinf() else (following**2 * (sigma**2 - following**2) / sigma**2) ** 0.5
     up = (eta * renewed).minimum(following)
     return AncestralSplit((following**2 - up**2) ** 0.5, up, one)
@@ -101,13 +102,24 @@ class Churn:
         return raised, higher * next_alpha
 
 
-def carried(latents: Latents, denoised: Latents, sigma: Sigma, following: Sigma, mixing: Mixing) -> Latents:
-    """The latents at a lower level if the denoised ones stay as they are: exact, of first order otherwise.
+def toward(latents: Latents, denoised: Latents, ratio: Sigma) -> Latents:
+    """Part of the way to the denoised latents, straight: exact of first order where noise is traded.
 
-    Source: Lu et al. 2022 (arXiv:2211.01095), eq. 9 for k = 1; DDIM (Song et al. 2020, arXiv:2010.02502, eq. 12).
+    Args:
+        ratio: of the following sigma to this one.
+    Source: Song et al. 2020 (arXiv:2010.02502), eq. 12, where alpha is 1 - sigma.
     """
-    ratio = following / sigma
-    return ratio * latents + (mixing.alpha(following) - mixing.alpha(sigma) * ratio) * denoised
+    return ratio * latents + (1 - ratio) * denoised
+
+
+def drifted(latents: Latents, denoised: Latents, start: Sigma, end: Sigma, step: Sigma) -> Latents:
+    """The latents at a later time of the clock if the denoised ones stay as they are, where noise is added.
+
+    Args:
+        step: `end - start` as the caller has it: a difference of the two loses digits that known answers have.
+    Source: Lu et al. 2022 (arXiv:2211.01095), eq. 9 for k = 1.
+    """
+    return (-end).exp() / (-start).exp() * latents - torch.expm1(-step) * denoised
 
 
 def solved(rows: Float[Tensor, "n n"], wanted: Float[Tensor, " n"]) -> Float[Tensor, " n"]:

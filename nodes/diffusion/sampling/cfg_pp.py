@@ -28,7 +28,7 @@ def euler_cfg_pp(
             latents = denoised
         else:
             remaining = (latents - alpha * negative) / sigma
-            latents = mixing.alpha_at(following,mixing.clock(following)) * denoised + following * remaining
+            latents = mixing.alpha_at(following, mixing.clock(following)) * denoised + following * remaining
         yield Step(index, latents, denoised)
 
 
@@ -59,7 +59,10 @@ def euler_ancestral_cfg_pp(
     """
     for index, sigma, following in levels(sigmas):
         denoised, negative = denoiser.both(latents, sigma)
-        alpha,next_alpha = mixing.alpha_at(sigma, mixing.clock(sigma)),mixing.alpha_at(following, mixing.clock(following))
+        alpha, next_alpha = (
+            mixing.alpha_at(sigma, mixing.clock(sigma)),
+            mixing.alpha_at(following, mixing.clock(following)),
+        )
         if following == 0:
             latents = denoised
         else:

@@ -62,7 +62,6 @@ def dpmpp_2s_ancestral(
         yield Step(index, latents, denoised)
 
 
-
 def _two_stages(
     denoiser: Denoiser, latents: Latents, denoised: Latents, sigma: Sigma, following: Sigma, mixing: Mixing
 ) -> Latents:

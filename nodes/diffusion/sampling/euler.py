@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.sampling.steps import Churn, Step, ancestral_split, levels, slope_at
+from nodes.diffusion.sampling.steps import Churn, Step, ancestral_split, levels, slope_at, toward
 from nodes.diffusion.values import Latents, Sigmas
 
 
@@ -61,7 +61,10 @@ def euler_ancestral(
         if split.down == 0:
             latents = denoised
         else:
-            latents = latents + slope_at(latents, denoised, sigma) * (split.down - sigma)
+            if mixing is Mixing.TRADED:
+                latents = toward(latents, denoised, split.down / sigma)
+            else:
+                latents = latents + slope_at(latents, denoised, sigma) * (split.down - sigma)
             fresh = noise(latents, float(sigma), float(following))
             latents = split.keep * latents + fresh * s_noise * split.up
         yield Step(index, latents, denoised)
@@ -83,7 +86,8 @@ def gradient_estimation(
         if following == 0:
             latents = denoised
         else:
-            carried = slope if before is None else slope + (gamma - 1.0) * (slope - before)
-            latents = latents + carried * (following - sigma)
+            latents = latents + slope * (following - sigma)
+            if before is not None:
+                latents = latents + (gamma - 1.0) * (slope - before) * (following - sigma)
         before = slope
         yield Step(index, latents, denoised)

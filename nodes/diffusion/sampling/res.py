@@ -79,7 +79,9 @@ def _res(
             first = torch.expm1(-step) / -step
             second = torch.nan_to_num((first - 1) / -step / gap, nan=0.0)
             moved = latents + (denoised - kept)
-            latents = (-step).exp() * moved + step * (torch.nan_to_num(first - second) * kept + second * before)
+            latents = (-step).exp() * moved + step * (
+                torch.nan_to_num(first - second) * kept + second * before
+            )
         if noise is not None and following > 0:
             latents = latents + noise(latents, float(sigma), float(following)) * split.up
         before, down_before = kept, split.down

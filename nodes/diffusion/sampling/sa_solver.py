@@ -117,7 +117,7 @@ class _Span:
         weights = weigh(places, float(length), rate)
         reached = self.following / self.sigma * (-(self.renewed**2) * length).exp() * self.latents
         for (_, denoised), weight in zip(known, weights, strict=True):
-            reached = reached + self.mixing.alpha(self.following) * weight * denoised
+            reached = reached + self.mixing.alpha_at(self.following, end) * weight * denoised
         if fresh is not None:
             spread = (-torch.expm1(-2 * self.renewed**2 * length)).sqrt()
             reached = reached + self.following * spread * fresh

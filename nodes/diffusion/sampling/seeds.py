@@ -4,9 +4,8 @@ Source of all: Gonzalez et al. 2023 (arXiv:2305.14267), algorithms 3 and 4, on d
 two-stage one is Hochbruck and Ostermann's exponential Heun (Acta Numerica 2010, section 2.3).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from enum import StrEnum
-from itertools import pairwise
 
 import torch
 
@@ -48,14 +47,15 @@ def seeds_2(
             latents = denoised
         else:
             span = _Span(latents, sigma, following, eta, mixing)
-            drawn: list[Latents] = []
             middle = span.sigma(r)
             reached = span.carried(latents, denoised, r)
-            reached = reached + span.noise(r, [0.0, r], drawn, noise) * s_noise
+            reached = reached + span.noise(r, noise) * s_noise
             later = denoiser(reached, middle)
-            weight = span.first(1.0) / (2 * r) if joining is Joining.EXTRAPOLATED else span.second(1.0) / r
-            latents = span.carried(latents, denoised, 1.0) + span.alpha(1.0) * weight * (later - denoised)
-            latents = latents + span.noise(1.0, [0.0, r, 1.0], drawn, noise) * s_noise
+            if joining is Joining.EXTRAPOLATED:
+                latents = span.carried(latents, torch.lerp(denoised, later, 1 / (2 * r)), 1.0)
+            else:
+                latents = span.bent(latents, denoised, later, r, 1.0)
+            latents = latents + span.noise(1.0, noise) * s_noise
         yield Step(index, latents, denoised)
 
 
@@ -106,18 +106,11 @@ def seeds_3(
             latents = denoised
         else:
             span = _Span(latents, sigma, following, eta, mixing)
-            drawn: list[Latents] = []
-            reached = (
-                span.carried(latents, denoised, r_1) + span.noise(r_1, [0.0, r_1], drawn, noise) * s_noise
-            )
+            reached = span.carried(latents, denoised, r_1) + span.noise(r_1, noise) * s_noise
             second = denoiser(reached, span.sigma(r_1))
-            bent = span.alpha(r_2) * span.second(r_2) * (r_2 / r_1) * (second - denoised)
-            reached = span.carried(latents, denoised, r_2) + bent
-            reached = reached + span.noise(r_2, [0.0, r_1, r_2], drawn, noise) * s_noise
+            reached = span.bent(latents, denoised, second, r_1, r_2) + span.noise(r_2, noise) * s_noise
             third = denoiser(reached, span.sigma(r_2))
-            bent = span.alpha(1.0) * span.second(1.0) / r_2 * (third - denoised)
-            latents = span.carried(latents, denoised, 1.0) + bent
-            latents = latents + span.noise(1.0, [0.0, r_1, r_2, 1.0], drawn, noise) * s_noise
+            latents = span.bent(latents, denoised, third, r_2, 1.0) + span.noise(1.0, noise) * s_noise
         yield Step(index, latents, denoised)
 
 
@@ -128,13 +121,18 @@ class _Span:
         self._like = latents
         self._start, self._mixing, self._eta = sigma, mixing, eta
         self._from, self._following = mixing.clock(sigma), following
-        self._length = mixing.clock(following) - self._from
+        self._to = mixing.clock(following)
+        self._noise, self._noisy_to = torch.zeros_like(latents), 0.0
+        self._length = self._to - self._from
 
     def sigma(self, place: float) -> Sigma:
-        return self._following if place == 1.0 else self._mixing.sigma(self._from + place * self._length)
+        return self._following if place == 1.0 else self._mixing.sigma(self._clock(place))
 
     def alpha(self, place: float) -> Sigma:
-        return self._mixing.alpha(self.sigma(place))
+        return self._mixing.alpha_at(self.sigma(place), self._clock(place))
+
+    def _clock(self, place: float) -> Sigma:
+        return self._to if place == 1.0 else self._from.lerp(self._to, place)
 
     def first(self, place: float) -> Sigma:
         """The function z phi_1(-z) for the damped way to a place."""
@@ -147,23 +145,29 @@ class _Span:
 
     def carried(self, latents: Latents, denoised: Latents, place: float) -> Latents:
         """The latents at a place if the prediction stays as it is, without noise."""
-        kept = self.sigma(place) / self._start * (-place * self._length * self._eta).exp()
-        return kept * latents + self.alpha(place) * self.first(place) * denoised
+        return self._kept(place) * latents + self.alpha(place) * self.first(place) * denoised
 
-    def noise(
-        self, place: float, stops: Sequence[float], drawn: list[Latents], source: NoiseSource | None
-    ) -> Latents | float:
-        """The noise at a place: what each stretch between stops brought, damped since. Draws for stretches not seen yet."""
+    def bent(
+        self, latents: Latents, denoised: Latents, later: Latents, stage: float, place: float
+    ) -> Latents:
+        """The latents at a place if predictions lie on the line through those of the start and a stage, without noise."""
+        share = self.second(place) / (stage / place)
+        joined = (self.first(place) - share) * denoised + share * later
+        return self._kept(place) * latents + self.alpha(place) * joined
+
+    def _kept(self, place: float) -> Sigma:
+        return self.sigma(place) / self._start * (-place * self._length * self._eta).exp()
+
+    def noise(self, place: float, source: NoiseSource | None) -> Latents | float:
+        """The noise at a place, which must not lie before the last one: what was there, damped, and a new stretch's."""
         if source is None or self._eta == 0.0:
             return 0.0
-        total: Latents | float = 0.0
-        rate = 2 * self._length * self._eta
-        for number, (start, stop) in enumerate(pairwise(stops)):
-            if number == len(drawn):
-                drawn.append(source(self._like, float(self.sigma(start)), float(self.sigma(stop))))
-            strength = (-torch.expm1(-rate * (stop - start))).sqrt() * (-rate * (place - stop) / 2).exp()
-            total = drawn[number] * strength + total
-        return total * self.sigma(place)
+        rate, stretch = self._length * self._eta, place - self._noisy_to
+        fresh = source(self._like, float(self.sigma(self._noisy_to)), float(self.sigma(place)))
+        brought = (-torch.expm1(-2 * rate * stretch)).sqrt() * fresh
+        self._noise = (-rate * stretch).exp() * self._noise + brought
+        self._noisy_to = place
+        return self._noise * self.sigma(place)
 
     def _damped(self, place: float) -> Sigma:
         return place * self._length * (self._eta + 1)

@@ -4,22 +4,20 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
-import torch
-
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.sampling.steps import Step, levels, slope_at
-from nodes.diffusion.values import Latents, Sigmas
+from nodes.diffusion.values import Latents, Sigma, Sigmas
 
 ADAMS_BASHFORTH = (
-    (1.0,),
-    (3 / 2, -1 / 2),
-    (23 / 12, -16 / 12, 5 / 12),
-    (55 / 24, -59 / 24, 37 / 24, -9 / 24),
-)
+    ((1,), 1),
+    ((3, -1), 2),
+    ((23, -16, 5), 12),
+    ((55, -59, 37, -9), 24),
+)  # weights, and of what
 MOST = 4
 
-Weights = Callable[[Sequence[float], float], Sequence[float]]
-"""From visited places, newest first, and the next one: what the slopes there count, as shares of the step."""
+Move = Callable[[Sequence[Latents], Sequence[float], Sigma], Latents]
+"""How far a step goes: from past slopes and the sigmas where they were, newest first, and the following sigma."""
 
 
 def lms(denoiser: Denoiser, latents: Latents, sigmas: Sigmas, *, order: int = MOST) -> Iterator[Step]:
@@ -29,7 +27,12 @@ def lms(denoiser: Denoiser, latents: Latents, sigmas: Sigmas, *, order: int = MO
         order: how many slopes, 1 or more; far above 4 errors grow from step to step. Others as for `euler`.
     Source: Adams and Bashforth's method for uneven steps (Hairer, Norsett, Wanner, Solving ODEs I, III.5).
     """
-    return _multistep(denoiser, latents, sigmas, lagrange_weights, order)
+
+    def move(slopes: Sequence[Latents], places: Sequence[float], following: Sigma) -> Latents:
+        end = float(following)
+        return weighed(slopes, [weight * (end - places[0]) for weight in lagrange_weights(places, end)])
+
+    return _multistep(denoiser, latents, sigmas, move, order)
 
 
 def ipndm(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
@@ -38,7 +41,12 @@ def ipndm(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step
     Args: as for `euler`.
     Source: Zhang and Chen 2022 (arXiv:2204.13902), section 3.3 (iPNDM), after Liu et al. 2022 (arXiv:2202.09778).
     """
-    return _multistep(denoiser, latents, sigmas, lambda places, _: ADAMS_BASHFORTH[len(places) - 1])
+
+    def move(slopes: Sequence[Latents], places: Sequence[float], following: Sigma) -> Latents:
+        weights, whole = ADAMS_BASHFORTH[len(places) - 1]
+        return (following - places[0]) * weighed(slopes, weights) / whole
+
+    return _multistep(denoiser, latents, sigmas, move)
 
 
 def ipndm_v(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[Step]:
@@ -48,7 +56,11 @@ def ipndm_v(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[St
     Source: Zhou et al. 2023 (arXiv:2312.00094), appendix; its third-order term differs from Adams and Bashforth's by a
         bracket, which we keep so that results repeat.
     """
-    return _multistep(denoiser, latents, sigmas, bracketed_weights)
+
+    def move(slopes: Sequence[Latents], places: Sequence[float], following: Sigma) -> Latents:
+        return (following - places[0]) * weighed(slopes, bracketed_weights(places, float(following)))
+
+    return _multistep(denoiser, latents, sigmas, move)
 
 
 def lagrange_weights(places: Sequence[float], following: float) -> Sequence[float]:
@@ -93,7 +105,7 @@ def bracketed_weights(places: Sequence[float], following: float) -> Sequence[flo
 
 
 def _multistep(
-    denoiser: Denoiser, latents: Latents, sigmas: Sigmas, weights_of: Weights, most: int = MOST
+    denoiser: Denoiser, latents: Latents, sigmas: Sigmas, move: Move, most: int = MOST
 ) -> Iterator[Step]:
     slopes: list[Latents] = []
     places: list[float] = []
@@ -105,12 +117,14 @@ def _multistep(
         if following == 0:
             latents = denoised
         else:
-            weights = weights_of(places, float(following))
-            carried = torch.stack(
-                [slope * weight for slope, weight in zip(slopes, weights, strict=True)]
-            ).sum(0)
-            latents = latents + carried * (following - sigma)
+            latents = latents + move(slopes, places, following)
         yield Step(index, latents, denoised)
+
+
+def weighed(slopes: Sequence[Latents], weights: Sequence[float]) -> Latents:
+    """Their weighed sum, from the first on."""
+    first, *others = [slope * weight for slope, weight in zip(slopes, weights, strict=True)]
+    return sum(others, first)
 
 
 def _lagrange(places: Sequence[float], number: int, at: float) -> float:

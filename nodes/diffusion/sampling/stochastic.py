@@ -114,30 +114,32 @@ def er_sde(
     bend_before: Latents | None = None
     for index, sigma, following in levels(sigmas):
         denoised = denoiser(latents, sigma)
-        high = sigma / mixing.alpha(sigma)
+        clock, next_clock = mixing.clock(sigma), mixing.clock(following)
+        high, low = (-clock).exp(), (-next_clock).exp()
         if following == 0:
             latents = denoised
         else:
-            alpha = mixing.alpha(following)
-            low = following / alpha
+            alpha = mixing.alpha_at(following, next_clock)
             scale = _noise_scale(low, renewal, eta)
             share = scale / _noise_scale(high, renewal, eta)
-            reached = share * latents / mixing.alpha(sigma) + (1 - share) * denoised
+            kept = alpha / mixing.alpha_at(sigma, clock) * share
+            reached = kept * latents + alpha * (1 - share) * denoised
             stride = (high - low) / INTEGRATION_POINTS
             places = low + torch.arange(INTEGRATION_POINTS).to(low) * stride
             densities = 1 / _noise_scale(places, renewal, eta)
             if past and max_stage > 1:
                 bend = (denoised - past[0][1]) / (high - past[0][0])
-                reached = reached + (low - high + densities.sum() * stride * scale) * bend
+                reached = reached + alpha * (low - high + densities.sum() * stride * scale) * bend
                 if bend_before is not None and max_stage > 2:
                     curve = (bend - bend_before) / ((high - past[1][0]) / 2)
                     area = ((places - high) * densities).sum() * stride
-                    reached = reached + ((low - high) ** 2 / 2 + area * scale) * curve
+                    reached = reached + alpha * ((low - high) ** 2 / 2 + area * scale) * curve
                 bend_before = bend
             if renewal is not Renewal.NONE and s_noise > 0.0:
-                spread = (low**2 - (high * share) ** 2).clamp(min=0).sqrt()
-                reached = reached + noise(latents, float(sigma), float(following)) * s_noise * spread
-            latents = alpha * reached
+                spread = (low**2 - high**2 * share**2).clamp(min=0).sqrt()
+                fresh = noise(latents, float(sigma), float(following))
+                reached = reached + alpha * fresh * s_noise * spread
+            latents = reached
             past = [(high, denoised), *past[:1]]
         yield Step(index, latents, denoised)
 

@@ -52,10 +52,11 @@ def dpmpp_2s_ancestral(
     for index, sigma, following in levels(sigmas):
         denoised = denoiser(latents, sigma)
         split = ancestral_split(sigma, following, eta, mixing)
-        if split.down == 0:
-            latents = denoised
-        else:
-            latents = _two_stages(denoiser, latents, denoised, sigma, split.down, mixing)
+        latents = (
+            denoised
+            if split.down == 0
+            else _two_stages(denoiser, latents, denoised, sigma, split.down, mixing)
+        )
         if following > 0:  # also where all noise was taken off, as a high eta does
             fresh = noise(latents, float(sigma), float(following))
             latents = split.keep * latents + fresh * s_noise * split.up

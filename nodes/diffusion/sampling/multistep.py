@@ -4,16 +4,17 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
+
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.sampling.steps import Step, levels, slope_at
 from nodes.diffusion.values import Latents, Sigma, Sigmas
 
-ADAMS_BASHFORTH = (
-    ((1,), 1),
-    ((3, -1), 2),
-    ((23, -16, 5), 12),
-    ((55, -59, 37, -9), 24),
-)  # weights, and of what
+ADAMS_BASHFORTH = (  # weights, and of what
+    ((1.0,), 1.0),
+    ((3.0, -1.0), 2.0),
+    ((23.0, -16.0, 5.0), 12.0),
+    ((55.0, -59.0, 37.0, -9.0), 24.0),
+)
 MOST = 4
 
 Move = Callable[[Sequence[Latents], Sequence[float], Sigma], Latents]
@@ -114,10 +115,7 @@ def _multistep(
         slopes.insert(0, slope_at(latents, denoised, sigma))
         places.insert(0, float(sigma))
         del slopes[most:], places[most:]
-        if following == 0:
-            latents = denoised
-        else:
-            latents = latents + move(slopes, places, following)
+        latents = denoised if following == 0 else latents + move(slopes, places, following)
         yield Step(index, latents, denoised)
 
 

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator
 
+import torch
+
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import NoiseSource
@@ -48,17 +50,18 @@ def heunpp2(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[St
     """
     for index, sigma, following in levels(sigmas):
         denoised = denoiser(latents, sigma)
-        slope = total = slope_at(latents, denoised, sigma)
+        slope = slope_at(latents, denoised, sigma)
         if following > 0:
             ahead = [level for level in sigmas[index + 1 : index + 3] if level > 0]
-            here, reached = sigma, latents
+            here, reached, later = sigma, latents, slope
+            rest, beyond = torch.ones_like(sigma), torch.zeros_like(latents)
             for level in ahead:
-                reached = reached + slope * (level - here)
-                slope = slope_at(reached, denoiser(reached, level), level)
+                reached = reached + later * (level - here)
+                later = slope_at(reached, denoiser(reached, level), level)
                 share = level / ((len(ahead) + 1) * sigmas[0])
-                total = total + share * (slope - slope_at(latents, denoised, sigma))
-                here = level
-        latents = latents + total * (following - sigma)
+                rest, beyond, here = rest - share, beyond + share * later, level
+            slope = rest * slope + beyond
+        latents = latents + slope * (following - sigma)
         yield Step(index, latents, denoised)
 
 

@@ -115,3 +115,21 @@ def test_continued_noise_is_what_the_global_generator_would_draw_next():
     torch.set_rng_state(state)
     source = continued_noise(torch.zeros(1, 4, 8, 8), 5)
     assert torch.equal(source(torch.zeros(1, 4, 16, 16), 2.0, 1.0), expected)
+
+
+# What torchsde 0.2.6 (Apache-2.0) gives: BrownianTree(low, zeros(1, 1, 1, 3), high, entropy=seed)(start, end).
+TREES = [
+    (0.0291671, 14.6146431, 42, 7.3019819, 14.6146431, [1.4221880435943604, -4.126451015472412, 5.228765964508057]),
+    (0.0291671, 14.6146431, 42, 0.4, 2.4959669, [-3.3377623558044434, -0.4454607665538788, -0.673114001750946]),
+    (0.0291671, 14.6146431, 42, 0.0291671, 0.4, [0.5011302828788757, -1.1833029985427856, 0.2299291342496872]),
+    (0.003, 0.9999999, 2**40 + 7, 0.5, 0.9999999, [-0.5338206887245178, 0.1441631317138672, -1.9394135475158691]),
+    (0.003, 0.9999999, 2**40 + 7, 0.003, 0.337972, [0.2774197459220886, 0.2882213592529297, 1.002492904663086]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("low", "high", "seed", "start", "end", "wanted"), TREES)
+def test_a_path_is_the_recorded_one_to_the_bit(
+    low: float, high: float, seed: int, start: float, end: float, wanted: list[float]
+):
+    path = BrownianPath(torch.zeros(1, 1, 1, 3), low, high, seed)
+    assert path.increment(start, end).flatten().tolist() == wanted

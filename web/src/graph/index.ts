@@ -23,6 +23,7 @@ export * from "./commands/nodes";
 export * from "./commands/links";
 export * from "./commands/groups";
 export * from "./commands/refresh";
+export { makeSubgraph, pathTo, unpackSubgraph } from "./commands/subgraphs";
 export * from "./clipboard";
 export * from "./view";
 export { arrange } from "./arrange";

@@ -1,7 +1,7 @@
 /** Everything that can be done by a key, a menu or the field at the top; one table for all three. */
 import {
-  type ClipboardData, Mode, type NodeId, type Point, ROOT, arrange, copy, duplicate, groupNodes, isClipboardData, isObject, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
-  removeNodes, disconnect, setCollapsed, setMode, setPinned, stringifyJson, toPrompt,
+  type ClipboardData, Mode, type NodeId, type Point, ROOT, arrange, copy, duplicate, groupNodes, isClipboardData, isObject, makeSubgraph, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
+  removeNodes, disconnect, setCollapsed, setMode, setPinned, stringifyJson, toPrompt, unpackSubgraph,
 } from "../graph";
 import { zoomed } from "../canvas/camera";
 import type { App } from "./app.svelte";
@@ -30,6 +30,12 @@ export function actionsOf(app: App): readonly Action[] {
   const editor = (): Editor | undefined => app.active;
   const chosen = (): readonly NodeId[] => [...(editor()?.view.selection.nodes ?? [])];
   const some = (): boolean => chosen().length > 0;
+  /** The chosen node, if it is a subgraph. */
+  const instance = (): NodeId | undefined => {
+    const [id, another] = chosen();
+    const node = id === undefined || another !== undefined ? undefined : editor()?.stage.graph.nodes.get(id);
+    return node && editor()?.document.state.graphs.has(node.type) ? node.id : undefined;
+  };
   const on = (work: (editor: Editor) => void) => () => {
     const active = editor();
     if (active) work(active);
@@ -62,6 +68,10 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "collapse", label: "Collapse", keys: "Alt+C", can: some, run: on((active) => toggleFlag(active, "collapsed", setCollapsed)) },
     { id: "pin", label: "Pin", keys: "P", can: some, run: on((active) => toggleFlag(active, "pinned", setPinned)) },
     { id: "group", label: "Group", keys: "Mod+G", can: some, run: on(({ document, view }) => view.select([], [document.execute(groupNodes(view.scope, chosen()))])) },
+    { id: "subgraph", label: "Make a subgraph", keys: "Mod+Shift+E", can: some, run: on(({ document, view }) => view.select([document.execute(makeSubgraph(view.scope, chosen()))])) },
+    { id: "unpack", label: "Unpack the subgraph", can: () => instance() !== undefined, run: on(({ document, view }) => { const id = instance(); if (id !== undefined) view.select(document.execute(unpackSubgraph(view.scope, id))); }) },
+    { id: "enter", label: "Open the subgraph", keys: "Enter", can: () => instance() !== undefined, run: on((active) => { const id = instance(); if (id !== undefined) active.goInto(id); }) },
+    { id: "leave", label: "Leave the subgraph", hint: "Escape", can: () => editor()?.scope !== ROOT, run: on((active) => active.go(active.trail.at(-2)?.graph ?? ROOT)) },
     { id: "arrange", label: "Arrange in columns", run: on(arrangeAll) },
     { id: "fit", label: "Show all", keys: ".", run: on(({ stage, view }) => stage.fit(view.selection.nodes.size > 0 ? view.selection.nodes : undefined)) },
     { id: "zoom-in", label: "Zoom in", keys: "Alt+=", run: on((active) => zoomBy(active, 1.25)) },

@@ -176,7 +176,7 @@ export class App {
   }
 
   serialized(editor: Editor): string {
-    return stringifyJson(serialize(editor.document.state, editor.document.defs, editor.view.camera), 2);
+    return stringifyJson(serialize(editor.document.state, editor.document.defs, editor.rootCamera), 2);
   }
 
   #freeName(): string {
@@ -208,6 +208,7 @@ export class App {
       const file = typeof path === "string" ? { path, version: typeof version === "string" ? version : undefined } : undefined;
       const begin = { name: typeof name === "string" ? name : "Untitled", state: saved.state, clean: dirty !== true, file };
       const editor = new Editor(id, this.defs, begin);
+      editor.view.enter(saved.scope);
       if (saved.camera) editor.view.setCamera(saved.camera);
       this.#adopt(editor);
       if (tabs.active === id) this.active = editor;

@@ -4,7 +4,7 @@ import { Stage } from "../canvas/stage.svelte";
 import { type Extras, NO_EXTRAS } from "../canvas/node-box";
 import type { Mark } from "../canvas/paint";
 import { type FileRef, type NodeError, type NodeRun, type PromptId, type Run, visibleNode } from "../client";
-import { type Camera, type DocumentState, EditorView, GraphDocument, type JsonObject, Mode, type NodeDefs, type NodeId, type Point, placeNodes, stringifyJson, widgetsOf } from "../graph";
+import { type Camera, type DocumentState, EditorView, type GraphId, GraphDocument, type JsonObject, Mode, ROOT, pathTo, type NodeDefs, type NodeId, type Point, placeNodes, stringifyJson, widgetsOf } from "../graph";
 import { type Problem, problemHeight, problemOf } from "../nodes/problems";
 import { tintOf } from "../canvas/tint";
 import { nameOfFile } from "./words";
@@ -52,7 +52,13 @@ export class Editor {
   readonly prompts = new Map<PromptId, JsonObject>();
   /** Asks that what `about` says is kept in the browser. */
   keep: () => void = () => {};
+  /** The graph on screen. */
+  scope = $state<GraphId>(ROOT);
   #nodes = $state.raw<ReadonlyMap<string, NodeRun>>(new Map());
+  /** What nodes of the subgraph on screen do in the run that is shown; the root's are in `#nodes`. */
+  #inner = $state.raw<ReadonlyMap<string, NodeRun>>(new Map());
+  /** Where the camera stood in graphs that were left. */
+  readonly #cameras = new Map<GraphId, Camera>();
   /** Which run a preview is of. */
   readonly #previewed = new Map<string, PromptId>();
   #saved: DocumentState | undefined;
@@ -69,6 +75,12 @@ export class Editor {
     this.document = new GraphDocument(defs, begin.state);
     this.#saved = begin.clean === false ? undefined : this.document.state;
     this.dirty = begin.clean === false;
+    // Before the stage hears of it: it asks what nodes show.
+    this.view.subscribe((part) => {
+      if (part !== "scope") return;
+      this.scope = this.view.scope;
+      this.#inner = this.#byVisibleNode(this.run, this.#prefix);
+    });
     this.stage = new Stage({
       document: this.document,
       view: this.view,
@@ -87,7 +99,8 @@ export class Editor {
   }
 
   get isEmpty(): boolean {
-    return this.stage.graph.nodes.size === 0 && this.stage.graph.groups.size === 0;
+    const { nodes, groups } = this.document.graph(ROOT);
+    return nodes.size === 0 && groups.size === 0;
   }
 
   get file(): SavedAs | undefined {
@@ -127,6 +140,38 @@ export class Editor {
     else this.stage.fit();
   }
 
+  /** Go into a subgraph or out of it: where one stood when one was there last, else so that all is seen. */
+  go(scope: GraphId): void {
+    if (scope === this.view.scope || !this.document.state.graphs.has(scope)) return;
+    this.#cameras.set(this.view.scope, this.view.camera);
+    this.view.enter(scope);
+    this.look(this.#cameras.get(scope));
+  }
+
+  /** Where the camera stands, or stood, in the root: what files hold. */
+  get rootCamera(): Camera | undefined {
+    return this.#atRoot ? this.view.camera : this.#cameras.get(ROOT);
+  }
+
+  /** Into a node that is a subgraph. @returns false if it is none. */
+  goInto(id: NodeId): boolean {
+    const type = this.stage.graph.nodes.get(id)?.type ?? ROOT;
+    if (type === ROOT || !this.document.state.graphs.has(type)) return false;
+    this.go(type);
+    return true;
+  }
+
+  /** Subgraphs from the root's to the one on screen, by name. */
+  get trail(): readonly { readonly graph: GraphId; readonly name: string }[] {
+    const { graphs } = this.document.state;
+    return (pathTo(graphs, ROOT, this.scope) ?? []).map(({ graph }) => ({ graph, name: graphs.get(graph)?.name || "Subgraph" }));
+  }
+
+  /** How the server's ids of nodes on screen begin: the instances on the way, each with a colon. */
+  get #prefix(): string {
+    return (pathTo(this.document.state.graphs, ROOT, this.view.scope) ?? []).map(({ instance }) => `${instance}:`).join("");
+  }
+
   end(): void {
     this.#unsubscribe();
     this.stage.end();
@@ -135,23 +180,36 @@ export class Editor {
 
   /** A node's part in the run that is shown. */
   statusOf(id: NodeId): NodeRun | undefined {
-    return this.#nodes.get(String(id));
+    return (this.scope === ROOT ? this.#nodes : this.#inner).get(String(id));
   }
 
   problemsOf(id: NodeId): readonly Problem[] {
     const node = this.stage.graph.nodes.get(id);
     if (!node) return [];
     const known = this.document.def(node.type) !== undefined;
-    return problemOf(node.type, known, this.faults.get(String(id)), this.statusOf(id)?.error);
+    return problemOf(node.type, known, this.#atRoot ? this.faults.get(String(id)) : undefined, this.statusOf(id)?.error);
   }
 
   /** Files that the node shows: its results, or the picture that it loads. */
   filesOf(id: NodeId): readonly FileRef[] {
-    const shown = this.shown.get(String(id));
+    const shown = this.shownOf(id);
     if (shown) return shown.files;
     const node = this.stage.graph.nodes.get(id);
     const file = node && chosenFile(this.document.defs, this.document.state, this.view.scope, node);
     return file ? [file] : [];
+  }
+
+  /** Results and previews are kept of nodes of the root alone: ids inside of subgraphs are others'. */
+  shownOf(id: NodeId): Shown | undefined {
+    return this.#atRoot ? this.shown.get(String(id)) : undefined;
+  }
+
+  previewOf(id: NodeId): string | undefined {
+    return this.#atRoot ? this.previews.get(String(id)) : undefined;
+  }
+
+  get #atRoot(): boolean {
+    return this.scope === ROOT;
   }
 
   /** What is known of runs has changed. */
@@ -160,14 +218,14 @@ export class Editor {
     const before = this.#nodes;
     this.run = run;
     this.#nodes = this.#byVisibleNode(run);
+    if (!this.#atRoot) this.#inner = this.#byVisibleNode(run, this.#prefix);
     const changed: NodeId[] = [];
     for (const key of new Set([...before.keys(), ...this.#nodes.keys()])) {
       const [old, now] = [before.get(key), this.#nodes.get(key)];
       if (old === now) continue;
-      const id = this.nodeId(key);
-      if (id === undefined) continue;
       const redrawn = this.#show(key, old, now);
-      if (redrawn || old?.error !== now?.error) changed.push(id);
+      const id = this.#atRoot ? this.nodeId(key) : undefined;
+      if (id !== undefined && (redrawn || old?.error !== now?.error)) changed.push(id);
     }
     if (changed.length > 0) this.stage.remeasure(changed);
     this.stage.redraw();
@@ -259,11 +317,12 @@ export class Editor {
     this.previews.delete(key);
   }
 
-  #byVisibleNode(run: Run | undefined): ReadonlyMap<string, NodeRun> {
+  #byVisibleNode(run: Run | undefined, prefix = ""): ReadonlyMap<string, NodeRun> {
     const found = new Map<string, NodeRun>();
     const rank = { error: 6, running: 5, stopped: 4, waiting: 3, off: 2, done: 1, cached: 0 };
     for (const [id, node] of run?.nodes ?? []) {
-      const key = visibleNode(id);
+      if (!id.startsWith(prefix)) continue;
+      const key = visibleNode(id.slice(prefix.length));
       const other = found.get(key);
       if (!other || rank[node.state] > rank[other.state]) found.set(key, node);
       else if (node.state === "done" && other.state === "done") found.set(key, { ...other, ms: (other.ms ?? 0) + (node.ms ?? 0) });
@@ -276,10 +335,10 @@ export class Editor {
     const node = this.stage?.graph.nodes.get(id) ?? this.document.graph(this.view.scope).nodes.get(id);
     if (!node) return NO_EXTRAS;
     const known = this.document.def(node.type) !== undefined;
-    const problems = problemOf(node.type, known, this.faults.get(key), this.#nodes.get(key)?.error);
-    const chosen = this.shown.has(key) ? undefined : chosenFile(this.document.defs, this.document.state, this.view.scope, node);
-    const files = this.shown.get(key)?.files.length ?? (chosen ? 1 : 0);
-    const pictures = Math.max(files, this.previews.has(key) ? 1 : 0);
+    const problems = problemOf(node.type, known, this.#atRoot ? this.faults.get(key) : undefined, this.statusOf(id)?.error);
+    const chosen = this.shownOf(id) ? undefined : chosenFile(this.document.defs, this.document.state, this.view.scope, node);
+    const files = this.shownOf(id)?.files.length ?? (chosen ? 1 : 0);
+    const pictures = Math.max(files, this.previewOf(id) === undefined ? 0 : 1);
     return { pictures, ratio: this.ratios.get(key) ?? 1, error: problemHeight(problems, node.size[0]) };
   }
 
@@ -287,7 +346,7 @@ export class Editor {
     const node = this.stage.graph.nodes.get(id);
     const status = this.statusOf(id);
     const off = node?.mode === Mode.Never || node?.mode === Mode.Bypass;
-    const wrong = this.faults.has(String(id)) || status?.error !== undefined || (node && this.document.def(node.type) === undefined);
+    const wrong = (this.#atRoot && this.faults.has(String(id))) || status?.error !== undefined || (node && this.document.def(node.type) === undefined);
     return {
       title: node?.title ?? this.document.def(node?.type ?? "")?.displayName ?? node?.type ?? "",
       colour: tintOf(node?.bgcolor) ?? tintOf(node?.color),

@@ -55,6 +55,8 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
       item("pin", node?.flags.pinned === true ? "Unpin" : "Pin"),
       item("group"),
       "line",
+      ...(document.state.graphs.has(node?.type ?? "") ? [item("enter"), item("unpack")] : [item("subgraph")]),
+      "line",
       { label: "Colour", colours: COLOURS, pick: (value) => document.execute(setColor(view.scope, view.selection.nodes, value)) },
       "line",
       item("delete-heal"),

@@ -14,6 +14,8 @@ export interface PointerHost {
   add(at: Point, event: MouseEvent, wire?: Wire): void;
   menu(hit: Hit, at: Point, event: MouseEvent): void;
   rename(hit: Hit & { kind: "node" | "group" }): void;
+  /** Go into a node that is a subgraph. @returns false if it is none. */
+  open(node: NodeId): boolean;
   reroute(link: number, at: Point): void;
   readonly spaceHeld: () => boolean;
 }
@@ -195,6 +197,7 @@ export class Pointer {
     const at = this.stage.pointAt(event);
     const hit = this.stage.hits.at(at, this.stage.camera.scale);
     if (hit.kind === "ground") this.app.add(at, event);
+    else if (hit.kind === "node" && !hit.title && this.app.open(hit.node)) return;
     else if (hit.kind === "link") this.app.reroute(hit.link, at);
     else if (hit.kind === "group" || (hit.kind === "node" && hit.title && this.stage.graph.nodes.get(hit.node)?.type !== REROUTE)) this.app.rename(hit);
   }

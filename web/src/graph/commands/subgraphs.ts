@@ -39,9 +39,22 @@ export function makeSubgraph(graph: GraphId, ids: Iterable<NodeId>, name = "Subg
       });
       draft.putGraph(innerGraph(level, chosen, incoming, outgoing, id, name, frames.map((frame) => frame.id)));
       for (const frame of frames) draft.dropGroup(graph, frame.id);
-      return replace(draft, graph, chosen, incoming, outgoing, id, [bounds[0] + bounds[2] / 2, bounds[1] + bounds[3] / 2]);
+      return replace(draft, graph, chosen, incoming, outgoing, id, freedPlace(level, chosen, [bounds[0] + bounds[2] / 2, bounds[1] + bounds[3] / 2]));
     },
   };
+}
+
+/** Where the new node hides nobody: in place of the one that lay nearest to the middle. */
+function freedPlace(level: Graph, chosen: ReadonlySet<NodeId>, [x, y]: Point): Point {
+  let [place, least]: [Point, number] = [[x, y], Infinity];
+  for (const id of chosen) {
+    const node = level.nodes.get(id);
+    if (!node) continue;
+    const [left, top, width, height] = boundsOf(node);
+    const away = Math.hypot(left + width / 2 - x, top + height / 2 - y);
+    if (away < least + 1) [place, least] = [node.pos, away];
+  }
+  return place;
 }
 
 function crossings(links: readonly Link[], nameOf: (link: Link) => string, id: GraphId, side: string): Crossing[] {
@@ -87,7 +100,7 @@ function innerGraph(level: Graph, chosen: ReadonlySet<NodeId>, incoming: readonl
 }
 
 /** The wires keep their ids, so that what they end in does not change. */
-function replace(draft: Draft, graph: GraphId, chosen: ReadonlySet<NodeId>, incoming: readonly Crossing[], outgoing: readonly Crossing[], type: GraphId, middle: Point): NodeId {
+function replace(draft: Draft, graph: GraphId, chosen: ReadonlySet<NodeId>, incoming: readonly Crossing[], outgoing: readonly Crossing[], type: GraphId, place: Point): NodeId {
   const id = draft.nextNodeId();
   const level = draft.graph(graph);
   for (const link of [...level.links.values()]) if (chosen.has(link.to.node)) draft.dropLink(graph, link.id);
@@ -97,8 +110,7 @@ function replace(draft: Draft, graph: GraphId, chosen: ReadonlySet<NodeId>, inco
   for (const node of chosen) draft.dropNode(graph, node);
   const def = draft.defs.of(draft.state(), type);
   if (!def) throw new RangeError(`This document has no graph ${type}.`);
-  const node = makeNode(id, def, [0, 0]);
-  draft.putNode(graph, { ...node, pos: [Math.round(middle[0] - node.size[0] / 2), Math.round(middle[1] - node.size[1] / 2)] });
+  draft.putNode(graph, makeNode(id, def, place));
   for (const { slot, links } of incoming) {
     const [first] = links;
     if (first) end(draft, graph, { ...first, to: { node: id, input: slot.name } });

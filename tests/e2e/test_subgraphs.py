@@ -1,0 +1,54 @@
+"""Nodes become a subgraph, which one opens, changes, runs, leaves, and takes apart again."""
+
+from playwright.sync_api import expect
+
+from tests.e2e.canvas import Canvas
+
+
+def types(canvas: Canvas) -> list[str]:
+    return sorted(node["type"] for node in canvas.nodes())
+
+
+def test_a_subgraph_is_made_opened_changed_run_and_unpacked(canvas: Canvas):
+    page, before = canvas.page, types(canvas)
+    sampler, latent = canvas.node_of("KSampler")["id"], canvas.node_of("EmptyLatentImage")["id"]
+    canvas.type_number(sampler, "steps", "2")
+    page.mouse.click(*canvas.title(sampler))
+    page.keyboard.down("Shift")
+    page.mouse.click(*canvas.title(latent))
+    page.keyboard.up("Shift")
+    page.keyboard.press("Control+Shift+E")
+    canvas.settle()
+    (definition,) = canvas.state()["workflow"]["definitions"]["subgraphs"]
+    assert [entry["name"] for entry in definition["inputs"]] == ["model", "positive", "negative"]
+    assert [entry["name"] for entry in definition["outputs"]] == ["LATENT"]
+    instance = canvas.node_of(definition["id"])["id"]
+    assert len(canvas.nodes()) == len(before) - 1
+    canvas.run()
+
+    page.get_by_role("button", name="Open Subgraph").click()
+    expect(page.get_by_test_id("trail")).to_contain_text("First picture")
+    expect(canvas.node(sampler)).to_be_visible()
+    expect(canvas.node(instance)).to_have_count(0)
+    expect(page.get_by_test_id(f"status-{sampler}")).to_contain_text("s")  # its own time, of that run
+    canvas.type_number(sampler, "steps", "3")
+    canvas.blur()
+    page.evaluate("() => window.__weft.app.flush()")
+    page.reload()  # and one is where one was
+    page.wait_for_function("() => window.__weft?.app.ready")
+    expect(canvas.field(sampler, "steps")).to_contain_text("3")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("trail")).to_have_count(0)
+
+    page.mouse.click(*canvas.title(instance))
+    page.keyboard.press("Enter")
+    expect(canvas.node(latent)).to_be_visible()
+    page.get_by_test_id("trail").get_by_role("button", name="First picture").click()
+    page.mouse.click(*canvas.title(instance), button="right")
+    page.get_by_text("Unpack the subgraph").click()
+    canvas.settle()
+    assert types(canvas) == before
+    assert canvas.node_of("KSampler")["widgets_values"][2] == 3
+    assert "definitions" not in canvas.state()["workflow"]
+    page.keyboard.press("Control+z")
+    assert len(canvas.nodes()) == len(before) - 1

@@ -1,6 +1,6 @@
 /** Everything that can be done by a key, a menu or the field at the top; one table for all three. */
 import {
-  type ClipboardData, Mode, type NodeId, type Point, ROOT, arrange, copy, duplicate, groupNodes, isClipboardData, isObject, makeSubgraph, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
+  type ClipboardData, type Edge, Mode, type NodeId, type Point, ROOT, type Seen, aligned, arrange, copy, duplicate, groupNodes, isClipboardData, isObject, makeSubgraph, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
   removeNodes, disconnect, setCollapsed, setMode, setPinned, stringifyJson, toPrompt, unpackSubgraph,
 } from "../graph";
 import { zoomed } from "../canvas/camera";
@@ -26,6 +26,15 @@ const LESSONS = [
   { name: "guidance", title: "Feel guidance" },
 ];
 
+const ALIGNMENTS: readonly { readonly edge: Edge; readonly label: string }[] = [
+  { edge: "left", label: "Align left edges" },
+  { edge: "right", label: "Align right edges" },
+  { edge: "top", label: "Align top edges" },
+  { edge: "bottom", label: "Align bottom edges" },
+  { edge: "across", label: "Even gaps across" },
+  { edge: "down", label: "Even gaps down" },
+];
+
 export function actionsOf(app: App): readonly Action[] {
   const editor = (): Editor | undefined => app.active;
   const chosen = (): readonly NodeId[] => [...(editor()?.view.selection.nodes ?? [])];
@@ -43,6 +52,7 @@ export function actionsOf(app: App): readonly Action[] {
   return [
     { id: "run", label: "Run", keys: "Mod+Enter", run: () => void app.run() },
     { id: "run-first", label: "Run before what waits", keys: "Mod+Shift+Enter", run: () => void app.run({ front: true }) },
+    { id: "run-chosen", label: "Run to what is chosen", can: some, run: () => void app.run({ only: chosen() }) },
     { id: "stop", label: "Stop", keys: "Mod+Alt+Enter", can: () => app.runner.running, run: () => void app.runner.stop() },
     { id: "pause", label: "Pause the queue", can: () => !app.jobs.paused, run: () => void app.queue.pause(true) },
     { id: "resume", label: "Resume the queue", can: () => app.jobs.paused, run: () => void app.queue.pause(false) },
@@ -73,6 +83,7 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "enter", label: "Open the subgraph", keys: "Enter", can: () => instance() !== undefined, run: on((active) => { const id = instance(); if (id !== undefined) active.goInto(id); }) },
     { id: "leave", label: "Leave the subgraph", hint: "Escape", can: () => editor()?.scope !== ROOT, run: on((active) => active.go(active.trail.at(-2)?.graph ?? ROOT)) },
     { id: "arrange", label: "Arrange in columns", run: on(arrangeAll) },
+    ...ALIGNMENTS.map(({ edge, label }) => ({ id: `align-${edge}`, label, can: () => chosen().length > 1, run: on((active) => alignChosen(active, edge, label)) })),
     { id: "fit", label: "Show all", keys: ".", run: on(({ stage, view }) => stage.fit(view.selection.nodes.size > 0 ? view.selection.nodes : undefined)) },
     { id: "zoom-in", label: "Zoom in", keys: "Alt+=", run: on((active) => zoomBy(active, 1.25)) },
     { id: "zoom-out", label: "Zoom out", keys: "Alt+-", run: on((active) => zoomBy(active, 0.8)) },
@@ -155,6 +166,18 @@ function arrangeAll({ document, view, stage }: Editor): void {
   document.execute(placeNodes(view.scope, arrange({ ...stage.graph, nodes: grown }, ids, [bounds[0], bounds[1]]), "Arrange"));
   stage.rebuild();
   if (view.scope === ROOT && ids.length === stage.graph.nodes.size) stage.fit();
+}
+
+/** By boxes as they are seen; what is pinned stays. */
+function alignChosen({ document, view, stage }: Editor, edge: Edge, label: string): void {
+  const free = [...view.selection.nodes].filter((id) => stage.graph.nodes.get(id)?.flags.pinned !== true);
+  const seen = free.flatMap((id): Seen[] => {
+    const rect = stage.layout.rect(id);
+    return rect ? [[id, rect]] : [];
+  });
+  stage.layout.release(free);
+  const places = [...aligned(seen, edge)].map(([id, [x, y]]): [NodeId, Point] => [id, [x, y + (stage.layout.box(id)?.header ?? 0)]]);
+  document.execute(placeNodes(view.scope, places, label));
 }
 
 function zoomBy({ view, stage }: Editor, factor: number): void {

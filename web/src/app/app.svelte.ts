@@ -283,7 +283,7 @@ export class App {
   }
 
   /** Run what is on the canvas. */
-  async run(options: { readonly front?: boolean } = {}): Promise<void> {
+  async run(options: { readonly front?: boolean; readonly only?: readonly NodeId[] } = {}): Promise<void> {
     if (!this.active) return;
     const queued = await this.runner.run(this.active, options);
     if (queued > 0 && this.jobs.paused) this.popups.tell("The queue is paused: this waits until it is resumed.", { action: { label: "Resume", run: () => void this.queue.pause(false) } });

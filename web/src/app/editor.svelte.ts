@@ -261,6 +261,11 @@ export class Editor {
     return node !== undefined && widgetsOf(this.document.defs, this.document.state, this.view.scope, node).some(({ widget }) => widget.kind === "combo" && widget.upload !== undefined);
   }
 
+  /** What the server calls a node on screen. */
+  executionId(id: NodeId): string {
+    return `${this.#prefix}${id}`;
+  }
+
   /** Ids come back from the server as texts. */
   nodeId(text: string): NodeId | undefined {
     const { nodes } = this.stage.graph;

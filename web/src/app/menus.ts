@@ -46,6 +46,8 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
     const node = stage.graph.nodes.get(hit.node);
     return [
       { label: "Rename", pick: () => rename(hit.node) },
+      item("run-chosen"),
+      "line",
       item("duplicate"),
       item("copy"),
       "line",
@@ -54,6 +56,7 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
       item("collapse", node?.flags.collapsed === true ? "Expand" : "Collapse"),
       item("pin", node?.flags.pinned === true ? "Unpin" : "Pin"),
       item("group"),
+      ...(view.selection.nodes.size > 1 ? ["align-left", "align-top", "align-across", "align-down"].map((id) => item(id)) : []),
       "line",
       ...(document.state.graphs.has(node?.type ?? "") ? [item("enter"), item("unpack")] : [item("subgraph")]),
       "line",

@@ -1,6 +1,6 @@
 /** Asking for runs, and telling each workflow how its own go. */
 import { type Client, type Connection, type Events, HttpError, NO_RUNS, type PromptId, type Retried, type Run, type RunEvent, type Runs, recollect, reduce, resync } from "../client";
-import { type JsonObject, applyControls, toPrompt } from "../graph";
+import { type JsonObject, type NodeId, applyControls, targetsOf, toPrompt } from "../graph";
 import type { Editor } from "./editor.svelte";
 import type { Jobs } from "./jobs.svelte";
 import type { Popups } from "./popups.svelte";
@@ -63,12 +63,12 @@ export class Runner {
   }
 
   /** As many runs as the batch says; the first that is refused ends it. @returns how many were queued. */
-  async run(editor: Editor, options: { readonly front?: boolean } = {}): Promise<number> {
+  async run(editor: Editor, options: { readonly front?: boolean; readonly only?: readonly NodeId[] } = {}): Promise<number> {
     if (this.sending) return 0;
     this.sending = true;
     let queued = 0;
     try {
-      while (queued < this.batch && (await this.#queue(editor, options.front === true))) queued += 1;
+      while (queued < this.batch && (await this.#queue(editor, options.front === true, options.only))) queued += 1;
     } catch (error) {
       this.#fail(error);
     } finally {
@@ -148,7 +148,7 @@ export class Runner {
     return events.clientId;
   }
 
-  async #queue(editor: Editor, front: boolean): Promise<boolean> {
+  async #queue(editor: Editor, front: boolean, only?: readonly NodeId[]): Promise<boolean> {
     const { document } = editor;
     const { client, popups, jobs } = this.parts;
     const { prompt, workflow } = toPrompt(document.state, document.defs);
@@ -156,11 +156,17 @@ export class Runner {
       popups.tell("There is nothing to run yet: add a node that saves or shows a picture.", { bad: true });
       return false;
     }
+    const targets = only && targetsOf(prompt, only.map((id) => editor.executionId(id)), (type) => document.defs.get(type)?.isOutput === true);
+    if (targets?.length === 0) {
+      popups.tell("Nothing that is chosen leads to a node that saves or shows a picture.", { bad: true });
+      return false;
+    }
     const answer = await client.queuePrompt({
       client_id: this.expect(),
       prompt,
       extra_data: { extra_pnginfo: { workflow: workflow as JsonObject }, weft_name: editor.name },
       ...(front && { front }),
+      ...(targets && { partial_execution_targets: targets }),
     });
     if (!answer.accepted) {
       this.#reduce({ type: "refused", data: answer });

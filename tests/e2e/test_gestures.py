@@ -1,0 +1,48 @@
+"""Everyday gestures: run a part, line up, paste with wires."""
+
+from playwright.sync_api import expect
+
+from tests.e2e.canvas import Canvas
+
+
+def test_only_what_leads_to_the_chosen_node_runs(canvas: Canvas):
+    save = canvas.node_of("SaveImage")["id"]
+    latent = canvas.node_of("EmptyLatentImage")["id"]
+    preview = canvas.add("PreviewImage", canvas.ground(650, 620))
+    load = canvas.add("EmptyImage", canvas.ground(300, 620))
+    canvas.wire(load, 0, preview, "images")
+    canvas.page.mouse.click(*canvas.title(load), button="right")
+    canvas.page.get_by_text("Run to what is chosen").click()
+    expect(canvas.page.get_by_test_id(f"picture-{preview}").first).to_be_visible()
+    assert canvas.status(load) != ""
+    assert canvas.status(save) == canvas.status(latent) == ""
+
+
+def test_chosen_nodes_line_up_by_what_is_seen_and_it_is_one_step(canvas: Canvas):
+    page = canvas.page
+    nodes = [canvas.node_of(kind)["id"] for kind in ("CheckpointLoaderSimple", "KSampler", "VAEDecode")]
+    page.mouse.click(*canvas.title(nodes[0]))
+    canvas.page.keyboard.press("Control+a")
+    page.keyboard.press("Space")
+    page.keyboard.type("align top")
+    page.keyboard.press("Enter")
+    canvas.settle()
+    boxes = canvas.state()["boxes"]
+    assert len({boxes[str(id)][1] for id in nodes}) == 1
+    page.keyboard.press("Control+z")
+    assert len({canvas.state()["boxes"][str(node["id"])][1] for node in canvas.nodes()}) > 1
+    assert not canvas.state()["canUndo"]
+
+
+def test_pasting_with_shift_keeps_the_wires_that_came_in(canvas: Canvas):
+    page, count = canvas.page, len(canvas.links())
+    decode = canvas.node_of("VAEDecode")["id"]
+    page.mouse.click(*canvas.title(decode))
+    page.keyboard.press("Control+c")
+    page.keyboard.press("Control+v")
+    canvas.settle()
+    assert len(canvas.links()) == count
+    page.keyboard.press("Control+Shift+V")
+    canvas.settle()
+    assert len(canvas.links()) == count + 2
+    assert len([node for node in canvas.nodes() if node["type"] == "VAEDecode"]) == 3

@@ -1,12 +1,18 @@
 """Loaders: a file name becomes a recipe. Nothing is read yet but what tells one file from another."""
 
 from collections.abc import Callable
-from typing import Annotated
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, cast
+
+import yaml
 
 from nodes.builtin.kinds import ClipOut, ControlOut, ModelOut, VaeOut
 from nodes.builtin.models import reference, told
-from nodes.diffusion.models.detect import Part, contents
-from nodes.diffusion.values import PIXEL_SPACE, Clip, ControlNet, Model, Vae
+from nodes.diffusion.denoiser import Parametrisation
+from nodes.diffusion.models.detect import Part, contents, text_kind
+from nodes.diffusion.models.stored import STORED
+from nodes.diffusion.values import PIXEL_SPACE, CheckpointRef, Clip, ControlNet, Model, ModelSettings, Vae
 from nodes.spec import Combo, Context, Json, NodeError, node
 
 PIXELS = PIXEL_SPACE.checkpoint.content
@@ -33,16 +39,59 @@ def checkpoint_loader_simple(
     ctx: Context, ckpt_name: Annotated[str, Combo(folder="checkpoints")]
 ) -> tuple[ModelOut, ClipOut, VaeOut]:
     """A model with its text encoder and VAE, from one file or model folder."""
-    file = reference(ctx, "checkpoints", ckpt_name)
-    with told():
-        parts = contents(file.path)
-    if Part.NETWORK not in parts:
-        held = ", ".join(sorted(part.value for part in parts)) or "nothing that Weft knows"
-        raise NodeError(
-            f"{ckpt_name} is no checkpoint with a diffusion model: it holds {held}.",
-            "Choose another file, or load this one with the loader of its kind.",
-        )
-    return Model(file), Clip(file) if Part.TEXT in parts else None, Vae(file) if Part.VAE in parts else None
+    return _checkpoint(ctx, "checkpoints", ckpt_name)
+
+
+@node(
+    "CheckpointLoader",
+    name="Load Checkpoint With Config (DEPRECATED)",
+    category="advanced/loaders",
+    deprecated=True,
+    change_token=content_of("checkpoints", "ckpt_name"),
+)
+def checkpoint_loader(
+    ctx: Context,
+    config_name: Annotated[str, Combo(folder="configs")],
+    ckpt_name: Annotated[str, Combo(folder="checkpoints")],
+) -> tuple[ModelOut, ClipOut, VaeOut]:
+    """The same; of the settings two count that files do not tell: velocity, and the layer of the text encoder."""
+    said = _settings(ctx.files.find("configs", config_name))
+    model, clip, vae = _checkpoint(ctx, "checkpoints", ckpt_name)
+    if said.get("parameterization") == "v":
+        model = replace(model, settings=replace(model.settings, parametrisation=Parametrisation.V.value))
+    layer = said.get("layer_idx")
+    if clip is not None and isinstance(layer, int):
+        clip = replace(clip, last_layer=layer)
+    return model, clip, vae
+
+
+@node(
+    "DiffusersLoader",
+    category="advanced/loaders/deprecated",
+    change_token=content_of("diffusers", "model_path"),
+)
+def diffusers_loader(
+    ctx: Context, model_path: Annotated[str, Combo(folder="diffusers")]
+) -> tuple[ModelOut, ClipOut, VaeOut]:
+    """A model with its text encoders and VAE, from a folder as diffusers saves it."""
+    return _checkpoint(ctx, "diffusers", model_path)
+
+
+@node(
+    "UNETLoader",
+    name="Load Diffusion Model",
+    category="advanced/loaders",
+    change_token=content_of("diffusion_models", "unet_name"),
+)
+def unet_loader(
+    ctx: Context,
+    unet_name: Annotated[str, Combo(folder="diffusion_models")],
+    weight_dtype: Annotated[str, Combo(("default", *STORED), advanced=True)],
+) -> ModelOut:
+    """A denoising network from a file of its own; in eight bits its weights take half the memory, and lose a little."""
+    file = reference(ctx, "diffusion_models", unet_name)
+    _with_network(file, unet_name)
+    return Model(file, settings=ModelSettings(stored="" if weight_dtype == "default" else weight_dtype))
 
 
 @node("VAELoader", name="Load VAE", category="loaders", change_token=content_of("vae", "vae_name"))
@@ -65,4 +114,55 @@ def controlnet_loader(
     return ControlNet(file, pools_residuals=file.path.stem.endswith(SHUFFLED))
 
 
-NODES = (checkpoint_loader_simple, vae_loader, controlnet_loader)
+def _checkpoint(ctx: Context, folder: str, name: str) -> tuple[Model, Clip | None, Vae | None]:
+    file = reference(ctx, folder, name)
+    parts = _with_network(file, name)
+    with told():
+        kind = text_kind(file.path)
+    clip = Clip(file, kind=kind) if Part.TEXT in parts else None
+    return Model(file), clip, Vae(file) if Part.VAE in parts else None
+
+
+def _with_network(file: CheckpointRef, name: str) -> frozenset[Part]:
+    with told():
+        parts = contents(file.path)
+    if Part.NETWORK not in parts:
+        held = ", ".join(sorted(part.value for part in parts)) or "nothing that Weft knows"
+        raise NodeError(
+            f"{name} is no checkpoint with a diffusion model: it holds {held}.",
+            "Choose another file, or load this one with the loader of its kind.",
+        )
+    return parts
+
+
+def _settings(path: Path) -> dict[str, object]:
+    """All settings of a model's .yaml by their last names; of two of one name, the deeper.
+
+    Raises:
+        NodeError: it is no YAML.
+    """
+    try:
+        said: object = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise NodeError(
+            f"The settings {path.name} do not read: {error}.", "Get the file again, or use Load Checkpoint."
+        ) from error
+    found: dict[str, object] = {}
+    rest = [said]
+    while rest:
+        entry = rest.pop(0)
+        if isinstance(entry, dict):
+            known = cast("dict[str, object]", entry)
+            found |= known
+            rest += known.values()
+    return found
+
+
+NODES = (
+    checkpoint_loader_simple,
+    checkpoint_loader,
+    diffusers_loader,
+    unet_loader,
+    vae_loader,
+    controlnet_loader,
+)

@@ -38,6 +38,7 @@ class Build:
     load: Callable[[Path, Placement], Loaded]
     patcher: Callable[[Loaded], Patcher | Patchers | None] = lambda _loaded: None
     dtype: torch.dtype | None = None  # None: the placement's
+    stored: torch.dtype | None = None  # None: the one it computes in
 
 
 @dataclass(slots=True, eq=False)

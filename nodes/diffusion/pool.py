@@ -41,6 +41,7 @@ from nodes.diffusion.models.load import (
     weights_needed,
 )
 from nodes.diffusion.models.network import LoadedNetwork
+from nodes.diffusion.models.stored import STORED
 from nodes.diffusion.models.text import TextStack
 from nodes.diffusion.patches import Patcher
 from nodes.diffusion.text import Encoder, Encoding, FindVectors, Prompts, Reading, read_prompt
@@ -153,7 +154,7 @@ class Pool:
         Raises:
             DiffusionError: a file is wrong, or memory does not suffice.
         """
-        key, kept = self._found(part, source, patches, build.dtype)
+        key, kept = self._found(part, source, patches, build)
         if kept is None:
             kept = self._built(part, source, build)
             self._kept[key] = kept
@@ -168,11 +169,11 @@ class Pool:
         return kept
 
     def _found(
-        self, part: Part, source: CheckpointRef, patches: tuple[Patch, ...], dtype: torch.dtype | None
+        self, part: Part, source: CheckpointRef, patches: tuple[Patch, ...], build: Build
     ) -> tuple[_Key, Kept | None]:
         """A copy that has these changes, else one that nobody uses, else none and the name for a new one."""
         copies = {key: kept for key, kept in self._kept.items() if key[:2] == (part, source.content)}
-        alike = [item for item in copies.items() if item[1].build.dtype == dtype]
+        alike = [item for item in copies.items() if _kind(item[1].build) == _kind(build)]
         fits = [item for item in alike if item[1].patches == patches]
         fits += [item for item in alike if item[1].users == 0]
         if fits:
@@ -200,7 +201,8 @@ class Pool:
     def _loaded(self, path: Path, build: Build) -> Loaded | None:
         """A part on the device; None if it does not fit there. What of it was there already is let go with the error."""
         try:
-            placement = self.placement if build.dtype is None else replace(self.placement, dtype=build.dtype)
+            dtype = build.dtype or self.placement.dtype
+            placement = replace(self.placement, dtype=dtype, stored=build.stored)
             return build.load(path, placement)
         except torch.OutOfMemoryError:
             return None
@@ -255,6 +257,10 @@ class Pool:
                 torch.cuda.empty_cache()
 
 
+def _kind(build: Build) -> tuple[torch.dtype | None, torch.dtype | None]:
+    return build.dtype, build.stored
+
+
 @dataclass(slots=True, eq=False)
 class Session:
     """What a piece of work uses of a pool. The networks it gives are valid until it ends.
@@ -285,6 +291,7 @@ class Session:
                 module_of(loaded), NETWORK_PREFIXES, places=cast("LoadedNetwork", loaded).published
             ),
             COMPUTE[model.settings.compute],
+            STORED.get(model.settings.stored),
         )
         kept = self._take(Part.NETWORK, model.checkpoint, model.patches, build)
         self.warnings += [text for text in idle_in_unets(model.rules) if text not in self.warnings]

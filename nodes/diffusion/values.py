@@ -179,6 +179,7 @@ class ModelSettings:
         differential: a mask is free from the share of the run that it says (Levin and Fried 2023, arXiv:2306.00950):
             how far toward that, 0 to 1; None: it is what it is all along.
         compute: the type it computes in, "fp32", "fp16" or "bf16"; empty: as suits the device.
+        stored: the type that its large weights are kept in, "fp8_e4m3fn" or "fp8_e5m2"; empty: the one it computes in.
     """
 
     parametrisation: str = ""
@@ -186,6 +187,7 @@ class ModelSettings:
     latent_format: str = ""
     differential: float | None = None
     compute: str = ""
+    stored: str = ""
 
 
 class Rule:

@@ -95,12 +95,14 @@ def fill(
     device: torch.device,
     dtype: torch.dtype,
     change: Callable[[str, Tensor], Tensor] = lambda _name, tensor: tensor,
+    stored: Mapping[str, torch.dtype] | None = None,
 ) -> nn.Module:
     """Give a network its weights, on a device and in a type, ready to be asked.
 
     Args:
         names: of tensors in the file, each with that in the network.
         change: what becomes of a tensor on its way, by its name in the network.
+        stored: other types for some, by their names in the network.
 
     Raises:
         CheckpointUnreadable: tensors are missing or have another shape.
@@ -112,15 +114,18 @@ def fill(
         what = f"it lacks {len(missing)} of {len(wanted)} tensors, {missing[0]} first"
         raise CheckpointUnreadable(weights.path, what, AGAIN)
     left = Counter(theirs for theirs, _ in pairs)  # some tensors of files become several of a network
-    stored = weights.tensors(left)
+    read, scales, types = weights.tensors(left), weights.scales(left), stored or {}
     state: dict[str, Tensor] = {}
     for theirs, ours in pairs:
         left[theirs] -= 1
-        tensor = change(ours, stored[theirs] if left[theirs] else stored.pop(theirs))
+        tensor = read[theirs] if left[theirs] else read.pop(theirs)
+        if theirs in scales:
+            tensor = tensor.float() * scales[theirs]
+        tensor = change(ours, tensor)
         if tensor.shape != wanted[ours].shape:
             what = f"{theirs} is {tuple(tensor.shape)}, and should be {tuple(wanted[ours].shape)}"
             raise CheckpointUnreadable(weights.path, what, "It is a variant that Weft does not know.")
-        state[ours] = cast_tensor(tensor, device, dtype)
+        state[ours] = cast_tensor(tensor, device, types.get(ours, dtype))
     module.load_state_dict(state, strict=True, assign=True)
     return module.requires_grad_(requires_grad=False).eval().to(device)  # with the tables that no file holds
 

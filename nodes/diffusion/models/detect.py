@@ -8,10 +8,11 @@ from pathlib import Path
 from nodes.diffusion.errors import CheckpointMissing, CheckpointUnknown
 from nodes.diffusion.models.families import FAMILIES
 from nodes.diffusion.models.family import Family, Place
-from nodes.diffusion.models.files import Shape, WeightFile, open_weights
+from nodes.diffusion.models.files import Shape, WeightFile, open_weights, read_json
+from nodes.diffusion.models.text_files import texts_in
 
 NETWORK_PREFIXES = ("model.diffusion_model.", "", "unet.", "transformer.", "diffusion_model.", "model.")
-VAE, TEXT, CONTROL = "first_stage_model.", "cond_stage_model.transformer.", "control_model."
+VAE, CONTROL = "first_stage_model.", "control_model."
 
 
 class Part(Enum):
@@ -72,12 +73,6 @@ MARKS = (
     Mark(Part.VAE, Layout.ORIGINAL, "decoder.mid.block_1.conv1.weight", (VAE, "", "vae.")),
     Mark(Part.VAE, Layout.ORIGINAL, "decoder.middle.0.residual.0.gamma", (VAE, "", "vae.")),
     Mark(Part.VAE, Layout.DIFFUSERS, "decoder.mid_block.resnets.0.conv1.weight", ("", "vae.")),
-    Mark(
-        Part.TEXT,
-        Layout.TRANSFORMERS,
-        "embeddings.token_embedding.weight",
-        (TEXT + "text_model.", TEXT, "text_model.", "", "text_encoder.text_model."),
-    ),
 )
 
 NETWORK_FOLDERS = ("unet", "transformer", "prior", "decoder")
@@ -103,6 +98,9 @@ def find_parts(path: Path) -> dict[Part, Found]:
         prefix = next((prefix for prefix in mark.prefixes if prefix + mark.tensor in weights.shapes), None)
         if prefix is not None and mark.part not in found:
             found[mark.part] = Found(mark.part, mark.layout, weights, prefix)
+    texts = texts_in(weights)
+    if texts:
+        found[Part.TEXT] = Found(Part.TEXT, Layout.TRANSFORMERS, weights, texts[0].prefix)
     network = None if Part.CONTROL in found else find_network(weights)
     return found if network is None else found | {Part.NETWORK: network}
 
@@ -173,6 +171,30 @@ def contents(path: Path) -> frozenset[Part]:
     if not parts:
         raise CheckpointUnknown(path, "a model that Weft knows", _described(open_weights(path), parts))
     return frozenset(parts)
+
+
+def text_kind(path: Path) -> str:
+    """For which family the text encoders of a whole checkpoint read, as loaders name it; empty where they tell themselves.
+
+    Raises:
+        CheckpointMissing, CheckpointUnreadable: it is not there, or damaged.
+    """
+    if path.is_dir():
+        said = read_json(path / (network_folder(path) or "") / "config.json")
+        family = family_of(said)
+    else:
+        network = find_network(open_weights(path))
+        family = None if network is None else network.family
+    return "" if family is None else family.text
+
+
+def family_of(said: Mapping[str, object]) -> Family | None:
+    """The family of a network of diffusers with these settings; None where none is known."""
+    made_by = said.get("_class_name")
+    fits = (
+        row for row in FAMILIES if made_by in (None, row.made_by.partition(":")[2]) and row.of_folder(said)
+    )
+    return next(fits, None)
 
 
 def _described(weights: WeightFile, parts: Mapping[Part, Found]) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from nodes.diffusion.values import CheckpointRef
 SUFFIXES = (".safetensors", ".sft")
 FOLDER_SUFFIXES = (".json", ".txt", *SUFFIXES)
 CODE_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+SHARD = re.compile(r"-(\d+)-of-(\d+)(?=\.\w+$)")
+SCALES = ("scale_weight", "weight_scale")  # beside a weight of eight bits
 AGAIN = "Download or copy it again, whole."
 
 Shape = tuple[int, ...]
@@ -31,11 +34,15 @@ class WeightFile:
     Attributes:
         shapes: of every tensor, by its name in the file.
         metadata: texts that its maker put in the header.
+        dtypes: of every tensor, as the file says it ("F16", "F8_E4M3").
+        shards: which file each tensor lies in, where there are several; empty: all in `path`.
     """
 
     path: Path
     shapes: Mapping[str, Shape]
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    dtypes: Mapping[str, str] = field(default_factory=dict[str, str])
+    shards: Mapping[str, Path] = field(default_factory=dict[str, Path])
 
     def tensors(self, names: Iterable[str]) -> dict[str, Tensor]:
         """Some tensors, on the CPU, as they are stored.
@@ -43,11 +50,32 @@ class WeightFile:
         Raises:
             CheckpointUnreadable: the file has changed since it was opened.
         """
-        try:
-            with _opened(self.path) as file:
-                return {name: file.get_tensor(name) for name in names}
-        except (SafetensorError, OSError) as error:
-            raise CheckpointUnreadable(self.path, str(error), AGAIN) from error
+        by_file: dict[Path, list[str]] = {}
+        for name in names:
+            by_file.setdefault(self.shards.get(name, self.path), []).append(name)
+        found: dict[str, Tensor] = {}
+        for path, held in by_file.items():
+            try:
+                with _opened(path) as file:
+                    found |= {name: file.get_tensor(name) for name in held}
+            except (SafetensorError, OSError) as error:
+                raise CheckpointUnreadable(path, str(error), AGAIN) from error
+        return found
+
+    def scales(self, names: Iterable[str]) -> dict[str, Tensor]:
+        """By what some tensors are to be multiplied: those of eight bits that were scaled to fit in them.
+
+        Raises:
+            CheckpointUnreadable: as `tensors`.
+        """
+        pairs = {
+            name: scale
+            for name in names
+            for ending in SCALES
+            if (scale := name.removesuffix("weight") + ending) in self.shapes and name.endswith(".weight")
+        }
+        stored = self.tensors(set(pairs.values()))
+        return {name: stored[scale].float() for name, scale in pairs.items()}
 
     def under(self, prefix: str) -> dict[str, Shape]:
         """The shapes below a prefix, by their names without it."""
@@ -68,28 +96,53 @@ def open_weights(path: Path) -> WeightFile:
     if path.suffix.lower() in CODE_SUFFIXES:
         hint = "Load it by a node, which converts it to safetensors, or get that form of it: such files can run code."
         raise CheckpointUnreadable(path, f"it is a {path.suffix} file", hint)
-    try:
-        with _opened(path) as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            metadata = cast("dict[str, str] | None", file.metadata())
-    except (SafetensorError, OSError) as error:
-        raise CheckpointUnreadable(
-            path, f"it is cut short or no safetensors file ({error})", AGAIN
-        ) from error
-    return WeightFile(path, shapes, metadata or {})
+    shards = _shards(path)
+    shapes: dict[str, Shape] = {}
+    dtypes: dict[str, str] = {}
+    held: dict[str, Path] = {}
+    metadata: dict[str, str] = {}
+    for part in shards:
+        try:
+            with _opened(part) as file:
+                for name in file.keys():  # noqa: SIM118
+                    slices = file.get_slice(name)
+                    shapes[name], dtypes[name] = tuple(slices.get_shape()), str(slices.get_dtype())
+                    held[name] = part
+                metadata |= cast("dict[str, str] | None", file.metadata()) or {}
+        except (SafetensorError, OSError) as error:
+            what = f"it is cut short or no safetensors file ({error})"
+            raise CheckpointUnreadable(part, what, AGAIN) from error
+    return WeightFile(path, shapes, metadata, dtypes, held if len(shards) > 1 else {})
 
 
 def folder_weights(folder: Path) -> WeightFile:
-    """The weights in a part's folder, as diffusers names them.
+    """The weights in a part's folder, as diffusers names them: one file, or all of its shards.
 
     Raises:
         CheckpointMissing: it holds none; CheckpointUnreadable: as `open_weights`.
     """
     found = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
-    whole = [path for path in found if ".fp16" not in path.name and "-of-" not in path.name]
+    whole = [path for path in found if ".fp16" not in path.name and SHARD.search(path.name) is None]
     if not found:
         raise CheckpointMissing(folder / "diffusion_pytorch_model.safetensors")
     return open_weights((whole or found)[0])
+
+
+def _shards(path: Path) -> list[Path]:
+    """A file, or all those among which its tensors were shared out.
+
+    Raises:
+        CheckpointMissing: one of them is not there.
+    """
+    told = SHARD.search(path.name)
+    if told is None:
+        return [path]
+    before, width, count = path.name[: told.start()], len(told.group(1)), told.group(2)
+    names = [f"{before}-{number:0{width}}-of-{count}{path.suffix}" for number in range(1, int(count) + 1)]
+    for name in names:
+        if not path.with_name(name).is_file():
+            raise CheckpointMissing(path.with_name(name))
+    return [path.with_name(name) for name in names]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -138,6 +191,10 @@ class ContentHashes:
             return CheckpointRef(path, hashlib.sha256("\n".join(lines).encode()).hexdigest())
         if not path.is_file():
             raise CheckpointMissing(path)
+        shards = _shards(path)
+        if len(shards) > 1:
+            lines = [f"{part.name} {self._hash(part)}" for part in shards]
+            return CheckpointRef(path, hashlib.sha256("\n".join(lines).encode()).hexdigest())
         return CheckpointRef(path, self._hash(path))
 
     def _hash(self, path: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.denoiser import LatentFormat
@@ -17,12 +17,12 @@ from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.models import scheduling, text, unet_shape
 from nodes.diffusion.models.autoencoders import kind_of
 from nodes.diffusion.models.build import fill, known_settings, modules_in, unfilled
-from nodes.diffusion.models.detect import Found, Layout, Part, find_part, network_folder
-from nodes.diffusion.models.families import FAMILIES
+from nodes.diffusion.models.detect import Found, Layout, Part, family_of, find_part, network_folder
 from nodes.diffusion.models.family import Family, Place, translated
 from nodes.diffusion.models.files import Shape, WeightFile, folder_weights, read_json
 from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.models.scheduling import Training
+from nodes.diffusion.models.stored import narrow, widen_in_use
 from nodes.diffusion.models.text import TextStack
 from nodes.diffusion.preview import with_fitted_map, with_stored_map
 from nodes.diffusion.vae import VaeCoder
@@ -55,12 +55,14 @@ class Placement:
     Attributes:
         dtype: of U-Nets and control networks; `vae_dtype` of autoencoders, which overflow in half precision;
             `text_dtype` of text models, small enough to be exact.
+        stored: of the large weights of U-Nets and transformers, where they are kept in fewer bits than they compute in.
     """
 
     device: torch.device
     dtype: torch.dtype
     vae_dtype: torch.dtype
     text_dtype: torch.dtype = torch.float32
+    stored: torch.dtype | None = None
 
 
 def best_placement() -> Placement:
@@ -97,12 +99,11 @@ def load_network(path: Path, placement: Placement) -> LoadedNetwork:
         if places
         else [(found.prefix + name, name) for name in shapes]
     )
-    fill(
+    _fill_network(
         module,
         found.weights,
         names,
-        placement.device,
-        placement.dtype,
+        placement,
         lambda ours, tensor: places[ours].read(tensor) if ours in places else tensor,
     )
     training = family.trained(shapes, found.weights)
@@ -114,20 +115,31 @@ def _network_of_folder(path: Path, placement: Placement) -> LoadedNetwork:
     folder = path if (path / "config.json").is_file() else path / (network_folder(path) or "unet")
     source = _folder(folder.parent, folder.name, Part.NETWORK)
     said = read_json(folder / "config.json")
-    made_by = said.get("_class_name")
-    family = next(
-        (row for row in FAMILIES if made_by in (None, row.made_by.partition(":")[2]) and row.of_folder(said)),
-        None,
-    )
+    family = family_of(said)
     if family is None:
-        raise CheckpointUnknown(path, "a model that Weft knows", f"its network is a {made_by}")
+        raise CheckpointUnknown(
+            path, "a model that Weft knows", f"its network is a {said.get('_class_name')}"
+        )
     settings = known_settings(family.class_of(), said, folder)
     module = unfilled(lambda: family.class_of()(**settings), path)
-    fill(module, source, [(name, name) for name in source.shapes], placement.device, placement.dtype)
+    _fill_network(module, source, [(name, name) for name in source.shapes], placement)
     scheduled = family.folder == "unet"
     training = scheduling.of_folder(path) if scheduled else family.trained(source.shapes, source)
     form = _latent_format(path, placement, family)
     return _network(family, module, training, form, placement)
+
+
+def _fill_network(
+    module: nn.Module,
+    source: WeightFile,
+    names: list[tuple[str, str]],
+    placement: Placement,
+    change: Callable[[str, Tensor], Tensor] = lambda _name, tensor: tensor,
+) -> None:
+    kept = None if placement.stored is None else narrow(module, placement.stored)
+    fill(module, source, names, placement.device, placement.dtype, change, kept)
+    if kept is not None:
+        widen_in_use(module)
 
 
 def _network(

@@ -76,6 +76,15 @@ def find_texts(path: Path) -> tuple[FoundText, ...]:
         CheckpointUnknown: it holds none.
     """
     weights = open_weights(path)
+    found = texts_in(weights)
+    if not found:
+        names = ", ".join(sorted(weights.shapes)[:2])
+        raise CheckpointUnknown(path, "a text encoder", f"none of its tensors ({names}, ...) belongs to one")
+    return found
+
+
+def texts_in(weights: WeightFile) -> tuple[FoundText, ...]:
+    """The same of an opened file; empty if it holds none."""
     found: dict[str, FoundText] = {}
     taken: set[str] = set()
     for layout, nest, mark in MARKS:
@@ -92,9 +101,6 @@ def find_texts(path: Path) -> tuple[FoundText, ...]:
             shapes = weights.under(outer + nest)
             name = PLACES.get(outer) or name_of(layout, shapes)
             found.setdefault(name, FoundText(name, layout, weights, outer + nest, outer))
-    if not found:
-        names = ", ".join(sorted(weights.shapes)[:2])
-        raise CheckpointUnknown(path, "a text encoder", f"none of its tensors ({names}, ...) belongs to one")
     return tuple(found.values())
 
 

@@ -102,6 +102,16 @@ def flattened(name: str, tensor: Tensor) -> Tensor:
     return tensor.flatten(1) if ".attentions." in name and tensor.ndim == 4 else tensor
 
 
+def to_original(name: str, tensor: Tensor, shape: VaeShape) -> tuple[str, Tensor]:
+    """A tensor of diffusers' layout under its name in the original one, where attention has 1x1 convolutions."""
+    back = {ours: theirs for theirs, ours in original_names(shape).items()}
+    old = name.replace(".conv_shortcut.", ".nin_shortcut.")
+    prefix = max((ours for ours in back if old.startswith(ours)), key=len, default="")
+    if prefix:
+        old = back[prefix] + old.removeprefix(prefix)
+    return old, tensor[..., None, None] if ".attn_1." in old and tensor.ndim == 2 else tensor
+
+
 def _shape(shapes: Mapping[str, Shape], pattern: str, attention: str) -> VaeShape:
     widths: list[int] = []
     while (name := pattern.format(len(widths), 0)) in shapes:

@@ -83,6 +83,7 @@ def inputs_of(
             for entry in _tensors(cond, "reference_latents")
         ),
         token_mask=_of_batch(cond.extra.get("attention_mask"), batch),
+        layers=_of_batch(cond.extra.get("conditioning_llama3"), batch),
         noisiness=torch.full((batch,), _noisiness(cond.extra), device=device)
         if form.joined == COLOURS
         else None,
@@ -133,6 +134,7 @@ def together(
         ),
         token_mask=_all(inputs, lambda one: one.token_mask),
         resembled=_all(inputs, lambda one: one.resembled),
+        layers=_all(inputs, lambda one: one.layers),
         noisiness=_all(inputs, lambda one: one.noisiness),
     )
 
@@ -231,7 +233,8 @@ def _all(inputs: Sequence[NetworkInputs], read: Callable[[NetworkInputs], Tensor
 
 
 def _shapes(inputs: NetworkInputs) -> tuple[object, ...]:
-    tensors = (inputs.pooled, inputs.joined, inputs.guidance, inputs.token_mask, inputs.resembled)
+    told = (inputs.pooled, inputs.joined, inputs.guidance, inputs.token_mask, inputs.resembled)
+    tensors = (*told, inputs.layers)
     return (
         *(None if tensor is None else tuple(tensor.shape) for tensor in tensors),
         tuple(tuple(reference.shape) for reference in inputs.references),

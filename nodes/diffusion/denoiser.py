@@ -101,6 +101,7 @@ class NetworkInputs:
         token_mask: which tokens of the context count, [batch token].
         noisiness: how noisy the picture in `joined` is, as a timestep of its own table, [batch].
         resembled: a picture to resemble, as one vector of its features and how noisy they are, Float[batch feature].
+        layers: states of a language model's layers, Float[batch layer token feature].
     """
 
     pooled: Tensor | None = None
@@ -113,6 +114,7 @@ class NetworkInputs:
     references: tuple[Tensor, ...] = ()
     token_mask: Tensor | None = None
     resembled: Tensor | None = None
+    layers: Tensor | None = None
     noisiness: Tensor | None = None
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.denoiser import LatentFormat
 from nodes.diffusion.errors import CheckpointUnknown, CheckpointUnreadable, DiffusionError, PartMissing
-from nodes.diffusion.latent_formats import latent_format
+from nodes.diffusion.latent_formats import latent_format, latent_formats
 from nodes.diffusion.models import scheduling, text, unet_shape
 from nodes.diffusion.models.autoencoders import kind_of
 from nodes.diffusion.models.build import fill, known_settings, modules_in, unfilled
@@ -223,7 +223,9 @@ def _latent_format(path: Path, placement: Placement, family: Family) -> LatentFo
         return usual
     said = read_json(path / "vae" / "config.json")
     widths, scale = tuple(said.get("block_out_channels", ())), said.get("scaling_factor", usual.scale)
-    if family.folder != "unet" or (widths == SD1_WIDTHS and scale == usual.scale):
+    if family.folder != "unet":
+        return _of_scale(usual, scale)
+    if widths == SD1_WIDTHS and scale == usual.scale:
         return usual
     form = LatentFormat(
         channels=int(said.get("latent_channels", 4)),
@@ -233,6 +235,17 @@ def _latent_format(path: Path, placement: Placement, family: Family) -> LatentFo
     )
     stored = with_stored_map(form, path / "preview.json")
     return stored if stored is not None else with_fitted_map(form, load_vae(path, placement))
+
+
+def _of_scale(usual: LatentFormat, scale: float) -> LatentFormat:
+    """The format of that scale among those of as many channels; the family's own, where none is known."""
+    forms = (usual, *latent_formats().values())
+    alike = (
+        form
+        for form in forms
+        if (form.channels, form.axes, form.pixels) == (usual.channels, usual.axes, usual.pixels)
+    )
+    return next((form for form in alike if form.scale == scale), usual)
 
 
 def _folder(path: Path, name: str, part: Part) -> WeightFile:

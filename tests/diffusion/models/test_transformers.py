@@ -1,5 +1,6 @@
 """Families of transformers: a file in the field's layout is what diffusers makes of it, and asked as its pipelines ask."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +11,13 @@ from diffusers.loaders import single_file_utils
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nodes.diffusion.denoiser import Parametrisation
+from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.models.build import BLOCKS
 from nodes.diffusion.models.family import Place, translated
 from nodes.diffusion.models.load import Placement, load_network
 from tests.diffusion.models.transformers import CASES, CPU, Case, some
 
 PLACEMENT = Placement(CPU, torch.float32, torch.float32)
-SIGMA = 0.6
 each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
@@ -51,7 +51,7 @@ def written(case: Case, module: torch.nn.Module, path: Path, prefix: str = "") -
     return path
 
 
-@each
+@pytest.mark.parametrize("case", [case for case in CASES if case.file], ids=lambda case: case.name)
 def test_a_file_of_the_true_names_becomes_what_diffusers_makes_of_it(case: Case):
     """Rows in true numbers; columns are left out, no layout changes them."""
     with torch.device("meta"):
@@ -81,15 +81,22 @@ def _columns(case: Case, name: str, shapes: dict[str, tuple[int, ...]]) -> tuple
 
 
 @each
-def test_its_file_is_loaded_by_its_tensors_and_answers_as_in_the_pipeline(case: Case, tmp_path: Path):
+@pytest.mark.parametrize("form", ["file", "folder"])
+def test_it_is_loaded_by_its_tensors_and_answers_as_in_the_pipeline(case: Case, form: str, tmp_path: Path):
     module = tiny_network(case)
-    path = written(case, module, tmp_path / "model.safetensors", "model.diffusion_model.")
-    network = load_network(path, PLACEMENT)
+    if form == "folder":
+        module.save_pretrained(tmp_path / "transformer")  # type: ignore[operator]
+        network = load_network(tmp_path, PLACEMENT)
+    elif case.file:
+        path = written(case, module, tmp_path / "model.safetensors", "model.diffusion_model.")
+        network = load_network(path, PLACEMENT)
+    else:
+        pytest.skip("its folder alone tells what it is")
     assert network.family.name == case.name
-    assert network.parametrisation is Parametrisation.FLOW
+    assert network.parametrisation is case.predicts
     latents, text = some(*case.latents), some(2, 5, case.text_width, seed=3)
-    wanted = case.called(module, latents, SIGMA, text, case.inputs)
-    timestep = network.levels.timestep(torch.full((2,), SIGMA))
+    wanted = case.called(module, latents, case.sigma, text, case.inputs)
+    timestep = network.levels.timestep(torch.full((2,), case.sigma))
     made = network(latents, timestep, text, inputs=case.inputs)
     assert made.shape == latents.shape
     assert float((made - wanted).abs().max() / wanted.abs().max()) < 1e-4
@@ -99,10 +106,21 @@ def test_its_file_is_loaded_by_its_tensors_and_answers_as_in_the_pipeline(case: 
 
 @each
 def test_sides_that_make_no_whole_patches_are_filled_and_cut(case: Case, tmp_path: Path):
-    network = load_network(written(case, tiny_network(case), tmp_path / "model.safetensors"), PLACEMENT)
+    tiny_network(case).save_pretrained(tmp_path / "transformer")  # type: ignore[operator]
+    network = load_network(tmp_path, PLACEMENT)
     shape = (*case.latents[:-2], 7, 5)
     latents, text = some(*shape), some(2, 5, case.text_width, seed=3)
     inputs = replace(case.inputs, references=())
-    made = network(latents, network.levels.timestep(torch.full((2,), SIGMA)), text, inputs=inputs)
+    made = network(latents, network.levels.timestep(torch.full((2,), case.sigma)), text, inputs=inputs)
     assert made.shape == latents.shape
     assert bool(made.isfinite().all())
+
+
+@pytest.mark.parametrize(("scale", "name"), [(0.18215, "SD15"), (0.13025, "SDXL")])
+def test_a_folder_tells_pixart_alpha_from_sigma_by_its_autoencoder(scale: float, name: str, tmp_path: Path):
+    tiny_network(next(case for case in CASES if case.name == "PixArt")).save_pretrained(  # type: ignore[operator]
+        tmp_path / "transformer"
+    )
+    (tmp_path / "vae").mkdir()
+    (tmp_path / "vae" / "config.json").write_text(json.dumps({"scaling_factor": scale}))
+    assert load_network(tmp_path, PLACEMENT).latent_format.small_decoder == latent_format(name).small_decoder

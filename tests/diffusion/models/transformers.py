@@ -11,9 +11,10 @@ from diffusers.pipelines.flux2.pipeline_flux2 import Flux2Pipeline
 from diffusers.pipelines.qwenimage.pipeline_qwenimage import QwenImagePipeline
 from torch import Tensor, nn
 
-from nodes.diffusion.denoiser import NetworkInputs
+from nodes.diffusion.denoiser import NetworkInputs, Parametrisation
 from nodes.diffusion.models.families import FAMILIES
 from nodes.diffusion.models.family import Family
+from nodes.diffusion.noise_levels import from_betas, linear_betas
 
 CPU = torch.device("cpu")
 
@@ -38,6 +39,9 @@ class Case:
     converter: str = ""
     inputs: NetworkInputs = field(default_factory=NetworkInputs)
     text_width: int = 24
+    file: bool = True  # whether a file alone tells it
+    sigma: float = 0.6
+    predicts: Parametrisation = Parametrisation.FLOW
 
     @property
     def family(self) -> Family:
@@ -145,6 +149,29 @@ def flux2(module: Any, latents: Tensor, sigma: float, text: Tensor, told: Networ
         return_dict=False,
     )[0]
     return Flux2Pipeline._unpack_latents_with_ids(made[:, : own.shape[1]], ids)
+
+
+def hidream(module: Any, latents: Tensor, sigma: float, text: Tensor, told: NetworkInputs) -> Tensor:
+    times, layers = torch.full((len(latents),), sigma * 1000), told.layers
+    assert layers is not None
+    return -module(latents, times, text, layers.transpose(0, 1), told.pooled, return_dict=False)[0]
+
+
+def pixart(module: Any, latents: Tensor, sigma: float, text: Tensor, told: NetworkInputs) -> Tensor:
+    """Sigma is that of its timestep 400."""
+    height, width = latents.shape[-2] * 8, latents.shape[-1] * 8
+    made = module(
+        latents,
+        encoder_hidden_states=text,
+        encoder_attention_mask=told.token_mask,
+        timestep=torch.full((len(latents),), 400),
+        added_cond_kwargs={
+            "resolution": torch.tensor([[height, width]] * len(latents)).float(),
+            "aspect_ratio": torch.tensor([[height / width]] * len(latents)),
+        },
+        return_dict=False,
+    )[0]
+    return made.chunk(2, dim=1)[0]
 
 
 def some(*shape: int, seed: int = 7) -> Tensor:
@@ -290,5 +317,52 @@ CASES = (
             guidance=torch.tensor([4.0, 4.0]),
             references=(some(2, 12, 2, 4, seed=8), some(2, 12, 4, 2, seed=9)),
         ),
+    ),
+    Case(
+        "HiDream",
+        {
+            "patch_size": 2,
+            "in_channels": 4,
+            "num_layers": 1,
+            "num_single_layers": 1,
+            "num_attention_heads": 1,
+            "caption_channels": [24, 12],
+            "text_emb_dim": 20,
+            "num_routed_experts": 2,
+            "axes_dims_rope": (64, 32, 32),
+            "max_resolution": (16, 16),
+            "llama_layers": [0, 1],
+        },
+        {
+            "patch_size": 2,
+            "in_channels": 16,
+            "num_layers": 1,
+            "num_single_layers": 1,
+            "caption_channels": [4096, 4096],
+            "axes_dims_rope": (64, 32, 32),
+            "llama_layers": [0, 1],
+        },
+        hidream,
+        latents=(2, 4, 6, 6),  # oblong ones are filled up to 4096 tokens by what a file tells of them
+        inputs=NetworkInputs(pooled=some(2, 20), layers=some(2, 2, 6, 12, seed=5)),
+    ),
+    Case(
+        "PixArt",
+        {
+            "in_channels": 4,
+            "out_channels": 8,
+            "num_layers": 2,
+            "num_attention_heads": 2,
+            "attention_head_dim": 12,
+            "cross_attention_dim": 24,
+            "caption_channels": 24,
+            "sample_size": 128,
+        },
+        {"num_layers": 2},
+        pixart,
+        inputs=NetworkInputs(token_mask=MASK),
+        file=False,
+        sigma=float(from_betas(linear_betas(1e-4, 0.02)).sigmas[400]),
+        predicts=Parametrisation.EPS,
     ),
 )

@@ -5,7 +5,9 @@ from nodes.diffusion.models.families import (
     chroma,
     flux,
     flux2,
+    hidream,
     lumina2,
+    pixart,
     qwen_image,
     sd3,
     unets,
@@ -23,4 +25,6 @@ FAMILIES: tuple[Family, ...] = (
     *z_image.FAMILIES,
     *qwen_image.FAMILIES,
     *flux2.FAMILIES,
+    *hidream.FAMILIES,
+    *pixart.FAMILIES,
 )

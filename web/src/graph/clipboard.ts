@@ -1,5 +1,6 @@
 /** Copy and paste. What is copied has the shape that the field's editor puts on its clipboard. */
 import type { NodeDefs } from "./defs";
+import { pathTo } from "./commands/subgraphs";
 import type { Command } from "./document";
 import type { Draft } from "./draft";
 import { boundsAround, boundsOf } from "./queries";
@@ -143,6 +144,8 @@ function insert(
 function putNodes(draft: Draft, graph: GraphId, source: Graph, [dx, dy]: Point): Map<NodeId, NodeId> {
   const ids = new Map<NodeId, NodeId>();
   for (const node of source.nodes.values()) {
+    // A subgraph never comes to lie in itself, however far in.
+    if (graph !== ROOT && pathTo(draft.state().graphs, node.type, graph)) continue;
     const id = draft.nextNodeId();
     ids.set(node.id, id);
     const inputs = node.inputs.map((slot) => (slot.link === null ? slot : { ...slot, link: null }));

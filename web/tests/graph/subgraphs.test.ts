@@ -1,6 +1,6 @@
 /** Nodes go into a subgraph and out of it: what is sent stays the same, and undo leads back. */
 import { describe, expect, test } from "vitest";
-import { type DocumentState, GraphDocument, type JsonObject, type JsonValue, type NodeId, ROOT, addNode, connect, isArray, isObject, makeSubgraph, openJson, parseWorkflow, pathTo, serialize, setWidget, toPrompt, unpackSubgraph } from "../../src/graph";
+import { type DocumentState, GraphDocument, type JsonObject, type JsonValue, type NodeId, ROOT, addNode, connect, copy, isArray, isObject, makeSubgraph, openJson, parseWorkflow, paste, pathTo, serialize, setWidget, toPrompt, unpackSubgraph } from "../../src/graph";
 import { goldenDefs, workflows } from "./golden";
 
 /** The prompt with each node told by all that lies before it, so that ids do not count. */
@@ -63,4 +63,15 @@ test("an instance holds a value of its own for a widget that is fed from outside
   document.execute(setWidget(ROOT, instance, "steps", 33));
   const [back] = document.execute(unpackSubgraph(ROOT, instance));
   expect(document.graph().nodes.get(back!)?.widgets.steps).toBe(33);
+});
+
+test("a subgraph is never pasted into itself; what was copied beside it is", () => {
+  const document = new GraphDocument(goldenDefs);
+  const [inner, beside] = [document.execute(addNode(ROOT, "KSampler", [0, 0])), document.execute(addNode(ROOT, "VAEDecode", [400, 0]))];
+  const instance = document.execute(makeSubgraph(ROOT, [inner], "One"));
+  const definition = document.graph().nodes.get(instance)?.type ?? "";
+  const copied = copy(document.state, ROOT, [instance, beside], goldenDefs);
+  expect(document.execute(paste(definition, copied)).nodes).toHaveLength(1);
+  expect([...document.graph(definition).nodes.values()].map(({ type }) => type)).toEqual(["KSampler", "VAEDecode"]);
+  expect(document.execute(paste(ROOT, copied)).nodes).toHaveLength(2);
 });

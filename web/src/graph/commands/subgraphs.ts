@@ -199,11 +199,12 @@ function rejoin(draft: Draft, graph: GraphId, link: Link, inner: Graph, sourceOf
 }
 
 /** Definitions from the root to the one on screen, by the first instance on the way. */
-export function pathTo(graphs: ReadonlyMap<GraphId, Graph>, start: GraphId, goal: GraphId): readonly { readonly graph: GraphId; readonly instance: NodeId }[] | undefined {
+export function pathTo(graphs: ReadonlyMap<GraphId, Graph>, start: GraphId, goal: GraphId, seen: ReadonlySet<GraphId> = new Set()): readonly { readonly graph: GraphId; readonly instance: NodeId }[] | undefined {
   if (start === goal) return [];
+  const passed = new Set([...seen, start]); // a damaged file may hold a subgraph in itself
   for (const node of graphs.get(start)?.nodes.values() ?? []) {
-    if (!graphs.has(node.type)) continue;
-    const rest = pathTo(graphs, node.type, goal);
+    if (!graphs.has(node.type) || passed.has(node.type)) continue;
+    const rest = pathTo(graphs, node.type, goal, passed);
     if (rest) return [{ graph: node.type, instance: node.id }, ...rest];
   }
   return undefined;

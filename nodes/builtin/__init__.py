@@ -32,6 +32,7 @@ from nodes.builtin import (
     loaders,
     loops,
     lora,
+    lora_saving,
     mask,
     mask_compositing,
     merging,
@@ -58,6 +59,7 @@ from nodes.spec import Node
 MODULES = (
     loaders,
     lora,
+    lora_saving,
     text_loaders,
     text,
     text_families,

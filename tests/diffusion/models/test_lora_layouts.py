@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,15 +11,26 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import T5Config, T5EncoderModel
 
+from nodes.diffusion.guidance import Guided
 from nodes.diffusion.lora_files import Strong, read_lora
+from nodes.diffusion.lora_making import in_layout
 from nodes.diffusion.lora_names import NETWORK_PREFIXES, text_prefixes
 from nodes.diffusion.models.families import flux, sd3
 from nodes.diffusion.models.families.unets import SD1
 from nodes.diffusion.models.load import original_places, text_aliases
 from nodes.diffusion.patches import Patcher, Patchers
 from nodes.diffusion.pool import Pool
-from nodes.diffusion.values import LoraPatch, Model
-from tests.diffusion.models import tiny
+from nodes.diffusion.values import (
+    Area,
+    Cond,
+    Hook,
+    HookGroup,
+    HookKeyframe,
+    HookKeyframeGroup,
+    LoraPatch,
+    Model,
+)
+from tests.diffusion.models import tiny, transformers
 
 CHANCE = torch.Generator().manual_seed(21)
 WIDTH, RANK = 16, 2
@@ -275,3 +287,63 @@ def test_a_file_of_another_family_is_told_by_name(model_file, placement, hashes,
         models.network(Model(hashes.reference(model_file)).patched(lora))
         told = f"made for FLUX or HunyuanVideo: none of its 2 changes fits this one ({name} first)."
         assert models.warnings == [f"style.safetensors seems {told}"]
+
+
+@pytest.mark.parametrize("case", transformers.CASES, ids=lambda case: case.name)
+def test_every_familys_modules_are_found_by_the_names_of_both_layouts(case, tmp_path):
+    """Each tensor of the original layout, in three spellings, and each of ours: the right rows, none forgotten."""
+    net = tiny.seeded(case.module(case.tiny))
+    patches = Patcher(net, NETWORK_PREFIXES, places=original_places(case.family, net))
+    had = {name: tensor.clone() for name, tensor in net.named_parameters()}
+    theirs = in_layout(had, patches.places)
+    for number, state in enumerate((theirs, theirs, theirs, had)):
+        tensors: dict[str, torch.Tensor] = {}
+        for name, tensor in state.items():
+            module, _, kind = name.rpartition(".")
+            if kind not in ("weight", "bias"):
+                continue
+            flat = f"lora_unet_{module.replace('.', '_')}"
+            named = (
+                f"diffusion_model.{module}",
+                flat,
+                f"base_model.model.{module}",
+                f"transformer.{module}",
+            )[number]
+            tensors[named + (".diff" if kind == "weight" else ".diff_b")] = tensor.clone()
+        save_file(tensors, tmp_path / "a.safetensors")
+        patches.put_on([Strong(read_lora(tmp_path / "a.safetensors"), 1.0)])
+        assert patches.unmatched == ()
+        changed = {
+            name: tensor for name, tensor in net.named_parameters() if name.endswith((".weight", ".bias"))
+        }
+        doubled = [name for name, tensor in changed.items() if torch.allclose(tensor, 2 * had[name])]
+        assert len(doubled) >= (len(changed) if state is had else len(tensors))
+        assert all(torch.equal(changed[name], had[name]) for name in changed.keys() - set(doubled))
+        patches.take_off()
+
+
+def test_hooks_of_other_kinds_count_as_patches_do_by_region_too_and_leave_no_trace(
+    model_file, placement, hashes, tmp_path
+):
+    every_kind(tmp_path)
+    files = [hashes.reference(tmp_path / f"{number}.safetensors") for number in (1, 3, 5)]
+    model, draw = Model(hashes.reference(model_file)), random.Random(7)
+    latents, context, sigma = drawn(1, 4, 8, 8), drawn(1, 7, tiny.CONTEXT), torch.tensor(5.0)
+    pool = Pool(placement, 10**9)
+    with pool.session() as models:
+        network = models.network(model)
+        before = hash_of(network.module)
+        for file in files:
+            strength = draw.uniform(0.1, 0.5)
+            keyframes = HookKeyframeGroup((HookKeyframe(0.5, 0.0),))
+            cond = Cond(context, hooks=HookGroup((Hook(file, 2 * strength, 0.0, keyframes),)))
+            region = replace(cond, area=Area(4, 8, 4, 0))
+            guided = Guided(network, (cond,), (), 1.0)
+            patched = models.network(model.patched(LoraPatch(file, strength)))
+            expected = Guided(patched, (Cond(context),), (), 1.0)(latents, sigma)
+            assert torch.equal(guided(latents, sigma), expected)
+            upper = replace(Cond(context), area=Area(4, 8, 0, 0))
+            half = Guided(network, (region, upper), (), 1.0)(latents, sigma)
+            alone = Guided(patched, (replace(upper, area=Area(4, 8, 4, 0)),), (), 1.0)(latents, sigma)
+            assert torch.allclose(half[..., 4:, :], alone[..., 4:, :], atol=1e-5)
+            assert hash_of(network.module) == before

@@ -1,6 +1,7 @@
 """LoRAs made of weights: a difference of models as two factors of a rank, or whole, by the names of the original layout."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -66,7 +67,8 @@ def factors(difference: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """
     flat = difference.flatten(1)
     rank = min(rank, *flat.shape)
-    left, sizes, right = torch.linalg.svd(flat, full_matrices=False)
+    made = cast("Any", torch.linalg).svd(flat, full_matrices=False)
+    left, sizes, right = cast("tuple[Tensor, Tensor, Tensor]", tuple(made))
     up, down = left[:, :rank] * sizes[:rank], right[:rank]
     most = _quantile(torch.cat((up.flatten(), down.flatten())), HELD)
     up, down = up.clamp(-most, most), down.clamp(-most, most)

@@ -1,10 +1,11 @@
 """Inpainting: a denoiser that changes only what a mask frees, all along the run or from a share of it that the mask says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nodes.diffusion.denoiser import TwoSidedDenoiser
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise_levels import NoiseLevels
+from nodes.diffusion.resize import resize
 from nodes.diffusion.values import Latents, Sigma, Sigmas
 
 
@@ -53,20 +54,35 @@ class Inpainting:
     opening: Opening | None = None
 
     def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
-        mask = self._mask(sigma)
-        return self._after(self.denoiser(self._before(latents, sigma, mask), sigma), mask)
+        here = self._sized(latents)
+        mask = here.freed(sigma)
+        return here.after(self.denoiser(here.before(latents, sigma, mask), sigma), mask)
 
     def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
         """The guided estimate with what is kept put back, and the negative side's as it is."""
-        mask = self._mask(sigma)
-        guided, negative = self.denoiser.both(self._before(latents, sigma, mask), sigma)
-        return self._after(guided, mask), negative
+        here = self._sized(latents)
+        mask = here.freed(sigma)
+        guided, negative = self.denoiser.both(here.before(latents, sigma, mask), sigma)
+        return here.after(guided, mask), negative
 
-    def _mask(self, sigma: Sigma) -> Latents:
+    def _sized(self, latents: Latents) -> "Inpainting":
+        """The same at the size of latents that a sampler scaled up; noise keeps its variance."""
+        if latents.shape[-2:] == self.kept.shape[-2:]:
+            return self
+        height, width = latents.shape[-2:]
+        kept = resize(self.kept, width, height, "bilinear", "disabled")
+        noise = resize(self.noise, width, height, "nearest-exact", "disabled")
+        mask = resize(self.mask, width, height, "bilinear", "disabled")
+        return replace(self, kept=kept, noise=noise, mask=mask)
+
+    def freed(self, sigma: Sigma) -> Latents:
+        """The mask at a noise level."""
         return self.mask if self.opening is None else self.opening.at(self.mask, sigma)
 
-    def _before(self, latents: Latents, sigma: Sigma, mask: Latents) -> Latents:
+    def before(self, latents: Latents, sigma: Sigma, mask: Latents) -> Latents:
+        """What the denoiser is asked: what is kept, noisy, put back."""
         return latents * mask + self.mixing.noised(self.kept, self.noise, sigma) * (1.0 - mask)
 
-    def _after(self, denoised: Latents, mask: Latents) -> Latents:
+    def after(self, denoised: Latents, mask: Latents) -> Latents:
+        """What it said, with what is kept put back."""
         return denoised * mask + self.kept * (1.0 - mask)

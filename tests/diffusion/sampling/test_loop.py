@@ -7,7 +7,7 @@ from nodes.diffusion.denoiser import LatentFormat
 from nodes.diffusion.guidance import Guided
 from nodes.diffusion.noise import NoNoise, SeededNoise, start_noise
 from nodes.diffusion.resize import mask_for
-from nodes.diffusion.sampling import SAMPLERS, Run, Step, sample
+from nodes.diffusion.sampling import SAMPLERS, Run, Step, chosen, sample
 from nodes.diffusion.sampling.loop import window
 from nodes.diffusion.schedules import for_sampler
 from nodes.diffusion.values import Latent
@@ -79,6 +79,16 @@ def test_what_a_mask_keeps_comes_back_as_it_was():
     kept = mask_for(mask, samples.shape) == 0
     assert torch.allclose(made[kept], samples[kept], atol=1e-5)
     assert not torch.allclose(made[~kept], samples[~kept], atol=0.1)
+
+
+def test_what_a_mask_keeps_is_scaled_up_with_the_rest():
+    mask = torch.zeros(1, 8, 8)
+    mask[:, :, 4:] = 1.0
+    run = Run(chosen("lcm_upscale", {"ratio": 2.0, "steps": 2, "method": "bilinear"}), schedule(), 4)
+    made = last(Latent(torch.full((2, 4, 8, 8), 3.0), noise_mask=mask), run)
+    assert made.shape == (2, 4, 16, 16)
+    assert torch.allclose(made[..., :6], torch.tensor(3.0), atol=1e-4)
+    assert not torch.allclose(made[..., 10:], torch.tensor(3.0), atol=0.1)
 
 
 def test_a_schedule_without_steps_yields_nothing():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from importlib import resources
 
-from nodes.diffusion.about_schedules import ABOUT_SCHEDULES
+from nodes.diffusion.about_schedules import ABOUT_NODE_SCHEDULES, ABOUT_SCHEDULES, AboutSchedule
 from nodes.diffusion.sampling.about import ABOUT_SAMPLERS
 from nodes.starter import DEFAULTS
 from nodes.starter.reference.drawing import LOW, PROMPT, SEED
@@ -81,6 +81,9 @@ cross it in few steps.</p>
 <p>Noise levels of this model, top to bottom on a logarithmic scale; each dot is a level that is visited. Where dots lie
 close, the sampler takes its time.</p>
 <div class="curves">{"".join(_schedule(name, sigmas) for name, sigmas in shots.curves.items())}</div>
+<h3 id="more-schedules">Schedules that nodes make</h3>
+<p>Nodes of their own make these, for <code>SamplerCustom</code> and <code>SamplerCustomAdvanced</code>, or change one.</p>
+<div class="curves">{"".join(_told(name, about) for name, about in ABOUT_NODE_SCHEDULES.items())}</div>
 <h2 id="guidance">Guidance</h2>
 <p>How strongly the picture follows the prompt: <code>{shots.sampler}</code>, {shots.steps} steps. At 1 there is no guidance;
 too much burns colours and shapes. The model that comes with Weft likes 2 to 4.</p>
@@ -104,9 +107,12 @@ def _sampler(name: str, pictures: Mapping[int, bytes]) -> str:
 
 
 def _schedule(name: str, sigmas: Sequence[float]) -> str:
-    about = ABOUT_SCHEDULES[name]
+    return _told(name, ABOUT_SCHEDULES[name], _curve(name, sigmas))
+
+
+def _told(name: str, about: AboutSchedule, curve: str = "") -> str:
     return (
-        f'<article id="{name}"><h3>{name}</h3><p>{escape(about.purpose)}</p>{_curve(name, sigmas)}'
+        f'<article id="{name}"><h3>{name}</h3><p>{escape(about.purpose)}</p>{curve}'
         f'<div class="maths"><div>{_maths(about.maths)}</div></div>'
         f'<div class="source">{_source(about.source)}</div></article>'
     )

@@ -2,7 +2,8 @@
 
 import pytest
 
-from nodes.diffusion.about_schedules import ABOUT_SCHEDULES
+from nodes.builtin import all_nodes
+from nodes.diffusion.about_schedules import ABOUT_NODE_SCHEDULES, ABOUT_SCHEDULES
 from nodes.diffusion.sampling import SAMPLERS
 from nodes.diffusion.sampling.about import ABOUT_SAMPLERS
 from nodes.diffusion.schedules import SCHEDULES
@@ -11,6 +12,11 @@ from nodes.diffusion.schedules import SCHEDULES
 def test_every_sampler_and_every_schedule_has_a_row():
     assert list(ABOUT_SAMPLERS) == list(SAMPLERS)
     assert list(ABOUT_SCHEDULES) == list(SCHEDULES)
+
+
+def test_every_node_that_makes_or_changes_sigmas_is_told():
+    made = {node.spec.id for node in all_nodes() if "SIGMAS" in {out.type for out in node.spec.outputs}}
+    assert made - {"BasicScheduler"} <= set(ABOUT_NODE_SCHEDULES)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

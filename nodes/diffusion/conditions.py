@@ -26,6 +26,7 @@ BLANK = (
     0.1380,
 )  # a gray picture's latents, as the network of Stable Diffusion 1 gets them
 MASK_CHANNELS = 1
+MASK_SIDE = 8  # pixels of a latent that FLUX.1 Fill is told one by one
 COLOURS = 3
 NOISIEST, NOISING_BETAS, NOISING_SEED = 350, (0.0001, 0.02), 10  # of the x4 upscaler's small picture
 GUIDANCE = 3.5  # of models that were trained with it, where nobody says another; None asks without
@@ -106,6 +107,11 @@ def joined(
     channels = latents.shape[1]
     if form.joined == MASK_CHANNELS + channels:
         whole = torch.cat((_mask(extra, latents, given), _masked(extra, latents, form, given)), 1)
+    elif form.joined == channels + MASK_SIDE**2:
+        mask = _mask(extra, latents, given, MASK_SIDE)
+        whole = torch.cat((_masked(extra, latents, form, given), F.pixel_unshuffle(mask, MASK_SIDE)), 1)
+    elif form.joined == channels and channels != len(BLANK):
+        whole = _masked(extra, latents, form, NOTHING_GIVEN)
     elif form.joined == channels:
         whole = _shown(extra.get("concat_latent_image"), latents, torch.zeros_like(latents))
     elif form.joined == COLOURS:
@@ -157,15 +163,17 @@ def _sizes(extra: Mapping[str, object], latents: Tensor, form: LatentFormat) -> 
     return [height, width, said("crop_h", 0.0), said("crop_w", 0.0), *target]
 
 
-def _mask(extra: Mapping[str, object], latents: Tensor, given: Given) -> Tensor:
-    """Where the model paints: 1 there, Float[batch 1 height width]; everywhere, where nothing is said."""
+def _mask(extra: Mapping[str, object], latents: Tensor, given: Given, finer: int = 1) -> Tensor:
+    """Where the model paints: 1 there, Float[batch 1 height*finer width*finer]; everywhere, where nothing is said."""
     said = extra.get("concat_mask")
     if not isinstance(said, Tensor) and given.mask is not None:
         said = given.mask[:, :MASK_CHANNELS]
+    size = tuple(side * finer for side in latents.shape[-2:])
+    blank = latents.new_ones(len(latents), MASK_CHANNELS, *size)
     if not isinstance(said, Tensor):
-        return latents.new_ones(len(latents), MASK_CHANNELS, *latents.shape[-2:])
+        return blank
     planes = said.reshape(-1, MASK_CHANNELS, *said.shape[-2:])
-    return for_batch(_sized(planes, latents).round(), len(latents))
+    return for_batch(_sized(planes, blank).round(), len(latents))
 
 
 def _masked(extra: Mapping[str, object], latents: Tensor, form: LatentFormat, given: Given) -> Tensor:

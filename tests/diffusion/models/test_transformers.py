@@ -11,10 +11,13 @@ from diffusers.loaders import single_file_utils
 from safetensors.torch import save_file
 from torch import Tensor
 
+from nodes.diffusion.conditions import joined
+from nodes.diffusion.denoiser import NetworkInputs
 from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.models.build import BLOCKS
 from nodes.diffusion.models.family import Place, translated
 from nodes.diffusion.models.load import Placement, load_network
+from nodes.diffusion.regions import rectangle
 from tests.diffusion.models.transformers import CASES, CPU, Case, some
 
 PLACEMENT = Placement(CPU, torch.float32, torch.float32)
@@ -124,3 +127,23 @@ def test_a_folder_tells_pixart_alpha_from_sigma_by_its_autoencoder(scale: float,
     (tmp_path / "vae").mkdir()
     (tmp_path / "vae" / "config.json").write_text(json.dumps({"scaling_factor": scale}))
     assert load_network(tmp_path, PLACEMENT).latent_format.small_decoder == latent_format(name).small_decoder
+
+
+def test_flux_fill_and_flux_control_read_what_their_pipelines_join(tmp_path: Path):
+    """Fill: the picture, then its mask's 64 pixels of each latent (FluxFillPipeline); Canny and Depth: the picture."""
+    form, picture, noisy = latent_format("Flux"), some(1, 16, 4, 6), some(1, 16, 4, 6, seed=2)
+    mask = (some(1, 1, 32, 48, seed=3) > 0).float()
+    extra = {"concat_latent_image": picture, "concat_mask": mask}
+    place = rectangle(None, 4, 6)
+    control = joined(extra, noisy, place, replace(form, joined=16))
+    fill = joined(extra, noisy, place, replace(form, joined=80))
+    assert control is not None and fill is not None
+    assert torch.equal(control, form.to_model(picture))
+    pixels = mask[:, 0].view(1, 4, 8, 6, 8).permute(0, 2, 4, 1, 3).reshape(1, 64, 4, 6)  # as the pipeline's
+    assert torch.equal(fill, torch.cat((control, pixels), 1))
+    case = next(case for case in CASES if case.name == "FLUX.1")
+    wide = replace(case, tiny={**case.tiny, "in_channels": 4 * 96, "out_channels": 64})
+    network = load_network(written(wide, tiny_network(wide), tmp_path / "fill.safetensors"), PLACEMENT)
+    assert network.latent_format.joined == 80
+    told = NetworkInputs(joined=fill, pooled=some(1, 20), guidance=torch.tensor([30.0]))
+    assert network(noisy, torch.tensor([0.6]), some(1, 5, 24), inputs=told).shape == noisy.shape

@@ -102,7 +102,8 @@ def joined(
     """What a network reads as further channels of its latents, cut to a place; None for one that has none.
 
     One channel more than the latents is a mask and what it leaves of the picture; as many are a picture; three are a
-    small picture's colours. What of mask and picture nobody says is the run's own, where it has a mask.
+    small picture's colours; a mask's pixels one by one and the picture are FLUX.1 Fill's. What of mask and picture
+    nobody says is the run's own, where it has a mask.
     """
     channels = latents.shape[1]
     if form.joined == MASK_CHANNELS + channels:

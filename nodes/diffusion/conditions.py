@@ -5,7 +5,7 @@ words, upscaling), sizes (Podell et al. 2023, arXiv:2307.01952, section 2.2), gu
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import cast
 
 import torch
@@ -144,6 +144,13 @@ def together(
         layers=_all(inputs, lambda one: one.layers),
         noisiness=_all(inputs, lambda one: one.noisiness),
     )
+
+
+def item_of(inputs: NetworkInputs, item: int) -> NetworkInputs:
+    """What one item of a batch is told."""
+    told = {entry.name: getattr(inputs, entry.name) for entry in fields(inputs)}
+    parts = {name: value[item : item + 1] for name, value in told.items() if isinstance(value, Tensor)}
+    return replace(inputs, **parts, references=tuple(entry[item : item + 1] for entry in inputs.references))
 
 
 def fit_together(one: NetworkInputs, other: NetworkInputs) -> bool:

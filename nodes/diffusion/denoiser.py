@@ -162,6 +162,16 @@ class Network(Protocol):
 
 
 @runtime_checkable
+class AskedApart(Protocol):
+    """A network whose answer to an item may depend on the batch that the item is in."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether it is to be asked for one item at a time: on a processor, a batch's shape decides how sums are rounded."""
+        ...
+
+
+@runtime_checkable
 class HookableNetwork(Network, Protocol):
     """A network that can be had with further patches on its weights, for some of the conditions of a run."""
 

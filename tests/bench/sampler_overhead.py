@@ -34,6 +34,7 @@ from tests.diffusion.sampling.toy import Toy
 
 STARTER = Path(__file__).resolve().parents[2] / "nodes" / "starter" / "weft-starter-v0"
 STEPS = 20
+SIDES = 2  # of guidance; on a processor the network is asked for one after the other
 TURNS = 9
 TOKENS, WIDTH = 77, 192  # of a prompt in the starter model's text encoder
 SIDE = 16  # of the latents of a picture of 128
@@ -100,16 +101,17 @@ def compared(network: LoadedNetwork, sampler: str) -> tuple[float, float, float]
     guided = Guided(network, (Cond(prompt),), (Cond(nothing),), 3.0)
     sigmas = for_sampler("simple", sampler, network.levels, STEPS)
     latent = Latent(torch.zeros(1, 4, SIDE, SIDE))
-    latents, timestep = torch.randn(2, 4, SIDE, SIDE), torch.full((2,), 500.0)
-    context = torch.randn(2, TOKENS, WIDTH)
+    latents, timestep = torch.randn(1, 4, SIDE, SIDE), torch.full((1,), 500.0)
+    context = torch.randn(1, TOKENS, WIDTH)
 
+    @torch.inference_mode()  # as the worker runs nodes
     def loop() -> None:
         for _ in sample(guided, latent, Run(sampler, sigmas, seed=1)):
             pass
 
     @torch.inference_mode()
     def bare() -> None:
-        for _ in range(round(STEPS * calls_once)):
+        for _ in range(round(STEPS * calls_once) * SIDES):
             network.module(latents, timestep, encoder_hidden_states=context, return_dict=False)
 
     calls_once = calls(sampler)

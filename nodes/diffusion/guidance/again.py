@@ -62,28 +62,30 @@ class SelfAttentionGuidance(Rule):
 
     def inside(self, at: Evaluation) -> NetworkChanges:
         """Notes where the middle block looks for the negative side."""
-        at.kept.pop("looked", None)
-        return NetworkChanges(attention=(_noting(at.kept),))
+        at.kept["looked"] = noted = list[Tensor]()
+        return NetworkChanges(attention=(_noting(noted),))
 
     def after(self, at: Evaluation, guided: Latents) -> Latents:
         """As `ComesAfter`."""
-        looked = at.kept.get("looked")
-        if min(at.latents.shape[2:]) <= SMALLEST or looked is None:
+        noted: list[Tensor] = at.kept["looked"]
+        if min(at.latents.shape[2:]) <= SMALLEST or not noted:
             return guided
+        alike = [part for part in noted if part.shape[1] == noted[0].shape[1]]
+        looked = torch.cat(alike)[: len(at.latents)]  # of the first negative condition that was asked
         soft = blurred(at.negative, self.blur_sigma)
         degraded = torch.where(_over(looked, at.latents) > 1.0, soft, at.negative)
         noisy = degraded + at.latents - at.negative
         return guided + (degraded - at.again(at.conditions[1], latents=noisy)) * self.scale
 
 
-def _noting(kept: dict[str, Tensor]) -> Callable[[Attention, Attend], Tensor]:
-    """Keeps how much each token is looked at, averaged over heads: Float[batch token]."""
+def _noting(noted: list[Tensor]) -> Callable[[Attention, Attend], Tensor]:
+    """Keeps of each call how much each token is looked at, averaged over heads: Float[batch token]."""
 
     def change(attention: Attention, attend: Attend) -> Tensor:
         if attention.place == MIDDLE and NEGATIVE in attention.sides:
             part = len(attention.queries) // len(attention.sides)
             first = attention.sides.index(NEGATIVE) * part
-            kept["looked"] = attention.scores()[first : first + part].mean(dim=1).sum(dim=1)
+            noted.append(attention.scores()[first : first + part].mean(dim=1).sum(dim=1))
         return attend(attention)
 
     return change

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nodes.diffusion.changes import Attend, Attention, NetworkChanges
+from nodes.diffusion.changes import Attend, Attention, NetworkChanges, Place
 from nodes.diffusion.guidance.rule import Evaluation
 from nodes.diffusion.values import Conditioning, Rule
 
@@ -38,6 +38,8 @@ class HyperTile(Rule):
         return NetworkChanges(attention=(self._tiled(at.chance),))
 
     def _tiled(self, chance: torch.Generator) -> Callable[[Attention, Attend], Tensor]:
+        drawn: dict[tuple[Place, int, int], tuple[int, int]] = {}  # all calls of an estimate are tiled alike
+
         def change(attention: Attention, attend: Attend) -> Tensor:
             batch, count, width = attention.queries.shape
             area, aspect = attention.height * attention.width, attention.width / attention.height
@@ -48,7 +50,10 @@ class HyperTile(Rule):
             if attention.place.cross or level is None or rows * columns != count:
                 return attend(attention)
             size = self.tile * 2**level if self.grows else self.tile
-            down, across = (self._count(side, size, chance) for side in (rows, columns))
+            named = (attention.place, rows, columns)
+            if named not in drawn:
+                drawn[named] = self._count(rows, size, chance), self._count(columns, size, chance)
+            down, across = drawn[named]
             if down * across == 1:
                 return attend(attention)
             grid = attention.queries.view(batch, down, rows // down, across, columns // across, width)

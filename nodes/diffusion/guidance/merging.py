@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nodes.diffusion.changes import Attend, Attention, NetworkChanges
+from nodes.diffusion.changes import Attend, Attention, NetworkChanges, Place
 from nodes.diffusion.guidance.arithmetic import length
 from nodes.diffusion.guidance.rule import Evaluation
 from nodes.diffusion.values import Rule
@@ -31,12 +31,19 @@ class TokenMerging(Rule):
         return NetworkChanges(attention=(self._merged(at.chance),))
 
     def _merged(self, chance: torch.Generator) -> Callable[[Attention, Attend], Tensor]:
+        drawn: dict[
+            tuple[Place, int, int], tuple[Tensor, Tensor]
+        ] = {}  # all calls of an estimate merge alike
+
         def change(attention: Attention, attend: Attend) -> Tensor:
             height, width = attention.height, attention.width
             count = attention.queries.shape[1]
             if attention.place.cross or count != height * width or min(height, width) < TWO or not self.share:
                 return attend(attention)
-            merging = Merging.of(attention.queries, height, width, int(count * self.share), chance)
+            named = (attention.place, height, width)
+            if named not in drawn:
+                drawn[named] = split(height, width, chance)
+            merging = Merging.of(attention.queries, drawn[named], int(count * self.share))
             made = attend(attention.on(merging.joined(attention.queries), attention.keys, attention.values))
             return merging.spread(made)
 
@@ -60,9 +67,13 @@ class Merging:
     into: Tensor
 
     @classmethod
-    def of(cls, tokens: Tensor, height: int, width: int, count: int, chance: torch.Generator) -> "Merging":
-        """One place of each two by two is a destination; the `count` sources most like one are merged."""
-        sources, destinations = (part.to(tokens.device) for part in _split(height, width, chance))
+    def of(cls, tokens: Tensor, apart: tuple[Tensor, Tensor], count: int) -> "Merging":
+        """The `count` sources most like a destination are merged.
+
+        Args:
+            apart: places that may go, and those that others may go into.
+        """
+        sources, destinations = (part.to(tokens.device) for part in apart)
         unit = tokens / length(tokens, (-1,))
         likeness = unit[:, sources] @ unit[:, destinations].transpose(1, 2)
         order = torch.argsort(likeness.amax(dim=-1), dim=-1, descending=True)[..., None]
@@ -94,7 +105,7 @@ class Merging:
         return whole
 
 
-def _split(height: int, width: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+def split(height: int, width: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
     """Places that may go, and one of each two by two that others may go into."""
     down, across = height // 2, width // 2
     drawn = torch.randint(4, (down, across), generator=chance)

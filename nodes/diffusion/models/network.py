@@ -57,6 +57,11 @@ class LoadedNetwork:
     seen: Seen | None = None
     places: FindPlaces | None = None
 
+    @property
+    def apart(self) -> bool:
+        """As `AskedApart`."""
+        return self.device.type == "cpu"
+
     def hooked(self, patches: tuple[LoraPatch, ...]) -> Network:
         """As `HookableNetwork`."""
         if self.patched is None:

@@ -90,14 +90,14 @@ def test_a_blur_keeps_what_is_even_and_spreads_what_is_not():
 
 def test_merged_tokens_come_back_to_all_their_places():
     tokens, chance = drawn(4, 2, 48, 5), torch.Generator().manual_seed(0)
-    merging_none = merging.Merging.of(tokens, 6, 8, 0, chance)
+    merging_none = merging.Merging.of(tokens, merging.split(6, 8, chance), 0)
     assert torch.equal(merging_none.spread(merging_none.joined(tokens)), tokens)
-    some = merging.Merging.of(tokens, 6, 8, 20, chance)
+    some = merging.Merging.of(tokens, merging.split(6, 8, chance), 20)
     joined = some.joined(tokens)
     assert joined.shape == (2, 28, 5)
     assert some.spread(joined).shape == tokens.shape
     even = torch.ones(2, 48, 5)
-    every = merging.Merging.of(even, 6, 8, 36, chance)
+    every = merging.Merging.of(even, merging.split(6, 8, chance), 36)
     assert torch.allclose(every.spread(every.joined(even)), even)
 
 
@@ -122,8 +122,8 @@ def test_hypertile_attends_within_tiles_at_the_full_size(network):
 
     estimate(network, attention.HyperTile(tile=8, choices=1), Watch())
     assert seen == {
-        (False, 8, 64),
-        (True, 2, 256),
-        (False, 2, 64),
-        (True, 2, 64),
-    }  # two sides of four tiles each
+        (False, 4, 64),
+        (True, 1, 256),
+        (False, 1, 64),
+        (True, 1, 64),
+    }  # four tiles each

@@ -22,13 +22,9 @@ from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.noise import SeededNoise
 from nodes.diffusion.noise_levels import from_betas, scaled_linear_betas
 from nodes.diffusion.regions import bounded, rectangle, weight
-<<<<<<< HEAD
-from nodes.diffusion.values import Area, Cond
-from nodes.diffusion.waves import numbers_embedding
-=======
 from nodes.diffusion.sampling import Run, sample
 from nodes.diffusion.values import Area, Cond, Latent
->>>>>>> b6fa325 (guidance: on a processor every answer is the same to the bit, whatever it is grouped with; plans are made once)
+from nodes.diffusion.waves import numbers_embedding
 from tests.diffusion.models.tiny import seeded
 from tests.diffusion.sampling.test_guidance import SIGMA, ZERO, Echo, cond, estimate
 

@@ -7,15 +7,31 @@ from nodes.builtin.kinds import (
     ConditioningIn,
     ConditioningOut,
     ControlIn,
+    ControlOut,
     ImageIn,
+    MaskIn,
+    ModelIn,
     NegativeOut,
     PositiveOut,
     Strength,
     VaeIn,
 )
+from nodes.builtin.loaders import content_of, control_net
+from nodes.builtin.models import told
+from nodes.diffusion.models.files import open_weights
 from nodes.diffusion.values import Cond, Conditioning, ControlUse, Vae
-from nodes.spec import Context, Float, Socket, node
+from nodes.spec import Combo, Context, Float, NodeError, Socket, node
 
+KINDS = (
+    "openpose",
+    "depth",
+    "hed/pidi/scribble/ted",
+    "canny/lineart/anime_lineart/mlsd",
+    "normal",
+    "segment",
+    "tile",
+    "repaint",
+)  # by their numbers in nets that were trained on several
 Percent = Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.001)]
 
 
@@ -70,6 +86,56 @@ def controlnet_apply(
     return _with(conditioning, ControlUse(control_net, image, strength, also_negative=True))
 
 
+@node("SetUnionControlNetType", category="conditioning/controlnet")
+def set_union_control_net_type(
+    ctx: Context,
+    control_net: ControlIn,
+    type: Annotated[str, Combo(("auto", *KINDS), bare=False, extra={"multiselect": False})],
+) -> ControlOut:
+    """Which kind of hint a control network gets that was trained on several of them."""
+    return replace(control_net, kind=None if type == "auto" else KINDS.index(type))
+
+
+@node("ControlNetInpaintingAliMamaApply", category="conditioning/controlnet")
+def controlnet_inpainting_alimama_apply(
+    ctx: Context,
+    positive: ConditioningIn,
+    negative: ConditioningIn,
+    control_net: ControlIn,
+    vae: VaeIn,
+    image: ImageIn,
+    mask: MaskIn,
+    strength: Strength = 1.0,
+    start_percent: Percent = 0.0,
+    end_percent: Percent = 1.0,
+) -> tuple[PositiveOut, NegativeOut]:
+    """Let a picture steer both conditionings; nets that read a mask would get it, and none of those that load does."""
+    ctx.say("The control network reads no mask: the picture steers as it is.")
+    use = ControlUse(control_net, image, strength, start_percent, end_percent, vae)
+    return _with(positive, use), _with(negative, use)
+
+
+@node(
+    "DiffControlNetLoader",
+    name="Load ControlNet Model (diff)",
+    category="loaders",
+    change_token=content_of("controlnet", "control_net_name"),
+)
+def diff_controlnet_loader(
+    ctx: Context, model: ModelIn, control_net_name: Annotated[str, Combo(folder="controlnet")]
+) -> ControlOut:
+    """A control network of a file that may say what it is beyond a model. Such files are told apart and refused as yet."""
+    net = control_net(ctx, control_net_name)
+    with told():
+        difference = "difference" in open_weights(net.checkpoint.path).shapes
+    if difference:
+        raise NodeError(
+            f"{control_net_name} holds only what the network is beyond its model, which Weft does not load yet.",
+            "Use the whole network's file, of the same name without 'diff'.",
+        )
+    return net
+
+
 def _with(conditioning: Conditioning, use: ControlUse) -> Conditioning:
     if use.strength == 0.0:
         return conditioning
@@ -80,4 +146,11 @@ def _steered(cond: Cond, use: ControlUse) -> Cond:
     return replace(cond, controls=(*cond.controls, use))
 
 
-NODES = (controlnet_apply_advanced, controlnet_apply_sd3, controlnet_apply)
+NODES = (
+    controlnet_apply_advanced,
+    controlnet_apply_sd3,
+    controlnet_apply,
+    set_union_control_net_type,
+    controlnet_inpainting_alimama_apply,
+    diff_controlnet_loader,
+)

@@ -8,7 +8,8 @@ from typing import Annotated
 from nodes.builtin.conditioning import Percent
 from nodes.builtin.kinds import ClipIn, ClipOut, HooksIn, HooksOut
 from nodes.builtin.loaders import content_of
-from nodes.builtin.models import reference, there
+from nodes.builtin.models import reference, there, told
+from nodes.diffusion.models.detect import Part, contents
 from nodes.diffusion.values import Hook, HookGroup, HookKeyframe, HookKeyframeGroup
 from nodes.spec import Boolean, Combo, Context, Float, Int, NodeError, Out, Socket, node
 
@@ -60,6 +61,38 @@ def create_hook_lora_model_only(
 ) -> HooksOut:
     """A LoRA that counts only for the prompts that carry it, and leaves the text encoder alone."""
     return _with(ctx, prev_hooks, "loras", lora_name, strength_model, 0.0)
+
+
+@node(
+    "CreateHookModelAsLora",
+    name="Create Hook Model as LoRA",
+    category=CREATE,
+    experimental=True,
+    change_token=content_of("checkpoints", "ckpt_name"),
+)
+def create_hook_model_as_lora(
+    ctx: Context,
+    ckpt_name: Checkpoint,
+    strength_model: HookStrength = 1.0,
+    strength_clip: HookStrength = 1.0,
+    prev_hooks: HooksIn = None,
+) -> HooksOut:
+    """Another checkpoint whose difference from the model counts only for the prompts that carry it."""
+    return _with_model(ctx, prev_hooks, ckpt_name, strength_model, strength_clip)
+
+
+@node(
+    "CreateHookModelAsLoraModelOnly",
+    name="Create Hook Model as LoRA (MO)",
+    category=CREATE,
+    experimental=True,
+    change_token=content_of("checkpoints", "ckpt_name"),
+)
+def create_hook_model_as_lora_model_only(
+    ctx: Context, ckpt_name: Checkpoint, strength_model: HookStrength = 1.0, prev_hooks: HooksIn = None
+) -> HooksOut:
+    """The same, with the text encoder left alone."""
+    return _with_model(ctx, prev_hooks, ckpt_name, strength_model, 0.0)
 
 
 @node("CreateHookKeyframe", name="Create Hook Keyframe", category=SCHEDULING, experimental=True)
@@ -203,6 +236,21 @@ def _with(
     return group.with_hooks(HookGroup((Hook(reference(ctx, folder, name), model, clip),)))
 
 
+def _with_model(ctx: Context, before: HookGroup | None, name: str, model: float, clip: float) -> HookGroup:
+    """The hooks so far and a checkpoint; what it lacks is left alone, and that is told."""
+    file = reference(ctx, "checkpoints", name)
+    with told():
+        parts = contents(file.path)
+    if clip and Part.TEXT not in parts:
+        ctx.say(f"{name} holds no text encoder: prompts are read without it.")
+        clip = 0.0
+    if model and Part.NETWORK not in parts:
+        ctx.say(f"{name} holds no diffusion model: the model stays as it is.")
+        model = 0.0
+    group = HookGroup() if before is None else before
+    return group.with_hooks(HookGroup((Hook(file, model, clip, whole=True),)))
+
+
 def _combined(groups: Sequence[HookGroup | None]) -> HookGroup | None:
     made: HookGroup | None = None
     for group in groups:
@@ -239,6 +287,8 @@ def _even(start: float, end: float, count: int) -> list[float]:
 NODES = (
     create_hook_lora,
     create_hook_lora_model_only,
+    create_hook_model_as_lora,
+    create_hook_model_as_lora_model_only,
     create_hook_keyframe,
     create_hook_keyframes_interpolated,
     create_hook_keyframes_from_floats,

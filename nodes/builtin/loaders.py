@@ -110,7 +110,12 @@ def controlnet_loader(
     ctx: Context, control_net_name: Annotated[str, Combo(folder="controlnet")]
 ) -> ControlOut:
     """A network that lets a picture steer where things go."""
-    file = reference(ctx, "controlnet", control_net_name)
+    return control_net(ctx, control_net_name)
+
+
+def control_net(ctx: Context, name: str) -> ControlNet:
+    """The recipe of a listed control network."""
+    file = reference(ctx, "controlnet", name)
     return ControlNet(file, pools_residuals=file.path.stem.endswith(SHUFFLED))
 
 

@@ -38,6 +38,7 @@ CLASSES: tuple[type, ...] = (
     UpscaleModel,
     values.CheckpointRef,
     values.LoraPatch,
+    values.Difference,
     values.WeightScale,
     values.Merge,
     values.ModelSettings,

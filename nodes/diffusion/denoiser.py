@@ -16,7 +16,7 @@ from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.latent_formats import LatentFormat
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise_levels import NoiseLevels
-from nodes.diffusion.values import Latents, LoraPatch, Sigma
+from nodes.diffusion.values import HookPatch, Latents, Sigma
 
 CONSISTENCY_SCALE, CONSISTENCY_DEVIATION = 10.0, 0.5  # of timesteps; of clean latents
 
@@ -175,7 +175,7 @@ class AskedApart(Protocol):
 class HookableNetwork(Network, Protocol):
     """A network that can be had with further patches on its weights, for some of the conditions of a run."""
 
-    def hooked(self, patches: tuple[LoraPatch, ...]) -> Network:
+    def hooked(self, patches: tuple[HookPatch, ...]) -> Network:
         """The same with these patches; until the next call, and as long as this network itself."""
         ...
 
@@ -184,7 +184,14 @@ class HookableNetwork(Network, Protocol):
 class ControlNetwork(Protocol):
     """A loaded control network."""
 
-    def __call__(self, latents: Tensor, timestep: Tensor, context: Tensor, hint: Tensor) -> Residuals:
+    def __call__(
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        hint: Tensor,
+        inputs: NetworkInputs = NO_INPUTS,
+    ) -> Residuals:
         """Residuals for these latents; `hint` is Float[batch 3 height width] in 0..1, at the picture's size."""
         ...
 

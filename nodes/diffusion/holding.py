@@ -17,7 +17,7 @@ from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.models.text import TextStack
 from nodes.diffusion.patches import Patcher, Patchers
 from nodes.diffusion.vae import VaeCoder
-from nodes.diffusion.values import CheckpointRef, LoraPatch, Merge, Patch, WeightScale
+from nodes.diffusion.values import CheckpointRef, Difference, LoraPatch, Merge, Patch, WeightScale
 
 
 @runtime_checkable
@@ -92,7 +92,7 @@ def text_patchers(loaded: Loaded) -> Patchers:
 def file_name(patch: Patch) -> str:
     """The name of a patch's file, if it has one."""
     match patch:
-        case LoraPatch():
+        case LoraPatch() | Difference():
             return patch.file.path.name
         case Merge():
             return patch.checkpoint.path.name

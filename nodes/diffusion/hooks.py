@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 
 from nodes.diffusion.noise_levels import NoiseLevels
-from nodes.diffusion.values import HookGroup, HookKeyframe, LoraPatch
+from nodes.diffusion.values import HookGroup, HookKeyframe, HookPatch
 
 
-def patches_of(hooks: HookGroup, levels: NoiseLevels, passed: Sequence[float]) -> tuple[LoraPatch, ...]:
+def patches_of(hooks: HookGroup, levels: NoiseLevels, passed: Sequence[float]) -> tuple[HookPatch, ...]:
     """What hooks put on a network at the last of the sigmas that a run has passed."""
     made = (
-        (hook.file, hook.strength_model * strength(hook.keyframes.keyframes, levels, passed))
+        (hook, hook.strength_model * strength(hook.keyframes.keyframes, levels, passed))
         for hook in hooks.hooks
     )
-    return tuple(LoraPatch(file, share) for file, share in made if share)
+    return tuple(hook.patch(share) for hook, share in made if share)
 
 
 def strength(keyframes: Sequence[HookKeyframe], levels: NoiseLevels, passed: Sequence[float]) -> float:

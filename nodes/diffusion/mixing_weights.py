@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor
 
-from nodes.diffusion.values import Merge, WeightScale
+from nodes.diffusion.values import Difference, Merge, WeightScale
 
 NOT_MERGED = ("position_ids", "logit_scale")  # tables and temperatures, which are the same in all
 
@@ -25,10 +25,12 @@ class Mixed:
         shares: both numbers for a weight's name in the field's layout.
         other: the other network's weight, by our network's label, a colon and our name for it, or the original for itself;
             None: there is none.
+        toward: how much of what the other's weight is beyond the original is added too; one that it lacks stays.
     """
 
     shares: Callable[[str], Shares]
     other: Callable[[str, Tensor], Tensor | None] = lambda _name, _original: None
+    toward: float = 0.0
 
     def applied(self, name: str, field_name: str, original: Tensor, total: Tensor | None) -> Tensor | None:
         """The changed weight, float32; None where nothing has changed yet.
@@ -40,6 +42,8 @@ class Mixed:
         Raises:
             ValueError: the other network's weight has another shape.
         """
+        if self.toward:
+            return self._moved(name, original, total)
         ours, theirs = self.shares(field_name)
         if (ours, theirs) == (1.0, 0.0):
             return total
@@ -53,10 +57,24 @@ class Mixed:
             raise ValueError(f"it is {tuple(other.shape)} in the other model, not {tuple(original.shape)}")
         return made + theirs * other.to(original.device, torch.float32)
 
+    def _moved(self, name: str, original: Tensor, total: Tensor | None) -> Tensor | None:
+        other = self.other(name, original)
+        if other is None or name.endswith(NOT_MERGED):
+            return total
+        if other.shape != original.shape:
+            raise ValueError(f"it is {tuple(other.shape)} in the other model, not {tuple(original.shape)}")
+        added = self.toward * (other.to(original.device, torch.float32) - original.float())
+        return (original.float() if total is None else total) + added
+
 
 def scaled(patch: WeightScale) -> Mixed:
     """The weights whose modules the patch names, times its numbers."""
     return Mixed(lambda name: (_factor(patch, name.rpartition(".")[0]), 0.0))
+
+
+def moved(patch: Difference, weights: Mapping[str, Tensor]) -> Mixed:
+    """What another network's weights, by our names, are beyond the original ones, at the patch's strength."""
+    return Mixed(lambda _name: (1.0, 0.0), lambda name, _original: weights.get(name), patch.strength)
 
 
 def merged(patch: Merge, weights: Mapping[str, Tensor] | None) -> Mixed:

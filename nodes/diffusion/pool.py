@@ -27,7 +27,7 @@ from nodes.diffusion.guidance.rules import idle_in_unets
 from nodes.diffusion.holding import Beside, Build, Kept, Loaded, file_name, text_patchers
 from nodes.diffusion.lora_files import LoraFile, Strong, read_lora
 from nodes.diffusion.lora_names import NETWORK_PREFIXES
-from nodes.diffusion.mixing_weights import Mixed, merged, scaled
+from nodes.diffusion.mixing_weights import Mixed, merged, moved, scaled
 from nodes.diffusion.models.build import Check, Gate
 from nodes.diffusion.models.detect import Part
 from nodes.diffusion.models.gligen import LoadedGligen, load_gligen
@@ -51,6 +51,8 @@ from nodes.diffusion.values import (
     CheckpointRef,
     Clip,
     ControlNet,
+    Difference,
+    HookPatch,
     LoraPatch,
     Merge,
     Model,
@@ -234,6 +236,11 @@ class Pool:
                 return Strong(read[patch.file.content], patch.strength)
             case WeightScale():
                 return scaled(patch)
+            case Difference():
+                if patch.file.content == kept.source.content:
+                    return moved(patch, {})
+                others.append(self.take(kept.part, patch.file, (), kept.build))
+                return moved(patch, others[-1].weights)
             case Merge():
                 if patch.checkpoint.content == kept.source.content and not patch.patches:
                     return merged(patch, None)
@@ -305,7 +312,7 @@ class Session:
             )
         return self._networks[key]
 
-    def _hooked(self, model: Model, patches: tuple[LoraPatch, ...]) -> LoadedNetwork:
+    def _hooked(self, model: Model, patches: tuple[HookPatch, ...]) -> LoadedNetwork:
         """The network of a recipe with further patches, on a copy of its own whose weights change as they do."""
         key = (model.checkpoint.content, tuple(patch.file.content for patch in patches))
         wanted = replace(model, patches=(*model.patches, *patches))
@@ -352,7 +359,9 @@ class Session:
         """The control network of a recipe; the same one each time. Errors as `network`."""
         if net not in self._controls:
             kept = self._take(Part.CONTROL, net.checkpoint, (), Build(load_control))
-            self._controls[net] = replace(cast("LoadedControl", kept.loaded), pools=net.pools_residuals)
+            self._controls[net] = replace(
+                cast("LoadedControl", kept.loaded), pools=net.pools_residuals, kind=net.kind
+            )
         return self._controls[net]
 
     def places(self, model: Gligen) -> LoadedGligen:

@@ -65,6 +65,17 @@ class LoraPatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """What another checkpoint's weights are beyond the network's own, at a strength, as if it were a LoRA."""
+
+    file: CheckpointRef
+    strength: float
+
+
+HookPatch: TypeAlias = LoraPatch | Difference
+
+
+@dataclass(frozen=True, slots=True)
 class HookKeyframe:
     """From a share of the run on, hooks count `strength` times as much.
 
@@ -95,7 +106,7 @@ class HookKeyframeGroup:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A LoRA that is on the weights while a condition is computed.
+    """A LoRA, or (`whole`) another checkpoint in its place, that is on the weights while a condition is computed.
 
     Attributes:
         strength_model, strength_clip: how far, before keyframes.
@@ -105,6 +116,11 @@ class Hook:
     strength_model: float
     strength_clip: float
     keyframes: HookKeyframeGroup = HookKeyframeGroup()
+    whole: bool = False
+
+    def patch(self, strength: float) -> HookPatch:
+        """What is put on weights."""
+        return Difference(self.file, strength) if self.whole else LoraPatch(self.file, strength)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +137,15 @@ class HookGroup:
         """The same at full strength throughout."""
         return self.with_keyframes(HookKeyframeGroup())
 
-    def at(self, share: float) -> tuple[LoraPatch, ...]:
+    def at(self, share: float) -> tuple[HookPatch, ...]:
         """What is put on a text encoder for a share of the run."""
         patches = ((hook, hook.strength_clip * hook.keyframes.at(share)) for hook in self.hooks)
-        return tuple(LoraPatch(hook.file, strength) for hook, strength in patches if strength)
+        return tuple(hook.patch(strength) for hook, strength in patches if strength)
 
     def starts(self) -> tuple[float, ...]:
         """Where the strength of any hook changes: shares of the run, 0 first."""
-        return tuple(
-            sorted({0.0, *(entry.start for hook in self.hooks for entry in hook.keyframes.keyframes)})
-        )
+        named = {entry.start for hook in self.hooks for entry in hook.keyframes.keyframes}
+        return tuple(sorted({0.0, *named}))
 
     def with_keyframes(self, keyframes: HookKeyframeGroup) -> "HookGroup":
         """The same with these keyframes on every hook."""
@@ -165,7 +180,7 @@ class Merge:
     blocks: tuple[tuple[str, float], ...] = ()
 
 
-Patch: TypeAlias = LoraPatch | WeightScale | Merge
+Patch: TypeAlias = HookPatch | WeightScale | Merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +274,11 @@ PIXEL_SPACE = Vae(CheckpointRef(Path("pixel_space"), "pixel_space"))
 
 @dataclass(frozen=True, slots=True)
 class ControlNet:
-    """Recipe of a control network. `pools_residuals`: its residuals are averaged over the picture (shuffle nets)."""
+    """Recipe of a control network. `pools_residuals`: averaged over the picture. `kind`: of the hints of a union of nets."""
 
     checkpoint: CheckpointRef
     pools_residuals: bool = False
+    kind: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -39,8 +39,8 @@ from nodes.diffusion.values import (
     ControlNet,
     ControlUse,
     HookGroup,
+    HookPatch,
     Latents,
-    LoraPatch,
     Sigma,
     Span,
 )
@@ -89,7 +89,7 @@ class Conditioned:
     network: Network
     controls: FindControl | None = None
     room: Room | None = None
-    hooked: Callable[[tuple[LoraPatch, ...]], Network] | None = None
+    hooked: Callable[[tuple[HookPatch, ...]], Network] | None = None
     given: Given = NOTHING_GIVEN
     places: FindPlaces | None = None
     grouping: Grouping = grouped
@@ -244,7 +244,7 @@ class Conditioned:
             find = self.controls
             hint = of_items(self._hint(use, scaled), len(asked.latents), call.item)
             hint = hint.repeat(len(call.pieces), 1, 1, 1).to(scaled.device, scaled.dtype)
-            made = find(use.net)(scaled, timestep, context, hint).scaled(use.strength)
+            made = find(use.net)(scaled, timestep, context, hint, call.inputs).scaled(use.strength)
             total = made if total is None else total + made
         return total
 

@@ -23,7 +23,7 @@ from nodes.diffusion.guidance.rule import (
     Wraps,
 )
 from nodes.diffusion.resembling import ShownPictures
-from nodes.diffusion.values import Conditioning, Latents, LoraPatch, Rule, Sigma
+from nodes.diffusion.values import Conditioning, HookPatch, Latents, Rule, Sigma
 
 Join = Callable[[Evaluation], Latents]
 Finish = Callable[[Latents], Latents]
@@ -80,7 +80,7 @@ class Steering:
                 network = rule.wrap(network, lambda: self._sigma)
         return network
 
-    def _hooked(self, patches: tuple[LoraPatch, ...]) -> Network:
+    def _hooked(self, patches: tuple[HookPatch, ...]) -> Network:
         """The network with patches that hooks put on."""
         assert isinstance(self.network, HookableNetwork)
         return self._wrapped(self.network.hooked(patches))

@@ -18,6 +18,7 @@ from nodes.diffusion.models import scheduling, text, unet_shape
 from nodes.diffusion.models.autoencoders import kind_of
 from nodes.diffusion.models.build import fill, known_settings, modules_in, unfilled
 from nodes.diffusion.models.detect import Found, Layout, Part, family_of, find_part, network_folder
+from nodes.diffusion.models.families.unets import told_settings
 from nodes.diffusion.models.family import Family, Place, translated
 from nodes.diffusion.models.files import Shape, WeightFile, folder_weights, read_json
 from nodes.diffusion.models.network import LoadedNetwork
@@ -35,6 +36,8 @@ CLASSES = (
     "diffusers.models.unets.unet_2d_condition",
     "nodes.diffusion.models.clip",
 )
+KINDS = "task_embedding"
+UNION = ("transformer_layes.", "spatial_ch_projs.", "control_add_embedding.", KINDS)
 VARIANT = "It is a variant that Weft does not know, or it is cut short."
 LOADERS = {
     Part.NETWORK: "CheckpointLoaderSimple",
@@ -199,21 +202,43 @@ def load_text(path: Path, placement: Placement) -> TextStack:
 def load_control(path: Path, placement: Placement, *, pools: bool = False) -> LoadedControl:
     """A control network from a file of its own or a folder of diffusers. Errors as `load_network`."""
     from diffusers.models.controlnets.controlnet import ControlNetModel
+    from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 
+    made = ControlNetModel
     if path.is_dir():
         source = _folder(path.parent, path.name, Part.CONTROL)
-        settings = known_settings(ControlNetModel, read_json(path / "config.json"), path)
+        made = ControlNetUnionModel if KINDS in source.shapes else made
+        settings = known_settings(made, read_json(path / "config.json"), path)
         names = [(name, name) for name in source.shapes]
     else:
         found = find_part(path, Part.CONTROL)
         source = found.weights
         measure = unet_shape.original_shape if found.layout is Layout.ORIGINAL else unet_shape.diffusers_shape
         shape = _measured(found, measure, found.shapes)
-        settings = shape.settings()
         names = _names(found, unet_shape.control_names(shape))
-    module = unfilled(lambda: ControlNetModel(**settings), path)
+        shapes = {ours: source.shapes[theirs] for theirs, ours in names}
+        settings = {**shape.settings(), **told_settings(shapes)}
+        if KINDS in source.shapes:
+            made, names = ControlNetUnionModel, [*names, *((name, name) for name in _union(source))]
+            settings = known_settings(made, settings | _union_settings(source), path)
+    module = unfilled(lambda: made(**settings), path)
     fill(module, source, names, placement.device, placement.dtype)
     return LoadedControl(module, placement.device, placement.dtype, pools)
+
+
+def _union(source: WeightFile) -> list[str]:
+    """Tensors that a union of control networks has beside those of one."""
+    return [name for name in source.shapes if name.startswith(UNION)]
+
+
+def _union_settings(source: WeightFile) -> dict[str, Any]:
+    kinds, channels = source.shapes[KINDS]
+    layers = {name.split(".")[1] for name in source.shapes if name.startswith(UNION[0])}
+    return {
+        "num_control_type": kinds,
+        "num_trans_channel": channels,
+        "num_trans_layer": len(layers),
+    }
 
 
 def _latent_format(path: Path, placement: Placement, family: Family) -> LatentFormat:

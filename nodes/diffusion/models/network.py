@@ -21,7 +21,7 @@ from nodes.diffusion.level_recipes import built
 from nodes.diffusion.models.family import Family, Place
 from nodes.diffusion.noise_levels import NoiseLevels
 from nodes.diffusion.resembling import Seen
-from nodes.diffusion.values import LoraPatch, ModelSettings
+from nodes.diffusion.values import HookPatch, ModelSettings
 
 ENTRIES = (
     "x_embedder.weight",
@@ -53,7 +53,7 @@ class LoadedNetwork:
     device: torch.device
     dtype: torch.dtype
     published: Sequence[Place] = ()
-    patched: Callable[[tuple[LoraPatch, ...]], Network] | None = None
+    patched: Callable[[tuple[HookPatch, ...]], Network] | None = None
     seen: Seen | None = None
     places: FindPlaces | None = None
 
@@ -62,7 +62,7 @@ class LoadedNetwork:
         """As `AskedApart`."""
         return self.device.type == "cpu"
 
-    def hooked(self, patches: tuple[LoraPatch, ...]) -> Network:
+    def hooked(self, patches: tuple[HookPatch, ...]) -> Network:
         """As `HookableNetwork`."""
         if self.patched is None:
             raise ValueError("A condition has hooks, but nothing was given that loads them.")

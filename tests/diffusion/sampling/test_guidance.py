@@ -59,7 +59,14 @@ class Echo:
 class Adding:
     """A control network whose residuals are the hint's mean."""
 
-    def __call__(self, latents: Tensor, timestep: Tensor, context: Tensor, hint: Tensor) -> Residuals:
+    def __call__(
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        hint: Tensor,
+        inputs: NetworkInputs = NO_INPUTS,
+    ) -> Residuals:
         return Residuals([hint.mean() * torch.ones(1)], hint.mean() * torch.ones(1))
 
 

@@ -68,13 +68,13 @@ def ask(
             class_labels=_label(config, inputs, latents),
             down_block_additional_residuals=down,
             mid_block_additional_residual=None if residuals is None else residuals.middle,
-            added_cond_kwargs=_sizes(config, inputs, latents),
+            added_cond_kwargs=sizes_told(config, inputs, latents),
             return_dict=False,
         )
     return cast("Tensor", answer[0])
 
 
-def _sizes(config: Any, inputs: NetworkInputs, latents: Tensor) -> dict[str, Tensor] | None:
+def sizes_told(config: Any, inputs: NetworkInputs, latents: Tensor) -> dict[str, Tensor] | None:
     """What XL is told beside the text: the pooled vector and six numbers; its refiner: four of them, and beauty."""
     if config.addition_embed_type != "text_time" or inputs.sizes is None:
         return None
@@ -123,7 +123,7 @@ def _family(fits: Callable[[UnetShape, bool, bool], bool], template: Family) -> 
         if DIFFUSERS not in shapes:
             return None
         shape = diffusers_shape(shapes)
-        return {**shape.unet_settings(), **_told(shapes)} if of(shape, shapes) else None
+        return {**shape.unet_settings(), **told_settings(shapes)} if of(shape, shapes) else None
 
     return replace(template, original=original, settings=settings)
 
@@ -135,7 +135,8 @@ def places(shapes: Shapes) -> Sequence[Place]:
     return [Place(ours, theirs) for ours, theirs in pairs if theirs is not None]
 
 
-def _told(shapes: Shapes) -> Settings:
+def told_settings(shapes: Shapes) -> Settings:
+    """What diffusers' classes need to be told of what a network reads beside the text, from shapes under their names."""
     if SIZES in shapes:
         return {
             "addition_embed_type": "text_time",

@@ -238,6 +238,7 @@ def _union_settings(source: WeightFile) -> dict[str, Any]:
         "num_control_type": kinds,
         "num_trans_channel": channels,
         "num_trans_layer": len(layers),
+        "num_proj_channel": source.shapes["spatial_ch_projs.weight"][0],
     }
 
 

@@ -38,7 +38,10 @@ TOLD = {"text_embeds": INPUTS.pooled, "time_ids": NUMBERS}
 
 def union() -> ControlNetUnionModel:
     module = seeded(
-        ControlNetUnionModel(**SIZES, num_control_type=6, num_trans_channel=32, num_trans_head=8), 4
+        ControlNetUnionModel(
+            **SIZES, num_control_type=6, num_trans_channel=32, num_trans_head=8, num_proj_channel=32
+        ),
+        4,
     )
     for parameter in (module.task_embedding, module.controlnet_cond_embedding.conv_out.weight):
         parameter.data = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
@@ -81,7 +84,8 @@ def test_a_union_that_is_told_no_kind_takes_the_hint_as_a_plain_net_does(
     tmp_path: Path, placement: Placement
 ):
     module, control = union(), loaded(union(), tmp_path, placement)
-    plain = ControlNetModel(**SIZES).eval().requires_grad_(False)
+    hints = (48, 96, 192, 384)  # widths of what reads hints, wider than of a single net
+    plain = ControlNetModel(**SIZES, conditioning_embedding_out_channels=hints).eval().requires_grad_(False)
     state = module.state_dict()
     plain.load_state_dict({name: state[name] for name in plain.state_dict()})
     with torch.no_grad():

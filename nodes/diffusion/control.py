@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Residuals
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.models.families.unets import sizes_told
+from nodes.diffusion.sizes import sizes_told
 
 
 @dataclass(frozen=True, slots=True, eq=False)

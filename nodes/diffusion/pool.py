@@ -22,7 +22,6 @@ import torch
 
 from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.gligen import Gligen
 from nodes.diffusion.guidance.rules import idle_in_unets
 from nodes.diffusion.holding import Beside, Build, Kept, Loaded, file_name, text_patchers
 from nodes.diffusion.lora_files import LoraFile, Strong, read_lora
@@ -30,7 +29,7 @@ from nodes.diffusion.lora_names import NETWORK_PREFIXES
 from nodes.diffusion.mixing_weights import Mixed, merged, moved, scaled
 from nodes.diffusion.models.build import Check, Gate
 from nodes.diffusion.models.detect import Part
-from nodes.diffusion.models.gligen import LoadedGligen, load_gligen
+from nodes.diffusion.models.gligen import load_places
 from nodes.diffusion.models.load import (
     Placement,
     load_control,
@@ -63,6 +62,7 @@ from nodes.diffusion.values import (
 
 COMPUTE = {"": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _Beside = TypeVar("_Beside", bound=Beside)
+_Name = tuple[object, ...]
 _Key = tuple[Part, str, int]  # what, content of its file, which copy
 
 
@@ -148,7 +148,7 @@ class Pool:
                 case Part.VAE:
                     models.vae(Vae(found))
                 case _:
-                    return
+                    ...
 
     def take(self, part: Part, source: CheckpointRef, patches: tuple[Patch, ...], build: Build) -> Kept:
         """The loaded part with these changes on it, counted as in use. For sessions; the lock is theirs.
@@ -281,10 +281,8 @@ class Session:
     warnings: list[str] = field(default_factory=list[str])
     _used: list[tuple[Kept, Check | None]] = field(default_factory=list[tuple[Kept, Check | None]])
     _controls: dict[ControlNet, LoadedControl] = field(default_factory=dict[ControlNet, LoadedControl])
-    _networks: dict[tuple[object, ...], LoadedNetwork] = field(
-        default_factory=dict[tuple[object, ...], LoadedNetwork]
-    )
-    _copies: dict[tuple[object, ...], Kept] = field(default_factory=dict[tuple[object, ...], Kept])
+    _networks: dict[_Name, LoadedNetwork] = field(default_factory=dict[_Name, LoadedNetwork])
+    _copies: dict[_Name, Kept] = field(default_factory=dict[_Name, Kept])
 
     def network(self, model: Model) -> LoadedNetwork:
         """The network of a recipe; the same one each time.
@@ -308,7 +306,7 @@ class Session:
             self._networks[key] = replace(
                 settled,
                 patched=partial(self._hooked, model),
-                places=self.places if settled.family.folder == "unet" else None,
+                places=partial(load_places, self) if settled.family.folder == "unet" else None,
             )
         return self._networks[key]
 
@@ -363,10 +361,6 @@ class Session:
                 cast("LoadedControl", kept.loaded), pools=net.pools_residuals, kind=net.kind
             )
         return self._controls[net]
-
-    def places(self, model: Gligen) -> LoadedGligen:
-        """What tells a U-Net of boxes. Errors as `network`."""
-        return self.beside(Part.GLIGEN, model.checkpoint, load_gligen)
 
     def beside(
         self, part: Part, source: CheckpointRef, load: Callable[[Path, Placement], _Beside]

@@ -144,8 +144,7 @@ class HookGroup:
 
     def starts(self) -> tuple[float, ...]:
         """Where the strength of any hook changes: shares of the run, 0 first."""
-        named = {entry.start for hook in self.hooks for entry in hook.keyframes.keyframes}
-        return tuple(sorted({0.0, *named}))
+        return tuple(sorted({0.0, *(one.start for hook in self.hooks for one in hook.keyframes.keyframes)}))
 
     def with_keyframes(self, keyframes: HookKeyframeGroup) -> "HookGroup":
         """The same with these keyframes on every hook."""
@@ -268,8 +267,7 @@ class Vae:
     checkpoint: CheckpointRef
 
 
-PIXEL_SPACE = Vae(CheckpointRef(Path("pixel_space"), "pixel_space"))
-"""No file: pictures are the latents of models that work on pixels."""
+PIXEL_SPACE = Vae(CheckpointRef(Path("pixel_space"), "pixel_space"))  # no file: pictures are the latents
 
 
 @dataclass(frozen=True, slots=True)

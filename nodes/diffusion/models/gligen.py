@@ -4,20 +4,22 @@ Source: Li et al. 2023 (GLIGEN, arXiv:2301.07093), eqs. 5 and 8, in the layout i
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.changes import NetworkChanges, Place, Way
 from nodes.diffusion.errors import CheckpointUnknown, DiffusionError
-from nodes.diffusion.gligen import MOST_BOXES, Box
+from nodes.diffusion.gligen import MOST_BOXES, Box, Gligen
 from nodes.diffusion.models.build import fill, unfilled
+from nodes.diffusion.models.detect import Part
 from nodes.diffusion.models.files import WeightFile, open_weights
 from nodes.diffusion.models.load import Placement
+from nodes.diffusion.values import CheckpointRef
 
 FUSER = re.compile(
     r"(?:.*\.)?(input_blocks|middle_block|output_blocks)\.(\d+)(?:\.\d+)?\.transformer_blocks\.(\d+)\.fuser\.(.+)"
@@ -114,6 +116,22 @@ def load_gligen(path: Path, placement: Placement) -> LoadedGligen:
     ]
     fill(module, weights, pairs, placement.device, placement.dtype)
     return LoadedGligen(module, path, placement.device, placement.dtype)
+
+
+@runtime_checkable
+class Shelf(Protocol):
+    """Keeps loaded networks; a session of the pool."""
+
+    def beside(
+        self, part: Part, source: CheckpointRef, load: Callable[[Path, Placement], LoadedGligen]
+    ) -> LoadedGligen:
+        """The network of a file, loaded if it is not there yet."""
+        ...
+
+
+def load_places(shelf: Shelf, model: Gligen) -> LoadedGligen:
+    """What tells a U-Net of boxes; as `FindPlaces`. Errors as `load_gligen`."""
+    return shelf.beside(Part.GLIGEN, model.checkpoint, load_gligen)
 
 
 def _names(weights: WeightFile) -> Sequence[tuple[str, str, str]]:

@@ -24,15 +24,13 @@ from nodes.diffusion.models.scheduling import Training, of_file
 from nodes.diffusion.models.unet_shape import UnetShape, diffusers_shape, original_names, original_shape
 from nodes.diffusion.noise_levels import from_betas, scaled_linear_betas
 from nodes.diffusion.resembling import Seen
+from nodes.diffusion.sizes import NUMBER_WIDTH, XL_LEVELS, sizes_told
 
 MADE_BY = "diffusers.models.unets.unet_2d_condition:UNet2DConditionModel"
 ORIGINAL, DIFFUSERS = "output_blocks.0.0.in_layers.0.weight", "up_blocks.0.resnets.0.conv1.weight"
 SIZES = "add_embedding.linear_1.weight"
 VECTOR = "class_embedding.linear_1.weight"
 AUGMENTOR = ("noise_augmentor.data_mean", "noise_augmentor.data_std")
-REFINER_NUMBERS = 5  # height, width, what is cut off above and at the left, and beauty
-NUMBER_WIDTH = 256  # features of each of the numbers that XL is told
-XL_LEVELS = 3  # the refiner has four
 UPSCALER_BETAS = 0.0001, 0.02
 # Stable Diffusion 2 looks alike whether it predicts noise or velocity; this bias has another spread.
 TELLING, TELLING_SPREAD = "output_blocks.11.1.transformer_blocks.0.norm1.bias", 0.09
@@ -72,20 +70,6 @@ def ask(
             return_dict=False,
         )
     return cast("Tensor", answer[0])
-
-
-def sizes_told(config: Any, inputs: NetworkInputs, latents: Tensor) -> dict[str, Tensor] | None:
-    """What XL is told beside the text: the pooled vector and six numbers; its refiner: four of them, and beauty."""
-    if config.addition_embed_type != "text_time" or inputs.sizes is None:
-        return None
-    width, numbers, pooled = config.projection_class_embeddings_input_dim, inputs.sizes, inputs.pooled
-    if pooled is None:  # nothing was said, or it was taken away
-        told = numbers.shape[1] if len(config.block_out_channels) == XL_LEVELS else REFINER_NUMBERS
-        pooled = latents.new_zeros(len(latents), width - told * NUMBER_WIDTH)
-    told = (width - pooled.shape[1]) // config.addition_time_embed_dim
-    if told == REFINER_NUMBERS and inputs.beauty is not None:
-        numbers = torch.cat((numbers[:, :4], inputs.beauty[:, None]), 1)
-    return {"text_embeds": pooled.to(latents.dtype), "time_ids": numbers}
 
 
 def _label(config: Any, inputs: NetworkInputs, latents: Tensor) -> Tensor | None:

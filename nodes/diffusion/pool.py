@@ -303,11 +303,8 @@ class Session:
         key = (id(kept), model.settings, model.patches)
         if key not in self._networks:
             settled = self._settled(kept, model)
-            self._networks[key] = replace(
-                settled,
-                patched=partial(self._hooked, model),
-                places=partial(load_places, self) if settled.family.folder == "unet" else None,
-            )
+            places = partial(load_places, self) if settled.family.folder == "unet" else None
+            self._networks[key] = replace(settled, patched=partial(self._hooked, model), places=places)
         return self._networks[key]
 
     def _hooked(self, model: Model, patches: tuple[HookPatch, ...]) -> LoadedNetwork:

@@ -8,7 +8,10 @@ interface Kept {
   readonly theme: Theme;
   readonly side: boolean;
   readonly minimap: boolean;
+  readonly recentNodes: readonly string[];
 }
+
+const MOST_RECENT = 12;
 
 export class Preferences {
   theme = $state<Theme>("dark");
@@ -17,6 +20,8 @@ export class Preferences {
   minimap = $state(true);
   /** The panel at the left. */
   drawer = $state<Drawer | undefined>();
+  /** Types of nodes that were placed lately, the newest first. */
+  recentNodes = $state.raw<readonly string[]>([]);
   readonly #storage: Pick<Storage, "getItem" | "setItem">;
 
   constructor(storage: Pick<Storage, "getItem" | "setItem">) {
@@ -26,6 +31,7 @@ export class Preferences {
     this.theme = kept.theme ?? (light ? "light" : "dark");
     this.side = kept.side ?? true;
     this.minimap = kept.minimap ?? true;
+    this.recentNodes = Array.isArray(kept.recentNodes) ? kept.recentNodes.map(String) : [];
     this.#wear();
   }
 
@@ -49,12 +55,17 @@ export class Preferences {
     this.drawer = this.drawer === drawer ? undefined : drawer;
   }
 
+  noteNode(type: string): void {
+    this.recentNodes = [type, ...this.recentNodes.filter((other) => other !== type)].slice(0, MOST_RECENT);
+    this.#keep();
+  }
+
   #wear(): void {
     document.documentElement.dataset.theme = this.theme;
   }
 
   #keep(): void {
-    const kept: Kept = { theme: this.theme, side: this.side, minimap: this.minimap };
+    const kept: Kept = { theme: this.theme, side: this.side, minimap: this.minimap, recentNodes: this.recentNodes };
     this.#storage.setItem(KEY, JSON.stringify(kept));
   }
 }

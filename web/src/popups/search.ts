@@ -6,8 +6,8 @@ export function score(text: string, letters: string): number {
   if (wanted === "") return 1;
   if (low === wanted) return 100;
   const near = 1 / (1 + text.length / 40);
-  if (low.startsWith(wanted)) return 80 + near;
   const words = spaced(text);
+  if (low.startsWith(wanted) || words.toLowerCase().startsWith(wanted)) return 80 + near;
   if (words.toLowerCase().split(/[\s_\-/.]+/).some((word) => word.startsWith(wanted))) return 60 + near;
   if (low.includes(wanted)) return 40 + near;
   const parts = wanted.split(/\s+/);

@@ -168,7 +168,7 @@ def skip_layer_guidance_dit(
 ) -> ModelOut:
     """Better structure of diffusion transformers: away from what they make without some of their layers."""
     layers = Layers(numbers(double_layers), numbers(single_layers))
-    if not layers.double and not layers.single:
+    if not layers:
         return model
     return model.ruled(again.SkippedLayers(layers, scale, start_percent, end_percent, rescaling_scale))
 
@@ -184,7 +184,7 @@ def skip_layer_guidance_dit_simple(
 ) -> ModelOut:
     """The same at no cost: the negative answer itself is made without these layers."""
     layers = Layers(numbers(double_layers), numbers(single_layers))
-    if not layers.double and not layers.single:
+    if not layers:
         return model
     return model.ruled(again.NegativeSkippedLayers(layers, start_percent, end_percent))
 
@@ -203,6 +203,24 @@ def skip_layer_guidance_sd3(
     if not chosen:
         return model
     return model.ruled(again.SkippedLayers(Layers(chosen), scale, start_percent, end_percent))
+
+
+@node("WeftPerturbedAttentionLayers", name="Perturbed Attention (by layer)", category="advanced/guidance")
+def perturbed_attention_layers(
+    ctx: Context,
+    model: ModelIn,
+    double_layers: LayerNumbers = "7, 8, 9",
+    single_layers: LayerNumbers = "",
+    scale: Scale = 3.0,
+    start_percent: Percent = 0.0,
+    end_percent: Percent = 1.0,
+    rescaling_scale: Annotated[float, Float(minimum=0.0, maximum=10.0, step=0.01)] = 0.0,
+) -> ModelOut:
+    """Better structure of diffusion transformers: away from what they make when some layers cannot look around."""
+    layers = Layers(numbers(double_layers), numbers(single_layers))
+    if not layers:
+        return model
+    return model.ruled(again.PerturbedLayers(layers, scale, start_percent, end_percent, rescaling_scale))
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -285,6 +303,7 @@ NODES = (
     skip_layer_guidance_dit,
     skip_layer_guidance_dit_simple,
     skip_layer_guidance_sd3,
+    perturbed_attention_layers,
     latent_apply_operation_cfg,
     video_linear_cfg_guidance,
     video_triangle_cfg_guidance,

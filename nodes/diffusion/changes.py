@@ -1,4 +1,4 @@
-"""What can be changed inside a network while it is asked: attention, blocks, skip connections.
+"""What can be changed inside a network while it is asked: attention, blocks, skip connections, layers.
 
 Places are called as in the original layout of U-Nets: input blocks from 0 (the first convolution), one middle block,
 output blocks from 0. A downsampler is an input block of its own, an upsampler belongs to the output block before it.
@@ -10,6 +10,19 @@ from enum import Enum
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
+
+
+class Kind(Enum):
+    """Kinds of changes: a family of networks has places for some of them, and ignores the others."""
+
+    ATTENTION = "attention of a U-Net by place"
+    SKIPS = "skip connections"
+    BLOCKS = "what the blocks of a U-Net give"
+    BETWEEN = "tokens between two attentions"
+    LAYERS = "layers left out"
+    ALONE = "layers where places do not see each other"
+    POSITIONS = "positions of a rotary embedding"
+    AWAY = "attention led away from another text"
 
 
 class Way(Enum):
@@ -141,8 +154,33 @@ class Layers:
     double: tuple[int, ...] = ()
     single: tuple[int, ...] = ()
 
+    def __bool__(self) -> bool:
+        return bool(self.double or self.single)
+
     def __add__(self, other: "Layers") -> "Layers":
         return Layers((*self.double, *other.double), (*self.single, *other.single))
+
+
+@runtime_checkable
+class Lead(Protocol):
+    """Joins what attention gives for two texts, each Float[batch token inner]."""
+
+    def __call__(self, positive: Tensor, negative: Tensor, /) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Away:
+    """A text that the attention of a transformer's positive side is led away from.
+
+    Attributes:
+        context: Float[1 token feature]; token_mask: which of it counts, [1 token]; None: all.
+        layers: states of a language model's layers, Float[1 layer token feature].
+    """
+
+    context: Tensor
+    lead: Lead
+    token_mask: Tensor | None = None
+    layers: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +206,8 @@ class NetworkChanges:
         left_out: layers of a transformer that hand on what they are given; a U-Net has none.
         between: what is done between the two attentions of each block of a U-Net's transformers.
         positions: of a transformer's rotary embedding; None: as they are. A U-Net has none.
+        alone: layers of a transformer where each place of the picture sees the text and itself alone.
+        away: a text that a transformer's attention is led away from; the last one counts.
     """
 
     skips: Sequence[SkipChange] = ()
@@ -178,6 +218,8 @@ class NetworkChanges:
     left_out: Layers = Layers()
     between: Sequence[BetweenChange] = ()
     positions: Positions | None = None
+    alone: Layers = Layers()
+    away: Away | None = None
 
     @property
     def resizes(self) -> bool:
@@ -194,6 +236,8 @@ class NetworkChanges:
             left_out=self.left_out + other.left_out,
             between=(*self.between, *other.between),
             positions=self.positions if other.positions is None else other.positions,
+            alone=self.alone + other.alone,
+            away=self.away if other.away is None else other.away,
         )
 
 

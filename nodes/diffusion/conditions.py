@@ -148,9 +148,14 @@ def together(
 
 def item_of(inputs: NetworkInputs, item: int) -> NetworkInputs:
     """What one item of a batch is told."""
+    return of_rows(inputs, slice(item, item + 1))
+
+
+def of_rows(inputs: NetworkInputs, rows: Tensor | slice) -> NetworkInputs:
+    """What some items of a batch are told, by number."""
     told = {entry.name: getattr(inputs, entry.name) for entry in fields(inputs)}
-    parts = {name: value[item : item + 1] for name, value in told.items() if isinstance(value, Tensor)}
-    return replace(inputs, **parts, references=tuple(entry[item : item + 1] for entry in inputs.references))
+    parts = {name: value[rows] for name, value in told.items() if isinstance(value, Tensor)}
+    return replace(inputs, **parts, references=tuple(entry[rows] for entry in inputs.references))
 
 
 def fit_together(one: NetworkInputs, other: NetworkInputs) -> bool:

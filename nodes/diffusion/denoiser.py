@@ -82,6 +82,10 @@ class Residuals:
         """Times a number."""
         return Residuals([part * strength for part in self.down], self.middle * strength)
 
+    def of_rows(self, rows: Tensor) -> "Residuals":
+        """Those of some items of the batch, Int[item]."""
+        return Residuals([part[rows] for part in self.down], self.middle[rows])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkInputs:

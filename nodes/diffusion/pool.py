@@ -22,7 +22,7 @@ import torch
 
 from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.guidance.rules import idle_in_unets
+from nodes.diffusion.guidance.rules import idle
 from nodes.diffusion.holding import Beside, Build, Kept, Loaded, file_name, text_patchers
 from nodes.diffusion.lora_files import LoraFile, Strong, read_lora
 from nodes.diffusion.lora_names import NETWORK_PREFIXES
@@ -299,7 +299,9 @@ class Session:
             STORED.get(model.settings.stored),
         )
         kept = self._take(Part.NETWORK, model.checkpoint, model.patches, build)
-        self.warnings += [text for text in idle_in_unets(model.rules) if text not in self.warnings]
+        loaded = cast("LoadedNetwork", kept.loaded)
+        told = idle(model.rules, loaded.family.name, loaded.family.takes, loaded.blocks)
+        self.warnings += [text for text in told if text not in self.warnings]
         key = (id(kept), model.settings, model.patches)
         if key not in self._networks:
             settled = self._settled(kept, model)

@@ -132,12 +132,42 @@ class SkippedLayers(Rule):
         """As `ComesAfter`."""
         if self.scale <= 0.0 or not at.within(self.start_percent, self.end_percent):
             return guided
-        worse = at.again(at.conditions[0], NetworkChanges(left_out=self.layers))
-        guided = guided + (at.positive - worse) * self.scale
-        if self.rescaling == 0.0:
+        return _away(at, guided, NetworkChanges(left_out=self.layers), self.scale, self.rescaling)
+
+
+@dataclass(frozen=True, slots=True)
+class PerturbedLayers(Rule):
+    """Away from an answer where, in some layers of a transformer, each place sees the text and itself alone.
+
+    Source: Ahn et al. 2024 (arXiv:2403.17377), eqs. 13 and 14, for joint attention as in diffusers' pipeline of Stable
+    Diffusion 3.
+
+    Attributes:
+        as of `SkippedLayers`.
+    """
+
+    layers: Layers
+    scale: float = 3.0
+    start_percent: float = 0.0
+    end_percent: float = 1.0
+    rescaling: float = 0.0
+
+    def after(self, at: Evaluation, guided: Latents) -> Latents:
+        """As `ComesAfter`."""
+        if self.scale == 0.0 or not at.within(self.start_percent, self.end_percent):
             return guided
-        factor = self.rescaling * (at.positive.std() / guided.std()) + (1.0 - self.rescaling)
-        return guided * factor
+        return _away(at, guided, NetworkChanges(alone=self.layers), self.scale, self.rescaling)
+
+
+def _away(
+    at: Evaluation, guided: Latents, changes: NetworkChanges, scale: float, rescaling: float
+) -> Latents:
+    """Away from the positive side's answer with further changes, the spread of the positive one partly kept."""
+    worse = at.again(at.conditions[0], changes)
+    guided = guided + (at.positive - worse) * scale
+    if rescaling == 0.0:
+        return guided
+    return guided * (rescaling * (at.positive.std() / guided.std()) + (1.0 - rescaling))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nodes.diffusion.changes import Attend, Attention, NetworkChanges, Place
+from nodes.diffusion.changes import Attend, Attention, Away, NetworkChanges, Place
 from nodes.diffusion.guidance.rule import Evaluation
 from nodes.diffusion.values import Conditioning, Rule
 
@@ -79,9 +79,11 @@ class HyperTile(Rule):
 
 @dataclass(frozen=True, slots=True)
 class NormalisedAttention(Rule):
-    """Cross-attention of the positive side, led away from what it would be for negative conditions (NAG).
+    """Attention of the positive side, led away from what it would be for negative conditions (NAG).
 
-    It needs no second call of the network, so it steers models that are run without guidance.
+    It steers models that are run without guidance. In a U-Net that is the attention that reads the text, which needs no
+    second call; in a transformer, where text and picture see each other, the negative text runs along, and the picture
+    gets the same of both.
     Source: Chen et al. 2025 (arXiv:2505.21179), eqs. 7 to 10.
 
     Attributes:
@@ -96,7 +98,17 @@ class NormalisedAttention(Rule):
 
     def inside(self, _at: Evaluation) -> NetworkChanges:
         """As `WorksInside`."""
-        return NetworkChanges(attention=(self._led,)) if self.away and self.scale != 1.0 else NetworkChanges()
+        if not self.away or self.scale == 1.0:
+            return NetworkChanges()
+        first = self.away[0]
+        mask, layers = (first.extra.get(name) for name in ("attention_mask", "conditioning_llama3"))
+        away = Away(
+            first.context,
+            self._normalised,
+            mask if isinstance(mask, Tensor) else None,
+            layers if isinstance(layers, Tensor) else None,
+        )
+        return NetworkChanges(attention=(self._led,), away=away)
 
     def _led(self, attention: Attention, attend: Attend) -> Tensor:
         sides = attention.sides or (POSITIVE,)

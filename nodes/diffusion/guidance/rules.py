@@ -1,7 +1,9 @@
 """The table of rules: everything that can ride on a model's recipe."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
 
+from nodes.diffusion.changes import Kind, Layers
 from nodes.diffusion.guidance.after import (
     EpsilonScaling,
     KeptNorm,
@@ -12,6 +14,7 @@ from nodes.diffusion.guidance.after import (
 from nodes.diffusion.guidance.again import (
     NegativeSkippedLayers,
     PerturbedAttention,
+    PerturbedLayers,
     SelfAttentionGuidance,
     SkippedLayers,
 )
@@ -57,6 +60,7 @@ RULES: tuple[type[Rule], ...] = (
     PerturbedAttention,
     SelfAttentionGuidance,
     SkippedLayers,
+    PerturbedLayers,
     FreeU,
     Downscale,
     ScaledPositions,
@@ -66,17 +70,71 @@ RULES: tuple[type[Rule], ...] = (
     EasyCache,
     LazyCache,
 )
-OF_TRANSFORMERS: dict[type[Rule], str] = {
-    SkippedLayers: "Skip-layer guidance",
-    NegativeSkippedLayers: "Skip-layer guidance",
-    ScaledPositions: "Scaling positions",
+
+
+@dataclass(frozen=True, slots=True)
+class Works:
+    """How a rule works inside a network.
+
+    Attributes:
+        name: what people call it.
+        kinds: of changes through which it acts; it does nothing to a network that takes none of them.
+        instead: what to use for a network that it does nothing to.
+    """
+
+    name: str
+    kinds: frozenset[Kind]
+    instead: str = ""
+
+
+INSIDE: dict[type[Rule], Works] = {
+    SkippedLayers: Works("Skip-layer guidance", frozenset((Kind.LAYERS,))),
+    NegativeSkippedLayers: Works("Skip-layer guidance", frozenset((Kind.LAYERS,))),
+    PerturbedLayers: Works(
+        "Perturbed attention by layer",
+        frozenset((Kind.ALONE,)),
+        "Perturbed-Attention Guidance is for U-Nets.",
+    ),
+    ScaledPositions: Works("Scaling positions", frozenset((Kind.POSITIONS,))),
+    PerturbedAttention: Works(
+        "Perturbed-Attention Guidance",
+        frozenset((Kind.ATTENTION,)),
+        "Perturbed Attention (by layer) is for transformers.",
+    ),
+    SelfAttentionGuidance: Works("Self-Attention Guidance", frozenset((Kind.ATTENTION,))),
+    FreeU: Works("FreeU", frozenset((Kind.SKIPS,))),
+    Downscale: Works("Downscaling (Deep Shrink)", frozenset((Kind.BLOCKS,))),
+    HyperTile: Works("HyperTile", frozenset((Kind.ATTENTION,))),
+    TokenMerging: Works("Token merging", frozenset((Kind.ATTENTION,))),
+    NormalisedAttention: Works("Normalized attention guidance", frozenset((Kind.ATTENTION, Kind.AWAY))),
 }
 
 
-def idle_in_unets(rules: Sequence[Rule]) -> Sequence[str]:
-    """What to tell people of rules that do nothing to a U-Net."""
-    names = dict.fromkeys(OF_TRANSFORMERS[type(rule)] for rule in rules if type(rule) in OF_TRANSFORMERS)
-    return tuple(
-        f"{name} changes layers that only diffusion transformers have. This model is a U-Net: nothing is changed."
-        for name in names
-    )
+def idle(rules: Sequence[Rule], family: str, takes: Set[Kind], blocks: tuple[int, int]) -> Sequence[str]:
+    """What to tell people of rules that do nothing to a network, or less than they were asked to.
+
+    Args:
+        family: the network's, as people call it.
+        takes: kinds of changes that act on it.
+        blocks: how many it has of two streams, and of one.
+    """
+    told: dict[str, None] = {}
+    for rule in rules:
+        works = INSIDE.get(type(rule))
+        if works is not None and not works.kinds & takes:
+            told[
+                f"{works.name} does nothing to this model: {family} has no such parts. {works.instead}".strip()
+            ] = None
+        elif works is not None and isinstance(rule, SkippedLayers | NegativeSkippedLayers | PerturbedLayers):
+            told |= dict.fromkeys(_beyond(works.name, rule.layers, family, blocks))
+    return tuple(told)
+
+
+def _beyond(name: str, layers: Layers, family: str, blocks: tuple[int, int]) -> Iterator[str]:
+    """Layers that a network does not have."""
+    kinds = ("double_layers", "single_layers")
+    for kind, numbers, count in zip(kinds, (layers.double, layers.single), blocks, strict=True):
+        missing = ", ".join(str(number) for number in numbers if number >= count)
+        if missing:
+            has = f"{count} of them, from 0" if count else "none of them"
+            yield f"{name}: {kind} {missing} do nothing, as this {family} has {has}."

@@ -6,6 +6,7 @@ layouts: `original` -> diffusers' names -> `settings` -> an empty network -> wei
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from importlib import import_module
 from math import prod
 from typing import Any, Protocol, cast, runtime_checkable
@@ -13,7 +14,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Residuals
 from nodes.diffusion.models.files import Shape, WeightFile
 from nodes.diffusion.models.scheduling import Training
@@ -84,6 +85,50 @@ class Ask(Protocol):
         ...
 
 
+BOTH = ("encoder_hidden_states", "hidden_states")
+
+
+class Order(Enum):
+    """Which tokens come first where those of text and picture lie in one row."""
+
+    TEXT = "text"
+    PICTURE = "picture"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One row of like blocks of a diffusion transformer.
+
+    Attributes:
+        name: of the list in the module.
+        gives: what a block gives, by the names of its arguments, in order; one alone is no tuple.
+        attention: names of its attentions in which places of the picture see each other.
+        reading: names of those in which they see the text alone.
+    """
+
+    name: str
+    gives: tuple[str, ...] = BOTH
+    attention: tuple[str, ...] = ("attn",)
+    reading: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stacks:
+    """The blocks of a diffusion transformer: those of two streams, and those of one.
+
+    A family with one kind alone has it as `double`, as the field numbers them.
+    """
+
+    double: Stack
+    single: Stack | None = None
+    order: Order = Order.TEXT
+
+    def counts(self, module: nn.Module) -> tuple[int, int]:
+        """How many blocks of each kind a network has."""
+        single = 0 if self.single is None else len(getattr(module, self.single.name))
+        return len(getattr(module, self.double.name)), single
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """One family of networks.
@@ -104,6 +149,9 @@ class Family:
         folder: of the network within a diffusers folder.
         of_folder: whether a diffusers folder with these settings of its network (its config.json) is of this family.
         channels: that it reads in all, those of its latents first, from the config of a network.
+        takes: kinds of changes that act on it; others do nothing to it, and the run says so.
+        stacks: its blocks; None: it is no transformer.
+        controlled: whether its `ask` adds what control networks give; others are asked without any.
     """
 
     name: str
@@ -118,6 +166,9 @@ class Family:
     folder: str = "transformer"
     of_folder: Callable[[Settings], bool] = lambda _settings: False
     channels: Callable[[Any], int] = lambda config: int(config.in_channels)
+    takes: frozenset[Kind] = frozenset()
+    stacks: Stacks | None = None
+    controlled: bool = False
 
     def class_of(self) -> Callable[..., nn.Module]:
         """The class of its networks; the first import takes a second."""

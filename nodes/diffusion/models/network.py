@@ -15,10 +15,12 @@ from nodes.diffusion.denoiser import (
     Parametrisation,
     Residuals,
 )
+from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.gligen import FindPlaces
 from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.level_recipes import built
 from nodes.diffusion.models.family import Family, Place
+from nodes.diffusion.models.stacked import asked
 from nodes.diffusion.noise_levels import NoiseLevels
 from nodes.diffusion.resembling import Seen
 from nodes.diffusion.values import HookPatch, ModelSettings
@@ -62,6 +64,11 @@ class LoadedNetwork:
         """As `AskedApart`."""
         return self.device.type == "cpu"
 
+    @property
+    def blocks(self) -> tuple[int, int]:
+        """How many blocks it has of two streams, and of one; none as a U-Net."""
+        return (0, 0) if self.family.stacks is None else self.family.stacks.counts(self.module)
+
     def hooked(self, patches: tuple[HookPatch, ...]) -> Network:
         """As `HookableNetwork`."""
         if self.patched is None:
@@ -83,11 +90,24 @@ class LoadedNetwork:
 
         Raises:
             ContextMismatch: the text was read for another family.
+            DiffusionError: it is given residuals, and its family has no place for them.
         """
         if self.latent_format.joined and inputs.joined is not None:
             latents = torch.cat((latents, inputs.joined.to(latents)), 1)
-        return self.family.ask(
-            self.module, latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes
+        if residuals is not None and not self.family.controlled:
+            raise DiffusionError(
+                f"{self.family.name} cannot be told what this control network says.",
+                "Use a control network that was made for this model, or leave it out.",
+            )
+        return asked(
+            self.family,
+            self.module,
+            latents,
+            timestep,
+            context,
+            residuals=residuals,
+            inputs=inputs,
+            changes=changes,
         )
 
     def settled(self, settings: ModelSettings) -> "LoadedNetwork":

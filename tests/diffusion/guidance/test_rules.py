@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion.changes import Layers, Positions
+from nodes.diffusion.changes import Kind, Layers, Positions
 from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.guidance import RULES, after, again, before, inside, joining
+from nodes.diffusion.guidance.rule import WorksInside
+from nodes.diffusion.guidance.rules import INSIDE, idle
 from nodes.diffusion.latents import TonemapReinhard
 from nodes.diffusion.noise_levels import FlowLevels
 from nodes.diffusion.values import CheckpointRef, Model, key
@@ -233,6 +235,36 @@ def test_skipped_layers_are_left_out_in_their_share_of_the_run():
     assert len(network.changes) == 1
     rescaled = estimate(again.SkippedLayers(layers, 3.0, 0.0, 1.0, rescaling=1.0))
     assert close(rescaled.std(), POSITIVE.std())
+
+
+def test_perturbed_layers_are_asked_for_in_their_share_of_the_run():
+    layers, network = Layers((7, 8), (1,)), Given()
+    assert close(estimate(again.PerturbedLayers(layers), network=network), CFG)
+    assert network.changes[-1].alone == layers
+    network = Given()
+    estimate(again.PerturbedLayers(layers, 3.0, 0.0, 0.01), network=network)
+    assert len(network.changes) == 1
+
+
+def test_rules_that_do_nothing_to_a_network_or_less_than_asked_say_so():
+    layers = Layers((7, 90), (3,))
+    rules = (again.SkippedLayers(layers), inside.FreeU(), after.KeptNorm(), again.PerturbedLayers(layers))
+    assert idle(rules, "FLUX.1", {Kind.LAYERS, Kind.ALONE}, (19, 38)) == (
+        "Skip-layer guidance: double_layers 90 do nothing, as this FLUX.1 has 19 of them, from 0.",
+        "FreeU does nothing to this model: FLUX.1 has no such parts.",
+        "Perturbed attention by layer: double_layers 90 do nothing, as this FLUX.1 has 19 of them, from 0.",
+    )
+    told = idle(rules[:3], "Stable Diffusion 3", {Kind.LAYERS}, (24, 0))
+    assert "single_layers 3 do nothing, as this Stable Diffusion 3 has none of them" in told[1]
+    assert idle(rules[:3], "SDXL", {Kind.SKIPS}, (0, 0)) == (
+        "Skip-layer guidance does nothing to this model: SDXL has no such parts.",
+    )
+
+
+def test_every_rule_that_works_inside_a_network_says_how():
+    assert {rule for rule in RULES if issubclass(rule, WorksInside) or hasattr(rule, "layers")} | {
+        again.PerturbedAttention
+    } == set(INSIDE)
 
 
 def test_the_negative_side_alone_is_made_without_layers():

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.families.layout import (
@@ -15,7 +15,7 @@ from nodes.diffusion.models.families.layout import (
     places_in_file,
     places_in_network,
 )
-from nodes.diffusion.models.family import Family, Place, Settings, Shapes
+from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.noise_levels import FlowLevels
@@ -123,6 +123,11 @@ def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
     return Training(Parametrisation.FLOW, FlowLevels(SHIFT, 1.0))
 
 
+TAKES = frozenset((Kind.LAYERS, Kind.ALONE, Kind.AWAY))
+BLOCKS = Stacks(
+    Stack("joint_transformer_blocks"), Stack("single_transformer_blocks", gives=("hidden_states",))
+)
+
 FAMILIES = (
     Family(
         name="AuraFlow",
@@ -134,5 +139,7 @@ FAMILIES = (
         trained=trained,
         latents="SDXL",
         of_folder=lambda _said: True,
+        takes=TAKES,
+        stacks=BLOCKS,
     ),
 )

@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.families import flux
@@ -17,7 +17,7 @@ from nodes.diffusion.models.families.layout import (
     places_in_file,
     places_in_network,
 )
-from nodes.diffusion.models.family import Family, Place, Settings, Shapes
+from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.noise_levels import flux_levels
@@ -92,7 +92,7 @@ def ask(
         raise ContextMismatch(context.shape[-1], config.joint_attention_dim)
     height, width = latents.shape[-2:]
     whole = padded(latents, flux.PATCH)
-    tokens, ids = flux.packed(whole), flux.positions(whole, 0)
+    tokens, ids = flux.packed(whole), flux.positions(whole, 0, changes.positions)
     mask = inputs.token_mask
     if mask is not None:
         mask = torch.cat((mask.to(latents), latents.new_ones(len(mask), tokens.shape[1])), 1)
@@ -113,6 +113,9 @@ def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
     return Training(Parametrisation.FLOW, flux_levels())
 
 
+TAKES = frozenset((Kind.LAYERS, Kind.ALONE, Kind.AWAY, Kind.POSITIONS))
+BLOCKS = Stacks(Stack("transformer_blocks"), Stack("single_transformer_blocks", gives=("hidden_states",)))
+
 FAMILIES = (
     Family(
         name="Chroma",
@@ -126,5 +129,7 @@ FAMILIES = (
         text="chroma",
         of_folder=lambda _said: True,
         channels=lambda config: int(config.in_channels) // flux.PATCH**2,
+        takes=TAKES,
+        stacks=BLOCKS,
     ),
 )

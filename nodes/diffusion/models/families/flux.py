@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges, Positions
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.families.layout import (
@@ -16,9 +16,10 @@ from nodes.diffusion.models.families.layout import (
     places_in_file,
     places_in_network,
     qkv,
+    seen_at,
     split,
 )
-from nodes.diffusion.models.family import Family, Place, Settings, Shapes
+from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.noise_levels import FlowLevels, flux_levels
@@ -119,12 +120,12 @@ def ask(
         raise ContextMismatch(context.shape[-1], config.joint_attention_dim)
     batch, (height, width) = len(latents), latents.shape[-2:]
     whole = padded(latents, PATCH)
-    tokens, ids = packed(whole), positions(whole, 0)
+    tokens, ids = packed(whole), positions(whole, 0, changes.positions)
     count = tokens.shape[1]
     for reference in inputs.references:
         shown = padded(reference.to(latents), PATCH)
         tokens = torch.cat((tokens, packed(shown)), 1)
-        ids = torch.cat((ids, positions(shown, 1)))
+        ids = torch.cat((ids, positions(shown, 1, changes.positions)))
     pooled = inputs.pooled
     if pooled is None:
         pooled = latents.new_zeros(batch, config.pooled_projection_dim)
@@ -162,13 +163,18 @@ def unpacked(tokens: Tensor, like: Tensor) -> Tensor:
     return cut.permute(0, 3, 1, 4, 2, 5).reshape(len(tokens), -1, height, width)
 
 
-def positions(latents: Tensor, picture: int) -> Tensor:
-    """The place of each token: which picture it is of, its row and column, Float[token 3]."""
+def positions(latents: Tensor, picture: int, seen: Positions | None = None) -> Tensor:
+    """The place of each token: which picture it is of, its row and column, Float[token 3].
+
+    Args:
+        seen: where rows and columns are seen instead.
+    """
     height, width = latents.shape[-2] // PATCH, latents.shape[-1] // PATCH
     ids = latents.new_zeros(height, width, AXES, dtype=torch.float32)
     ids[..., 0] = picture
-    ids[..., 1] += torch.arange(height, device=ids.device)[:, None]
-    ids[..., 2] += torch.arange(width, device=ids.device)[None, :]
+    rows, columns = seen_at(seen, height, width)
+    ids[..., 1] += rows.to(ids)[:, None]
+    ids[..., 2] += columns.to(ids)[None, :]
     return ids.reshape(-1, AXES)
 
 
@@ -177,6 +183,9 @@ def trained(shapes: Shapes, _weights: WeightFile) -> Training:
     guided = "time_text_embed.guidance_embedder.linear_1.weight" in shapes
     return Training(Parametrisation.FLOW, flux_levels() if guided else FlowLevels(1.0, 1.0))
 
+
+TAKES = frozenset((Kind.LAYERS, Kind.ALONE, Kind.AWAY, Kind.POSITIONS))
+BLOCKS = Stacks(Stack("transformer_blocks"), Stack("single_transformer_blocks"))
 
 FAMILIES = (
     Family(
@@ -191,5 +200,7 @@ FAMILIES = (
         text="flux",
         of_folder=lambda _said: True,
         channels=lambda config: int(config.in_channels) // PATCH**2,
+        takes=TAKES,
+        stacks=BLOCKS,
     ),
 )

@@ -6,11 +6,18 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges, Positions
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
-from nodes.diffusion.models.families.layout import count, line, places_in_file, places_in_network, qkv
-from nodes.diffusion.models.family import Family, Place, Settings, Shapes
+from nodes.diffusion.models.families.layout import (
+    count,
+    line,
+    places_in_file,
+    places_in_network,
+    qkv,
+    seen_at,
+)
+from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.noise_levels import flux_levels
@@ -109,7 +116,12 @@ def ask(
         torch.cat([picture.flatten(2).mT for picture in pictures], 1),
         encoder_hidden_states=context,
         timestep=timestep.to(latents.dtype),
-        img_ids=torch.cat([_positions(picture, APART * number) for number, picture in enumerate(pictures)]),
+        img_ids=torch.cat(
+            [
+                _positions(picture, APART * number, changes.positions)
+                for number, picture in enumerate(pictures)
+            ]
+        ),
         txt_ids=text,
         guidance=guidance,
         return_dict=False,
@@ -118,13 +130,14 @@ def ask(
     return cast("Tensor", answer[0])[:, : height * width].mT.reshape(len(latents), -1, height, width)
 
 
-def _positions(latents: Tensor, picture: int) -> Tensor:
+def _positions(latents: Tensor, picture: int, seen: Positions | None) -> Tensor:
     """The place of each token, Float[token 4]."""
     height, width = latents.shape[-2:]
     ids = torch.zeros(height, width, AXES, device=latents.device)
     ids[..., 0] = picture
-    ids[..., 1] = torch.arange(height, device=ids.device)[:, None]
-    ids[..., 2] = torch.arange(width, device=ids.device)[None, :]
+    rows, columns = seen_at(seen, height, width)
+    ids[..., 1] = rows.to(ids)[:, None]
+    ids[..., 2] = columns.to(ids)[None, :]
     return ids.reshape(-1, AXES)
 
 
@@ -132,6 +145,9 @@ def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
     """As `Family.trained`."""
     return Training(Parametrisation.FLOW, flux_levels(MU))
 
+
+TAKES = frozenset((Kind.LAYERS, Kind.ALONE, Kind.AWAY, Kind.POSITIONS))
+BLOCKS = Stacks(Stack("transformer_blocks"), Stack("single_transformer_blocks", gives=("hidden_states",)))
 
 FAMILIES = (
     Family(
@@ -144,5 +160,7 @@ FAMILIES = (
         trained=trained,
         latents="Flux2",
         of_folder=lambda _said: True,
+        takes=TAKES,
+        stacks=BLOCKS,
     ),
 )

@@ -6,11 +6,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch, DiffusionError
 from nodes.diffusion.models.families.layout import count, padded
-from nodes.diffusion.models.family import Family, Place, Settings, Shapes
+from nodes.diffusion.models.family import Family, Order, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.noise_levels import FlowLevels
@@ -129,6 +129,13 @@ def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
     return Training(Parametrisation.FLOW, FlowLevels(SHIFT))
 
 
+TAKES = frozenset((Kind.LAYERS, Kind.ALONE, Kind.AWAY))
+BLOCKS = Stacks(
+    Stack("double_stream_blocks", ("hidden_states", "encoder_hidden_states"), ("block.attn1",)),
+    Stack("single_stream_blocks", ("hidden_states",), ("block.attn1",)),
+    Order.PICTURE,
+)
+
 FAMILIES = (
     Family(
         name="HiDream",
@@ -141,5 +148,7 @@ FAMILIES = (
         latents="Flux",
         text="hidream",
         of_folder=lambda _said: True,
+        takes=TAKES,
+        stacks=BLOCKS,
     ),
 )

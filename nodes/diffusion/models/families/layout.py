@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nodes.diffusion.changes import Positions
 from nodes.diffusion.models.family import Place, Shapes
 
 ENDINGS = (("weight", "weight"), ("bias", "bias"), ("scale", "weight"))  # in the file, in the network
@@ -102,6 +104,14 @@ def padded(latents: Tensor, patch: int) -> Tensor:
     height, width = latents.shape[-2:]
     down, right = -height % patch, -width % patch
     return F.pad(latents, (0, right, 0, down), mode="circular") if down or right else latents
+
+
+def seen_at(seen: Positions | None, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Where a rotary embedding sees rows and columns: the n-th at n, or as nodes have set it."""
+    rows, columns = torch.arange(height).float(), torch.arange(width).float()
+    if seen is None:
+        return rows, columns
+    return seen.shift_y + rows * seen.scale_y, seen.shift_x + columns * seen.scale_x
 
 
 def _numbered(

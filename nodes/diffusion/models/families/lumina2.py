@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.families.layout import (
@@ -18,7 +18,7 @@ from nodes.diffusion.models.families.layout import (
     places_in_network,
     split,
 )
-from nodes.diffusion.models.family import Family, Place, Settings, Shapes
+from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.noise_levels import FlowLevels
@@ -134,6 +134,9 @@ def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
     return Training(Parametrisation.FLOW, FlowLevels(SHIFT, 1.0))
 
 
+TAKES = frozenset((Kind.LAYERS,))
+BLOCKS = Stacks(Stack("layers", gives=("hidden_states",)))
+
 FAMILIES = (
     Family(
         name="Lumina-Image 2",
@@ -145,5 +148,7 @@ FAMILIES = (
         trained=trained,
         latents="Flux",
         of_folder=lambda _said: True,
+        takes=TAKES,
+        stacks=BLOCKS,
     ),
 )

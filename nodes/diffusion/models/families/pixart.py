@@ -5,11 +5,11 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.families.layout import padded
-from nodes.diffusion.models.family import Family, Place, Settings, Shapes
+from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.noise_levels import from_betas, linear_betas
@@ -69,6 +69,9 @@ def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
     return Training(Parametrisation.EPS, from_betas(linear_betas(*BETAS)))
 
 
+TAKES = frozenset((Kind.LAYERS, Kind.ALONE, Kind.AWAY))
+BLOCKS = Stacks(Stack("transformer_blocks", ("hidden_states",), ("attn1",), ("attn2",)))
+
 FAMILIES = (
     Family(
         name="PixArt",
@@ -81,5 +84,7 @@ FAMILIES = (
         latents="SD15",
         text="pixart",
         of_folder=lambda _said: True,
+        takes=TAKES,
+        stacks=BLOCKS,
     ),
 )

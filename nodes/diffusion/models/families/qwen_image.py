@@ -6,12 +6,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.families import flux
 from nodes.diffusion.models.families.layout import count, padded
-from nodes.diffusion.models.family import Family, Place, Settings, Shapes
+from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.noise_levels import flux_levels
@@ -111,6 +111,9 @@ def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
     return Training(Parametrisation.FLOW, flux_levels())
 
 
+TAKES = frozenset((Kind.LAYERS, Kind.ALONE, Kind.AWAY))
+BLOCKS = Stacks(Stack("transformer_blocks"))
+
 FAMILIES = (
     Family(
         name="Qwen-Image",
@@ -124,5 +127,7 @@ FAMILIES = (
         text="qwen_image",
         of_folder=lambda said: not said.get("use_layer3d_rope"),
         channels=lambda config: int(config.in_channels) // flux.PATCH**2,
+        takes=TAKES,
+        stacks=BLOCKS,
     ),
 )

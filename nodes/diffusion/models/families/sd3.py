@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.families.layout import (
@@ -17,7 +17,7 @@ from nodes.diffusion.models.families.layout import (
     places_in_network,
     qkv,
 )
-from nodes.diffusion.models.family import Family, Place, Settings, Shapes
+from nodes.diffusion.models.family import Family, Order, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.noise_levels import FlowLevels
@@ -128,6 +128,9 @@ def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
     return Training(Parametrisation.FLOW, FlowLevels(SHIFT))
 
 
+TAKES = frozenset((Kind.LAYERS, Kind.ALONE, Kind.AWAY))
+BLOCKS = Stacks(Stack("transformer_blocks", attention=("attn", "attn2")), order=Order.PICTURE)
+
 FAMILIES = (
     Family(
         name="Stable Diffusion 3",
@@ -140,5 +143,7 @@ FAMILIES = (
         latents="SD3",
         text="sd3",
         of_folder=lambda _said: True,
+        takes=TAKES,
+        stacks=BLOCKS,
     ),
 )

@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models import unet_shape
@@ -179,6 +179,8 @@ def _row(
         text=text,
         folder="unet",
         of_folder=of_folder,
+        takes=frozenset((Kind.ATTENTION, Kind.SKIPS, Kind.BLOCKS, Kind.BETWEEN)),
+        controlled=True,
     )
 
 

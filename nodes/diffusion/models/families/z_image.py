@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.families.layout import (
@@ -17,7 +17,7 @@ from nodes.diffusion.models.families.layout import (
     places_in_network,
     qkv,
 )
-from nodes.diffusion.models.family import Family, Place, Settings, Shapes
+from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.noise_levels import FlowLevels
@@ -106,6 +106,9 @@ def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
     return Training(Parametrisation.FLOW, FlowLevels(SHIFT, 1.0))
 
 
+TAKES = frozenset((Kind.LAYERS,))
+BLOCKS = Stacks(Stack("layers", gives=("x",)))
+
 FAMILIES = (
     Family(
         name="Z-Image",
@@ -117,5 +120,7 @@ FAMILIES = (
         trained=trained,
         latents="Flux",
         of_folder=lambda _said: True,
+        takes=TAKES,
+        stacks=BLOCKS,
     ),
 )

@@ -1,6 +1,6 @@
 /** Everything that can be done by a key, a menu or the field at the top; one table for all three. */
 import {
-  type ClipboardData, type Edge, Mode, type NodeId, type Point, ROOT, type Seen, aligned, arrange, copy, duplicate, groupNodes, isClipboardData, isObject, makeSubgraph, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
+  type ClipboardData, type Edge, Mode, type NodeId, type Point, ROOT, type Seen, aligned, arrange, copy, duplicate, groupNodes, hiddenOutputs, hideOutputs, isClipboardData, isObject, makeSubgraph, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
   removeNodes, disconnect, setCollapsed, setMode, setPinned, stringifyJson, toPrompt, unpackSubgraph,
 } from "../graph";
 import { zoomed } from "../canvas/camera";
@@ -12,7 +12,9 @@ export interface Action {
   readonly id: string;
   readonly label: string;
   /** As shown; `Mod` is Ctrl, or Command on a Mac. Several are parted by a bar. */
-  readonly keys?: string;
+  readonly keys?: string | undefined;
+  /** Keys before a person chose others. */
+  readonly usual?: string | undefined;
   /** Keys to show where the browser's own event does the work. */
   readonly hint?: string;
   readonly can?: () => boolean;
@@ -49,7 +51,8 @@ export function actionsOf(app: App): readonly Action[] {
     const active = editor();
     if (active) work(active);
   };
-  return [
+  const table: readonly Action[] = [
+    { id: "add", label: "Add a node, find, do", keys: "Shift+A", run: () => app.popups.show({ kind: "palette", at: undefined, place: undefined, wire: undefined, first: "" }) },
     { id: "run", label: "Run", keys: "Mod+Enter", run: () => void app.run() },
     { id: "run-first", label: "Run before what waits", keys: "Mod+Shift+Enter", run: () => void app.run({ front: true }) },
     { id: "run-chosen", label: "Run to what is chosen", can: some, run: () => void app.run({ only: chosen() }) },
@@ -73,6 +76,8 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "duplicate", label: "Duplicate", keys: "Mod+D", can: some, run: on((active) => active.view.select(active.document.execute(duplicate(active.view.scope, chosen())).nodes)) },
     { id: "delete", label: "Delete", keys: "Delete|Backspace", run: on(removeChosen) },
     { id: "delete-heal", label: "Delete and reconnect", keys: "Mod+Backspace", can: some, run: on(({ document, view }) => document.execute(removeAndHeal(view.scope, chosen()))) },
+    { id: "replace", label: "Replace by another node", keys: "Shift+S", can: () => chosen().length === 1, run: () => { const [id] = chosen(); if (id !== undefined) app.popups.show({ kind: "palette", at: undefined, place: undefined, wire: undefined, first: "", replace: id }); } },
+    { id: "hide-threads", label: "Hide its threads, show names", keys: "Alt+H", can: some, run: on(toggleThreads) },
     { id: "mute", label: "Mute", keys: "Mod+M", can: some, run: on((active) => toggleMode(active, Mode.Never)) },
     { id: "bypass", label: "Bypass", keys: "Mod+B", can: some, run: on((active) => toggleMode(active, Mode.Bypass)) },
     { id: "collapse", label: "Collapse", keys: "Alt+C", can: some, run: on((active) => toggleFlag(active, "collapsed", setCollapsed)) },
@@ -95,8 +100,21 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "side", label: "Queue and pictures", keys: "Q", run: () => app.preferences.toggleSide() },
     { id: "minimap", label: "Map", run: () => app.preferences.toggleMinimap() },
     { id: "theme", label: "Dark or light", run: () => app.preferences.setTheme(app.preferences.theme === "dark" ? "light" : "dark") },
+    { id: "threads", label: "Draw all threads, or those of what is chosen", keys: "L", run: () => app.preferences.setThreads(app.preferences.threads === "all" ? "chosen" : "all") },
+    { id: "snap-guides", label: "Carried nodes stick to others", can: () => app.preferences.snap !== "guides", run: () => app.preferences.setSnap("guides") },
+    { id: "snap-grid", label: "Carried nodes stick to the grid", can: () => app.preferences.snap !== "grid", run: () => app.preferences.setSnap("grid") },
+    { id: "snap-none", label: "Carried nodes stick to nothing", can: () => app.preferences.snap !== "none", run: () => app.preferences.setSnap("none") },
     { id: "keys", label: "Keys", keys: "?", run: () => app.popups.show({ kind: "keys" }) },
   ];
+  return table.map((action) => ({ ...action, get keys() { return app.preferences.keys[action.id] ?? action.keys; }, usual: action.keys }));
+}
+
+/** Hide all threads that leave what is chosen, or show them if all are hidden. */
+function toggleThreads({ document, view, stage }: Editor): void {
+  const nodes = [...view.selection.nodes].flatMap((id) => stage.graph.nodes.get(id) ?? []);
+  const ends = nodes.flatMap((node) => node.outputs.map((_, slot) => ({ node: node.id, slot })));
+  const hidden = nodes.every((node) => hiddenOutputs(node).length === node.outputs.length);
+  document.execute(hideOutputs(view.scope, ends, !hidden));
 }
 
 export function clipboardOf({ document, view }: Editor): ClipboardData {

@@ -1,5 +1,5 @@
 /** What a press of the right button offers. */
-import { type NodeId, type Point, addGroup, disconnect, removeGroups, setColor, setGroup } from "../graph";
+import { type NodeId, type Point, addGroup, disconnect, hiddenOutputs, hideOutputs, removeGroups, setColor, setGroup } from "../graph";
 import type { Hit } from "../canvas/hit";
 import { actionsOf } from "./actions";
 import type { App } from "./app.svelte";
@@ -29,8 +29,10 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
     return { label: label ?? action.label, pick: action.run, disabled: action.can?.() === false, ...(keys && { keys: shownKeys(keys) }) };
   };
   if (hit.kind === "link") {
+    const end = stage.graph.links.get(hit.link)?.from;
     return [
       { label: "Add a knot", pick: () => putReroute(editor, hit.link, place) },
+      ...(end ? [{ label: "Hide it, show names", pick: () => document.execute(hideOutputs(view.scope, [end], true)) }] : []),
       { label: "Cut", danger: true, pick: () => document.execute(disconnect(view.scope, [hit.link])) },
     ];
   }
@@ -44,9 +46,15 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
   if (hit.kind === "node" || hit.kind === "corner" || hit.kind === "port") {
     if (!view.selection.nodes.has(hit.node)) view.select([hit.node]);
     const node = stage.graph.nodes.get(hit.node);
+    const output = hit.kind === "port" && hit.side === "output" ? { node: hit.node, slot: Number(hit.port.key) } : undefined;
+    const hidden = node && output ? hiddenOutputs(node).includes(output.slot) : node?.outputs.length === (node ? hiddenOutputs(node).length : 0);
     return [
       { label: "Rename", pick: () => rename(hit.node) },
       item("run-chosen"),
+      item("replace", "Replace"),
+      output
+        ? { label: hidden ? "Show these threads" : "Hide these threads, show names", pick: () => document.execute(hideOutputs(view.scope, [output], !hidden)) }
+        : item("hide-threads", hidden ? "Show its threads" : "Hide its threads"),
       "line",
       item("duplicate"),
       item("copy"),

@@ -1,5 +1,5 @@
 /** What opens above the page: one at a time, closed by Escape or a press beside it. */
-import type { ComboValue, Point } from "../graph";
+import type { ComboValue, NodeId, Point } from "../graph";
 import type { Wire } from "../canvas/wire";
 import type { Conflict } from "./conflict";
 
@@ -24,7 +24,7 @@ export type Popup =
     }
   | { readonly kind: "menu"; readonly at: Point; readonly items: readonly (MenuItem | "line")[]; readonly name: string }
   /** Add a node, find one, do something. `at`: page pixels, or under the field at the top; `place`: where a new node goes. */
-  | { readonly kind: "palette"; readonly at: Point | undefined; readonly place: Point | undefined; readonly wire: Wire | undefined; readonly first: string }
+  | { readonly kind: "palette"; readonly at: Point | undefined; readonly place: Point | undefined; readonly wire: Wire | undefined; readonly first: string; /** The node whose place the chosen type takes. */ readonly replace?: NodeId }
   | { readonly kind: "line"; readonly at: Point; readonly width: number; readonly label: string; readonly text: string; readonly done: (text: string) => void }
   | { readonly kind: "picture"; readonly url: string; readonly words: string; readonly open: (() => void) | undefined }
   | { readonly kind: "conflict"; readonly conflict: Conflict }

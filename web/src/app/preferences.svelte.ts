@@ -1,4 +1,6 @@
 /** How a person likes it: kept in the browser. */
+import type { Snapping, Threads } from "../canvas/stage.svelte";
+
 export type Drawer = "nodes" | "models" | "pictures" | "workflows" | "packs";
 export type Theme = "dark" | "light";
 
@@ -9,6 +11,9 @@ interface Kept {
   readonly side: boolean;
   readonly minimap: boolean;
   readonly recentNodes: readonly string[];
+  readonly threads: Threads;
+  readonly snap: Snapping;
+  readonly keys: Readonly<Record<string, string>>;
 }
 
 const MOST_RECENT = 12;
@@ -22,6 +27,12 @@ export class Preferences {
   drawer = $state<Drawer | undefined>();
   /** Types of nodes that were placed lately, the newest first. */
   recentNodes = $state.raw<readonly string[]>([]);
+  /** Which threads are drawn. */
+  threads = $state<Threads>("all");
+  /** What carried nodes stick to. */
+  snap = $state<Snapping>("guides");
+  /** Keys that a person chose, by action; a bar between several, empty for none. */
+  keys = $state.raw<Readonly<Record<string, string>>>({});
   readonly #storage: Pick<Storage, "getItem" | "setItem">;
 
   constructor(storage: Pick<Storage, "getItem" | "setItem">) {
@@ -32,7 +43,31 @@ export class Preferences {
     this.side = kept.side ?? true;
     this.minimap = kept.minimap ?? true;
     this.recentNodes = Array.isArray(kept.recentNodes) ? kept.recentNodes.map(String) : [];
+    this.threads = kept.threads === "chosen" ? "chosen" : "all";
+    this.snap = kept.snap === "grid" || kept.snap === "none" ? kept.snap : "guides";
+    this.keys = typeof kept.keys === "object" ? kept.keys : {};
     this.#wear();
+  }
+
+  setThreads(threads: Threads): void {
+    this.threads = threads;
+    this.#keep();
+  }
+
+  setSnap(snap: Snapping): void {
+    this.snap = snap;
+    this.#keep();
+  }
+
+  /** Other keys for actions; undefined: those that it comes with. */
+  setKeys(changes: Readonly<Record<string, string | undefined>>): void {
+    this.keys = Object.fromEntries(Object.entries({ ...this.keys, ...changes }).filter((entry): entry is [string, string] => entry[1] !== undefined));
+    this.#keep();
+  }
+
+  forgetKeys(): void {
+    this.keys = {};
+    this.#keep();
   }
 
   setTheme(theme: Theme): void {
@@ -65,7 +100,7 @@ export class Preferences {
   }
 
   #keep(): void {
-    const kept: Kept = { theme: this.theme, side: this.side, minimap: this.minimap, recentNodes: this.recentNodes };
+    const kept: Kept = { theme: this.theme, side: this.side, minimap: this.minimap, recentNodes: this.recentNodes, threads: this.threads, snap: this.snap, keys: this.keys };
     this.#storage.setItem(KEY, JSON.stringify(kept));
   }
 }

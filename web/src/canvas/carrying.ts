@@ -1,16 +1,28 @@
 /** Gestures that carry and size nodes and frames. The document hears of it when the pointer lets go. */
 import {
   type Graph, type GroupId, type LinkId, type NodeId, type Point, type Rect, duplicate, fittingPair, insertOnLink, linksFrom, linksTo, moveGroups, nodesInside,
-  placeNodes, resizeNode, setGroup,
+  boundsAround, placeNodes, resizeNode, setGroup,
 } from "../graph";
 import type { Gesture } from "./gestures";
 import { HEADER, NO_EXTRAS, boxOf } from "./node-box";
+import type { Palette } from "./palette";
+import { type Guide, snapped, snappedToGrid } from "./snap";
 import type { Stage } from "./stage.svelte";
+
+/** Screen pixels within which edges stick. */
+const REACH = 5;
+/** The ground's dots lie twice as far apart. */
+const GRID = 12;
+/** With more nodes in sight, lines would only flicker. */
+const MOST_GUIDES = 120;
 
 /** Carry nodes, and frames with what lies in them. */
 export class Move implements Gesture {
   #by: Point = [0, 0];
   #moved = false;
+  #held: Rect | undefined;
+  #others: readonly Rect[] = [];
+  #guides: readonly Guide[] = [];
 
   constructor(
     readonly stage: Stage,
@@ -34,11 +46,33 @@ export class Move implements Gesture {
     if (!this.#moved) {
       if (Math.hypot(...by) * this.stage.camera.scale < 3 && !this.options.copies) return;
       this.#moved = true;
+      this.#look();
       this.stage.layout.beginDrag(this.nodes, this.groups);
     }
-    this.#by = event.shiftKey ? (Math.abs(by[0]) > Math.abs(by[1]) ? [by[0], 0] : [0, by[1]]) : [Math.round(by[0]), Math.round(by[1])];
+    this.#by = event.shiftKey ? (Math.abs(by[0]) > Math.abs(by[1]) ? [by[0], 0] : [0, by[1]]) : this.#snap(by, event);
     this.stage.dragBy(this.#by);
     this.stage.hoveredLink = this.#wireBeneath();
+  }
+
+  /** What is held, and what it could line up with: nodes in sight. */
+  #look(): void {
+    const { layout, seen } = this.stage;
+    const rects = [...this.nodes].map((id) => layout.rect(id)).concat([...this.groups].map((id) => layout.group(id)));
+    this.#held = boundsAround(rects.filter((rect) => rect !== undefined));
+    const others = [...layout.grid.query(seen)].filter((id) => !this.nodes.has(id));
+    this.#others = others.length > MOST_GUIDES ? [] : others.map((id) => layout.rect(id)).filter((rect) => rect !== undefined);
+  }
+
+  /** With Ctrl nothing sticks. */
+  #snap(by: Point, event: PointerEvent): Point {
+    const { snap, camera } = this.stage;
+    const plain: Point = [Math.round(by[0]), Math.round(by[1])];
+    this.#guides = [];
+    if (!this.#held || event.ctrlKey || event.metaKey || snap === "none") return plain;
+    if (snap === "grid") return snappedToGrid(this.#held, by, GRID);
+    const found = snapped(this.#held, by, this.#others, REACH / camera.scale);
+    this.#guides = found.guides;
+    return [found.guides.some(({ axis }) => axis === 0) ? found.by[0] : plain[0], found.guides.some(({ axis }) => axis === 1) ? found.by[1] : plain[1]];
   }
 
   end(): void {
@@ -74,6 +108,21 @@ export class Move implements Gesture {
     this.stage.hoveredLink = undefined;
     this.stage.endDrag();
     if (this.options.copies) this.stage.parts.document.rollback();
+  }
+
+  /** Lines on which what is carried lies with others. */
+  paint(context: CanvasRenderingContext2D, palette: Palette, ratio: number): void {
+    if (this.#guides.length === 0) return;
+    const { scale, offset } = this.stage.camera;
+    context.setTransform(scale * ratio, 0, 0, scale * ratio, offset[0] * scale * ratio, offset[1] * scale * ratio);
+    context.strokeStyle = palette.accent;
+    context.lineWidth = 1 / scale;
+    context.beginPath();
+    for (const { axis, at, from, to } of this.#guides) {
+      context.moveTo(...(axis === 0 ? [at, from] : [from, at]) as [number, number]);
+      context.lineTo(...(axis === 0 ? [at, to] : [to, at]) as [number, number]);
+    }
+    context.stroke();
   }
 
   /** A free node that is carried over a thread it fits would be woven in. */

@@ -1,5 +1,5 @@
 /** What lies under the pointer, by geometry: it works where nodes have no elements too. */
-import type { Graph, GroupId, LinkId, NodeId, Point, Rect } from "../graph";
+import type { Graph, GroupId, Link, LinkId, NodeId, Point, Rect } from "../graph";
 import { holds } from "./camera";
 import { type Layout, portAt } from "./layout";
 import { HEADER, type NodeBox, type Port } from "./node-box";
@@ -25,6 +25,8 @@ export class Hits {
     readonly graph: () => Graph,
     /** Nodes lying above the others: those that are chosen. */
     readonly raised: () => ReadonlySet<NodeId>,
+    /** Whether a thread is drawn as a line. */
+    readonly drawn: (link: Link) => boolean = () => true,
   ) {}
 
   /** @param scale pixels to a graph unit: from afar, small things are not asked for. */
@@ -77,7 +79,7 @@ export class Hits {
     let best: LinkId | undefined;
     let least = reach;
     for (const link of this.graph().links.values()) {
-      const route = this.routes.of(link);
+      const route = this.drawn(link) ? this.routes.of(link) : undefined;
       if (!route || !holds(grown(route.way.bounds, reach), point)) continue;
       const away = distanceTo(route.way, point);
       if (away >= least) continue;

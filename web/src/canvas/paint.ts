@@ -1,11 +1,12 @@
 /** What is drawn and not built of elements: the ground, frames, threads, and nodes seen from afar. */
-import type { Camera, Graph, Group, GroupId, LinkId, NodeId, Point, Rect } from "../graph";
+import type { Camera, Graph, Group, GroupId, Link, LinkId, NodeId, Point, Rect } from "../graph";
 import { overlaps, seen } from "./camera";
 import type { Layout } from "./layout";
 import type { NodeBox } from "./node-box";
 import { tintOf } from "./tint";
 import { type Palette, colourOf } from "./palette";
 import type { Route, Routes } from "./routes";
+import { paintNames } from "./portals";
 
 /** How a node looks from afar. */
 export interface Mark {
@@ -30,6 +31,8 @@ export interface Scene {
   readonly selectedGroups: ReadonlySet<GroupId>;
   readonly selectedLinks: ReadonlySet<LinkId>;
   readonly hoveredLink: LinkId | undefined;
+  readonly doomed: ReadonlySet<LinkId>;
+  readonly thread: (link: Link) => "drawn" | "named";
   readonly mark: (id: NodeId) => Mark;
 }
 
@@ -116,13 +119,17 @@ export class Painter {
   #paintThreads(context: CanvasRenderingContext2D, scene: Scene): void {
     const area = seen(scene.camera, scene.size);
     const shown: Route[] = [];
+    const named: Link[] = [];
     for (const link of scene.graph.links.values()) {
       const route = scene.routes.of(link);
-      if (route && overlaps(route.way.bounds, area)) shown.push(route);
+      if (!route || !overlaps(route.way.bounds, area)) continue;
+      if (scene.thread(link) === "drawn") shown.push(route);
+      else named.push(link);
     }
     context.lineCap = "butt";
     if (scene.far) this.#paintStraight(context, scene, shown);
     else this.#paintWoven(context, scene, shown);
+    if (!scene.far) paintNames(context, scene, named);
   }
 
   /** Each thread with an edge of the ground's colour, so that one passes over the other. */
@@ -131,13 +138,14 @@ export class Painter {
     const width = Math.max(1.4, 2 * Math.min(1, camera.scale)) / camera.scale;
     const edged = shown.length <= MOST_EDGED;
     for (const route of shown) {
-      const strong = scene.selectedLinks.has(route.id) || scene.hoveredLink === route.id;
+      const doomed = scene.doomed.has(route.id);
+      const strong = doomed || scene.selectedLinks.has(route.id) || scene.hoveredLink === route.id;
       if (edged) {
         context.strokeStyle = palette.canvas;
         context.lineWidth = width * (strong ? 3.5 : 2.5);
         context.stroke(route.way.path);
       }
-      context.strokeStyle = scene.selectedLinks.has(route.id) ? palette.accent : colourOf(palette, route.type);
+      context.strokeStyle = doomed ? palette.bad : scene.selectedLinks.has(route.id) ? palette.accent : colourOf(palette, route.type);
       context.lineWidth = width * (strong ? 1.6 : 1);
       context.stroke(route.way.path);
     }

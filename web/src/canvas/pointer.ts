@@ -2,6 +2,7 @@
 import { type GroupId, type NodeId, type Point, REROUTE, disconnect } from "../graph";
 import { panned, zoomed } from "./camera";
 import { Move, Resize, ResizeGroup, insideGroups } from "./carrying";
+import { Cut } from "./cutting";
 import { Box, type Gesture, Pan, Pinch } from "./gestures";
 import type { Hit } from "./hit";
 import type { Stage } from "./stage.svelte";
@@ -67,7 +68,7 @@ export class Pointer {
       this.#pinch = new Pinch(this.stage);
       return;
     }
-    if (this.stage.gesture || event.button === 2) return;
+    if (this.stage.gesture || (event.button === 2 && !event.ctrlKey)) return;
     const at = this.stage.pointAt(event);
     const hit = this.stage.hits.at(at, this.stage.camera.scale);
     if (hit.kind !== "port" && isOwn(event.target) && event.button === 0 && !this.app.spaceHeld()) return;
@@ -85,6 +86,7 @@ export class Pointer {
     const { stage } = this;
     const { view, document } = stage.parts;
     if (event.button === 1 || this.app.spaceHeld()) return new Pan(stage, screen, () => undefined);
+    if (event.button === 2) return new Cut(stage, at);
     if (event.button !== 0) return undefined;
     const more = event.shiftKey || event.ctrlKey || event.metaKey;
     if (hit.kind !== "link") stage.links = new Set();
@@ -107,6 +109,7 @@ export class Pointer {
       case "group":
         return hit.part === "corner" ? new ResizeGroup(stage, hit.group) : this.#carryGroup(hit.group, at, more);
       default:
+        if (event.altKey) return new Cut(stage, at);
         if (more) return new Box(stage, at, event.shiftKey ? view.selection.nodes : new Set());
         return new Pan(stage, screen, () => view.select([]));
     }
@@ -205,6 +208,7 @@ export class Pointer {
   #menu(event: MouseEvent): void {
     if (event.target instanceof Element && event.target.closest("input, textarea")) return;
     event.preventDefault();
+    if (this.stage.gesture || event.ctrlKey) return; // the right button cuts
     const at = this.stage.pointAt(event);
     this.app.menu(this.stage.hits.at(at, this.stage.camera.scale), at, event);
   }

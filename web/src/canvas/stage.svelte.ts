@@ -1,6 +1,6 @@
 /** The canvas at work: keeps boxes, elements and painting in line with the document and the camera. */
 import { SvelteMap } from "svelte/reactivity";
-import { type Camera, type Change, type EditorView, type Graph, type GraphDocument, type LinkId, type Node, type NodeId, type Point, type Rect, boundsAround } from "../graph";
+import { type Camera, type Change, type EditorView, type Graph, type GraphDocument, type Link, type LinkId, type Node, type NodeId, type Point, type Rect, boundsAround, isHidden } from "../graph";
 import { fitting, seen, toGraph } from "./camera";
 import type { Gesture } from "./gestures";
 import { Hits } from "./hit";
@@ -19,6 +19,13 @@ const MOUNTS = 12;
 const UNMOUNTS = 24;
 /** Screen pixels around the canvas in which elements are kept. */
 const MARGIN = 160;
+
+/** Which threads are drawn. */
+export type Threads = "all" | "chosen";
+/** What carried nodes stick to: edges of others, the ground's grid, nothing. */
+export type Snapping = "guides" | "grid" | "none";
+/** How a thread shows: as a line, or as names at both its ends. */
+export type Thread = "drawn" | "named";
 
 export interface Card {
   readonly node: Node;
@@ -51,6 +58,12 @@ export class Stage {
   /** Threads chosen by a click. */
   links = $state.raw<ReadonlySet<LinkId>>(new Set());
   hoveredLink: LinkId | undefined;
+  /** Threads that a stroke is about to cut. */
+  doomed: ReadonlySet<LinkId> = new Set();
+  /** What nodes stick to while they are carried. */
+  snap: Snapping = "guides";
+  /** Which threads are drawn: all, or those at what is chosen. */
+  #threads: Threads = "all";
   gesture: Gesture | undefined;
   readonly cards = new SvelteMap<NodeId, Card>();
   readonly layout: Layout;
@@ -73,7 +86,7 @@ export class Stage {
     const { document, view } = parts;
     this.layout = new Layout(document, () => view.scope, parts.extras);
     this.routes = new Routes(this.layout);
-    this.hits = new Hits(this.layout, this.routes, () => this.graph, () => this.selection);
+    this.hits = new Hits(this.layout, this.routes, () => this.graph, () => this.selection, (link) => this.threadOf(link) === "drawn");
     this.#unsubscribe = [
       document.subscribe((change) => this.#follow(change)),
       view.subscribe((part) => {
@@ -92,6 +105,17 @@ export class Stage {
 
   get camera(): Camera {
     return this.parts.view.camera;
+  }
+
+  set threads(threads: Threads) {
+    this.#threads = threads;
+    this.redraw();
+  }
+
+  /** Threads that are hidden are drawn while one of their ends is chosen. */
+  threadOf(link: Link): Thread {
+    if (this.selection.has(link.from.node) || this.selection.has(link.to.node) || this.links.has(link.id)) return "drawn";
+    return this.#threads === "chosen" || isHidden(this.graph, link) ? "named" : "drawn";
   }
 
   get palette(): Palette | undefined {
@@ -265,6 +289,8 @@ export class Stage {
       selectedGroups: this.parts.view.selection.groups,
       selectedLinks: this.links,
       hoveredLink: this.hoveredLink,
+      doomed: this.doomed,
+      thread: (link) => this.threadOf(link),
       mark: this.parts.mark,
     });
     surface.over.setTransform(1, 0, 0, 1, 0, 0);

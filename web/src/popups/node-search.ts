@@ -21,15 +21,20 @@ const places = new Map(USUAL.map((name, place) => [name, place]));
 const BEGINNING = 17;
 const MOST_USUAL = 14;
 const MOST_RECENT = 8;
+const MOST_FITTING = 30;
 const LESS = { alias: 5, category: 24, api: 30, old: 8, writer: 1 };
 
-/** Nodes that answer, the best first. @param recent types placed lately, the newest first. */
-export function findNodes(defs: Iterable<NodeDef>, letters: string, recent: readonly string[] = []): NodeDef[] {
+/**
+ * Nodes that answer, the best first.
+ * @param recent types placed lately, the newest first.
+ * @param fitness 0 to 1: how well a type fits where it would go; a name that answers better still comes before.
+ */
+export function findNodes(defs: Iterable<NodeDef>, letters: string, recent: readonly string[] = [], fitness: (def: NodeDef) => number = () => 0): NodeDef[] {
   const lately = new Map(recent.map((name, place) => [name, place]));
   return [...defs]
     .flatMap((def) => {
       const fit = fitOf(def, letters);
-      return fit > 0 ? [{ def, value: fit + familiarity(def, lately, recent.length) - doubt(def) }] : [];
+      return fit > 0 ? [{ def, value: fit + familiarity(def, lately, recent.length) + MOST_FITTING * fitness(def) - doubt(def) }] : [];
     })
     .sort((a, b) => b.value - a.value)
     .map(({ def }) => def);

@@ -52,6 +52,7 @@ LISTED: Mapping[str, tuple[Place, frozenset[str]]] = {
     **{place.value: (place, PICTURE_SUFFIXES) for place in Place},
     "input_latents": (Place.INPUT, frozenset({".latent"})),
 }
+INPUT_FOLDERS = "input_folders"  # the key of the folders in that of inputs, which hold sets of pictures
 MAY_BE_FOLDERS = frozenset({"checkpoints", "diffusers"})
 
 _ANNOTATED = re.compile(r"^(?P<name>.*?)\s*\[(?P<place>input|output|temp)\]$", re.DOTALL)
@@ -229,6 +230,8 @@ class Workspace:
         An unknown key has none.
         """
         key = OLDER_KEYS.get(folder, folder)
+        if folder == INPUT_FOLDERS:
+            return sorted(path.name for path in _folders_in(self.place(Place.INPUT)))
         if folder in LISTED:
             place, suffixes = LISTED[folder]
             return sorted(_walk(self.place(place), suffixes, folders_too=False))
@@ -304,6 +307,19 @@ class Workspace:
                 "Free some space or check the folder's rights, then run again: only the save is repeated.",
             ) from error
 
+    def overwrite(self, place: Place, name: str) -> SaveSlot:
+        """As `nodes.spec.Files`; an older file is replaced when the new one is whole."""
+        *folders, filename = _parts(name) or ("",)
+        slot = self.slot(place, "/".join(folders), filename)
+        try:
+            slot.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NodeError(
+                f"Nothing can be written to {slot.path.parent}: {error.strerror or error}.",
+                "Free some space or check the folder's rights, then run again: only the save is repeated.",
+            ) from error
+        return slot
+
     def number(self, folder: Path, stem: str, free: int) -> int:  # noqa: ARG002
         """As for `nodes.spec.Files`, of somebody who runs once."""
         return free
@@ -342,6 +358,12 @@ def _parts(name: str) -> tuple[str, ...]:
         if size > LONGEST_PART:
             raise NameRefused(name, f"a part of it is longer than {LONGEST_PART} bytes")
     return parts
+
+
+def _folders_in(root: Path) -> Iterator[Path]:
+    """Those right below it that are not hidden."""
+    inside = root.iterdir() if root.is_dir() else ()
+    yield from (path for path in inside if path.is_dir() and not path.name.startswith("."))
 
 
 def _walk(root: Path, suffixes: frozenset[str], *, folders_too: bool) -> Iterator[str]:

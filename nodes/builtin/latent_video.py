@@ -1,4 +1,4 @@
-"""Latents of videos as what guides a second run: a larger or finer video of the same."""
+"""Latents of videos as what guides a second run, a larger or finer video of the same; and what guided LTX Video."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -14,6 +14,7 @@ from nodes.spec import Context, Float, NodeError, Out, Socket, node
 
 PIXELS = 16  # to one latent of HunyuanVideo 1.5
 REFINER_CHANNELS = 32
+KEYFRAMES, GUIDES = "keyframe_idxs", "guide_attention_entries"
 Positive = Annotated[Conditioning, Out("CONDITIONING", "positive")]
 Negative = Annotated[Conditioning, Out("CONDITIONING", "negative")]
 Guided = tuple[Positive, Negative, Annotated[Latent, Out("LATENT", "latent")]]
@@ -61,6 +62,42 @@ def hunyuan_refiner_latent(
     return _with(positive, more), _with(negative, more), empty
 
 
+@node("LTXVConditioning", category="conditioning/video_models")
+def ltxv_conditioning(
+    ctx: Context,
+    positive: ConditioningIn,
+    negative: ConditioningIn,
+    frame_rate: Annotated[float, Float(minimum=0.0, maximum=1000.0, step=0.01)] = 25.0,
+) -> tuple[Positive, Negative]:
+    """Tell LTX Video how many frames a second has."""
+    return _with(positive, {"frame_rate": frame_rate}), _with(negative, {"frame_rate": frame_rate})
+
+
+@node("LTXVCropGuides", category="conditioning/video_models")
+def ltxv_crop_guides(
+    ctx: Context, positive: ConditioningIn, negative: ConditioningIn, latent: LatentIn
+) -> Guided:
+    """Without the frames that guided LTX Video: they stand at the end of its latents."""
+    samples = latent.samples
+    if samples.ndim != 5:
+        raise NodeError("latent is of a picture, not of a video.", "Connect latents of LTX Video.")
+    mask = latent.noise_mask
+    if mask is None:
+        mask = samples.new_ones(len(samples), 1, samples.shape[2], 1, 1)
+    guides = _guides(positive, samples)
+    if not guides:
+        return positive, negative, Latent(samples, mask)
+    none: dict[str, object] = {KEYFRAMES: None, GUIDES: None}
+    kept = max(samples.shape[2] - guides, 0)
+    return _with(positive, none), _with(negative, none), Latent(samples[:, :, :kept], mask[:, :, :kept])
+
+
+def _guides(positive: Conditioning, samples: Tensor) -> int:
+    """How many frames guide: a token of each place of each was told."""
+    told = next((cond.extra[KEYFRAMES] for cond in positive if cond.extra.get(KEYFRAMES) is not None), None)
+    return told.shape[2] // (samples.shape[3] * samples.shape[4]) if isinstance(told, Tensor) else 0
+
+
 def _encoded(ctx: Context, vae: Vae | None, image: Image, space: torch.Size) -> Tensor:
     """Frames as latents [1 channel frame height width], at the size of the video to come."""
     if vae is None:
@@ -75,4 +112,4 @@ def _with(conditioning: Conditioning, more: dict[str, object]) -> Conditioning:
     return tuple(replace(cond, extra={**cond.extra, **more}) for cond in conditioning)
 
 
-NODES = (hunyuan_super_resolution, hunyuan_refiner_latent)
+NODES = (hunyuan_super_resolution, hunyuan_refiner_latent, ltxv_conditioning, ltxv_crop_guides)

@@ -136,6 +136,12 @@ def model_compute_dtype(
     return replace(model, settings=replace(model.settings, compute="" if dtype == "default" else dtype))
 
 
+@node("wanBlockSwap", category="", deprecated=True)
+def wan_block_swap(ctx: Context, model: ModelIn) -> ModelOut:
+    """The model as it is: what is in memory when is Weft's own business."""
+    return model
+
+
 NODES = (
     free_u,
     free_u_v2,
@@ -146,4 +152,5 @@ NODES = (
     lazy_cache,
     scale_rope,
     model_compute_dtype,
+    wan_block_swap,
 )

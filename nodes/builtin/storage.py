@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodes.diffusion import gligen, guidance, latents, media, noise, values, vision_values
+from nodes.diffusion import gligen, guidance, latents, media, noise, solids, values, vision_values
 from nodes.diffusion.changes import Layers, Positions
 from nodes.diffusion.continuous_levels import AngleLevels, CosineLevels, EdmLevels, ShareLevels
 from nodes.diffusion.enlarging import UpscaleModel
@@ -33,6 +33,8 @@ CLASSES: tuple[type, ...] = (
     media.Video,
     media.Tracks,
     media.Svg,
+    solids.Voxel,
+    solids.Mesh,
     JoinedLatents,
     NoLatents,
     UpscaleModel,

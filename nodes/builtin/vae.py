@@ -22,14 +22,14 @@ TemporalOverlap = Annotated[int, Int(minimum=4, maximum=4096, step=4)]
 def vae_decode(ctx: Context, samples: LatentIn, vae: VaeIn) -> ImageOut:
     """Latents to pictures."""
     with models(ctx) as loaded:
-        return loaded.vae(_there(vae)).decode(samples.samples, ctx.say)
+        return loaded.vae(there(vae)).decode(samples.samples, ctx.say)
 
 
 @node("VAEEncode", name="VAE Encode", category="latent")
 def vae_encode(ctx: Context, pixels: ImageIn, vae: VaeIn) -> LatentOut:
     """Pictures to latents. Sides are cut to multiples of 8 pixels."""
     with models(ctx) as loaded:
-        return Latent(loaded.vae(_there(vae)).encode(pixels[..., :3], ctx.say))
+        return Latent(loaded.vae(there(vae)).encode(pixels[..., :3], ctx.say))
 
 
 @node("VAEDecodeTiled", name="VAE Decode (Tiled)", category="_for_testing")
@@ -50,7 +50,7 @@ def vae_decode_tiled(
     if tile_size < overlap * 4:
         overlap = tile_size // 4
     with models(ctx) as loaded:
-        coder = loaded.vae(_there(vae))
+        coder = loaded.vae(there(vae))
         return coder.decode_tiled(samples.samples, tile_size // coder.pixels, overlap // coder.pixels)
 
 
@@ -70,7 +70,7 @@ def vae_encode_tiled(
     """
     del temporal_size, temporal_overlap
     with models(ctx) as loaded:
-        return Latent(loaded.vae(_there(vae)).encode_tiled(pixels[..., :3], tile_size, overlap))
+        return Latent(loaded.vae(there(vae)).encode_tiled(pixels[..., :3], tile_size, overlap))
 
 
 @node("VAEEncodeForInpaint", name="VAE Encode (for Inpainting)", category="latent/inpaint")
@@ -83,7 +83,7 @@ def vae_encode_for_inpaint(
 ) -> LatentOut:
     """Pictures to latents with the masked part grayed out, to be made anew; the mask grows to hide its edge."""
     with models(ctx) as loaded:
-        coder = loaded.vae(_there(vae))
+        coder = loaded.vae(there(vae))
         planes = mask.reshape(-1, 1, *mask.shape[-2:]).float()
         planes = F.interpolate(planes, pixels.shape[1:3], mode="bilinear")
         rows, columns = (_centred(side, coder.pixels) for side in pixels.shape[1:3])
@@ -110,7 +110,12 @@ def _grown(planes: Tensor, by: int) -> Tensor:
     return F.conv2d(planes.round(), kernel, padding=-(-(by - 1) // 2)).clamp(0, 1)
 
 
-def _there(vae: Vae | None) -> Vae:
+def there(vae: Vae | None) -> Vae:
+    """The VAE.
+
+    Raises:
+        NodeError: the checkpoint brought none.
+    """
     if vae is None:
         raise NodeError("The checkpoint brought no VAE.", "Connect one from a Load VAE node.")
     return vae

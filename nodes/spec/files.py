@@ -120,6 +120,14 @@ class Files(Protocol):
         """
         ...
 
+    def overwrite(self, place: Place, name: str) -> SaveSlot:
+        """A file of that very name, with / between folders, which are made; an older one is replaced.
+
+        Raises:
+            NodeError: the name leads out of the folder, or the disk refuses.
+        """
+        ...
+
     def number(self, folder: Path, stem: str, free: int) -> int:
         """The number from which a save of several files counts, for nodes that choose `stem_NUMBER_...` by themselves.
 

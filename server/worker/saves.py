@@ -156,6 +156,10 @@ class SavingFiles:
 
         return self.workspace.reserve(place, prefix, suffix, width=width, height=height, note=note)
 
+    def overwrite(self, place: Place, name: str) -> SaveSlot:
+        """As the workspace: a job that runs again names the same files."""
+        return self.workspace.overwrite(place, name)
+
     def number(self, folder: Path, stem: str, free: int) -> int:
         """The number that this save began with in an earlier run, if no other run has taken one from there on since.
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from nodes.builtin import all_nodes
+from nodes.builtin import about, all_nodes
+from nodes.builtin.about import REASONS, YES, statuses, table
 from nodes.spec import InputSpec, Json, NodeSpec, Section
 
 SPEC = Path(__file__).parents[1] / "data" / "spec" / "nodes.json.gz"
 FILES = frozenset(
     {"ckpt_name", "vae_name", "lora_name", "control_net_name", "image", "latent", "clip_name"}
-    | {"style_model_name", "gligen_name", "model_name", "unet_name", "model_path", "config_name"}
+    | {"folder", "style_model_name", "gligen_name", "model_name", "unet_name", "model_path", "config_name"}
     | {f"clip_name{number}" for number in range(1, 5)}
 )  # lists differ by machine
 HIDDEN = ("PROMPT", "EXTRA_PNGINFO", "UNIQUE_ID")
@@ -81,6 +82,18 @@ def test_a_built_in_node_is_described_as_files_expect(id: str):
         for entry in spec.section(section):
             if entry.name not in FILES:
                 assert fields(as_described(entry)) == fields(wanted[entry.name]), entry.name
+
+
+def test_every_node_of_the_field_is_here_or_has_a_reason():
+    found = statuses()
+    assert set(found) == set(described())
+    assert {name for name, word in found.items() if word == YES} == set(BUILTIN)
+    assert set(found.values()) <= {YES, *REASONS}
+
+
+def test_the_page_of_nodes_is_that_of_today():
+    page = Path(about.__file__).with_name("NODES.md")
+    assert page.read_text("utf-8") == table(), "run python -m nodes.builtin.about > nodes/builtin/NODES.md"
 
 
 def test_no_two_built_in_nodes_have_one_name():

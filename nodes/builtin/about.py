@@ -1,0 +1,67 @@
+"""The field's nodes as a table for people: which are here, and why the others are not."""
+
+from collections.abc import Mapping
+
+from nodes.builtin import all_nodes
+
+HEAD = ("node", "here")
+YES = "yes"
+OURS = "Weft"  # how the names of nodes begin that are ours alone
+
+# Why the others are not here, and which.
+REASONS: Mapping[str, str] = {
+    "codec": "reads or writes sound or video files",
+    "family": "belongs to a family of models that Weft does not load yet",
+    "training": "trains, or uses what was just trained",
+    "unknown": "gives a constant that nobody has published",
+    "canvas": "needs a view of three dimensions on the canvas",
+    "later": "for families that Weft loads, but not written yet",
+}
+MISSING: Mapping[str, str] = {
+    "codec": """LTXVPreprocess LoadAudio LoadVideo PreviewAudio RecordAudio SaveAudio SaveAudioMP3 SaveAudioOpus
+    SaveVideo SaveWEBM""",
+    "family": """AudioEncoderEncode AudioEncoderLoader ChromaRadianceOptions HunyuanVideo15LatentUpscaleWithModel
+    ImageOnlyCheckpointLoader ImageOnlyCheckpointSave LTXAVTextEncoderLoader LTXVAddGuide LTXVAudioVAEDecode
+    LTXVAudioVAEEncode LTXVAudioVAELoader LTXVEmptyLatentAudio LTXVImgToVideo LTXVLatentUpsampler
+    LatentUpscaleModelLoader SV3D_Conditioning SVD_img2vid_Conditioning StableZero123_Conditioning
+    StableZero123_Conditioning_Batched TextEncodeAceStepAudio TextEncodeHunyuanVideo_ImageToVideo VAEDecodeAudio
+    VAEDecodeHunyuan3D VAEEncodeAudio Wan22FunControlToVideo Wan22ImageToVideoLatent WanAnimateToVideo
+    WanCameraImageToVideo WanContextWindowsManual WanFirstLastFrameToVideo WanFunControlToVideo WanFunInpaintToVideo
+    WanHuMoImageToVideo WanImageToVideo WanMoveTrackToVideo WanPhantomSubjectToVideo WanSoundImageToVideo
+    WanSoundImageToVideoExtend WanTrackToVideo WanVaceToVideo""",
+    "training": "LoraModelLoader SaveLoRA TrainLoraNode",
+    "unknown": "LotusConditioning",
+    "canvas": "Load3D",
+    "later": """ContextWindowsManual HypernetworkLoader ModelPatchLoader PhotoMakerEncode PhotoMakerLoader
+    QwenImageDiffsynthControlnet TextEncodeQwenImageEdit TextEncodeQwenImageEditPlus TorchCompileModel USOStyleReference
+    ZImageFunControlnet""",
+}
+
+
+def statuses() -> dict[str, str]:
+    """Every node of the field by name, sorted: `YES`, or a word of `REASONS`."""
+    here = {entry.spec.id: YES for entry in all_nodes() if not entry.spec.id.startswith(OURS)}
+    missing = {name: word for word, names in MISSING.items() for name in names.split()}
+    return dict(sorted({**missing, **here}.items()))
+
+
+def table() -> str:
+    """A page in Markdown: what the words mean, then a line for each node."""
+    found = statuses()
+    count = sum(word == YES for word in found.values())
+    lines = [
+        "# The field's nodes",
+        "",
+        f"{count} of {len(found)} are here. Written by `python -m nodes.builtin.about > nodes/builtin/NODES.md`.",
+        "",
+        *(f"- `{word}`: {why}" for word, why in REASONS.items()),
+        "",
+        f"| {' | '.join(HEAD)} |",
+        "|---|---|",
+        *(f"| {name} | {word} |" for name, word in found.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(table(), end="")

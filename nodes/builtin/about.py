@@ -1,5 +1,6 @@
 """The field's nodes as a table for people: which are here, and why the others are not."""
 
+import sys
 from collections.abc import Mapping
 
 from nodes.builtin import all_nodes
@@ -64,4 +65,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    print(table(), end="")
+    sys.stdout.write(table())

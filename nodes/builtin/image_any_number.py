@@ -6,6 +6,7 @@ from typing import Annotated
 
 import torch
 
+from nodes.builtin.checks import as_batch, same_channels, same_family
 from nodes.builtin.image_scale import scaled
 from nodes.builtin.kinds import ImageOut, LatentOut, MaskOut
 from nodes.diffusion.latents import sized_as
@@ -24,6 +25,9 @@ def batch_images(ctx: Context, images: Images) -> ImageOut:
     """All pictures in one batch; those of another size are scaled and cut to that of the first."""
     channels = max(image.shape[-1] for image in images.values())
     whole = [with_channels(image, channels) for image in images.values()]
+    first = next(iter(images))
+    for name, image in zip(images, whole, strict=True):
+        same_channels(whole[0], image, (first, name))
     height, width = whole[0].shape[1:3]
     return torch.cat(
         [
@@ -38,7 +42,7 @@ def batch_images(ctx: Context, images: Images) -> ImageOut:
 @node("BatchMasksNode", name="Batch Masks", category="mask")
 def batch_masks(ctx: Context, masks: Masks) -> MaskOut:
     """All masks in one batch; those of another size are scaled and cut to that of the first."""
-    whole = [mask.reshape(-1, *mask.shape[-2:]) for mask in masks.values()]
+    whole = [as_batch(mask) for mask in masks.values()]
     height, width = whole[0].shape[1:]
     return torch.cat(
         [
@@ -58,6 +62,8 @@ def batch_latents(ctx: Context, latents: Latents) -> LatentOut:
     """
     given = list(latents.values())
     first = given[0].samples
+    for name, latent in latents.items():
+        same_family(first, latent.samples, (next(iter(latents)), name))
     index = [number for latent in given for number in latent.batch_index or range(len(latent.samples))]
     samples = torch.cat([sized_as(latent.samples, first) for latent in given])
     return replace(given[0], samples=samples, batch_index=tuple(index))

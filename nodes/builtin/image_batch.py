@@ -5,6 +5,7 @@ from typing import Annotated
 
 import torch
 
+from nodes.builtin.checks import same_channels
 from nodes.builtin.image_scale import scaled
 from nodes.builtin.kinds import ImageIn, ImageOut
 from nodes.diffusion.batches import regrouped, repeated
@@ -48,6 +49,7 @@ def image_batch(ctx: Context, image1: ImageIn, image2: ImageIn) -> ImageOut:
     """Both in one batch; the second is scaled to the size of the first."""
     channels = max(image1.shape[-1], image2.shape[-1])
     first, second = (with_channels(image, channels) for image in (image1, image2))
+    same_channels(first, second, ("image1", "image2"))
     if first.shape[1:3] != second.shape[1:3]:
         second = scaled(second, first.shape[2], first.shape[1], "bilinear", "center")
     return torch.cat((first, second))
@@ -83,6 +85,12 @@ def rebatch_images(
         return regrouped(images, batch_size[0])
     except RuntimeError as error:
         sizes = sorted({f"{image.shape[2]} x {image.shape[1]}" for image in images})
+        if len(sizes) == 1:
+            counts = ", ".join(sorted({str(image.shape[-1]) for image in images}))
+            raise NodeError(
+                f"images differ in channels: {counts}.",
+                "Take the alpha away first (Split Image with Alpha), or set batch_size to 1.",
+            ) from error
         raise NodeError(
             f"images differ in size: {', '.join(sizes)}.",
             "Scale them to one size first, or set batch_size to 1.",

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import torch
 
+from nodes.builtin.checks import batches_fit, has_colours, same_channels
 from nodes.builtin.image_scale import scaled
 from nodes.builtin.kinds import ImageIn, ImageOut
 from nodes.diffusion.pictures.blending import MODES, blended
@@ -46,6 +47,8 @@ def image_blend(
 ) -> ImageOut:
     """Lay the second picture over the first."""
     above = matched_channels(image1, image2)
+    same_channels(image1, above, ("image1", "image2"))
+    batches_fit(image1, above, ("image1", "image2"), "pictures")
     if image1.shape != above.shape:
         above = scaled(above, image1.shape[2], image1.shape[1], "bicubic", "center")
     return blended(image1, above, blend_mode, blend_factor)
@@ -123,6 +126,8 @@ def match_colours(
             f"image holds {len(image)} pictures and reference {len(reference)}.",
             "Give reference a single picture, or one for each.",
         )
+    has_colours(image, "image")
+    has_colours(reference, "reference")
     return with_colours_of(image, reference, amount)
 
 
@@ -135,6 +140,7 @@ def image_rgb_to_yuv(
     Annotated[Image, Out("IMAGE", "V")],
 ]:
     """Brightness and two differences of colour, each as a gray picture."""
+    has_colours(image, "image")
     luma, blue, red = (plane[..., None].expand(-1, -1, -1, 3) for plane in to_yuv(image))
     return luma, blue, red
 
@@ -142,6 +148,14 @@ def image_rgb_to_yuv(
 @node("ImageYUVToRGB", category="image/batch")
 def image_yuv_to_rgb(ctx: Context, Y: ImageIn, U: ImageIn, V: ImageIn) -> ImageOut:
     """A picture from its brightness and two differences of colour."""
+    for name, plane in (("U", U), ("V", V)):
+        if plane.shape[1:3] != Y.shape[1:3]:
+            raise NodeError(
+                f"Y is {Y.shape[2]} x {Y.shape[1]} pixels and {name} {plane.shape[2]} x {plane.shape[1]}.",
+                "Give all three one size.",
+            )
+        batches_fit(Y, plane, ("Y", name), "pictures")
+    batches_fit(U, V, ("U", "V"), "pictures")
     return from_yuv(Y.mean(-1), U.mean(-1), V.mean(-1))
 
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from nodes.builtin.checks import as_batch, from_one, from_zero, same_channels
 from nodes.builtin.kinds import ImageIn, ImageOut, MaskOut
 from nodes.builtin.latent_shape import turned
 from nodes.diffusion.pictures.colour import matched_channels
@@ -20,6 +21,8 @@ def image_crop(
     ctx: Context, image: ImageIn, width: Side = 512, height: Side = 512, x: Offset = 0, y: Offset = 0
 ) -> ImageOut:
     """Cut a rectangle out; where it leaves the picture it is smaller."""
+    from_zero(x=x, y=y)
+    from_one(width=width, height=height)
     left, top = min(x, image.shape[2] - 1), min(y, image.shape[1] - 1)
     return image[:, top : top + height, left : left + width]
 
@@ -73,8 +76,12 @@ def image_composite_masked(
     mask: Annotated[Mask | None, Socket("MASK", optional=True)] = None,
 ) -> ImageOut:
     """Lay a picture over another at a place, where the mask is white."""
-    above = matched_channels(destination, source).movedim(-1, 1)
-    return overlaid(destination.movedim(-1, 1), above, x, y, mask, fill=resize_source).movedim(1, -1)
+    above = matched_channels(destination, source)
+    from_zero(x=x, y=y)
+    same_channels(destination, above, ("destination", "source"))
+    shown = None if mask is None else as_batch(mask)
+    planes = overlaid(destination.movedim(-1, 1), above.movedim(-1, 1), x, y, shown, fill=resize_source)
+    return planes.movedim(1, -1)
 
 
 @node("ImagePadForOutpaint", name="Pad Image for Outpainting", category="image")
@@ -88,6 +95,7 @@ def image_pad_for_outpaint(
     feathering: Annotated[int, Int(minimum=0, maximum=LARGEST, step=1)] = 40,
 ) -> tuple[ImageOut, MaskOut]:
     """Gray around a picture, and a mask of what is to be painted there."""
+    from_zero(left=left, top=top, right=right, bottom=bottom, feathering=feathering)
     return outpainting(image, left, top, right, bottom, feathering)
 
 

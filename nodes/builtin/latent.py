@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Annotated
 
+from nodes.builtin.checks import as_batch
 from nodes.builtin.kinds import LatentIn, LatentOut, MaskIn
 from nodes.diffusion.resize import resize
 from nodes.diffusion.values import Latent
@@ -28,9 +29,11 @@ def latent_upscale(
         return samples
     tall, wide = samples.samples.shape[-2:]
     if width == 0:
-        height, width = max(SMALLEST, height), max(SMALLEST, round(wide * height / tall))
+        height = max(SMALLEST, height)
+        width = max(SMALLEST, round(wide * height / tall))
     elif height == 0:
-        width, height = max(SMALLEST, width), max(SMALLEST, round(tall * width / wide))
+        width = max(SMALLEST, width)
+        height = max(SMALLEST, round(tall * width / wide))
     else:
         width, height = max(SMALLEST, width), max(SMALLEST, height)
     return _scaled(samples, width // PIXELS, height // PIXELS, upscale_method, crop)
@@ -51,7 +54,7 @@ def latent_upscale_by(
 @node("SetLatentNoiseMask", name="Set Latent Noise Mask", category="latent/inpaint")
 def set_latent_noise_mask(ctx: Context, samples: LatentIn, mask: MaskIn) -> LatentOut:
     """Let sampling change the latents only where the mask is white."""
-    return replace(samples, noise_mask=mask.reshape(-1, 1, mask.shape[-2], mask.shape[-1]))
+    return replace(samples, noise_mask=as_batch(mask)[:, None])
 
 
 def _scaled(latent: Latent, width: int, height: int, method: str, crop: str) -> Latent:

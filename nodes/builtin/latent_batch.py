@@ -7,9 +7,11 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from nodes.builtin.checks import as_batch, same_family
 from nodes.builtin.kinds import LatentIn, LatentOut
 from nodes.diffusion.batches import repeated
 from nodes.diffusion.latents import sized_as, stacked_slices
+from nodes.diffusion.resize import resize
 from nodes.diffusion.values import Cond, Conditioning, Latent
 from nodes.spec import Combo, Context, Int, NodeError, Out, Socket, node
 
@@ -24,6 +26,7 @@ LatentsOut = Annotated[list[Latent], Out("LATENT", is_list=True)]
 @node("LatentBatch", category="latent/batch", deprecated=True)
 def latent_batch(ctx: Context, samples1: LatentIn, samples2: LatentIn) -> LatentOut:
     """Both in one batch; the second is scaled to the size of the first."""
+    same_family(samples1.samples, samples2.samples, ("samples1", "samples2"))
     return replace(
         samples1,
         samples=torch.cat((samples1.samples, sized_as(samples2.samples, samples1.samples))),
@@ -106,6 +109,17 @@ def replace_video_latent_frames(
     """Frames of a video put in the place of others, from one on; a negative index counts from the end."""
     if source is None:
         return destination
+    if destination.samples.ndim != 5:
+        raise NodeError("destination is of a picture, not of a video.", "Connect latents that have frames.")
+    if (source.samples.shape[1], *source.samples.shape[3:]) != (
+        destination.samples.shape[1],
+        *destination.samples.shape[3:],
+    ) or len(source.samples) not in (1, len(destination.samples)):
+        raise NodeError(
+            f"source is {list(source.samples.shape)} and destination {list(destination.samples.shape)}: they differ "
+            "in more than frames.",
+            "Use latents of one family and one size, as many of source or a single one.",
+        )
     frames, new = destination.samples.shape[2], source.samples.shape[2]
     start = index + frames if index < 0 else index
     if start < 0 or start + new > frames:
@@ -181,7 +195,12 @@ class _Group:
 
     def latent(self) -> Latent:
         masked = any(float(mask.mean()) != 1.0 for mask in self.masks)
-        return Latent(torch.cat(self.samples), torch.cat(self.masks) if masked else None, tuple(self.index))
+        height, width = self.masks[0].shape[-2:]
+        masks = [
+            mask if mask.shape[-2:] == (height, width) else resize(mask, width, height, "bilinear")
+            for mask in self.masks
+        ]
+        return Latent(torch.cat(self.samples), torch.cat(masks) if masked else None, tuple(self.index))
 
 
 def _singles(latents: Sequence[Latent]) -> Iterator[Latent]:
@@ -192,7 +211,7 @@ def _singles(latents: Sequence[Latent]) -> Iterator[Latent]:
         count = len(samples)
         if mask is None:
             mask = samples.new_ones(count, 1, samples.shape[-2] * PIXELS, samples.shape[-1] * PIXELS)
-        mask = repeated(mask, count)
+        mask = repeated(as_batch(mask)[:, None], count)
         index = latent.batch_index or tuple(range(so_far, so_far + count))
         for place in range(count):
             one = slice(place, place + 1)

@@ -6,7 +6,9 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from nodes.builtin.checks import batches_fit, same_family
 from nodes.builtin.kinds import LatentIn, LatentOut
+from nodes.builtin.models import told
 from nodes.diffusion.latents import (
     LatentOperation,
     Sharpen,
@@ -16,8 +18,9 @@ from nodes.diffusion.latents import (
     sized_as,
 )
 from nodes.diffusion.values import Latent
-from nodes.spec import Context, Float, Int, NodeError, Out, Socket, node
+from nodes.spec import Context, Float, Int, Out, Socket, node
 
+BOTH = ("samples1", "samples2")
 OperationIn = Annotated[LatentOperation, Socket("LATENT_OPERATION")]
 OperationOut = Annotated[LatentOperation, Out("LATENT_OPERATION")]
 
@@ -53,13 +56,9 @@ def latent_blend(
 ) -> LatentOut:
     """Two latents mixed: so much of the first, the rest of the second."""
     one = samples1.samples
-    _check_kind(one, samples2.samples)
+    same_family(one, samples2.samples, BOTH)
     other = sized_as(samples2.samples, one, "bicubic")
-    if len(one) != len(other) and 1 not in (len(one), len(other)):
-        raise NodeError(
-            f"samples1 holds {len(one)} latents and samples2 {len(other)}.",
-            "Give both as many, or one of them a single latent.",
-        )
+    batches_fit(one, other, BOTH, "latents")
     return samples1.with_samples(one * blend_factor + other * (1 - blend_factor))
 
 
@@ -77,7 +76,8 @@ def latent_interpolate(
 @node("LatentApplyOperation", category="latent/advanced/operations", experimental=True)
 def latent_apply_operation(ctx: Context, samples: LatentIn, operation: OperationIn) -> LatentOut:
     """Latents changed by an operation."""
-    return samples.with_samples(operation(latent=samples.samples))
+    with told():
+        return samples.with_samples(operation(latent=samples.samples))
 
 
 @node("LatentOperationSharpen", category="latent/advanced/operations", experimental=True)
@@ -100,17 +100,8 @@ def latent_operation_tonemap(
 
 
 def _together(one: Latent, other: Latent, mix: Callable[[Tensor, Tensor], Tensor]) -> Latent:
-    _check_kind(one.samples, other.samples)
+    same_family(one.samples, other.samples, BOTH)
     return one.with_samples(mix(one.samples, fitted(other.samples, one.samples)))
-
-
-def _check_kind(one: Tensor, other: Tensor) -> None:
-    """Only sizes can be mended: channels and frames are the family's."""
-    if one.shape[1:-2] != other.shape[1:-2]:
-        raise NodeError(
-            f"samples1 is {list(one.shape)} and samples2 {list(other.shape)}: they differ in channels or frames.",
-            "Use latents of the same model family and, for videos, of the same length.",
-        )
 
 
 NODES = (

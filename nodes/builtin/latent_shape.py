@@ -4,6 +4,7 @@ from typing import Annotated
 
 import torch
 
+from nodes.builtin.checks import as_batch, from_one, from_zero, onto_fits, same_family
 from nodes.builtin.kinds import LatentIn, LatentOut
 from nodes.diffusion.batches import repeated
 from nodes.diffusion.latents import pasted, sliced, with_calm_start
@@ -30,11 +31,9 @@ def latent_composite(
 ) -> LatentOut:
     """Lay latents over others at a place, with sides that fade over `feather` pixels."""
     onto, above = samples_to.samples, samples_from.samples
-    if len(above) not in (1, len(onto)):
-        raise NodeError(
-            f"samples_to holds {len(onto)} latents and samples_from {len(above)}.",
-            "Give samples_from as many, or a single one.",
-        )
+    from_zero(x=x, y=y, feather=feather)
+    same_family(onto, above, ("samples_to", "samples_from"))
+    onto_fits(onto, above, ("samples_to", "samples_from"), "latents")
     return samples_to.with_samples(pasted(onto, above, x // PIXELS, y // PIXELS, feather // PIXELS))
 
 
@@ -49,9 +48,11 @@ def latent_composite_masked(
     mask: Annotated[Mask | None, Socket("MASK", optional=True)] = None,
 ) -> LatentOut:
     """Lay latents over others where the mask is white."""
-    return destination.with_samples(
-        overlaid(destination.samples, source.samples, x, y, mask, fill=resize_source, unit=PIXELS)
-    )
+    onto, above = destination.samples, source.samples
+    from_zero(x=x, y=y)
+    same_family(onto, above, ("destination", "source"))
+    shown = None if mask is None else as_batch(mask)
+    return destination.with_samples(overlaid(onto, above, x, y, shown, fill=resize_source, unit=PIXELS))
 
 
 @node("LatentCrop", name="Crop Latent", category="latent/transform")
@@ -59,6 +60,8 @@ def latent_crop(
     ctx: Context, samples: LatentIn, width: Side = 512, height: Side = 512, x: Offset = 0, y: Offset = 0
 ) -> LatentOut:
     """Cut a rectangle out; its corner stays 64 pixels away from the far sides."""
+    from_zero(x=x, y=y)
+    from_one(width=width // PIXELS, height=height // PIXELS)
     tall, wide = samples.samples.shape[-2:]
     left, top = min(x // PIXELS, max(0, wide - 8)), min(y // PIXELS, max(0, tall - 8))
     part = samples.samples[..., top : top + height // PIXELS, left : left + width // PIXELS]

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import torch
 
+from nodes.builtin.checks import as_batch, from_zero, has_colours, onto_fits
 from nodes.builtin.kinds import ImageIn, ImageOut, MaskIn, MaskOut
 from nodes.diffusion.pictures.colour import packed
 from nodes.diffusion.pictures.layout import feathered
@@ -65,8 +66,10 @@ def mask_composite(
     ] = "multiply",
 ) -> MaskOut:
     """Combine the source with the part of the destination that starts at x, y."""
+    from_zero(x=x, y=y)
     result = as_batch(destination).clone()
     patch = as_batch(source)
+    onto_fits(result, patch, ("destination", "source"), "masks")
     height = max(0, min(patch.shape[1], result.shape[1] - y))
     width = max(0, min(patch.shape[2], result.shape[2] - x))
     if height and width:
@@ -85,7 +88,10 @@ def grow_mask(
     """Let the mask grow by so many pixels, or shrink where the number is negative."""
     grown = as_batch(mask)
     for _ in range(abs(expand)):
+        before = grown
         grown = grown_once(grown, tapered_corners) if expand > 0 else -grown_once(-grown, tapered_corners)
+        if torch.equal(before, grown):  # there is nothing left to grow over
+            break
         ctx.check_stop()
     return grown
 
@@ -108,6 +114,7 @@ def crop_mask(
     height: Side = 512,
 ) -> MaskOut:
     """Cut a rectangle out; where it leaves the mask it is smaller."""
+    from_zero(x=x, y=y)
     return as_batch(mask)[:, y : y + height, x : x + width]
 
 
@@ -116,6 +123,7 @@ def feather_mask(
     ctx: Context, mask: MaskIn, left: Offset = 0, top: Offset = 0, right: Offset = 0, bottom: Offset = 0
 ) -> MaskOut:
     """Fade the mask out towards its sides, over so many pixels from each."""
+    from_zero(left=left, top=top, right=right, bottom=bottom)
     return feathered(as_batch(mask), left, top, right, bottom)
 
 
@@ -126,12 +134,8 @@ def image_color_to_mask(
     color: Annotated[int, Int(minimum=0, maximum=0xFFFFFF, step=1, extra={"display": "number"})] = 0,
 ) -> MaskOut:
     """White where the picture has exactly one colour, given as a number (red * 65536 + green * 256 + blue)."""
+    has_colours(image, "image")
     return (packed(image) == color).float()
-
-
-def as_batch(mask: Mask) -> Mask:
-    """A mask as [B, H, W], whatever leading sizes it came with."""
-    return mask.reshape(-1, mask.shape[-2], mask.shape[-1])
 
 
 def _combined(region: Mask, patch: Mask, operation: str) -> Mask:

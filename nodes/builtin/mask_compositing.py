@@ -4,6 +4,7 @@ from typing import Annotated
 
 import torch
 
+from nodes.builtin.checks import as_batch, has_colours
 from nodes.builtin.kinds import ImageIn, ImageOut, MaskIn, MaskOut
 from nodes.diffusion.batches import repeated
 from nodes.diffusion.pictures.blending import OPERATORS, composited
@@ -21,8 +22,10 @@ def split_image_with_alpha(ctx: Context, image: ImageIn) -> tuple[ImageOut, Mask
 @node("JoinImageWithAlpha", name="Join Image with Alpha", category="mask/compositing")
 def join_image_with_alpha(ctx: Context, image: ImageIn, alpha: MaskIn) -> ImageOut:
     """A picture that is transparent where the mask is white."""
-    count = max(len(image), len(alpha))
-    opaque = 1.0 - resized_mask(alpha, image.shape[2], image.shape[1])
+    has_colours(image, "image")
+    mask = as_batch(alpha)
+    count = max(len(image), len(mask))
+    opaque = 1.0 - resized_mask(mask, image.shape[2], image.shape[1])
     return torch.cat((repeated(image[..., :3], count), repeated(opaque, count)[..., None]), dim=-1)
 
 
@@ -42,7 +45,8 @@ def porter_duff_image_composite(
             "Give both as many: Split Image with Alpha takes the alpha channel away.",
         )
     height, width = destination.shape[1:3]
-    count = min(len(source), len(source_alpha), len(destination), len(destination_alpha))
+    masks = (as_batch(source_alpha), as_batch(destination_alpha))
+    count = min(len(source), len(destination), *map(len, masks))
     above, below = source[:count], destination[:count]
     if above.shape[1:3] != (height, width):
         above = resized(above, width, height, "bicubic", "center")
@@ -53,7 +57,7 @@ def porter_duff_image_composite(
             if mask.shape[1:] == (height, width)
             else resized_mask(mask, width, height, "bicubic", "center")
         )
-        for mask in (source_alpha[:count], destination_alpha[:count])
+        for mask in (mask[:count] for mask in masks)
     ]
     colours, opaque = composited(above, alphas[0][..., None], below, alphas[1][..., None], mode)
     return colours, 1.0 - opaque[..., 0]

@@ -6,19 +6,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from nodes.diffusion.errors import DiffusionError
+
 
 def repeated(items: Tensor, count: int) -> Tensor:
     """The first `count` items along the first axis; a shorter batch starts over as often as needed.
 
     Raises:
-        ValueError: there is no item to repeat.
+        DiffusionError: there is no item to repeat.
     """
     if len(items) == count:
         return items
     if len(items) > count:
         return items[:count]
     if not len(items):
-        raise ValueError("An empty batch cannot be repeated.")
+        raise DiffusionError(
+            "An empty batch cannot be repeated.", "Connect one with at least one picture, mask or latent."
+        )
     return items.repeat(math.ceil(count / len(items)), *[1] * (items.ndim - 1))[:count]
 
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodes.diffusion.batches import repeated
+from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.pictures.filters import sharpening
 from nodes.diffusion.pictures.shapes import AnyPlanes
 from nodes.diffusion.resize import resize
@@ -128,7 +129,17 @@ class Sharpen:
     alpha: float
 
     def __call__(self, latent: Tensor) -> Tensor:
-        """Sharpened latents; the radius must be smaller than their sides."""
+        """Sharpened latents.
+
+        Raises:
+            DiffusionError: the radius is as large as a side of theirs.
+        """
+        height, width = latent.shape[-2:]
+        if self.radius >= min(height, width):
+            raise DiffusionError(
+                f"A sharpen_radius of {self.radius} is too large for latents of {width} x {height}.",
+                "Choose one that is smaller than both sides.",
+            )
         lengths = _lengths(latent) + 1e-6
         kernel = sharpening(self.radius, self.sigma, self.alpha * 10.0).to(latent)
         flat = _as_planes(latent / lengths)

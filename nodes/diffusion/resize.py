@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodes.diffusion.eight_bit import lanczos
+from nodes.diffusion.errors import DiffusionError
 
 PICTURES = (1, 3, 4)  # channels that are gray, RGB or RGBA
 ALIGNED = 1 - 1e-5  # the cosine beyond which two vectors count as parallel
@@ -39,11 +40,17 @@ def resize(planes: Tensor, width: int, height: int, method: str, crop: str = "di
 
     Raises:
         ValueError: of names that are neither.
+        DiffusionError: a side is 0, or nothing is left of one that is cut to another aspect.
     """
     how = Method(method)
     flat = planes.movedim(1, 2).flatten(0, 1) if planes.ndim == 5 else planes
-    if Crop(crop) is Crop.CENTER:
+    if Crop(crop) is Crop.CENTER and width > 0 and height > 0 and flat.numel():
         flat = _cut(flat, width, height)
+    if min(width, height, *flat.shape[-2:]) < 1:
+        raise DiffusionError(
+            f"What is {planes.shape[-1]} x {planes.shape[-2]} cannot be scaled to {width} x {height}: a side has no length.",
+            "Choose a size of at least 1 x 1, nearer to the shape of what is scaled.",
+        )
     if how is Method.BISLERP:
         sized = _bislerp(flat, width, height)
     elif how is Method.LANCZOS:

@@ -14,6 +14,7 @@ from nodes.diffusion.vae_codings import PICTURES, Coding
 
 TILE = 64  # latents
 OVERLAP = 16
+PLANES = 3  # of a picture: red, green, blue
 TOO_LITTLE = "There was too little memory: the picture was {} in tiles, which changes it slightly."
 TILINGS = ((1.0, 1.0), (0.5, 2.0), (2.0, 0.5))  # height and width of a tile, times its size
 
@@ -117,6 +118,11 @@ class VaeCoder:
         return image[:, top : top + tall, left : left + wide]
 
     def _check(self, latents: Tensor) -> None:
+        if not latents.numel():
+            raise DiffusionError(
+                f"samples is empty: {list(latents.shape)}.",
+                "Look at what cut them; a batch, a frame or a side is 0.",
+            )
         if latents.ndim in (4, 2 + self.coding.axes) and latents.shape[1] == self.channels:
             return
         whose = families(latents.shape[1], latents.ndim - 2)
@@ -130,6 +136,18 @@ class VaeCoder:
         )
 
     def _planes(self, image: Tensor) -> Tensor:
+        count, height, width, channels = image.shape
+        if not count or min(height, width) < self.pixels:
+            raise DiffusionError(
+                f"pixels holds {count} pictures of {width} x {height}; a VAE needs one at least, of {self.pixels} x "
+                f"{self.pixels} pixels or more.",
+                "Use a larger picture.",
+            )
+        if channels < PLANES:
+            raise DiffusionError(
+                f"pixels has {channels} channel{'s' if channels > 1 else ''}; a VAE encodes three.",
+                "Convert Image to Mask and then Convert Mask to Image make gray three channels.",
+            )
         return self.fitted(image)[..., :3].movedim(-1, 1)
 
     def _encoded(self, planes: Tensor) -> Tensor:

@@ -94,8 +94,9 @@ def _described(value: object) -> str:
 def _words(error: BaseException) -> tuple[str, str]:
     """What is wrong, and what to do."""
     text = _text(error)
-    if isinstance(error, NodeError):
+    if isinstance(error, NodeError) or _is_split(error):
         hint: object = getattr(error, "hint", "")
+        text = text if isinstance(error, NodeError) else cast("NodeError", error).message.strip()
         return text or type(error).__name__, hint if isinstance(hint, str) else ""
     if is_out_of_memory(error):
         asked = ASKED_FOR.search(text)
@@ -108,6 +109,15 @@ def _words(error: BaseException) -> tuple[str, str]:
         if isinstance(error, kind):
             return message.format(text=(text or type(error).__name__).rstrip(".")), hint
     return text or type(error).__name__, ""
+
+
+def _is_split(error: BaseException) -> bool:
+    """Whether it says apart what is wrong and what to do, as those of our library do."""
+    try:
+        said = (getattr(error, "message", None), getattr(error, "hint", None))
+    except BaseException:  # noqa: BLE001 - as for its words
+        return False
+    return all(type(part) is str for part in said) and bool(said[0])
 
 
 def _text(error: BaseException) -> str:

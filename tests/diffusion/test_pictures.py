@@ -46,7 +46,7 @@ def test_a_batch_is_cut_or_starts_over_or_goes_on_with_its_last_item():
     assert repeated(three, 7).tolist() == [0, 1, 2, 0, 1, 2, 0]
     assert held(three, 5).tolist() == [0, 1, 2, 2, 2]
     assert held(three, 2).tolist() == [0, 1, 2]
-    with pytest.raises(ValueError, match="empty batch"):
+    with pytest.raises(DiffusionError, match="empty batch"):
         repeated(three[:0], 2)
 
 

@@ -68,20 +68,20 @@ def rays(
     ahead = torch.stack(
         (across.expand(height, -1), down[:, None].expand(-1, width), torch.ones(height, width)), -1
     )
-    ahead = ahead / ahead.norm(dim=-1, keepdim=True)
+    ahead = ahead / ahead.pow(2).sum(-1, keepdim=True).sqrt()
     made: list[Tensor] = []
     for frame in range(frames):
         share = frame / frames * speed
         direction = ahead @ _turned([angle * share * TURN for angle in motion.turn]).T
         place = torch.tensor(motion.way) * share * REACH
-        made.append(torch.cat((torch.linalg.cross(place.expand_as(direction), direction), direction), -1))
+        made.append(torch.cat((torch.cross(place.expand_as(direction), direction, dim=-1), direction), -1))
     return torch.stack(made)
 
 
 def grouped(planes: Float[Tensor, "frames height width 6"]) -> Float[Tensor, "1 24 group height width"]:
     """As video models read it: the first frame by itself, four times, then groups of four frames as channels."""
     whole = torch.cat((planes[:1].expand(GROUP, -1, -1, -1), planes[1:]))
-    groups = whole.unflatten(0, (-1, GROUP))
+    groups = whole.reshape(-1, GROUP, *whole.shape[1:])
     return groups.permute(4, 1, 0, 2, 3).flatten(0, 1)[None].contiguous()
 
 

@@ -74,10 +74,11 @@ def surface_net(grid: Grid, threshold: float) -> Solid:
     padded = torch.nn.functional.pad(grid.float(), (1, 1, 1, 1, 1, 1), value=-math.inf).clamp(
         min=threshold - 1.0
     )
-    offset = torch.tensor([(z, y, x) for z in (0, 1) for y in (0, 1) for x in (0, 1)])
+    steps = [(z, y, x) for z in (0, 1) for y in (0, 1) for x in (0, 1)]
+    offset = torch.tensor(steps)
     size = [side - 1 for side in padded.shape]
     corners = torch.stack(
-        [padded[z : z + size[0], y : y + size[1], x : x + size[2]] for z, y, x in offset.tolist()], -1
+        [padded[z : z + size[0], y : y + size[1], x : x + size[2]] for z, y, x in steps], -1
     )
     inside = corners > threshold
     crossed = inside.any(-1) & ~inside.all(-1)
@@ -126,6 +127,10 @@ def _centred(places: Tensor, grid: Grid) -> Float[Tensor, "vertices 3"]:
     return ((places - half) / half).flip(-1).float().contiguous()
 
 
+def _listed(values: Tensor) -> list[float]:
+    return [float(value) for value in values]
+
+
 def glb(vertices: Tensor, faces: Tensor, extras: Mapping[str, object]) -> bytes:
     """One solid as a binary glTF file; `extras` stand in its asset."""
     points, triangles = vertices.float().cpu().contiguous(), faces.to(torch.int32).cpu().contiguous()
@@ -140,8 +145,8 @@ def glb(vertices: Tensor, faces: Tensor, extras: Mapping[str, object]) -> bytes:
             "componentType": SINGLE,
             "count": len(points),
             "type": "VEC3",
-            "min": points.amin(0).tolist(),
-            "max": points.amax(0).tolist(),
+            "min": _listed(points.amin(0)),
+            "max": _listed(points.amax(0)),
         },
         {"bufferView": 1, "componentType": WHOLE, "count": triangles.numel(), "type": "SCALAR"},
     ]

@@ -91,7 +91,7 @@ def test_solids_are_saved_as_gltf(ctx: Surroundings):
     mesh = voxel_to_mesh_basic.run(ctx, voxel=Voxel(torch.ones(2, 1, 1, 1)))
     result = save_glb.run(ctx, mesh=mesh, prompt={"1": {}})
     assert isinstance(result, Result) and result.ui
-    names = [entry["filename"] for entry in result.ui["3d"]]  # type: ignore[index, call-overload, union-attr]
+    names = [str(entry["filename"]) for entry in result.ui["3d"]]  # type: ignore[index, call-overload, union-attr]
     assert names == ["ComfyUI_00001_.glb", "ComfyUI_00002_.glb"]
     whole = (ctx.files.root / "output" / "mesh" / names[0]).read_bytes()
     magic, version, length, said_length, kind = struct.unpack("<IIIII", whole[:20])

@@ -6,7 +6,9 @@ import {
 import { zoomed } from "../canvas/camera";
 import type { App } from "./app.svelte";
 import type { Editor } from "./editor.svelte";
+import { comparable, compare } from "./comparing";
 import { download, saveHere } from "./files";
+import { type MaskTarget, maskTarget, openMask } from "./masks";
 
 export interface Action {
   readonly id: string;
@@ -47,6 +49,12 @@ export function actionsOf(app: App): readonly Action[] {
     const node = id === undefined || another !== undefined ? undefined : editor()?.stage.graph.nodes.get(id);
     return node && editor()?.document.state.graphs.has(node.type) ? node.id : undefined;
   };
+  /** The chosen node, if it loads a picture. */
+  const masked = (): MaskTarget | undefined => {
+    const [id, another] = chosen();
+    const active = editor();
+    return active && id !== undefined && another === undefined ? maskTarget(active, id) : undefined;
+  };
   const on = (work: (editor: Editor) => void) => () => {
     const active = editor();
     if (active) work(active);
@@ -77,6 +85,8 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "delete", label: "Delete", keys: "Delete|Backspace", run: on(removeChosen) },
     { id: "delete-heal", label: "Delete and reconnect", keys: "Mod+Backspace", can: some, run: on(({ document, view }) => document.execute(removeAndHeal(view.scope, chosen()))) },
     { id: "replace", label: "Replace by another node", keys: "Shift+S", can: () => chosen().length === 1, run: () => { const [id] = chosen(); if (id !== undefined) app.popups.show({ kind: "palette", at: undefined, place: undefined, wire: undefined, first: "", replace: id }); } },
+    { id: "mask", label: "Draw a mask", can: () => masked() !== undefined, run: () => { const target = masked(); if (target) openMask(app, target); } },
+    { id: "compare", label: "Compare the last two pictures", can: () => comparable(app).length > 1, run: () => { const [last] = comparable(app); if (last) compare(app, last.file); } },
     { id: "hide-threads", label: "Hide its threads, show names", keys: "Alt+H", can: some, run: on(toggleThreads) },
     { id: "mute", label: "Mute", keys: "Mod+M", can: some, run: on((active) => toggleMode(active, Mode.Never)) },
     { id: "bypass", label: "Bypass", keys: "Mod+B", can: some, run: on((active) => toggleMode(active, Mode.Bypass)) },

@@ -255,11 +255,16 @@ export class App {
     for (const file of files) {
       const { filename, subfolder } = await this.client.upload(file, file.name);
       const value = subfolder === "" ? filename : `${subfolder}/${filename}`;
-      this.defs = await this.client.nodeDefs();
-      for (const open of this.editors) open.document.redefine(this.defs);
+      await this.reread();
       document.execute(setWidget(view.scope, id, entry.key, value));
       document.seal();
     }
+  }
+
+  /** Lists of files, after one was sent. */
+  async reread(): Promise<void> {
+    this.defs = await this.client.nodeDefs();
+    for (const open of this.editors) open.document.redefine(this.defs);
   }
 
   /** Offer nodes whose output an input takes. */

@@ -5,6 +5,7 @@ import { actionsOf } from "./actions";
 import type { App } from "./app.svelte";
 import type { Editor } from "./editor.svelte";
 import { shownKeys } from "./keys";
+import { maskTarget } from "./masks";
 import type { MenuItem } from "./popups.svelte";
 import { putReroute } from "./placing";
 
@@ -51,6 +52,7 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
     return [
       { label: "Rename", pick: () => rename(hit.node) },
       item("run-chosen"),
+      ...(maskTarget(editor, hit.node) ? [item("mask")] : []),
       item("replace", "Replace"),
       output
         ? { label: hidden ? "Show these threads" : "Hide these threads, show names", pick: () => document.execute(hideOutputs(view.scope, [output], !hidden)) }

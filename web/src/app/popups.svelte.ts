@@ -1,6 +1,9 @@
 /** What opens above the page: one at a time, closed by Escape or a press beside it. */
+import type { FileRef } from "../client";
 import type { ComboValue, NodeId, Point } from "../graph";
 import type { Wire } from "../canvas/wire";
+import type { MaskDrawing } from "../mask/drawing";
+import type { MaskTarget } from "./masks";
 import type { Conflict } from "./conflict";
 
 export interface MenuItem {
@@ -10,6 +13,14 @@ export interface MenuItem {
   readonly disabled?: boolean;
   readonly colours?: readonly { readonly name: string; readonly value: string | undefined }[];
   readonly pick?: (value?: string) => void;
+}
+
+/** A picture that can be held against another. */
+export interface Compared {
+  readonly file: FileRef;
+  readonly url: string;
+  readonly small: string | undefined;
+  readonly words: string;
 }
 
 export type Popup =
@@ -26,8 +37,11 @@ export type Popup =
   /** Add a node, find one, do something. `at`: page pixels, or under the field at the top; `place`: where a new node goes. */
   | { readonly kind: "palette"; readonly at: Point | undefined; readonly place: Point | undefined; readonly wire: Wire | undefined; readonly first: string; /** The node whose place the chosen type takes. */ readonly replace?: NodeId }
   | { readonly kind: "line"; readonly at: Point; readonly width: number; readonly label: string; readonly text: string; readonly done: (text: string) => void }
-  | { readonly kind: "picture"; readonly url: string; readonly words: string; readonly open: (() => void) | undefined }
+  | { readonly kind: "picture"; readonly url: string; readonly words: string; readonly open: (() => void) | undefined; /** Where it lies, if it can be held against others. */ readonly file?: FileRef }
   | { readonly kind: "conflict"; readonly conflict: Conflict }
+  /** `url`: the picture without its alpha; `drawing`: a mask that was drawn before. */
+  | { readonly kind: "mask"; readonly name: string; readonly url: string; readonly alphaUrl: string; readonly target: MaskTarget; readonly drawing?: MaskDrawing }
+  | { readonly kind: "compare"; readonly left: Compared; readonly right: Compared; readonly all: readonly Compared[] }
   | { readonly kind: "keys" };
 
 export type PopupOf<Kind extends Popup["kind"]> = Extract<Popup, { kind: Kind }>;
@@ -49,7 +63,7 @@ export class Popups {
   #before: Element | null = null;
 
   show(popup: Popup): void {
-    this.#before = document.activeElement;
+    if (!this.open) this.#before = document.activeElement;
     this.open = popup;
   }
 

@@ -165,18 +165,27 @@ export class Client {
     form.append("type", options.folder ?? "input");
     if (options.subfolder) form.append("subfolder", options.subfolder);
     if (options.overwrite) form.append("overwrite", "true");
-    const {
-      name: filename,
-      subfolder,
-      type,
-    } = (await this.#json("upload/image", { method: "POST", body: form })) as JsonObject;
+    return this.#send("upload/image", form);
+  }
+
+  /** A copy of `original` in the input folder with the alpha of `mask`. */
+  async uploadMask(mask: Blob, name: string, original: FileRef): Promise<FileRef> {
+    const form = new FormData();
+    form.append("image", mask, name);
+    form.append("type", "input");
+    form.append("original_ref", JSON.stringify(original));
+    return this.#send("upload/mask", form);
+  }
+
+  async #send(path: string, body: FormData): Promise<FileRef> {
+    const { name: filename, subfolder, type } = (await this.#json(path, { method: "POST", body })) as JsonObject;
     return { filename: String(filename), subfolder: String(subfolder ?? ""), type: String(type ?? "input") as Folder };
   }
 
   /** Address of a file, for an `img`. `preview` asks for a smaller one ("webp;90"); `fresh` gets past the browser's cache. */
-  viewUrl(file: FileRef, options: { readonly preview?: string; readonly fresh?: string | number } = {}): string {
+  viewUrl(file: FileRef, options: { readonly preview?: string; readonly channel?: string; readonly fresh?: string | number } = {}): string {
     const { filename, subfolder, type } = file;
-    return this.url(`view${search({ filename, subfolder, type, preview: options.preview, rand: options.fresh })}`);
+    return this.url(`view${search({ filename, subfolder, type, preview: options.preview, channel: options.channel, rand: options.fresh })}`);
   }
 
   async settings(): Promise<JsonObject> {

@@ -1,0 +1,86 @@
+"""What a person does with pictures: paint a mask on one that a node loads, hold two against each other."""
+
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.e2e.canvas import Canvas
+from tests.serving import Server
+
+
+def test_a_mask_is_painted_undone_and_put_into_the_pictures_alpha(
+    empty_canvas: Canvas, workspace: Path, tmp_path: Path
+):
+    canvas, page = empty_canvas, empty_canvas.page
+    picture = tmp_path / "two halves.png"
+    halves = Image.new("RGB", (64, 48), "red")
+    halves.paste("blue", (32, 0, 64, 48))
+    halves.save(picture)
+    node = canvas.add("load image", canvas.ground(300, 160))
+    page.locator(f"[data-testid=node-{node}] input[type=file]").set_input_files(picture)
+    page.get_by_role("button", name="Mask", exact=True).click()
+    board = page.get_by_test_id("mask-board")
+    expect(board).to_be_visible()
+    canvas.settle()
+    box = board.bounding_box()
+    assert box is not None
+    pixel = box["width"] / 64
+    page.keyboard.press("g")
+    page.mouse.click(box["x"] + 50 * pixel, box["y"] + 20 * pixel)  # the blue half
+    page.keyboard.press("b")
+    canvas.drag((box["x"] + 4 * pixel, box["y"] + 24 * pixel), (box["x"] + 20 * pixel, box["y"] + 24 * pixel))
+    page.keyboard.press("Control+z")
+    canvas.drag((box["x"] + 10 * pixel, box["y"] + 8 * pixel), (box["x"] + 11 * pixel, box["y"] + 8 * pixel))
+    page.keyboard.press("Control+s")
+    expect(page.get_by_test_id("mask")).to_have_count(0)
+    name = canvas.node_of("LoadImage")["widgets_values"][0]
+    assert name == "two halves masked.png"
+    with Image.open(workspace / "input" / name) as written:
+        alpha, colours = written.getchannel("A"), written.convert("RGB")
+    assert [alpha.getpixel(at) for at in ((50, 20), (10, 8), (14, 24), (4, 40))] == [0, 0, 255, 255]
+    assert colours.getpixel((50, 20)) == (0, 0, 255)
+
+    page.get_by_role("button", name="Mask", exact=True).click()  # begins with the mask that it has
+    expect(board).to_be_visible()
+    page.keyboard.press("i")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Bring it back").click()
+    expect(page.get_by_role("button", name="Undo", exact=True)).to_be_enabled()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_test_id("mask")).to_have_count(0)
+    inverted = canvas.node_of("LoadImage")["widgets_values"][0]
+    with Image.open(workspace / "input" / inverted) as written:
+        assert [written.getchannel("A").getpixel(at) for at in ((50, 20), (4, 40))] == [255, 0]
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    assert canvas.node_of("LoadImage")["widgets_values"][0] == "two halves.png"
+
+
+def test_two_pictures_are_held_against_each_other(canvas: Canvas, weft_server: Server):
+    page = canvas.page
+    for colour in (0xFF0000, 0xFE0000):
+        empty = {"width": 32, "height": 32, "batch_size": 1, "color": colour}
+        save = {"images": ["1", 0], "filename_prefix": "compared"}
+        weft_server.run(
+            {
+                "1": {"class_type": "EmptyImage", "inputs": empty},
+                "2": {"class_type": "SaveImage", "inputs": save},
+            }
+        )
+    expect(page.get_by_test_id("thumb").nth(1)).to_be_visible()
+    page.get_by_test_id("thumb").first.click()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    sheet = page.get_by_test_id("compare")
+    expect(sheet.get_by_role("application", name="Wipe at 50 %")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(sheet.get_by_role("application", name="Wipe at 52 %")).to_be_visible()
+    first = sheet.locator(".tag").first.inner_text()
+    page.keyboard.press("x")
+    expect(sheet.locator(".tag").last).to_have_text("B " + first.split(" ", 1)[1].strip())
+    page.keyboard.press("2")
+    expect(sheet.locator(".pane img")).to_have_count(2)
+    page.keyboard.press("3")
+    expect(sheet.locator("img.minus")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(sheet).to_have_count(0)

@@ -5,7 +5,7 @@ output blocks from 0. A downsampler is an input block of its own, an upsampler b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
@@ -220,6 +220,10 @@ class NetworkChanges:
     positions: Positions | None = None
     alone: Layers = Layers()
     away: Away | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything is changed."""
+        return any(bool(getattr(self, entry.name)) for entry in fields(self))
 
     @property
     def resizes(self) -> bool:

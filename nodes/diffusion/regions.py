@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.values import Area, Cond, Conditioning, Latents
 
 FEATHER = 8  # latents
@@ -48,6 +49,22 @@ def rectangle(area: Area | None, height: int, width: int) -> Rectangle:
     return Rectangle(top, left, min(top + tall, height), min(left + wide, width))
 
 
+def inside(cond: Cond, height: int, width: int) -> Rectangle:
+    """A condition's rectangle.
+
+    Raises:
+        DiffusionError: it lies outside the latents.
+    """
+    found = rectangle(cond.area, height, width)
+    if found.bottom <= found.top or found.right <= found.left:
+        raise DiffusionError(
+            f"A prompt's area begins at {found.left} across and {found.top} down, in latents; "
+            f"the picture has {width} by {height}.",
+            "Move the area into the picture (x and y of the area node), or make the picture larger.",
+        )
+    return found
+
+
 def bounded(cond: Cond, height: int, width: int) -> Cond:
     """The condition with its mask's bounds as its area, where it is so set: at least 8 latents a side."""
     if cond.mask is None or not cond.to_bounds:
@@ -80,15 +97,26 @@ def matched(conditioning: Conditioning, others: Conditioning, height: int, width
     return (*conditioning, *added)
 
 
+def all_matched(sides: Sequence[Conditioning], height: int, width: int) -> Sequence[Conditioning]:
+    """Each side with one more condition for each rectangle that any of the others names."""
+    made: list[Conditioning] = []
+    for number, side in enumerate(sides):
+        for other in (*sides[:number], *sides[number + 1 :]):
+            side = matched(side, other, height, width)
+        made.append(side)
+    return made
+
+
 def weight(cond: Cond, latents: Latents) -> Tensor:
-    """How much a condition counts at each place of its rectangle, Float[batch 1 height width]."""
+    """How much a condition counts at each place of its rectangle, Float[batch 1 height width], or with frames as latents."""
     height, width = latents.shape[-2:]
     place = rectangle(cond.area, height, width)
     strength = 1.0 if cond.strength is None else cond.strength
-    inside = place.cut(latents.new_full((len(latents), 1, height, width), strength))
+    inside = place.cut(torch.full_like(latents[:, :1], strength))
     if cond.mask is not None:
-        mask = scaled_mask(cond.mask, height, width).to(latents)[:, None]
-        return inside * place.cut(for_batch(mask, len(latents))) * cond.mask_strength
+        mask = for_batch(scaled_mask(cond.mask, height, width).to(latents)[:, None], len(latents))
+        mask = mask.view(len(mask), *[1] * (latents.ndim - 3), height, width)  # alike in all frames
+        return inside * place.cut(mask) * cond.mask_strength
     return inside if cond.area is None else inside * _feathered(place, inside, height, width)
 
 

@@ -1,7 +1,7 @@
 """Rules that ask the network once more, made worse on purpose, and go away from what it says then."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodes.diffusion.changes import Attend, Attention, Layers, NetworkChanges, Place, Way
+from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance.rule import Evaluation
 from nodes.diffusion.values import Latents, Rule
 
@@ -60,32 +61,50 @@ class SelfAttentionGuidance(Rule):
         """As `NeedsBoth`."""
         return True
 
-    def inside(self, at: Evaluation) -> NetworkChanges:
+    def watch(self, at: Evaluation) -> NetworkChanges:
         """Notes where the middle block looks for the negative side."""
         at.kept["looked"] = noted = list[Tensor]()
-        return NetworkChanges(attention=(_noting(noted),))
+        at.kept["parts"] = parts = list[Tensor]()
+        return NetworkChanges(attention=(_noting(noted, parts, at.latents.shape[-2:]),))
 
     def after(self, at: Evaluation, guided: Latents) -> Latents:
-        """As `ComesAfter`."""
+        """As `ComesAfter`.
+
+        Raises:
+            DiffusionError: no negative condition counts in the whole picture, so nothing says where it looks.
+        """
         noted: list[Tensor] = at.kept["looked"]
+        if min(at.latents.shape[2:]) > SMALLEST and not noted and at.kept["parts"]:
+            raise DiffusionError(
+                "Self-Attention Guidance looks at what the negative prompt makes of the whole picture, "
+                "and all negative prompts have areas.",
+                "Add a negative prompt without an area (Conditioning (Combine)).",
+            )
         if min(at.latents.shape[2:]) <= SMALLEST or not noted:
             return guided
-        alike = [part for part in noted if part.shape[1] == noted[0].shape[1]]
-        looked = torch.cat(alike)[: len(at.latents)]  # of the first negative condition that was asked
+        looked = torch.cat(noted)[: len(at.latents)]  # of the first negative condition that was asked
         soft = blurred(at.negative, self.blur_sigma)
         degraded = torch.where(_over(looked, at.latents) > 1.0, soft, at.negative)
         noisy = degraded + at.latents - at.negative
-        return guided + (degraded - at.again(at.conditions[1], latents=noisy)) * self.scale
+        worse = at.again(at.conditions[1], latents=noisy, negative=True)
+        return guided + (degraded - worse) * self.scale
 
 
-def _noting(noted: list[Tensor]) -> Callable[[Attention, Attend], Tensor]:
-    """Keeps of each call how much each token is looked at, averaged over heads: Float[batch token]."""
+def _noting(
+    noted: list[Tensor], parts: list[Tensor], size: Sequence[int]
+) -> Callable[[Attention, Attend], Tensor]:
+    """Keeps of each call how much each token is looked at, averaged over heads: Float[batch token].
+
+    Args:
+        noted: what is said of the whole picture, whose latents have this size; `parts`: of a part of it.
+    """
 
     def change(attention: Attention, attend: Attend) -> Tensor:
         if attention.place == MIDDLE and NEGATIVE in attention.sides:
             part = len(attention.queries) // len(attention.sides)
             first = attention.sides.index(NEGATIVE) * part
-            noted.append(attention.scores()[first : first + part].mean(dim=1).sum(dim=1))
+            into = noted if (attention.height, attention.width) == tuple(size) else parts
+            into.append(attention.scores()[first : first + part].mean(dim=1).sum(dim=1))
         return attend(attention)
 
     return change
@@ -181,9 +200,7 @@ class NegativeSkippedLayers(Rule):
     start_percent: float = 0.0
     end_percent: float = 1.0
 
-    def before(self, at: Evaluation) -> list[Latents]:
-        """As `ComesBefore`."""
-        sides = list(at.sides)
-        if len(sides) > NEGATIVE and at.within(self.start_percent, self.end_percent):
-            sides[NEGATIVE] = at.again(at.conditions[1], NetworkChanges(left_out=self.layers))
-        return sides
+    def negative(self, at: Evaluation) -> NetworkChanges:
+        """As `ChangesNegative`."""
+        within = at.within(self.start_percent, self.end_percent)
+        return NetworkChanges(left_out=self.layers) if within else NetworkChanges()

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.denoiser import Network, TwoSidedDenoiser
 from nodes.diffusion.guidance.joining import cfg, perpendicular
-from nodes.diffusion.guidance.pieces import FindControl, with_lent_controls
+from nodes.diffusion.guidance.pieces import FindControl
 from nodes.diffusion.guidance.recipes import (
     BasicGuidance,
     CfgGuidance,
@@ -21,6 +21,8 @@ from nodes.diffusion.guidance.steering import Estimate, Steering
 from nodes.diffusion.values import Conditioning, Latents, Rule, Sigma
 
 NOTHING: Conditioning = ()
+POSITIVE, EMPTY = 0, 2
+ROLES = (0, 0, 1)  # of dual guidance's sides: two positive ones, then the negative one
 
 
 @runtime_checkable
@@ -107,18 +109,18 @@ class Guided:
         changes: NetworkChanges = NO_CHANGES,
     ) -> Sequence[Latents]:
         """The denoised estimate of each side alone; zeros for one that has no active condition."""
-        return self._steering.ask(latents, sigma, sides, changes)
+        return self._steering.conditioned.sides(latents, sigma, sides, changes)
 
     def _estimate(self, latents: Latents, sigma: Sigma, *, both: bool) -> Estimate:
         steering = self._steering
-        negative = with_lent_controls(self.negative, self.positive)
-        at = steering.begin(latents, sigma, self.scale, (self.positive, negative))
+        positive, negative = steering.prepared(latents, (self.positive, self.negative))
+        at = steering.begin(latents, sigma, self.scale, (positive, negative))
         guess = steering.guessed(at)
         if guess is not None:
             return guess
         alone = math.isclose(at.scale, 1.0) and not both and not steering.needs_both
-        asked = [self.positive] if alone else [self.positive, negative]
-        return steering.joined(replace(at, sides=self.sides(latents, sigma, asked, at.changes)), _by_cfg)
+        asked = [positive] if alone else [positive, negative]
+        return steering.joined(replace(at, sides=steering.ask(at, asked)), _by_cfg)
 
 
 def _by_cfg(at: Evaluation) -> Latents:
@@ -157,8 +159,7 @@ class DualGuided:
 
     def _estimate(self, latents: Latents, sigma: Sigma, *, both: bool) -> Estimate:
         recipe, steering = self.recipe, self._steering
-        first, second, negative = recipe.first, recipe.second, recipe.negative
-        second, negative = with_lent_controls(second, first), with_lent_controls(negative, first)
+        first, second, negative = steering.prepared(latents, (recipe.first, recipe.second, recipe.negative))
         if recipe.nested:
             at = steering.begin(latents, sigma, recipe.first_scale, (first, second))
             asked = [first, second, negative]
@@ -168,7 +169,7 @@ class DualGuided:
         guess = steering.guessed(at)
         if guess is not None:
             return guess
-        toward, *rest = steering.ask(latents, sigma, asked, at.changes)
+        toward, *rest = steering.ask(at, asked, ROLES[: len(asked)])
         if not recipe.nested:
             between = rest[0] if rest else toward
             return steering.joined(
@@ -212,25 +213,32 @@ class PerpNegGuided:
         self._steering.start(seed, shape, latents, mask)
 
     def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
-        return self._estimate(latents, sigma).guided
+        return self._estimate(latents, sigma, both=False).guided
 
     def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
         """The guided estimate, and the negative side's alone."""
-        estimate = self._estimate(latents, sigma)
+        estimate = self._estimate(latents, sigma, both=True)
         return estimate.guided, estimate.negative
 
-    def _estimate(self, latents: Latents, sigma: Sigma) -> Estimate:
+    def _estimate(self, latents: Latents, sigma: Sigma, *, both: bool) -> Estimate:
         recipe, steering = self.recipe, self._steering
-        sides = [
-            recipe.positive,
-            *(with_lent_controls(side, recipe.positive) for side in (recipe.negative, recipe.empty)),
-        ]
+        sides = steering.prepared(latents, (recipe.positive, recipe.negative, recipe.empty))
         at = steering.begin(latents, sigma, recipe.scale, (sides[0], sides[1]))
         guess = steering.guessed(at)
         if guess is not None:
             return guess
-        estimates = steering.ask(latents, sigma, sides, at.changes)
+        if recipe.negative_scale == 0.0 and steering.plain and not both:
+            return self._without_negative(at, sides)
+        estimates = steering.ask(at, sides)
         return steering.joined(replace(at, sides=estimates), self._joined, own=True)
+
+    def _without_negative(self, at: Evaluation, sides: Sequence[Conditioning]) -> Estimate:
+        """What the negative side has no part in; at scale 1 the empty one has none either."""
+        positive, _, empty = sides
+        if math.isclose(at.scale, 1.0):
+            return self._steering.joined(replace(at, sides=self._steering.ask(at, [positive])), _by_cfg)
+        estimates = self._steering.ask(at, [positive, empty], (POSITIVE, EMPTY))
+        return self._steering.joined(replace(at, sides=estimates), _by_cfg)
 
     def _joined(self, at: Evaluation) -> Latents:
         positive, negative, empty = at.sides

@@ -90,6 +90,11 @@ class LinearFrames(Rule):
 
     first_scale: float = 1.0
 
+    @property
+    def needs_both(self) -> bool:
+        """As `NeedsBoth`."""
+        return self.first_scale != 1.0
+
     def join(self, at: Evaluation) -> Latents:
         """As `Joins`."""
         shares = torch.linspace(0.0, 1.0, len(at.latents))
@@ -105,6 +110,11 @@ class TriangleFrames(Rule):
 
     first_scale: float = 1.0
 
+    @property
+    def needs_both(self) -> bool:
+        """As `NeedsBoth`."""
+        return self.first_scale != 1.0
+
     def join(self, at: Evaluation) -> Latents:
         """As `Joins`."""
         shares = torch.linspace(0.0, 1.0, len(at.latents))
@@ -113,6 +123,8 @@ class TriangleFrames(Rule):
 
 
 def _framed(at: Evaluation, scales: Tensor) -> Latents:
+    if len(at.sides) == 1:
+        return at.positive
     return at.negative + (at.positive - at.negative) * beside(scales, at.latents)
 
 
@@ -128,6 +140,8 @@ class PerpNeg(Rule):
 
     def join(self, at: Evaluation) -> Latents:
         """As `Joins`."""
+        if len(at.sides) == 1:
+            return at.positive
         empty = at.again(self.empty)
         return perpendicular(at.positive, at.negative, empty, at.scale, self.negative_scale)
 
@@ -137,7 +151,7 @@ def perpendicular(
 ) -> Latents:
     """Perp-Neg's estimate; lengths and products are taken over the whole batch, as the field does."""
     toward, away = positive - empty, negative - empty
-    along = (away * toward).sum() / (toward**2).sum() * toward
+    along = (away * toward).sum() / (toward**2).sum().clamp(min=TINY) * toward
     return empty + scale * (toward - negative_scale * (away - along))
 
 
@@ -164,7 +178,10 @@ class DynamicThresholding(Rule):
         middle = guided.mean(dim=2, keepdim=True)
         around = guided - middle
         limit = (like - like.mean(dim=2, keepdim=True)).abs().amax(dim=2, keepdim=True)
-        reach = around.abs().quantile(self.quantile, dim=2, keepdim=True).clamp(min=TINY)
+        sizes = [
+            one.quantile(self.quantile, dim=1, keepdim=True) for one in around.abs()
+        ]  # of few values at once
+        reach = torch.stack(sizes).clamp(min=TINY)
         reach = torch.maximum(reach, limit.clamp(min=TINY))
         cut = around.clamp(-reach, reach) / reach * limit
         return (cut + middle).view_as(at.latents)

@@ -32,7 +32,7 @@ from nodes.diffusion.guidance.planning import (
     of_items,
 )
 from nodes.diffusion.hooks import passed_with, patches_of
-from nodes.diffusion.regions import bounded, matched, rectangle, weight
+from nodes.diffusion.regions import all_matched, bounded, inside, weight
 from nodes.diffusion.values import (
     Cond,
     Conditioning,
@@ -45,6 +45,7 @@ from nodes.diffusion.values import (
     Span,
 )
 
+POSITIVE = 0
 MOST_PLANS = 16  # that are kept: of other conditions, or other parts of the run
 
 FindControl = Callable[[ControlNet], ControlNetwork]
@@ -96,6 +97,9 @@ class Conditioned:
     calls: tuple[tuple[int, ...], ...] = ()
     _hints: dict[tuple[int, int, int], Tensor] = field(default_factory=dict[tuple[int, int, int], Tensor])
     _plans: dict[tuple[object, ...], Plan] = field(default_factory=dict[tuple[object, ...], Plan])
+    _prepared: dict[object, tuple[Sequence[Conditioning], Sequence[Conditioning]]] = field(
+        default_factory=dict[object, tuple[Sequence[Conditioning], Sequence[Conditioning]]]
+    )
     _percents: dict[float, float] = field(default_factory=dict[float, float])
     _passed: list[float] = field(
         default_factory=list[float]
@@ -107,17 +111,23 @@ class Conditioned:
         sigma: Sigma,
         sides: Sequence[Conditioning],
         changes: NetworkChanges = NO_CHANGES,
+        roles: Sequence[int] | None = None,
+        tag: int = 0,
     ) -> Sequence[Latents]:
         """The denoised estimate of each side; zeros for a side that has no active condition.
 
         Args:
             sides: the positive conditions first, then the negative ones.
             changes: what is done inside the network meanwhile.
+            roles: of each side, 0 positive and 1 negative; None: the first is positive, the second negative.
+            tag: tells apart what is asked of the same conditions in other ways.
 
         Raises:
             NothingSaid: there is no positive condition at all.
+            DiffusionError: a condition counts in a place outside the latents.
         """
-        if not sides[0]:
+        asked_as = tuple(range(len(sides)) if roles is None else roles)
+        if asked_as[0] == POSITIVE and not sides[0]:
             raise NothingSaid
         level = float(sigma)
         self._passed = passed_with(self._passed, level)
@@ -126,7 +136,7 @@ class Conditioned:
         timestep = timestep.to(latents.device, non_blocking=True)  # a card is not waited for
         scaled = network_input(kind, latents, sigma).to(self.network.dtype)
         asked = _Asked(latents, scaled, sigma, level, timestep, changes)
-        plan = self._plan(latents, level, sides)
+        plan = self._plan(latents, level, sides, asked_as, tag)
         answers: dict[Piece, Tensor] = {}
         calls: list[tuple[int, ...]] = []
         for group in self._within_room(plan, latents):
@@ -137,9 +147,32 @@ class Conditioned:
         self.calls = tuple(calls)
         return plan.averaged(answers, latents)
 
-    def _plan(self, latents: Latents, level: float, sides: Sequence[Conditioning]) -> Plan:
+    def prepared(self, sides: Sequence[Conditioning], latents: Latents) -> Sequence[Conditioning]:
+        """Sides as they are asked together: controls lent by the first one, and each other's rectangles.
+
+        Each can then be asked alone, and answers as among the others. The same ones stay the same values in a run.
+        """
+        named = latents.shape[-2:], tuple(tuple(map(id, side)) for side in sides)
+        if named not in self._prepared:
+            height, width = latents.shape[-2:]
+            lent = [sides[0], *(with_lent_controls(side, sides[0]) for side in sides[1:])]
+            whole = [tuple(bounded(cond, height, width) for cond in side) for side in lent]
+            made = all_matched(whole, height, width)
+            self._prepared[named] = tuple(sides), made  # what was given lives on, so that ids stay its own
+        return self._prepared[named][1]
+
+    def _plan(
+        self,
+        latents: Latents,
+        level: float,
+        sides: Sequence[Conditioning],
+        roles: tuple[int, ...],
+        tag: int,
+    ) -> Plan:
         """What is asked of these conditions at a noise level; the same as long as the same ones are active."""
         named = (
+            roles,
+            tag,
             latents.shape,
             latents.device,
             tuple(tuple((id(cond), self._active(cond, level)) for cond in side) for side in sides),
@@ -150,7 +183,12 @@ class Conditioned:
             form = self.network.latent_format
             pieces = [
                 replace(
-                    piece, inputs=inputs_of(piece.cond, piece.side, latents, piece.place, form, self.given)
+                    piece,
+                    inputs=inputs_of(
+                        piece.cond, max(piece.side, roles[piece.side]), latents, piece.place, form, self.given
+                    ),
+                    role=roles[piece.side],
+                    tag=tag,
                 )
                 for piece in self._pieces(latents, level, sides)
             ]
@@ -160,16 +198,11 @@ class Conditioned:
 
     def _pieces(self, latents: Latents, sigma: float, sides: Sequence[Conditioning]) -> Sequence[Piece]:
         height, width = latents.shape[-2:]
-        lent = [sides[0], *(with_lent_controls(side, sides[0]) for side in sides[1:])]
-        whole = [tuple(bounded(cond, height, width) for cond in side) for side in lent]
-        if len(whole) == 2:
-            positive, negative = whole
-            whole = [matched(positive, negative, height, width), matched(negative, positive, height, width)]
         pieces: list[Piece] = []
-        for index, side in enumerate(whole):
+        for index, side in enumerate(self.prepared(sides, latents)):
             active = [cond for cond in side if self._active(cond, sigma)]
             placed = [
-                Piece(index, cond, rectangle(cond.area, height, width), weight(cond, latents))
+                Piece(index, cond, inside(cond, height, width), weight(cond, latents))
                 for cond in active
                 if not cond.fills
             ]

@@ -28,11 +28,13 @@ WIDEST_REPEAT = 4  # contexts are repeated to a common length up to this ratio
 class Piece:
     """One condition on one rectangle: what the network is asked, and how much its answer counts there."""
 
-    side: int  # 0 positive, 1 negative
+    side: int  # its number among those that are asked
     cond: Cond
     place: Rectangle
     weight: Tensor  # Float[batch 1 height width] of the rectangle
     inputs: NetworkInputs = NO_INPUTS
+    role: int = 0  # 0 positive, 1 negative
+    tag: int = 0  # tells apart what is asked of the same condition in other ways
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +109,7 @@ def _weighed(pieces: Sequence[Piece], latents: Latents) -> Tensor | None:
     whole = rectangle(None, height, width)
     if len(pieces) == 1 and pieces[0].place == whole and bool((pieces[0].weight == 1.0).all()):
         return None
-    weights = latents.new_full((len(latents), 1, height, width), TINY)
+    weights = torch.full_like(latents[:, :1], TINY)
     for piece in pieces:
         piece.place.cut(weights).add_(piece.weight)
     return weights
@@ -121,13 +123,15 @@ def _call(pieces: Sequence[Piece], item: int | None, network: Network) -> Call:
         return read.to(network.device, network.dtype)
 
     inputs = [piece.inputs if item is None else item_of(piece.inputs, item) for piece in pieces]
-    conds = tuple(hash((piece.side, id(piece.cond.context), piece.place, item)) for piece in pieces)
+    conds = tuple(
+        hash((piece.side, id(piece.cond.context), piece.place, item, piece.tag)) for piece in pieces
+    )
     return Call(
         pieces,
         item,
         joined([piece.cond.context for piece in pieces]),
         joined([control_context(piece.cond) for piece in pieces]) if pieces[0].cond.controls else None,
-        together(inputs, conds, tuple(piece.side for piece in pieces)),
+        together(inputs, conds, tuple(piece.role for piece in pieces)),
     )
 
 
@@ -142,7 +146,7 @@ def filling(side: int, conds: Sequence[Cond], others: Sequence[Piece], latents: 
     if not conds:
         return []
     height, width = latents.shape[-2:]
-    left = latents.new_ones(len(latents), 1, height, width)
+    left = torch.ones_like(latents[:, :1])
     for piece in others:
         piece.place.cut(left).sub_(piece.weight)
     left.clamp_(min=0.0)

@@ -3,8 +3,9 @@
 A rule is a frozen value that rides on the model's recipe, and one or more of the functions below. It keeps nothing in
 itself: what has to be remembered from one evaluation to the next of a run lies in `Evaluation.kept`.
 
-Order of one evaluation: `scaled`; `inside` of every rule, then the network is asked; `before` of every rule; the last
-rule that `join`s, else classifier-free guidance; `after` of every rule. Rules of a kind follow the order of their nodes.
+Order of one evaluation: `scaled`; `watch`, `inside` and `negative` of every rule, then the network is asked; `before` of
+every rule; the last rule that `join`s, else classifier-free guidance; `after` of every rule. Rules of a kind follow the
+order of their nodes.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ class Evaluation:
         latents: noisy, with noise of standard deviation `sigma`.
         scale: guidance scale.
         conditions: of the positive side, then of the negative one.
-        changes: what the model's rules change inside the network.
+        changes: what the model's rules change inside the network; `negative_changes`: further, for the negative side.
         sides: denoised estimates, the positive one first; it stands alone where the negative side is not asked.
         kept: what this rule keeps for the next evaluation of the run.
         chance: what rules draw from, one after the other; it goes on where the start noise of the run ended.
@@ -39,6 +40,7 @@ class Evaluation:
     conditioned: Conditioned
     conditions: tuple[Conditioning, Conditioning]
     changes: NetworkChanges = NO_CHANGES
+    negative_changes: NetworkChanges = NO_CHANGES
     sides: Sequence[Latents] = ()
     kept: dict[str, Any] = field(default_factory=dict[str, Any])
     chance: torch.Generator = field(default_factory=torch.Generator)
@@ -59,11 +61,24 @@ class Evaluation:
         return self.sides[1] if len(self.sides) > 1 else torch.zeros_like(self.latents)
 
     def again(
-        self, conditioning: Conditioning, changes: NetworkChanges = NO_CHANGES, latents: Latents | None = None
+        self,
+        conditioning: Conditioning,
+        changes: NetworkChanges = NO_CHANGES,
+        latents: Latents | None = None,
+        *,
+        negative: bool = False,
     ) -> Latents:
-        """One more answer of the network: for these conditions, with further changes, or for other latents."""
+        """One more answer of the network: for these conditions, with further changes, or for other latents.
+
+        Args:
+            negative: they are of the negative side, and asked as it is.
+        """
         asked = self.latents if latents is None else latents
-        return self.conditioned.sides(asked, self.sigma, [conditioning], self.changes + changes)[0]
+        other = (changes.left_out, changes.alone, bool(changes.attention), latents is not None)
+        inside = self.changes + self.negative_changes if negative else self.changes
+        return self.conditioned.sides(
+            asked, self.sigma, [conditioning], inside + changes, (int(negative),), hash(other)
+        )[0]
 
     def within(self, start_percent: float, end_percent: float) -> bool:
         """Whether the run is between two shares of it."""
@@ -83,6 +98,20 @@ class WorksInside(Protocol):
     """Changes what happens inside the network."""
 
     def inside(self, at: Evaluation) -> NetworkChanges: ...
+
+
+@runtime_checkable
+class Watches(Protocol):
+    """Looks at what happens inside the network, before any change of another rule."""
+
+    def watch(self, at: Evaluation) -> NetworkChanges: ...
+
+
+@runtime_checkable
+class ChangesNegative(Protocol):
+    """Changes what happens inside the network for the negative side alone."""
+
+    def negative(self, at: Evaluation) -> NetworkChanges: ...
 
 
 @runtime_checkable

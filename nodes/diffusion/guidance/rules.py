@@ -127,6 +127,12 @@ def idle(rules: Sequence[Rule], family: str, takes: Set[Kind], blocks: tuple[int
             ] = None
         elif works is not None and isinstance(rule, SkippedLayers | NegativeSkippedLayers | PerturbedLayers):
             told |= dict.fromkeys(_beyond(works.name, rule.layers, family, blocks))
+    both = [type(rule) for rule in rules if isinstance(rule, HyperTile | TokenMerging)]
+    if len({*both}) > 1 and Kind.ATTENTION in takes:
+        told[
+            "HyperTile and token merging are for the same attention at full size: "
+            f"there {INSIDE[both[0]].name}, whose node comes first, works alone."
+        ] = None
     return tuple(told)
 
 

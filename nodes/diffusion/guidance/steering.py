@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -12,6 +12,7 @@ from nodes.diffusion.denoiser import HookableNetwork, Network
 from nodes.diffusion.gligen import PlacedNetwork
 from nodes.diffusion.guidance.pieces import Conditioned, FindControl
 from nodes.diffusion.guidance.rule import (
+    ChangesNegative,
     ComesAfter,
     ComesBefore,
     Evaluation,
@@ -19,14 +20,18 @@ from nodes.diffusion.guidance.rule import (
     NeedsBoth,
     Scales,
     Spares,
+    Watches,
     WorksInside,
     Wraps,
 )
 from nodes.diffusion.resembling import ShownPictures
 from nodes.diffusion.values import Conditioning, HookPatch, Latents, Rule, Sigma
 
+NEGATIVE = 1
+
 Join = Callable[[Evaluation], Latents]
 Finish = Callable[[Latents], Latents]
+_Kind = TypeVar("_Kind")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +52,7 @@ class Steering:
     conditioned: Conditioned = field(init=False)
     _kept: Sequence[dict[str, Any]] = field(init=False)
     _chance: torch.Generator = field(init=False)
+    _moments: dict[type, Sequence[tuple[object, dict[str, Any]]]] = field(init=False)
     _sigma: float = 0.0
     _last: Estimate | None = None
 
@@ -64,6 +70,7 @@ class Steering:
         self._chance = torch.Generator().manual_seed(seed)
         torch.randn(tuple(shape), generator=self._chance)
         self._kept = [{} for _ in self.rules]
+        self._moments = {}
         self._last = None
         hooked = self._hooked if isinstance(self.network, HookableNetwork) else None
         seen = self.network.seen if isinstance(self.network, ShownPictures) else None
@@ -88,32 +95,44 @@ class Steering:
     @property
     def needs_both(self) -> bool:
         """Whether a rule needs the negative side at any scale."""
-        return any(isinstance(rule, NeedsBoth) and rule.needs_both for rule in self.rules)
+        return any(rule.needs_both for rule, _ in self._of(NeedsBoth))
+
+    @property
+    def plain(self) -> bool:
+        """Whether no rule reads the sides' estimates."""
+        return not (self._of(ComesBefore) or self._of(Joins) or self._of(ComesAfter))
+
+    def prepared(self, latents: Latents, sides: Sequence[Conditioning]) -> Sequence[Conditioning]:
+        """As `Conditioned.prepared`: sides that answer alone as they do together."""
+        return self.conditioned.prepared(sides, latents)
 
     def begin(
         self, latents: Latents, sigma: Sigma, scale: float, conditions: tuple[Conditioning, Conditioning]
     ) -> Evaluation:
-        """An evaluation with the scale and the changes inside the network that rules want."""
+        """An evaluation with the scale and the changes inside the network that rules want.
+
+        Args:
+            conditions: prepared; what rules take for the positive and the negative side.
+        """
         self._sigma = float(sigma)
         at = Evaluation(latents, sigma, scale, self.conditioned, conditions, chance=self._chance)
-        for rule, kept in self._each():
-            if isinstance(rule, Scales):
-                at = replace(at, scale=rule.scaled(replace(at, kept=kept)))
-        changes = NO_CHANGES
-        for rule, kept in self._each():
-            if isinstance(rule, WorksInside):
-                changes = changes + rule.inside(replace(at, kept=kept))
-        return replace(at, changes=changes)
+        for rule, kept in self._of(Scales):
+            at = replace(at, scale=rule.scaled(replace(at, kept=kept)))
+        watching, changes, negative = NO_CHANGES, NO_CHANGES, NO_CHANGES
+        for rule, kept in self._of(Watches):
+            watching = watching + rule.watch(replace(at, kept=kept))
+        for rule, kept in self._of(WorksInside):
+            changes = changes + rule.inside(replace(at, kept=kept))
+        for rule, kept in self._of(ChangesNegative):
+            negative = negative + rule.negative(replace(at, kept=kept))
+        return replace(at, changes=watching + changes, negative_changes=negative)
 
     def guessed(self, at: Evaluation) -> Estimate | None:
         """An estimate that a rule makes without the network."""
-        for rule, kept in self._each():
-            if isinstance(rule, Spares):
-                guess = rule.guess(replace(at, kept=kept))
-                if guess is not None:
-                    return Estimate(
-                        guess, torch.zeros_like(guess) if self._last is None else self._last.negative
-                    )
+        for rule, kept in self._of(Spares):
+            guess = rule.guess(replace(at, kept=kept))
+            if guess is not None:
+                return Estimate(guess, torch.zeros_like(guess) if self._last is None else self._last.negative)
         return None
 
     def joined(
@@ -126,30 +145,50 @@ class Steering:
             finish: what the guider does with the result at last.
             own: the guider's way goes before that of any rule.
         """
-        for rule, kept in self._each():
-            if isinstance(rule, ComesBefore):
-                at = replace(at, sides=rule.before(replace(at, kept=kept)))
-            if isinstance(rule, Joins) and not own:
-                join = _by_rule(rule, kept)
+        for rule, kept in self._of(ComesBefore):
+            at = replace(at, sides=rule.before(replace(at, kept=kept)))
+        for rule, kept in () if own else self._of(Joins):
+            join = _by_rule(rule, kept)
         guided = join(at)
-        for rule, kept in self._each():
-            if isinstance(rule, ComesAfter):
-                guided = rule.after(replace(at, kept=kept), guided)
+        for rule, kept in self._of(ComesAfter):
+            guided = rule.after(replace(at, kept=kept), guided)
         estimate = Estimate(finish(guided), at.negative)
-        for rule, kept in self._each():
-            if isinstance(rule, Spares):
-                rule.learn(replace(at, kept=kept), estimate.guided)
+        for rule, kept in self._of(Spares):
+            rule.learn(replace(at, kept=kept), estimate.guided)
         self._last = estimate
         return estimate
 
     def ask(
-        self, latents: Latents, sigma: Sigma, sides: Sequence[Conditioning], changes: NetworkChanges
+        self, at: Evaluation, sides: Sequence[Conditioning], roles: Sequence[int] | None = None
     ) -> Sequence[Latents]:
-        """Each side's estimate alone."""
-        return self.conditioned.sides(latents, sigma, sides, changes)
+        """Each side's estimate alone; `sides` are prepared, `roles` as of `Conditioned.sides`."""
+        asked_as = tuple(range(len(sides)) if roles is None else roles)
+        if not at.negative_changes or NEGATIVE not in asked_as:
+            return self._asked(at, sides, asked_as, at.changes)
+        answers: dict[int, Latents] = {}
+        for negative in (False, True):
+            chosen = [number for number, role in enumerate(asked_as) if (role == NEGATIVE) is negative]
+            if chosen:
+                changes = at.changes + at.negative_changes if negative else at.changes
+                parts = [sides[number] for number in chosen], [asked_as[number] for number in chosen]
+                answers |= dict(zip(chosen, self._asked(at, *parts, changes), strict=True))
+        return [answers[number] for number in range(len(sides))]
 
-    def _each(self) -> Sequence[tuple[Rule, dict[str, Any]]]:
-        return tuple(zip(self.rules, self._kept, strict=True))
+    def _asked(
+        self,
+        at: Evaluation,
+        sides: Sequence[Conditioning],
+        roles: Sequence[int],
+        changes: NetworkChanges,
+    ) -> Sequence[Latents]:
+        return self.conditioned.sides(at.latents, at.sigma, sides, changes, roles)
+
+    def _of(self, kind: type[_Kind]) -> Sequence[tuple[_Kind, dict[str, Any]]]:
+        """The rules that have a moment, with what each keeps."""
+        if kind not in self._moments:
+            each = zip(self.rules, self._kept, strict=True)
+            self._moments[kind] = tuple((rule, kept) for rule, kept in each if isinstance(rule, kind))
+        return cast("Sequence[tuple[_Kind, dict[str, Any]]]", self._moments[kind])
 
 
 def _by_rule(rule: Joins, kept: dict[str, Any]) -> Join:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from nodes.diffusion.changes import Kind, Layers, Positions
 from nodes.diffusion.denoiser import Parametrisation
-from nodes.diffusion.guidance import RULES, after, again, before, inside, joining
-from nodes.diffusion.guidance.rule import WorksInside
+from nodes.diffusion.guidance import RULES, after, again, attention, before, inside, joining, merging
+from nodes.diffusion.guidance.rule import Watches, WorksInside
 from nodes.diffusion.guidance.rules import INSIDE, idle
 from nodes.diffusion.latents import TonemapReinhard
 from nodes.diffusion.noise_levels import FlowLevels
@@ -261,10 +261,15 @@ def test_rules_that_do_nothing_to_a_network_or_less_than_asked_say_so():
     )
 
 
+def test_two_rules_for_the_same_attention_say_which_of_them_works():
+    rules = (merging.TokenMerging(), attention.HyperTile())
+    (told,) = idle(rules, "SDXL", {Kind.ATTENTION}, (0, 0))
+    assert "there Token merging, whose node comes first, works alone" in told
+
+
 def test_every_rule_that_works_inside_a_network_says_how():
-    assert {rule for rule in RULES if issubclass(rule, WorksInside) or hasattr(rule, "layers")} | {
-        again.PerturbedAttention
-    } == set(INSIDE)
+    inside_it = {rule for rule in RULES if issubclass(rule, WorksInside | Watches) or hasattr(rule, "layers")}
+    assert inside_it | {again.PerturbedAttention} == set(INSIDE)
 
 
 def test_the_negative_side_alone_is_made_without_layers():

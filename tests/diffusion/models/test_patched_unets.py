@@ -1,5 +1,7 @@
 """Rules that work inside a U-Net, on a tiny one: what they change, and what they leave."""
 
+from itertools import combinations
+
 import pytest
 import torch
 
@@ -127,3 +129,47 @@ def test_hypertile_attends_within_tiles_at_the_full_size(network):
         (False, 1, 64),
         (True, 1, 64),
     }  # four tiles each
+
+
+def test_rules_inside_a_u_net_go_together(network):
+    """Each pair that works on attention does something that neither does alone."""
+    latents = LATENTS[..., :8, :8]
+    rules: list[Rule] = [
+        again.PerturbedAttention(2.0),
+        again.SelfAttentionGuidance(0.5),
+        attention.HyperTile(tile=2, depth=3),
+        merging.TokenMerging(0.5),
+        attention.NormalisedAttention(NEGATIVE, scale=4.0),
+    ]
+
+    def asked(*chosen: Rule) -> torch.Tensor:
+        guided = Guided(network, POSITIVE, NEGATIVE, 2.0, None, chosen)
+        guided.start(3, latents.shape)
+        return guided(latents, SIGMA)
+
+    alone = [asked(rule) for rule in rules]
+    for (first, one), (second, other) in combinations(enumerate(rules), 2):
+        made = asked(one, other)
+        told = type(one).__name__, type(other).__name__
+        assert bool(made.isfinite().all()), told
+        if told == ("HyperTile", "TokenMerging"):
+            assert torch.equal(made, alone[first])  # the first of them has the full-size attention for itself
+            continue
+        assert not torch.allclose(made, alone[first], atol=1e-5), told
+        assert not torch.allclose(made, alone[second], atol=1e-5), told
+
+
+def test_attention_led_away_stays_on_the_positive_side_when_the_negative_one_is_asked_again(network):
+    """SAG's second call is of the negative side: a text to lead away from that is its own changes nothing of it."""
+    latents = LATENTS[..., :8, :8]
+    led, sag = attention.NormalisedAttention(POSITIVE, scale=6.0), again.SelfAttentionGuidance(0.7)
+
+    def added(*others: Rule) -> torch.Tensor:
+        """What SAG adds."""
+        with_it, without = (
+            Guided(network, POSITIVE, NEGATIVE, 2.0, None, chosen)(latents, SIGMA)
+            for chosen in ((*others, sag), others)
+        )
+        return with_it - without
+
+    assert torch.allclose(added(led), added(), atol=1e-4)

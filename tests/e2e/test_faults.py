@@ -102,3 +102,29 @@ def test_a_node_that_failed_says_so_while_others_still_run(canvas: Canvas, works
     assert canvas.page.evaluate("() => [...window.seen]") == ["running", "failed"]
     save = canvas.node_of("SaveImage")["id"]
     expect(canvas.page.get_by_test_id(f"picture-{save}").first).to_be_visible()
+
+
+def test_what_is_missing_is_listed_leads_to_its_place_and_is_mended(canvas: Canvas, tmp_path: Path):
+    page = canvas.page
+    strange = {"class_type": "FaceDetailer", "inputs": {}}
+    sampler = {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "eulerr"}}
+    file = tmp_path / "strange.json"
+    file.write_text(json.dumps({"1": strange, "2": sampler, "3": sampler}))
+    canvas.drop(file, "application/json")
+    notice = page.get_by_test_id("notice").filter(
+        has_text="1 kind of node and 1 choice of strange are not here"
+    )
+    notice.get_by_role("button", name="Show").click()
+    sheet = page.get_by_test_id("troubles")
+    expect(sheet).to_contain_text("FaceDetailer")
+    sheet.get_by_role("button", name="Use euler", exact=True).click()
+    expect(sheet).not_to_contain_text("eulerr")
+    assert [canvas.node_of("KSamplerSelect", at)["widgets_values"] for at in (0, 1)] == [["euler"]] * 2
+    sheet.get_by_role("button", name="FaceDetailer").click()
+    assert canvas.state()["selection"] == [canvas.node_of("FaceDetailer")["id"]]
+    page.keyboard.press("Delete")
+    page.keyboard.press("Control+z")  # the node is back
+    page.keyboard.press("Control+z")  # both lists have the old choice: one step
+    page.get_by_test_id("problems").click()
+    sheet.get_by_role("button", name="2 nodes").last.click()
+    expect(canvas.field(canvas.node_of("KSamplerSelect")["id"], "sampler_name")).to_be_focused()

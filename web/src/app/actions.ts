@@ -114,6 +114,7 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "snap-guides", label: "Carried nodes stick to others", can: () => app.preferences.snap !== "guides", run: () => app.preferences.setSnap("guides") },
     { id: "snap-grid", label: "Carried nodes stick to the grid", can: () => app.preferences.snap !== "grid", run: () => app.preferences.setSnap("grid") },
     { id: "snap-none", label: "Carried nodes stick to nothing", can: () => app.preferences.snap !== "none", run: () => app.preferences.setSnap("none") },
+    { id: "troubles", label: "Problems: what is missing, what went wrong", keys: "Shift+P", run: () => app.popups.show({ kind: "troubles" }) },
     { id: "keys", label: "Keys", keys: "?", run: () => app.popups.show({ kind: "keys" }) },
   ];
   return table.map((action) => ({ ...action, get keys() { return app.preferences.keys[action.id] ?? action.keys; }, usual: action.keys }));

@@ -10,7 +10,7 @@ import { Preferences } from "./preferences.svelte";
 import { Queue } from "./queue.svelte";
 import { Runner } from "./runner.svelte";
 import { Windows, browserClaims } from "./windows";
-import { messageOf } from "./words";
+import { counted, messageOf } from "./words";
 
 /** A pack as the server loaded it, or could not. */
 export interface PackReport {
@@ -87,9 +87,10 @@ export class App {
   async refresh(): Promise<void> {
     try {
       this.defs = await this.client.nodeDefs();
-      for (const { document, stage } of this.editors) {
+      for (const { document, stage, watch } of this.editors) {
         document.redefine(this.defs);
         stage.rebuild();
+        watch.soon();
       }
       this.popups.tell("Lists read again");
     } catch (error) {
@@ -157,7 +158,18 @@ export class App {
     const editor = this.newTab({ name, state, file });
     if (spare) void this.closeTab(spare);
     this.jobs.later(() => editor.look(camera));
+    this.#tellMissing(editor);
     return editor;
+  }
+
+  /** What the workflow wants that is not here. */
+  #tellMissing(editor: Editor): void {
+    const { unknown, missing } = editor.watch.look();
+    const parts = [counted(unknown.length, "kind of node", "kinds of nodes"), counted(missing.length, "choice", "choices")].filter((part) => part !== "");
+    const [only] = parts;
+    if (only === undefined) return;
+    const words = `${parts.join(" and ")} of ${editor.name} ${parts.length === 1 && only.startsWith("1 ") ? "is" : "are"} not here`;
+    this.popups.tell(words, { bad: true, action: { label: "Show", run: () => this.popups.show({ kind: "troubles" }) } });
   }
 
   /** The workflow that made a run. */

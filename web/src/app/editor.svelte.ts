@@ -7,6 +7,7 @@ import { type FileRef, type NodeError, type NodeRun, type PromptId, type Run, vi
 import { type Camera, type DocumentState, EditorView, type GraphId, GraphDocument, type JsonObject, Mode, ROOT, pathTo, type NodeDefs, type NodeId, type Point, placeNodes, stringifyJson, widgetsOf } from "../graph";
 import { type Problem, problemHeight, problemOf } from "../nodes/problems";
 import { tintOf } from "../canvas/tint";
+import { Watch } from "./watch.svelte";
 import { nameOfFile } from "./words";
 import { chosenFile, picturesOf, sameBefore, seedBefore } from "./pictures";
 
@@ -62,6 +63,8 @@ export class Editor {
   /** Which run a preview is of. */
   readonly #previewed = new Map<string, PromptId>();
   #saved: DocumentState | undefined;
+  /** What stands in the way of a run. */
+  readonly watch = new Watch(this);
   readonly #unsubscribe: () => void;
 
   constructor(
@@ -89,6 +92,7 @@ export class Editor {
     });
     this.#unsubscribe = this.document.subscribe((change) => {
       this.revision += 1;
+      this.watch.soon();
       this.dirty = this.document.state !== this.#saved;
       if (this.faults.size === 0 || change.origin === "load") return;
       const touched = [...change.graphs.values()].flatMap((graph) => [...graph.nodes]).map(String);
@@ -174,6 +178,7 @@ export class Editor {
 
   end(): void {
     this.#unsubscribe();
+    this.watch.end();
     this.stage.end();
     for (const url of this.previews.values()) URL.revokeObjectURL(url);
   }
@@ -181,6 +186,11 @@ export class Editor {
   /** A node's part in the run that is shown. */
   statusOf(id: NodeId): NodeRun | undefined {
     return (this.scope === ROOT ? this.#nodes : this.#inner).get(String(id));
+  }
+
+  /** A node of the root's part in it, whatever is on screen. */
+  rootStatusOf(id: NodeId): NodeRun | undefined {
+    return this.#nodes.get(String(id));
   }
 
   problemsOf(id: NodeId): readonly Problem[] {
@@ -229,12 +239,14 @@ export class Editor {
     }
     if (changed.length > 0) this.stage.remeasure(changed);
     this.stage.redraw();
+    if (run?.phase === "failed" || this.watch.found.said.length > 0) this.watch.soon();
   }
 
   refuse(faults: ReadonlyMap<string, readonly NodeError[]>): void {
     const touched = [...this.faults.keys(), ...faults.keys()];
     this.faults = new Map([...faults].map(([id, errors]) => [visibleNode(id), errors]));
     this.stage.remeasure(touched.map((id) => this.nodeId(visibleNode(id))).filter((id) => id !== undefined));
+    this.watch.look();
   }
 
   setRatio(id: NodeId, ratio: number): void {

@@ -42,6 +42,7 @@ export type Popup =
   /** `url`: the picture without its alpha; `drawing`: a mask that was drawn before. */
   | { readonly kind: "mask"; readonly name: string; readonly url: string; readonly alphaUrl: string; readonly target: MaskTarget; readonly drawing?: MaskDrawing }
   | { readonly kind: "compare"; readonly left: Compared; readonly right: Compared; readonly all: readonly Compared[] }
+  | { readonly kind: "troubles" }
   | { readonly kind: "keys" };
 
 export type PopupOf<Kind extends Popup["kind"]> = Extract<Popup, { kind: Kind }>;

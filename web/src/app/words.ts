@@ -12,3 +12,8 @@ export function nameOfFile(path: string): string {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** "1 file", "3 files"; nothing for none. */
+export function counted(number: number, one: string, several: string): string {
+  return number === 0 ? "" : `${number} ${number === 1 ? one : several}`;
+}

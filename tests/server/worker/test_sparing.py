@@ -11,8 +11,8 @@ from tests.server.api.asking import prompt
 from tests.serving import serving
 
 FACTORY = "tests.server.worker.test_sparing:build"
-PIECE = 32 << 20  # bytes
-PIECES = 8
+PIECE = 16 << 20  # bytes
+PIECES = 16
 
 
 def fill(ctx: Context, after: object = None) -> object:
@@ -60,4 +60,5 @@ def most_held(workspace: Path, *arguments: str) -> int:
 def test_without_a_cache_a_result_goes_once_its_last_reader_ran(tmp_path: Path):
     sparing = most_held(tmp_path / "none", "--cache-none")
     keeping = most_held(tmp_path / "classic", "--cache-classic")
-    assert keeping - sparing > (PIECES - 4) * PIECE
+    # A busy machine hears a little late that a piece is needed no more.
+    assert keeping - sparing > PIECES * PIECE // 2

@@ -82,6 +82,8 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     compute = settings.compute
     if compute.visible is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = compute.visible  # read when torch first asks for a card
+    # Threads that wait for work by spinning hold up those that have some, sevenfold where others want the cores too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is first imported
     from nodes.compat.early import prestart
 
     workspace = build_workspace(settings.workspace, settings.packs, settings.elsewhere)

@@ -101,6 +101,11 @@ def as_batch(mask: Tensor) -> Tensor:
     Raises:
         NodeError: it has no height and width.
     """
+    if mask.ndim > 1 and not mask.shape[-2] * mask.shape[-1]:
+        raise NodeError(
+            f"The mask is {mask.shape[-1]} x {mask.shape[-2]}: nothing is left of it.",
+            "Look at the node that cut it.",
+        )
     if mask.ndim < 2:
         raise NodeError(f"The mask has {mask.ndim} axes.", "Connect a mask: height and width at least.")
     return mask.reshape(-1, mask.shape[-2], mask.shape[-1])

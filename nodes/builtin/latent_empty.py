@@ -7,7 +7,7 @@ import torch
 
 from nodes.builtin.kinds import LatentOut
 from nodes.diffusion.values import Latent
-from nodes.spec import Context, Float, Int, Out, node
+from nodes.spec import Context, Float, Int, NodeError, Out, node
 
 SPATIAL_RATIO = "downscale_ratio_spacial"  # the field's spelling
 TEMPORAL_RATIO = "downscale_ratio_temporal"
@@ -28,7 +28,17 @@ Seconds = Annotated[float, Float(minimum=1.0, maximum=1000.0, step=0.1)]
 
 
 def empty(*shape: int, extra: Mapping[str, object] | None = None) -> Latent:
-    """Zeros [batch channel *space], with entries that samplers read (how many pixels or samples one latent is)."""
+    """Zeros [batch channel *space], with entries that samplers read (how many pixels or samples one latent is).
+
+    Raises:
+        NodeError: there would be none, since a size or the batch is too small.
+    """
+    if min(shape) < 1:
+        batch, channels, *space = shape
+        raise NodeError(
+            f"There would be {batch} latents of {' x '.join(map(str, space))} with {channels} channels.",
+            "Give batch_size, and what says their size (width and height, length or seconds), more.",
+        )
     return Latent(torch.zeros(shape), extra=extra or {})
 
 

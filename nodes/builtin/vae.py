@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nodes.builtin.checks import from_one, from_zero
 from nodes.builtin.kinds import ImageIn, ImageOut, LatentIn, LatentOut, MaskIn, VaeIn
 from nodes.builtin.models import models
 from nodes.diffusion.values import Latent, Vae
@@ -51,6 +52,8 @@ def vae_decode_tiled(
         overlap = tile_size // 4
     with models(ctx) as loaded:
         coder = loaded.vae(there(vae))
+        from_one(tile_size=tile_size // coder.pixels)
+        from_zero(overlap=overlap)
         return coder.decode_tiled(samples.samples, tile_size // coder.pixels, overlap // coder.pixels)
 
 
@@ -69,7 +72,9 @@ def vae_encode_tiled(
     `temporal_size` and `temporal_overlap` are for videos alone.
     """
     del temporal_size, temporal_overlap
+    from_zero(overlap=overlap)
     with models(ctx) as loaded:
+        from_one(tile_size=tile_size // loaded.vae(there(vae)).pixels)
         return Latent(loaded.vae(there(vae)).encode_tiled(pixels[..., :3], tile_size, overlap))
 
 

@@ -65,6 +65,11 @@ def resize(planes: Tensor, width: int, height: int, method: str, crop: str = "di
 def mask_for(mask: Tensor, shape: torch.Size | tuple[int, ...]) -> Tensor:
     """A mask [batch height width] or [batch 1 height width] over latents of a shape: their size, channels and batch."""
     batch, channels, *space = shape
+    if not mask.numel():
+        raise DiffusionError(
+            f"A mask is empty: {list(mask.shape)}.",
+            "Look at the node that cut it; a mask needs a height and a width.",
+        )
     planes = mask.reshape(-1, 1, *mask.shape[-2:]).float()
     sized = F.interpolate(planes, size=tuple(space[-2:]), mode="bilinear")
     repeated = sized.repeat(math.ceil(batch / len(sized)), 1, 1, 1)[:batch]

@@ -15,6 +15,28 @@ from server.worker.running import RunningJob
 
 Lists: TypeAlias = Mapping[str, Sequence[object]]
 Keywords: TypeAlias = Mapping[str, object]
+BUILT_IN = "nodes"  # the module of nodes that come with Weft
+KINDS: Mapping[str, tuple[str, tuple[type, ...]]] = {
+    "INT": ("whole number", (int,)),
+    "FLOAT": ("number", (int, float)),
+    "STRING": ("text", (str,)),
+}
+NO_SCALARS = frozenset(
+    (
+        "MODEL",
+        "CLIP",
+        "VAE",
+        "CONDITIONING",
+        "CONTROL_NET",
+        "LATENT",
+        "IMAGE",
+        "MASK",
+        "SIGMAS",
+        "SAMPLER",
+        "GUIDER",
+    )
+)  # kinds of values that no number and no text is
+LOWEST, HIGHEST = -(2**63), 2**64 - 1
 HELD = "__weft_held__"  # a constant that is no JSON stays here; this stands for it in the graph
 
 
@@ -56,6 +78,50 @@ def calls(spec: NodeSpec, lists: Lists) -> Iterator[Keywords]:
             )
     for index in range(count):
         yield {name: values[min(index, len(values) - 1)] for name, values in lists.items()}
+
+
+def fitting(spec: NodeSpec, keywords: Keywords) -> Keywords:
+    """The arguments of a built-in node's call, its numbers and texts of the kinds that it declares, no other input a number.
+
+    Widgets give nothing else; a wire of any type may. A whole number that came as a float is one. What packs' nodes get is
+    theirs to judge.
+
+    Raises:
+        NodeError: a value is of another kind; the message names its input.
+    """
+    if spec.module != BUILT_IN:
+        return keywords
+    return {name: _fitting(spec, name, value) for name, value in keywords.items()}
+
+
+def _fitting(spec: NodeSpec, name: str, value: object) -> object:
+    declared = spec.input(name)
+    if declared is not None and declared.type in NO_SCALARS and isinstance(value, int | float | str):
+        raise NodeError(
+            f"{name} is {_said(value)}, which is no {declared.type}.", f"Connect a {declared.type} to {name}."
+        )
+    if declared is None or declared.choices is not None or declared.type not in KINDS:
+        return value
+    if isinstance(value, list) and (spec.takes_lists or declared.type == "STRING"):
+        return [_fitting(spec, name, entry) for entry in cast("list[object]", value)]
+    if value is None or isinstance(value, Blocker):
+        return value
+    what, kinds = KINDS[declared.type]
+    if declared.type == "INT" and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, kinds) or value != value:
+        raise NodeError(
+            f"{name} is {_said(value)}, which is no {what}.",
+            f"Look at the node that feeds {name}, or set it on this one.",
+        )
+    if isinstance(value, int) and not LOWEST <= value <= HIGHEST:
+        raise NodeError(f"{name} is {value}, which is too large.", f"Whole numbers go up to {HIGHEST}.")
+    return value
+
+
+def _said(value: object) -> str:
+    """A value in a few words."""
+    return repr(value) if isinstance(value, str | int | float) else f"a {type(value).__name__}"
 
 
 def blocker_among(spec: NodeSpec, keywords: Keywords) -> Blocker | None:

@@ -13,7 +13,7 @@ from server.graph.host import SwitchedOff
 from server.graph.model import GraphNode, Link, NodeId
 from server.graph.outcome import Blocked, Done, Expanded, Missing, Needs, Outcome, Promised, Task, Token
 from server.graph.parse import parse_input, parse_prompt
-from server.worker.arguments import Keywords, Lists, blocker_among, calls, held
+from server.worker.arguments import Keywords, Lists, blocker_among, calls, fitting, held
 from server.worker.outputs import Outputs, Ui
 from server.worker.running import Made, NodeContext
 from server.worker.shape import AUTHOR, Returned, blocked, join, join_ui, read, spread
@@ -119,7 +119,8 @@ class Invocation:
         if blocker is not None:
             return self._off()
         self.context.check_stop()
-        value: object = self.node.run(self.context.at(index), **self.node.spec.arguments(keywords))
+        given = self.node.spec.arguments(fitting(self.node.spec, keywords))
+        value: object = self.node.run(self.context.at(index), **given)
         if inspect.isawaitable(value):
             value = await value
         return read(self.node.spec, value)

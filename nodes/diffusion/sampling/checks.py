@@ -45,12 +45,12 @@ class Watch:
 
     Args:
         name: of the sampler.
-        total: steps of the run.
+        sigmas: of the run.
     """
 
-    def __init__(self, name: str, total: int) -> None:
+    def __init__(self, name: str, sigmas: Sigmas) -> None:
         self._name = name
-        self._total = total
+        self._levels = [float(sigma) for sigma in sigmas]
         self._waiting: deque[tuple[int, Tensor, torch.cuda.Event | None]] = deque()
 
     def look(self, step: Step) -> None:
@@ -78,8 +78,17 @@ class Watch:
         if done is not None:
             done.synchronize()
         if not math.isfinite(float(seen)):
+            said = (
+                f"Step {index + 1} of {len(self._levels) - 1} with the sampler {self._name} gave no numbers"
+            )
+            still = next((one for one, other in pairwise(self._levels[: index + 2]) if one == other), None)
+            if still is not None:
+                raise DiffusionError(
+                    f"{said}: the schedule stays at {still:g}.",
+                    "Take out the sigma that comes twice, or use euler.",
+                )
             raise DiffusionError(
-                f"Step {index + 1} of {self._total} with the sampler {self._name} gave no numbers (NaN or infinite).",
+                f"{said} (NaN or infinite).",
                 "The model overflows, or is sampled as it was not trained: start Weft with --fp32-unet, look at "
                 "what LoRAs and ModelSampling nodes change, or take another sampler or schedule.",
             )

@@ -19,6 +19,11 @@ def fitted(latent: Latent, form: LatentFormat) -> Tensor:
         DiffusionError: they are another family's, or their list of places does not go with the batch.
     """
     samples = latent.samples
+    if not samples.numel():
+        raise DiffusionError(
+            f"The latents are empty: {list(samples.shape)}.",
+            "Look at what made latent_image: a batch, a frame or a side of it is 0.",
+        )
     if form.axes == 3 and samples.ndim == 4:
         samples = samples.unsqueeze(2)
     if not bool(samples.any()):

@@ -116,7 +116,7 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
         denoiser = Inpainting(guided, mixing, scaled, kept_noise, mask, opening)
     setting = SamplerSetting(seeds, mixing, levels)
     visited = sampler.visited(sigmas, setting)
-    watch = Watch(choice.name, len(sigmas) - 1)
+    watch = Watch(choice.name, sigmas)
     for step in sampler.steps(denoiser, latents, sigmas, setting, dict(choice.options)):
         reached = mixing.finished(step.latents, visited[step.index + 1])
         made = Step(step.index, form.from_model(reached), form.from_model(step.denoised))

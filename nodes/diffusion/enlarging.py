@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.errors import DiffusionError, is_no_memory
 from nodes.diffusion.values import CheckpointRef
 
 TILE, OVERLAP = 512, 32  # pixels of the small picture
@@ -79,7 +79,9 @@ def _if_it_fits(
             made.append(
                 _tiled(network, one, (rows, columns), lambda count, first=first: done(first + count, total))
             )
-    except torch.OutOfMemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not is_no_memory(error):
+            raise
         return None
     return torch.cat(made)
 

@@ -2,6 +2,14 @@
 
 from pathlib import Path
 
+import torch
+
+NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "bad_alloc",
+)  # in what torch says where it has no kind of its own
+
 
 class DiffusionError(Exception):
     """Something this library cannot do, in words fit for the canvas.
@@ -19,6 +27,13 @@ class DiffusionError(Exception):
     def __reduce__(self) -> tuple[type["DiffusionError"], tuple[str, str]]:
         """Cross a process border as a plain DiffusionError: subclasses have other constructors."""
         return (DiffusionError, (self.message, self.hint))
+
+
+def is_no_memory(error: BaseException) -> bool:
+    """Whether memory ran out: a card's, or the machine's, which torch tells as an error like any other."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in NO_MEMORY)
 
 
 class CheckpointMissing(DiffusionError):

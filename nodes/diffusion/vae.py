@@ -8,7 +8,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.errors import DiffusionError, is_no_memory
 from nodes.diffusion.latent_formats import families
 from nodes.diffusion.vae_codings import PICTURES, Coding
 
@@ -101,7 +101,7 @@ class VaeCoder:
 
     @torch.no_grad()
     def decode_tiled(self, latents: Tensor, tile: int = TILE, overlap: int = OVERLAP) -> Tensor:
-        """As `decode`, tile by tile: the mean of three tilings, so that no seam shows. Sizes in latents."""
+        """As `decode`, tile by tile: the mean of three tilings (of videos one), so that no seam shows. Sizes in latents."""
         self._check(latents)
         return _picture(self._in_tilings(self._decoded, latents, tile, overlap))
 
@@ -159,12 +159,14 @@ class VaeCoder:
         return self.coding.decode(self.module, asked).float().cpu()
 
     def _in_tilings(self, coder: Coder, planes: Tensor, tile: int, overlap: int) -> Tensor:
-        tilings = [(int(tile * tall), int(tile * wide)) for tall, wide in TILINGS]
-        made = [
-            _one_by_one(lambda item, size=size: _tiled(coder, item, size, overlap), planes)
-            for size in tilings
-        ]
-        return torch.stack(made).mean(dim=0)
+        several = TILINGS if self.coding.axes == len(TILINGS[0]) else TILINGS[:1]
+        tilings = [(int(tile * tall), int(tile * wide)) for tall, wide in several]
+        total: Tensor | None = None  # not all tilings at once: memory may be what is short
+        for size in tilings:
+            made = _one_by_one(lambda item, size=size: _tiled(coder, item, size, overlap), planes)
+            total = made if total is None else total.add_(made)
+        assert total is not None
+        return total.div_(len(tilings))
 
 
 def _one_by_one(coder: Coder, planes: Tensor) -> Tensor:
@@ -173,13 +175,15 @@ def _one_by_one(coder: Coder, planes: Tensor) -> Tensor:
 
 
 def _if_it_fits(coder: Coder, planes: Tensor, done: str, tell: Tell) -> Tensor | None:
-    """Each item alone and whole; None if the device's memory does not suffice.
+    """Each item alone and whole; None if the memory does not suffice.
 
     Once this has returned, nothing holds what was computed until then: the error's traceback would.
     """
     try:
         return _one_by_one(coder, planes)
-    except torch.OutOfMemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not is_no_memory(error):
+            raise
         tell(TOO_LITTLE.format(done))
         return None
 
@@ -195,13 +199,13 @@ def _tiled(coder: Coder, planes: Tensor, tile: tuple[int, int], overlap: int) ->
             up = made.shape[-1] / (columns.stop - columns.start)
             place = tuple(slice(round(part.start * up), round(part.stop * up)) for part in (rows, columns))
             if total is None or weights is None:
-                total = made.new_zeros((*made.shape[:-2], round(height * up), round(width * up)))
-                weights = torch.zeros_like(total)
+                size = round(height * up), round(width * up)
+                total, weights = made.new_zeros((*made.shape[:-2], *size)), made.new_zeros(size)
             ramp = _ramp(made, max(1, round(overlap * up)))
             total[(..., *place)] += made * ramp
-            weights[(..., *place)] += ramp
+            weights[place] += ramp
     assert total is not None and weights is not None
-    return total / weights
+    return total.div_(weights)
 
 
 def _spans(size: int, tile: int, overlap: int) -> Iterator[slice]:
@@ -217,8 +221,11 @@ def _spans(size: int, tile: int, overlap: int) -> Iterator[slice]:
 
 
 def _ramp(made: Tensor, width: int) -> Tensor:
-    """Weights that rise from each side over `width` places, along sides that are longer; more than 0 everywhere."""
-    ramp = torch.ones_like(made)
+    """Weights that rise from each side over `width` places, along sides that are longer; more than 0 everywhere.
+
+    Float[height width].
+    """
+    ramp = made.new_ones(made.shape[-2:])
     for axis in (-2, -1):
         size = made.shape[axis]
         if size <= width:

@@ -1,5 +1,9 @@
 """The VAE at the edges: odd sizes, batches, tiles, ranges."""
 
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,6 +11,12 @@ import torch.nn.functional as F
 from nodes import starter
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.models.load import load_vae
+from nodes.diffusion.vae import VaeCoder
+
+if sys.platform == "linux":
+    import resource
+else:
+    resource = None
 
 CHANCE = torch.Generator().manual_seed(1)
 
@@ -76,6 +86,19 @@ def test_tiles_come_near_the_whole_and_their_seams_are_blended(placement):
     assert seam(blended) < seam(abrupt) / 3
 
 
+def test_encoded_tiles_come_near_the_whole(placement):
+    """Of a trained autoencoder, whose latents have a deviation of 0.8 here."""
+    trained = load_vae(starter.path(), placement)
+    colours = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    picture = F.interpolate(colours, (128, 128), mode="bilinear").movedim(1, -1).contiguous()
+    whole = trained.encode(picture)
+    apart = {
+        tile: float((trained.encode_tiled(picture, tile, tile // 4) - whole).abs().mean())
+        for tile in (64, 96)
+    }
+    assert apart[96] < 0.06 and apart[96] < apart[64] < 0.15
+
+
 def test_latents_of_another_family_are_refused_by_name(vae):
     with pytest.raises(
         DiffusionError, match="a picture's with 16 channels, as of Stable Diffusion 3 or Flux"
@@ -83,6 +106,48 @@ def test_latents_of_another_family_are_refused_by_name(vae):
         vae.decode(torch.zeros(1, 16, 4, 4))
     with pytest.raises(DiffusionError, match="a video's with 12 channels, as of Mochi"):
         vae.decode_tiled(torch.zeros(1, 12, 2, 4, 4))
+
+
+class Wide(torch.nn.Module):
+    """A decoder of little work and much memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide, self.last = torch.nn.Conv2d(4, 64, 1), torch.nn.Conv2d(64, 3, 1)
+
+    def decode(self, latents, return_dict):
+        del return_dict
+        return (self.last(self.wide(F.interpolate(latents, scale_factor=8))),)
+
+
+@pytest.mark.skipif(resource is None, reason="only Linux says how much memory a process may have")
+def test_a_machine_that_runs_out_of_memory_decodes_in_tiles_and_says_so(placement):
+    """Really: with less room than the whole takes. What is larger than 32 MB is asked of the system each time."""
+    vae = VaeCoder(Wide(), 8, 4, placement.device, torch.float32)
+    latents = torch.randn(
+        1, 4, 544, 32, generator=CHANCE
+    )  # 285 MB for 64 channels of the picture, 67 MB at most of a tile
+    told: list[str] = []
+    vae.decode(latents[:, :, :64], told.append)
+    assert not told
+    with only(220 << 20):
+        made = vae.decode(latents, told.append)
+    assert told == [
+        "There was too little memory: the picture was decoded in tiles, which changes it slightly."
+    ]
+    assert made.shape == (1, 4352, 256, 3) and made.isfinite().all()
+
+
+@contextmanager
+def only(spare: int):
+    """This process gets so many bytes more than it has."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + spare, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_too_little_memory_means_tiles_and_a_word_about_it(vae, monkeypatch, caplog):

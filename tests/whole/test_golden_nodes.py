@@ -19,10 +19,10 @@ MADE_BEFORE = "WEFT_GOLDEN_MODELS"
 # Cases that miss the record by more than 2e-4, each with the distance that it may have (relative to each number, as the
 # replaying program counts). What was measured of each:
 OFF = {
-    # Every weight doubled (exactly, in any order of merging) gives latents of up to 494, whose small ones are what is left of
-    # large ones. The record lies 1.4e-4 from what double precision gives. In single precision the order of sums alone decides,
-    # one thread: 1.1e-3 with each side asked by itself, as we do on processors, 5.8e-4 with both in one batch; with attention
-    # written out 6.8e-4 and 3.4e-4, without oneDNN 6.8e-4 and 1.6e-4.
+    # Every weight doubled (exactly, in any order of merging) gives latents of up to 494, whose small ones are what is left
+    # of large ones. The record lies 1.4e-4 from what double precision gives. In single precision the order of sums alone
+    # decides, with one thread: 1.1e-3 with each side asked by itself, as we do on processors, 5.8e-4 with both in a batch;
+    # with attention written out 6.8e-4 and 3.4e-4; without oneDNN too 6.8e-4 and 1.6e-4.
     ("ModelMergeAdd", ""): 2e-3,
     # Half precision. 0.032 with PyTorch's attention, 0.039 with scores and softmax in half, 0.034 with sums of exponentials
     # in half, 0.028 with scores in single, the same for both batchings; the record lies 0.045 from that of single precision.

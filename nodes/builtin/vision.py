@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nodes.builtin.kinds import ClipOut, ConditioningIn, ConditioningOut, ImageIn, ModelOut, VaeOut
@@ -149,6 +150,8 @@ def attention_bias(before: Tensor | None, lengths: tuple[int, int, int], batch: 
     whole = torch.zeros(batch, text + style + picture, text + style + picture, dtype=torch.float16)
     if before is not None:
         added = before.log().half() if before.dtype == torch.bool else before.half()
+        if added.ndim == 2:  # which tokens of the text count at all
+            added = F.pad(before.bool().log().half(), (0, picture))[:, None].expand(-1, text + picture, -1)
         added = added.reshape(-1, text + picture, text + picture).expand(batch, -1, -1)
         whole[:, :text, :text] = added[:, :text, :text]
         whole[:, :text, text + style :] = added[:, :text, text:]

@@ -4,7 +4,7 @@ Each family reads what it was trained with and leaves the rest alone: pictures t
 words, upscaling), sizes (Podell et al. 2023, arXiv:2307.01952, section 2.2), guidance, pictures to refer to.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, replace
 from typing import cast
 
@@ -17,7 +17,7 @@ from nodes.diffusion.latent_formats import LatentFormat
 from nodes.diffusion.noise_levels import scaled_linear_betas
 from nodes.diffusion.regions import Rectangle, for_batch
 from nodes.diffusion.resembling import Seen, resembled
-from nodes.diffusion.values import Cond
+from nodes.diffusion.values import Cond, Conditioning
 
 BLANK = (
     0.8223,
@@ -51,6 +51,36 @@ class Given:
 
 
 NOTHING_GIVEN = Given()
+REFERENCES, PICTURES, SMALL, BIAS = (
+    "reference_latents",
+    "unclip_conditioning",
+    "concat_image",
+    "attention_mask",
+)
+SAID = {  # what people are told that a model does not read
+    REFERENCES: "pictures to refer to (ReferenceLatent)",
+    PICTURES: "pictures to resemble (unCLIPConditioning)",
+    SMALL: "a small picture to enlarge (SD_4XUpscale_Conditioning)",
+    BIAS: "how much attention is paid to a style (attn_bias of Apply Style Model)",
+}
+
+
+def unread(conditionings: Iterable[Conditioning], reads: Set[str], family: str) -> Sequence[str]:
+    """What to tell people of things that prompts say and a network does not read.
+
+    Args:
+        reads: of the names in `SAID`, those that it reads.
+        family: the network's, as people call it.
+    """
+    said = {name for side in conditionings for cond in side for name in SAID if _says(cond, name)}
+    return tuple(
+        f"{family} does not read {SAID[name]}." for name in SAID if name in said and name not in reads
+    )
+
+
+def _says(cond: Cond, name: str) -> bool:
+    value = cond.extra.get(name)
+    return _of_axes(value, 3) is not None if name == BIAS else bool(value is not None)
 
 
 def inputs_of(
@@ -80,10 +110,12 @@ def inputs_of(
         beauty=torch.full((batch,), BEAUTY[min(side, 1)] if beauty is None else beauty, device=device),
         guidance=None if guidance is None else torch.full((batch,), guidance, device=device),
         references=tuple(
-            for_batch(form.to_model(entry.to(latents)), batch)
-            for entry in _tensors(cond, "reference_latents")
+            for_batch(form.to_model(entry.to(latents)), batch) for entry in _tensors(cond, REFERENCES)
         ),
-        token_mask=_of_batch(cond.extra.get("attention_mask"), batch),
+        reference_method=str(cond.extra.get("reference_latents_method") or ""),
+        token_mask=_of_batch(_of_axes(cond.extra.get("attention_mask"), 2), batch),
+        bias=_of_batch(_of_axes(cond.extra.get("attention_mask"), 3), batch),
+        bias_grid=_grid(cond.extra.get("attention_mask_img_shape")),
         layers=_of_batch(cond.extra.get("conditioning_llama3"), batch),
         noisiness=torch.full((batch,), _noisiness(cond.extra), device=device)
         if form.joined == COLOURS
@@ -139,7 +171,10 @@ def together(
         references=tuple(
             torch.cat([one.references[index] for one in inputs]) for index in range(len(first.references))
         ),
+        reference_method=first.reference_method,
         token_mask=_all(inputs, lambda one: one.token_mask),
+        bias=_all(inputs, lambda one: one.bias),
+        bias_grid=first.bias_grid,
         resembled=_all(inputs, lambda one: one.resembled),
         layers=_all(inputs, lambda one: one.layers),
         noisiness=_all(inputs, lambda one: one.noisiness),
@@ -248,6 +283,18 @@ def _of_batch(value: object, batch: int) -> Tensor | None:
     return for_batch(value, batch) if isinstance(value, Tensor) else None
 
 
+def _of_axes(value: object, axes: int) -> Tensor | None:
+    return value if isinstance(value, Tensor) and value.ndim == axes else None
+
+
+def _grid(value: object) -> tuple[int, int]:
+    if isinstance(value, list | tuple):
+        sides = [side for side in cast("Sequence[object]", value) if isinstance(side, int)]
+        if len(sides) == 2:
+            return sides[0], sides[1]
+    return 1, 1
+
+
 def _all(inputs: Sequence[NetworkInputs], read: Callable[[NetworkInputs], Tensor | None]) -> Tensor | None:
     parts = [part for part in map(read, inputs) if part is not None]
     return torch.cat(parts) if len(parts) == len(inputs) else None
@@ -255,8 +302,10 @@ def _all(inputs: Sequence[NetworkInputs], read: Callable[[NetworkInputs], Tensor
 
 def _shapes(inputs: NetworkInputs) -> tuple[object, ...]:
     told = (inputs.pooled, inputs.joined, inputs.guidance, inputs.token_mask, inputs.resembled)
-    tensors = (*told, inputs.layers)
+    tensors = (*told, inputs.layers, inputs.bias)
     return (
+        inputs.reference_method,
+        inputs.bias_grid,
         *(None if tensor is None else tuple(tensor.shape) for tensor in tensors),
         tuple(tuple(reference.shape) for reference in inputs.references),
     )

@@ -4,7 +4,7 @@ A sampler sees only `Denoiser`; a network sees only its own input scale, timeste
 one pair of formulas here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -102,7 +102,11 @@ class NetworkInputs:
         beauty: how beautiful people would find it, 0 to 10, Float[batch].
         guidance: how closely to follow the text, for networks that were trained with it, Float[batch].
         references: latents of pictures to refer to, at the model's scale, each Float[batch channel height width].
+        reference_method: where these are placed, by the field's names ("offset", "index", "uxo", "index_timestep_zero");
+            empty: as the family was trained.
         token_mask: which tokens of the context count, [batch token].
+        bias: what is added to attention's scores, Float[batch token token]: the context's tokens, then a grid of `bias_grid`
+            (rows, columns) laid over the picture.
         noisiness: how noisy the picture in `joined` is, as a timestep of its own table, [batch].
         resembled: a picture to resemble, as one vector of its features and how noisy they are, Float[batch feature].
         layers: states of a language model's layers, Float[batch layer token feature].
@@ -116,7 +120,10 @@ class NetworkInputs:
     beauty: Tensor | None = None
     guidance: Tensor | None = None
     references: tuple[Tensor, ...] = ()
+    reference_method: str = ""
     token_mask: Tensor | None = None
+    bias: Tensor | None = None
+    bias_grid: tuple[int, int] = (1, 1)
     resembled: Tensor | None = None
     layers: Tensor | None = None
     noisiness: Tensor | None = None
@@ -166,12 +173,37 @@ class Network(Protocol):
 
 
 @runtime_checkable
+class SaysWhatItReads(Protocol):
+    """A network that knows what of a prompt it was trained to read."""
+
+    @property
+    def called(self) -> str:
+        """What people call its family."""
+        ...
+
+    @property
+    def reads(self) -> Set[str]:
+        """Of the names in `conditions.SAID`, those that it reads."""
+        ...
+
+
+@runtime_checkable
 class AskedApart(Protocol):
     """A network whose answer to an item may depend on the batch that the item is in."""
 
     @property
     def apart(self) -> bool:
         """Whether it is to be asked for one item at a time: on a processor, a batch's shape decides how sums are rounded."""
+        ...
+
+
+@runtime_checkable
+class JoinsText(Protocol):
+    """A network that may attend over text and picture together."""
+
+    @property
+    def joins_text(self) -> bool:
+        """Whether it does: a text repeated in its own length then says something else."""
         ...
 
 

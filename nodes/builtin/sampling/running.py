@@ -30,7 +30,7 @@ def sampled(ctx: Context, loaded: Session, guided: Guider, latent: Latent, run: 
     Raises:
         NodeError: what was chosen does not go together.
     """
-    for warning in loaded.warnings:
+    for warning in (*loaded.warnings, *guided.unread):
         ctx.say(warning)
     total = max(len(run.sigmas) - 1, 0)
     form = guided.network.latent_format

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
-from nodes.diffusion.denoiser import Network, TwoSidedDenoiser
+from nodes.diffusion.conditions import unread
+from nodes.diffusion.denoiser import Network, SaysWhatItReads, TwoSidedDenoiser
 from nodes.diffusion.guidance.joining import cfg, perpendicular
 from nodes.diffusion.guidance.pieces import FindControl
 from nodes.diffusion.guidance.recipes import (
@@ -32,6 +33,11 @@ class Guider(TwoSidedDenoiser, Protocol):
     @property
     def network(self) -> Network:
         """The network that is steered."""
+        ...
+
+    @property
+    def unread(self) -> Sequence[str]:
+        """What to tell people of things that its prompts say and its network does not read."""
         ...
 
     def start(
@@ -87,6 +93,11 @@ class Guided:
     def __post_init__(self) -> None:
         self._steering = Steering(self.network, self.rules, self.controls)
 
+    @property
+    def unread(self) -> Sequence[str]:
+        """As `Guider`."""
+        return _unread(self.network, self.positive, self.negative)
+
     def start(
         self, seed: int, shape: Sequence[int], latents: Latents | None = None, mask: Latents | None = None
     ) -> None:
@@ -123,6 +134,11 @@ class Guided:
         return steering.joined(replace(at, sides=steering.ask(at, asked)), _by_cfg)
 
 
+def _unread(network: Network, *sides: Conditioning) -> Sequence[str]:
+    told = isinstance(network, SaysWhatItReads)
+    return unread(sides, network.reads, network.called) if told else ()
+
+
 def _by_cfg(at: Evaluation) -> Latents:
     return at.positive if len(at.sides) == 1 else cfg(at.positive, at.negative, at.scale)
 
@@ -142,6 +158,11 @@ class DualGuided:
 
     def __post_init__(self) -> None:
         self._steering = Steering(self.network, self.recipe.model.rules, self.controls)
+
+    @property
+    def unread(self) -> Sequence[str]:
+        """As `Guider`."""
+        return _unread(self.network, self.recipe.first, self.recipe.second, self.recipe.negative)
 
     def start(
         self, seed: int, shape: Sequence[int], latents: Latents | None = None, mask: Latents | None = None
@@ -205,6 +226,11 @@ class PerpNegGuided:
 
     def __post_init__(self) -> None:
         self._steering = Steering(self.network, self.recipe.model.rules, self.controls)
+
+    @property
+    def unread(self) -> Sequence[str]:
+        """As `Guider`."""
+        return _unread(self.network, self.recipe.positive, self.recipe.negative, self.recipe.empty)
 
     def start(
         self, seed: int, shape: Sequence[int], latents: Latents | None = None, mask: Latents | None = None

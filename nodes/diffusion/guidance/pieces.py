@@ -26,6 +26,7 @@ from nodes.diffusion.guidance.planning import (
     Piece,
     Plan,
     Room,
+    by_length,
     filling,
     free_room,
     grouped,
@@ -84,6 +85,7 @@ class Conditioned:
         places: finds what tells the network of boxes; needed where a condition has some.
         given: what the run says beside its conditions.
         grouping: which pieces go together.
+        joint: the network attends over text and picture together, so that no text may be repeated to another's length.
         calls: of the last estimate, for each group, the sides it was asked about in its order.
     """
 
@@ -94,6 +96,7 @@ class Conditioned:
     given: Given = NOTHING_GIVEN
     places: FindPlaces | None = None
     grouping: Grouping = grouped
+    joint: bool = False
     calls: tuple[tuple[int, ...], ...] = ()
     _hints: dict[tuple[int, int, int], Tensor] = field(default_factory=dict[tuple[int, int, int], Tensor])
     _plans: dict[tuple[object, ...], Plan] = field(default_factory=dict[tuple[object, ...], Plan])
@@ -193,7 +196,10 @@ class Conditioned:
                 for piece in self._pieces(latents, level, sides)
             ]
             # the sides live on with the plan, so that no other condition gets their ids
-            self._plans[named] = Plan(tuple(sides), pieces, self.grouping(pieces))
+            groups = self.grouping(pieces)
+            if self.joint:
+                groups = [part for group in groups for part in by_length(group)]
+            self._plans[named] = Plan(tuple(sides), pieces, groups)
         return self._plans[named]
 
     def _pieces(self, latents: Latents, sigma: float, sides: Sequence[Conditioning]) -> Sequence[Piece]:

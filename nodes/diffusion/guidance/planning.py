@@ -175,6 +175,14 @@ def grouped(pieces: Sequence[Piece]) -> Sequence[Sequence[Piece]]:
     return groups
 
 
+def by_length(group: Sequence[Piece]) -> Sequence[Sequence[Piece]]:
+    """A group in parts whose texts have as many tokens each."""
+    parts: dict[int, list[Piece]] = {}
+    for piece in group:
+        parts.setdefault(piece.cond.context.shape[1], []).append(piece)
+    return list(parts.values())
+
+
 def free_room(latents: Tensor) -> int:
     """For how many items of such latents a CUDA device has memory free, with half as much again for safety."""
     if latents.device.type != "cuda":

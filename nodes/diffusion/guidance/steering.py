@@ -8,7 +8,7 @@ import torch
 
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.conditions import Given
-from nodes.diffusion.denoiser import HookableNetwork, Network
+from nodes.diffusion.denoiser import HookableNetwork, JoinsText, Network
 from nodes.diffusion.gligen import PlacedNetwork
 from nodes.diffusion.guidance.pieces import Conditioned, FindControl
 from nodes.diffusion.guidance.rule import (
@@ -76,8 +76,9 @@ class Steering:
         seen = self.network.seen if isinstance(self.network, ShownPictures) else None
         given = Given(seed, latents, mask, seen)
         places = self.network.places if isinstance(self.network, PlacedNetwork) else None
+        joint = isinstance(self.network, JoinsText) and self.network.joins_text
         self.conditioned = Conditioned(
-            self._wrapped(self.network), self.controls, hooked=hooked, given=given, places=places
+            self._wrapped(self.network), self.controls, hooked=hooked, given=given, places=places, joint=joint
         )
 
     def _wrapped(self, network: Network) -> Network:

@@ -149,6 +149,7 @@ class Family:
         folder: of the network within a diffusers folder.
         of_folder: whether a diffusers folder with these settings of its network (its config.json) is of this family.
         channels: that it reads in all, those of its latents first, from the config of a network.
+        reads: of what prompts can say (`conditions.SAID`), what its `ask` reads.
         takes: kinds of changes that act on it; others do nothing to it, and the run says so.
         stacks: its blocks; None: it is no transformer.
         controlled: whether its `ask` adds what control networks give; others are asked without any.
@@ -166,6 +167,7 @@ class Family:
     folder: str = "transformer"
     of_folder: Callable[[Settings], bool] = lambda _settings: False
     channels: Callable[[Any], int] = lambda config: int(config.in_channels)
+    reads: frozenset[str] = frozenset()
     takes: frozenset[Kind] = frozenset()
     stacks: Stacks | None = None
     controlled: bool = False

@@ -1,12 +1,13 @@
 """A loaded network as a `Network`: called with scaled latents, a timestep and a context."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.conditions import COLOURS, PICTURES, SMALL
 from nodes.diffusion.denoiser import (
     NO_INPUTS,
     LatentFormat,
@@ -68,6 +69,23 @@ class LoadedNetwork:
     def blocks(self) -> tuple[int, int]:
         """How many blocks it has of two streams, and of one; none as a U-Net."""
         return (0, 0) if self.family.stacks is None else self.family.stacks.counts(self.module)
+
+    @property
+    def joins_text(self) -> bool:
+        """As `JoinsText`."""
+        stacks = self.family.stacks
+        return stacks is not None and not stacks.double.reading
+
+    @property
+    def reads(self) -> Set[str]:
+        """As `SaysWhatItReads`."""
+        own = {PICTURES} if self.seen is not None else set[str]()
+        return self.family.reads | own | ({SMALL} if self.latent_format.joined == COLOURS else set[str]())
+
+    @property
+    def called(self) -> str:
+        """As `SaysWhatItReads`."""
+        return self.family.name
 
     def hooked(self, patches: tuple[HookPatch, ...]) -> Network:
         """As `HookableNetwork`."""

@@ -136,3 +136,18 @@ def test_an_area_outside_the_picture_is_an_error_that_says_where_it_is():
     outside = (cond(1.0, area=Area(8, 8, 0, WIDE)),)
     with pytest.raises(DiffusionError, match=f"begins at {WIDE} across and 0 down.*{WIDE} by {HIGH}"):
         made(CfgGuidance(MODEL, outside, AWAY, 2.0))
+
+
+@dataclass
+class Joint(Local):
+    """Attends over text and picture together."""
+
+    joins_text: bool = True
+
+
+@pytest.mark.parametrize("network", [Local(), Joint()], ids=["reads text", "joins text"])
+def test_texts_of_other_lengths_are_repeated_only_for_networks_that_read_them_apart(network: Local):
+    longer = Cond(torch.full((1, 2, 1), 1.0))
+    guided = guider(CfgGuidance(MODEL, (cond(2.0),), (longer,), 2.0), network)
+    assert torch.allclose(guided(NOISY, SIGMA), columns([3.0] * WIDE), atol=1e-4)
+    assert network.roles == ([(0,), (1,)] if isinstance(network, Joint) else [(1, 0)])

@@ -1,14 +1,18 @@
 """FLUX.1: dev, schnell, Krea, Fill, Canny and Depth, Kontext (Black Forest Labs 2024; 2025, arXiv:2506.15742)."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from math import prod
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges, Positions
+from nodes.diffusion.conditions import BIAS, REFERENCES
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
-from nodes.diffusion.errors import ContextMismatch
+from nodes.diffusion.errors import ContextMismatch, DiffusionError
 from nodes.diffusion.models.families.layout import (
     count,
     line,
@@ -19,11 +23,13 @@ from nodes.diffusion.models.families.layout import (
     seen_at,
     split,
 )
+from nodes.diffusion.models.families.placing import OFFSET, Spot, spots
 from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.noise_levels import FlowLevels, flux_levels
 
+NAME = "FLUX.1"
 PATCH = 2
 CHANNELS = 16  # of its latents
 AXES = 3  # of a token's place: which picture, row, column
@@ -122,31 +128,85 @@ def ask(
     whole = padded(latents, PATCH)
     tokens, ids = packed(whole), positions(whole, 0, changes.positions)
     count = tokens.shape[1]
-    for reference in inputs.references:
-        shown = padded(reference.to(latents), PATCH)
-        tokens = torch.cat((tokens, packed(shown)), 1)
-        ids = torch.cat((ids, positions(shown, 1, changes.positions)))
+    shown = [padded(reference.to(latents), PATCH) for reference in inputs.references]
+    method = inputs.reference_method or OFFSET
+    places = spots(method, _size(whole), [_size(each) for each in shown], NAME)
+    for each, spot in zip(shown, places, strict=True):
+        tokens = torch.cat((tokens, packed(each)), 1)
+        ids = torch.cat((ids, positions(each, spot.picture, changes.positions, spot)))
     pooled = inputs.pooled
     if pooled is None:
         pooled = latents.new_zeros(batch, config.pooled_projection_dim)
-    answer = cast("Any", module)(
-        tokens,
-        encoder_hidden_states=context,
-        pooled_projections=pooled.to(latents.dtype),
-        timestep=timestep.to(latents.dtype),
-        img_ids=ids,
-        txt_ids=ids.new_zeros(context.shape[1], AXES),
-        guidance=_guidance(config, inputs, latents),
-        return_dict=False,
-    )
+    attending = None
+    if inputs.bias is not None:
+        bias = joint_bias(
+            inputs.bias.to(latents), inputs.bias_grid, context.shape[1], _size(whole), tokens.shape[1]
+        )
+        attending = {"attention_mask": bias}
+    with _unguided(module, config, inputs):
+        answer = cast("Any", module)(
+            tokens,
+            encoder_hidden_states=context,
+            pooled_projections=pooled.to(latents.dtype),
+            timestep=timestep.to(latents.dtype),
+            img_ids=ids,
+            txt_ids=ids.new_zeros(context.shape[1], AXES),
+            guidance=_guidance(config, inputs, latents),
+            joint_attention_kwargs=attending,
+            return_dict=False,
+        )
     return unpacked(cast("Tensor", answer[0])[:, :count], whole)[..., :height, :width]
 
 
 def _guidance(config: Any, inputs: NetworkInputs, latents: Tensor) -> Tensor | None:
-    """How closely to follow the text; 0 where a condition says none at all."""
+    """How closely to follow the text; any number where a condition says none at all, as it is not told then."""
     if not config.guidance_embeds:
         return None
     return latents.new_zeros(len(latents)) if inputs.guidance is None else inputs.guidance.to(latents)
+
+
+@contextmanager
+def _unguided(module: nn.Module, config: Any, inputs: NetworkInputs) -> Generator[None]:
+    """A network that was trained with guidance, asked without any where a condition says so: nothing is added for it."""
+    if not config.guidance_embeds or inputs.guidance is not None:
+        yield
+        return
+
+    def nothing(_module: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+        return torch.zeros_like(output)
+
+    hook = cast("Any", module).time_text_embed.guidance_embedder.register_forward_hook(nothing)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def joint_bias(bias: Tensor, grid: tuple[int, int], text: int, made: tuple[int, int], tokens: int) -> Tensor:
+    """What is added to the scores of attention over text and pictures, Float[batch 1 token token].
+
+    Args:
+        bias: Float[batch token token], of the text's tokens and then of a grid over the picture that is made.
+        text: tokens of text. made: rows and columns of tokens of that picture. tokens: of all pictures; to those that are
+            referred to nothing is added.
+
+    Raises:
+        DiffusionError: it is of another number of tokens.
+    """
+    if bias.shape[1] != text + prod(grid):
+        raise DiffusionError(
+            f"The prompt has {text} tokens, and an attention mask for {bias.shape[1] - prod(grid)}.",
+            "Apply the style model (attn_bias) after everything that makes the prompt longer.",
+        )
+    rows, columns = (torch.arange(count) * cells // count for count, cells in zip(made, grid, strict=True))
+    cells = (text + rows[:, None] * grid[1] + columns[None]).flatten()
+    places = torch.cat((torch.arange(text), cells)).to(bias.device)
+    further = tokens - prod(made)
+    return F.pad(bias[:, places][:, :, places], (0, further, 0, further))[:, None]
+
+
+def _size(latents: Tensor) -> tuple[int, int]:
+    return latents.shape[-2] // PATCH, latents.shape[-1] // PATCH
 
 
 def packed(latents: Tensor) -> Tensor:
@@ -163,11 +223,14 @@ def unpacked(tokens: Tensor, like: Tensor) -> Tensor:
     return cut.permute(0, 3, 1, 4, 2, 5).reshape(len(tokens), -1, height, width)
 
 
-def positions(latents: Tensor, picture: int, seen: Positions | None = None) -> Tensor:
+def positions(
+    latents: Tensor, picture: int, seen: Positions | None = None, begins: Spot | None = None
+) -> Tensor:
     """The place of each token: which picture it is of, its row and column, Float[token 3].
 
     Args:
         seen: where rows and columns are seen instead.
+        begins: where its first row and column are.
     """
     height, width = latents.shape[-2] // PATCH, latents.shape[-1] // PATCH
     ids = latents.new_zeros(height, width, AXES, dtype=torch.float32)
@@ -175,6 +238,8 @@ def positions(latents: Tensor, picture: int, seen: Positions | None = None) -> T
     rows, columns = seen_at(seen, height, width)
     ids[..., 1] += rows.to(ids)[:, None]
     ids[..., 2] += columns.to(ids)[None, :]
+    if begins is not None:
+        ids[..., 1:] += ids.new_tensor((begins.row, begins.column))
     return ids.reshape(-1, AXES)
 
 
@@ -189,7 +254,7 @@ BLOCKS = Stacks(Stack("transformer_blocks"), Stack("single_transformer_blocks"))
 
 FAMILIES = (
     Family(
-        name="FLUX.1",
+        name=NAME,
         made_by="diffusers.models.transformers.transformer_flux:FluxTransformer2DModel",
         original=original,
         places=places,
@@ -200,6 +265,7 @@ FAMILIES = (
         text="flux",
         of_folder=lambda _said: True,
         channels=lambda config: int(config.in_channels) // PATCH**2,
+        reads=frozenset((REFERENCES, BIAS)),
         takes=TAKES,
         stacks=BLOCKS,
     ),

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges, Positions
+from nodes.diffusion.conditions import REFERENCES
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.families.layout import (
@@ -17,11 +18,13 @@ from nodes.diffusion.models.families.layout import (
     qkv,
     seen_at,
 )
+from nodes.diffusion.models.families.placing import INDEX, Spot, spots
 from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.noise_levels import flux_levels
 
+NAME = "FLUX.2"
 MU = 2.02
 AXES = 4  # of a token's place: which picture, row, column, place in the text
 APART = 10  # between pictures on the first axis
@@ -106,10 +109,11 @@ def ask(
     if context.shape[-1] != config.joint_attention_dim:
         raise ContextMismatch(context.shape[-1], config.joint_attention_dim)
     pictures = [latents, *(reference.to(latents) for reference in inputs.references)]
-    guidance = None
-    if config.guidance_embeds:
-        none = latents.new_zeros(len(latents))
-        guidance = none if inputs.guidance is None else inputs.guidance.to(latents)
+    guidance = inputs.guidance.to(latents) if config.guidance_embeds and inputs.guidance is not None else None
+    sizes = [(picture.shape[-2], picture.shape[-1]) for picture in pictures]
+    method = inputs.reference_method or INDEX
+    places = [Spot(0), *spots(method, sizes[0], sizes[1:], NAME)]
+    apart = APART if method == INDEX else 1
     text = torch.zeros(context.shape[1], AXES, device=latents.device)
     text[:, -1] = torch.arange(context.shape[1], device=latents.device)
     answer = cast("Any", module)(
@@ -118,8 +122,8 @@ def ask(
         timestep=timestep.to(latents.dtype),
         img_ids=torch.cat(
             [
-                _positions(picture, APART * number, changes.positions)
-                for number, picture in enumerate(pictures)
+                _positions(picture, apart * spot.picture, changes.positions, spot)
+                for picture, spot in zip(pictures, places, strict=True)
             ]
         ),
         txt_ids=text,
@@ -130,14 +134,14 @@ def ask(
     return cast("Tensor", answer[0])[:, : height * width].mT.reshape(len(latents), -1, height, width)
 
 
-def _positions(latents: Tensor, picture: int, seen: Positions | None) -> Tensor:
+def _positions(latents: Tensor, picture: int, seen: Positions | None, begins: Spot) -> Tensor:
     """The place of each token, Float[token 4]."""
     height, width = latents.shape[-2:]
     ids = torch.zeros(height, width, AXES, device=latents.device)
     ids[..., 0] = picture
     rows, columns = seen_at(seen, height, width)
-    ids[..., 1] = rows.to(ids)[:, None]
-    ids[..., 2] = columns.to(ids)[None, :]
+    ids[..., 1] = begins.row + rows.to(ids)[:, None]
+    ids[..., 2] = begins.column + columns.to(ids)[None, :]
     return ids.reshape(-1, AXES)
 
 
@@ -151,7 +155,7 @@ BLOCKS = Stacks(Stack("transformer_blocks"), Stack("single_transformer_blocks", 
 
 FAMILIES = (
     Family(
-        name="FLUX.2",
+        name=NAME,
         made_by="diffusers.models.transformers.transformer_flux2:Flux2Transformer2DModel",
         original=original,
         places=places,
@@ -160,6 +164,7 @@ FAMILIES = (
         trained=trained,
         latents="Flux2",
         of_folder=lambda _said: True,
+        reads=frozenset((REFERENCES,)),
         takes=TAKES,
         stacks=BLOCKS,
     ),

@@ -1,21 +1,25 @@
 """Qwen-Image and Qwen-Image-Edit (Wu et al. 2025, arXiv:2508.02324)."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
+from nodes.diffusion.conditions import REFERENCES
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.families import flux
 from nodes.diffusion.models.families.layout import count, padded
+from nodes.diffusion.models.families.placing import CLEAN, INDEX, unknown
 from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.noise_levels import flux_levels
 
+NAME = "Qwen-Image"
 LAYERED = "time_text_embed.addition_t_embedding.weight"  # of a variant that makes pictures of several layers
 
 
@@ -66,16 +70,40 @@ def ask(
     whole = padded(latents, flux.PATCH) if latents.ndim == 4 else _padded_frames(latents)
     tokens, shapes = _tokens(whole)
     shown = [_tokens(_padded_frames(reference.to(latents))) for reference in inputs.references]
-    answer = cast("Any", module)(
-        torch.cat((tokens, *(each for each, _ in shown)), 1),
-        encoder_hidden_states=context,
-        encoder_hidden_states_mask=inputs.token_mask,
-        timestep=timestep.to(latents.dtype),
-        img_shapes=[[shapes, *(each for _, each in shown)]] * len(latents),
-        return_dict=False,
-    )
+    with _placed(module, inputs):
+        answer = cast("Any", module)(
+            torch.cat((tokens, *(each for each, _ in shown)), 1),
+            encoder_hidden_states=context,
+            encoder_hidden_states_mask=inputs.token_mask,
+            timestep=timestep.to(latents.dtype),
+            img_shapes=[[shapes, *(each for _, each in shown)]] * len(latents),
+            return_dict=False,
+        )
     made = cast("Tensor", answer[0])[:, : tokens.shape[1]]
     return _picture(made, whole)[..., :height, :width]
+
+
+@contextmanager
+def _placed(module: nn.Module, inputs: NetworkInputs) -> Generator[None]:
+    """Pictures to edit are picture 1, 2 and so on; as clean ones, if a condition says so, or the network was trained so.
+
+    Raises:
+        DiffusionError: a condition says another method.
+    """
+    method = inputs.reference_method or INDEX
+    if inputs.references and method not in {INDEX, CLEAN}:
+        raise unknown(method, NAME, (INDEX, CLEAN))
+    asked = cast("Any", module)
+    parts = (asked, *asked.transformer_blocks)
+    trained: bool = asked.zero_cond_t
+    clean = trained or (bool(inputs.references) and method == CLEAN)
+    for part in parts:
+        part.zero_cond_t = clean
+    try:
+        yield
+    finally:
+        for part in parts:
+            part.zero_cond_t = trained
 
 
 def _padded_frames(latents: Tensor) -> Tensor:
@@ -116,7 +144,7 @@ BLOCKS = Stacks(Stack("transformer_blocks"))
 
 FAMILIES = (
     Family(
-        name="Qwen-Image",
+        name=NAME,
         made_by="diffusers.models.transformers.transformer_qwenimage:QwenImageTransformer2DModel",
         original=original,
         places=places,
@@ -127,6 +155,7 @@ FAMILIES = (
         text="qwen_image",
         of_folder=lambda said: not said.get("use_layer3d_rope"),
         channels=lambda config: int(config.in_channels) // flux.PATCH**2,
+        reads=frozenset((REFERENCES,)),
         takes=TAKES,
         stacks=BLOCKS,
     ),

@@ -150,4 +150,4 @@ def test_texts_of_other_lengths_are_repeated_only_for_networks_that_read_them_ap
     longer = Cond(torch.full((1, 2, 1), 1.0))
     guided = guider(CfgGuidance(MODEL, (cond(2.0),), (longer,), 2.0), network)
     assert torch.allclose(guided(NOISY, SIGMA), columns([3.0] * WIDE), atol=1e-4)
-    assert network.roles == ([(0,), (1,)] if isinstance(network, Joint) else [(1, 0)])
+    assert network.roles == ([(1,), (0,)] if isinstance(network, Joint) else [(1, 0)])

@@ -1,6 +1,7 @@
 """Start noise, schedules and samplers, held to the field's recorded answers."""
 
 import json
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.denoiser import Parametrisation
-from nodes.diffusion.guidance import Guided
+from nodes.diffusion.guidance.joining import cfg
 from nodes.diffusion.noise import start_noise
 from nodes.diffusion.noise_levels import FlowLevels, NoiseLevels, flux_levels, from_betas, scaled_linear_betas
 from nodes.diffusion.sampling import SAMPLERS, Run, sample
@@ -55,16 +56,26 @@ def check(values: Tensor, expected: Any, tolerance: float = 1e-5) -> float:
     return max(abs(one - other) for one, other in zip(made, recorded, strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Knowing:
+    """A guider that answers with estimates, as recorded, not by way of a prediction, whose rounding would hide ours."""
+
+    network: Toy
+
+    def start(self, seed: int, shape: Any, latents: Tensor | None = None, mask: Tensor | None = None) -> None:
+        """It remembers nothing of a run."""
+
+    def __call__(self, latents: Tensor, sigma: Tensor) -> Tensor:
+        return self.both(latents, sigma)[0]
+
+    def both(self, latents: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        means = (side.context.mean() for side in (POSITIVE, NEGATIVE))
+        positive, negative = (self.network.denoised(latents, sigma, mean) for mean in means)
+        return cfg(positive, negative, CFG), negative
+
+
 def result(kind: str, sampler: str, sigmas: Tensor, latent: Latent) -> Tensor:
-    network = toy(kind)
-
-    class Knowing(Guided):
-        def sides(self, latents: Tensor, sigma: Tensor, sides: Any, *changes: Any) -> Any:
-            # As recorded: the estimates themselves, not by way of a prediction, whose rounding would hide ours.
-            means = [float(side[0].context.mean()) for side in sides]
-            return [network.denoised(latents, sigma, torch.tensor(mean)) for mean in means]
-
-    steps = list(sample(Knowing(network, (POSITIVE,), (NEGATIVE,), CFG), latent, Run(sampler, sigmas, SEED)))
+    steps = list(sample(Knowing(toy(kind)), latent, Run(sampler, sigmas, SEED)))
     return steps[-1].latents
 
 

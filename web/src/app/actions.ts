@@ -1,6 +1,6 @@
 /** Everything that can be done by a key, a menu or the field at the top; one table for all three. */
 import {
-  type ClipboardData, type Edge, Mode, type NodeId, type Point, ROOT, type Seen, aligned, arrange, copy, duplicate, groupNodes, hiddenOutputs, hideOutputs, isClipboardData, isObject, makeSubgraph, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
+  type ClipboardData, type Edge, Mode, type NodeId, type Point, ROOT, type Seen, aligned, arrange, copy, duplicate, groupNodes, hidesAll, hideThreads, isClipboardData, isObject, linksFrom, makeSubgraph, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
   removeNodes, disconnect, setCollapsed, setMode, setPinned, stringifyJson, toPrompt, unpackSubgraph,
 } from "../graph";
 import { zoomed } from "../canvas/camera";
@@ -122,10 +122,9 @@ export function actionsOf(app: App): readonly Action[] {
 
 /** Hide all threads that leave what is chosen, or show them if all are hidden. */
 function toggleThreads({ document, view, stage }: Editor): void {
-  const nodes = [...view.selection.nodes].flatMap((id) => stage.graph.nodes.get(id) ?? []);
-  const ends = nodes.flatMap((node) => node.outputs.map((_, slot) => ({ node: node.id, slot })));
-  const hidden = nodes.every((node) => hiddenOutputs(node).length === node.outputs.length);
-  document.execute(hideOutputs(view.scope, ends, !hidden));
+  const ends = [...view.selection.nodes].map((node) => ({ node }));
+  const linked = ends.filter(({ node }) => linksFrom(stage.graph, node).length > 0);
+  document.execute(hideThreads(view.scope, ends, !linked.every(({ node }) => hidesAll(stage.graph, node))));
 }
 
 export function clipboardOf({ document, view }: Editor): ClipboardData {

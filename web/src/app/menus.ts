@@ -1,5 +1,5 @@
 /** What a press of the right button offers. */
-import { type NodeId, type Point, addGroup, disconnect, hiddenOutputs, hideOutputs, removeGroups, setColor, setGroup } from "../graph";
+import { type NodeId, type Point, addGroup, disconnect, hidesAll, hideThreads, removeGroups, setColor, setGroup } from "../graph";
 import type { Hit } from "../canvas/hit";
 import { actionsOf } from "./actions";
 import type { App } from "./app.svelte";
@@ -33,7 +33,7 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
     const end = stage.graph.links.get(hit.link)?.from;
     return [
       { label: "Add a knot", pick: () => putReroute(editor, hit.link, place) },
-      ...(end ? [{ label: "Hide it, show names", pick: () => document.execute(hideOutputs(view.scope, [end], true)) }] : []),
+      ...(end ? [{ label: "Hide it, show names", pick: () => document.execute(hideThreads(view.scope, [end], true)) }] : []),
       { label: "Cut", danger: true, pick: () => document.execute(disconnect(view.scope, [hit.link])) },
     ];
   }
@@ -48,14 +48,14 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
     if (!view.selection.nodes.has(hit.node)) view.select([hit.node]);
     const node = stage.graph.nodes.get(hit.node);
     const output = hit.kind === "port" && hit.side === "output" ? { node: hit.node, slot: Number(hit.port.key) } : undefined;
-    const hidden = node && output ? hiddenOutputs(node).includes(output.slot) : node?.outputs.length === (node ? hiddenOutputs(node).length : 0);
+    const hidden = hidesAll(stage.graph, hit.node, output?.slot);
     return [
       { label: "Rename", pick: () => rename(hit.node) },
       item("run-chosen"),
       ...(maskTarget(editor, hit.node) ? [item("mask")] : []),
       item("replace", "Replace"),
       output
-        ? { label: hidden ? "Show these threads" : "Hide these threads, show names", pick: () => document.execute(hideOutputs(view.scope, [output], !hidden)) }
+        ? { label: hidden ? "Show these threads" : "Hide these threads, show names", pick: () => document.execute(hideThreads(view.scope, [output], !hidden)) }
         : item("hide-threads", hidden ? "Show its threads" : "Hide its threads"),
       "line",
       item("duplicate"),

@@ -115,7 +115,7 @@ export class Stage {
   /** Threads that are hidden are drawn while one of their ends is chosen. */
   threadOf(link: Link): Thread {
     if (this.selection.has(link.from.node) || this.selection.has(link.to.node) || this.links.has(link.id)) return "drawn";
-    return this.#threads === "chosen" || isHidden(this.graph, link) ? "named" : "drawn";
+    return this.#threads === "chosen" || isHidden(link) ? "named" : "drawn";
   }
 
   get palette(): Palette | undefined {

@@ -24,7 +24,7 @@ export * from "./commands/links";
 export * from "./commands/groups";
 export * from "./commands/refresh";
 export { keptLinks, replaceNode } from "./commands/replace";
-export { hiddenOutputs, hideOutputs, isHidden } from "./hidden";
+export { hidesAll, hideThreads, isHidden } from "./hidden";
 export { makeSubgraph, pathTo, unpackSubgraph } from "./commands/subgraphs";
 export * from "./clipboard";
 export * from "./view";

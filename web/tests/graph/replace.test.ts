@@ -1,6 +1,6 @@
 /** A node is replaced by another type: links and values that fit stay, one step is undone. */
 import { describe, expect, it } from "vitest";
-import { GraphDocument, ROOT, addNode, connect, hiddenOutputs, hideOutputs, isHidden, keptLinks, openJson, parseJson, replaceNode, serialize, setTitle, setWidgets, stringifyJson, toPrompt } from "../../src/graph";
+import { GraphDocument, ROOT, addNode, connect, hidesAll, hideThreads, isHidden, keptLinks, openJson, parseJson, replaceNode, serialize, setTitle, setWidgets, stringifyJson, toPrompt } from "../../src/graph";
 import { goldenDefs as defs } from "./golden";
 
 function textToPicture() {
@@ -65,16 +65,24 @@ describe("replacing a node", () => {
 });
 
 describe("hidden threads", () => {
-  it("are said in the file, change nothing of the prompt, and come back by undo", () => {
+  it("are said in the file as the field says it, change nothing of the prompt, and come back by undo", () => {
     const { document, loader } = textToPicture();
     const prompt = stringifyJson(toPrompt(document.state, defs).prompt);
-    document.execute(hideOutputs(ROOT, [{ node: loader, slot: 2 }, { node: 999, slot: 0 }], true));
-    const graph = openJson(parseJson(stringifyJson(serialize(document.state, defs))), defs).state.graphs.get(ROOT)!;
-    expect([...graph.links.values()].filter((link) => isHidden(graph, link)).map(({ from }) => from)).toEqual([{ node: loader, slot: 2 }]);
+    document.execute(hideThreads(ROOT, [{ node: loader, slot: 2 }, { node: 999 }], true));
+    const file = serialize(document.state, defs);
+    const [vae] = [...document.graph().links.values()].filter(({ from }) => from.node === loader && from.slot === 2);
+    expect(file.extra).toMatchObject({ linkPresentation: { [vae!.id]: { hidden: true } } });
+    const graph = openJson(parseJson(stringifyJson(file)), defs).state.graphs.get(ROOT)!;
+    expect([...graph.links.values()].filter(isHidden).map(({ from }) => from)).toEqual([{ node: loader, slot: 2 }]);
+    expect(hidesAll(graph, loader, 2)).toBe(true);
+    expect(hidesAll(graph, loader)).toBe(false);
     expect(stringifyJson(toPrompt(document.state, defs).prompt)).toBe(prompt);
-    document.execute(hideOutputs(ROOT, [{ node: loader, slot: 2 }], false));
-    expect(Object.keys(document.graph().nodes.get(loader)!.properties)).not.toContain("weft_hidden_outputs");
+    document.execute(hideThreads(ROOT, [{ node: loader }], true));
+    expect(hidesAll(document.graph(), loader)).toBe(true);
     document.undo();
-    expect(hiddenOutputs(document.graph().nodes.get(loader)!)).toEqual([2]);
+    document.execute(hideThreads(ROOT, [{ node: loader }], false));
+    expect(serialize(document.state, defs).extra).not.toHaveProperty("linkPresentation");
+    document.undo();
+    expect(hidesAll(document.graph(), loader, 2)).toBe(true);
   });
 });

@@ -104,7 +104,7 @@ function graphRest(raw: JsonObject, own: readonly string[], id: GraphId): JsonOb
   const flat = without(rest, ["definitions"]);
   const kept = Object.keys(definitions).length > 0 ? { ...flat, definitions } : flat;
   if (id !== ROOT) return raw.reroutes === undefined ? kept : { ...kept, reroutes: raw.reroutes };
-  const extra = isObject(kept.extra) ? without(kept.extra, ["ds", "linkExtensions"]) : {};
+  const extra = isObject(kept.extra) ? without(kept.extra, ["ds", "linkExtensions", "linkPresentation"]) : {};
   return { ...kept, extra: raw.reroutes === undefined ? extra : { ...extra, reroutes: raw.reroutes } };
 }
 
@@ -245,12 +245,12 @@ function cleanLinks(nodes: ReadonlyMap<NodeId, Node>, links: ReadonlyMap<LinkId,
 
 /** In 0.4 what links know of reroute points and of how they are shown lies in `extra`. */
 function linkExtensions(raw: JsonObject): ReadonlyMap<number, JsonObject> {
-  const listed = isObject(raw.extra) ? items(raw.extra.linkExtensions) : [];
-  return new Map(
-    listed
-      .filter(isObject)
-      .flatMap((entry) => (typeof entry.id === "number" ? [[entry.id, without(entry, ["id"])]] : [])),
-  );
+  const extra = isObject(raw.extra) ? raw.extra : {};
+  const found = new Map<number, JsonObject>();
+  for (const entry of items(extra.linkExtensions).filter(isObject)) if (typeof entry.id === "number") found.set(entry.id, without(entry, ["id"]));
+  for (const [id, shown] of Object.entries(isObject(extra.linkPresentation) ? extra.linkPresentation : {}))
+    if (isObject(shown)) found.set(Number(id), { ...found.get(Number(id)), ...shown });
+  return found;
 }
 
 function arrayLink(entry: readonly JsonValue[], parents: ReadonlyMap<number, JsonObject>): RawLink | undefined {

@@ -190,16 +190,24 @@ export function writeGroup({ id, title, bounds, color, rest }: Group): JsonObjec
 /** Version 0.4 keeps what links know of reroute points here. Points that no wire passes any more go. */
 function writeExtra(root: Graph, camera: Camera | undefined): JsonObject {
   const extra = isObject(root.rest.extra) ? root.rest.extra : {};
-  const extensions = [...root.links.values()]
-    .filter((link) => Object.keys(link.rest).length > 0)
-    .map((link) => ({ id: link.id, ...link.rest }));
+  const links = [...root.links.values()].map((link) => ({ id: link.id, rest: without(link.rest, SHOWN), shown: onlyShown(link) }));
+  const extensions = links.filter(({ rest }) => Object.keys(rest).length > 0).map(({ id, rest }) => ({ id, ...rest }));
+  const presentation = links.filter(({ shown }) => Object.keys(shown).length > 0).map(({ id, shown }) => [id, shown] as const);
   const points = (isArray(extra.reroutes) ? extra.reroutes : []).flatMap((point) => livingPoint(point, root));
   return {
     ...without(extra, ["reroutes"]),
     ...(points.length > 0 && { reroutes: points }),
     ...(extensions.length > 0 && { linkExtensions: extensions }),
+    ...(presentation.length > 0 && { linkPresentation: Object.fromEntries(presentation) }),
     ...(camera && { ds: { scale: camera.scale, offset: camera.offset } }),
   };
+}
+
+/** How a link is shown, which version 0.4 keeps apart from its reroute points. */
+const SHOWN = ["hidden", "label"];
+
+function onlyShown({ rest }: Link): JsonObject {
+  return Object.fromEntries(Object.entries(rest).filter(([key]) => SHOWN.includes(key)));
 }
 
 function livingPoint(point: JsonValue, root: Graph): JsonValue[] {

@@ -1,6 +1,6 @@
 /** Everything that can be done by a key, a menu or the field at the top; one table for all three. */
 import {
-  type ClipboardData, type Edge, Mode, type NodeId, type Point, ROOT, type Seen, aligned, arrange, copy, duplicate, groupNodes, hidesAll, hideThreads, isClipboardData, isObject, linksFrom, makeSubgraph, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
+  type ClipboardData, type Edge, Mode, type NodeId, type Point, ROOT, type Seen, aligned, arrange, copy, duplicate, groupNodes, hidesAll, hideThreads, isBoundary, isClipboardData, isObject, linksFrom, makeSubgraph, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
   removeNodes, disconnect, setCollapsed, setMode, setPinned, stringifyJson, toPrompt, unpackSubgraph,
 } from "../graph";
 import { zoomed } from "../canvas/camera";
@@ -78,7 +78,7 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "save-as", label: "Save under another name", keys: "Mod+Shift+S", run: on((active) => saveHere(app, active, true)) },
     { id: "download", label: "Save to this computer", run: on((active) => download(`${active.name}.json`, app.serialized(active))) },
     { id: "download-prompt", label: "Save the prompt to this computer", run: on(({ document, name }) => download(`${name} (prompt).json`, stringifyJson(toPrompt(document.state, document.defs).prompt, 2))) },
-    { id: "select-all", label: "Select all", keys: "Mod+A", run: on(({ view, stage }) => view.select(stage.graph.nodes.keys(), stage.graph.groups.keys())) },
+    { id: "select-all", label: "Select all", keys: "Mod+A", run: on(({ view, stage }) => view.select([...stage.graph.nodes.keys()].filter((id) => !isBoundary(id)), stage.graph.groups.keys())) },
     { id: "copy", label: "Copy", hint: "Mod+C", can: some, run: on((active) => void copyChosen(active)) },
     { id: "cut", label: "Cut", hint: "Mod+X", can: some, run: on((active) => (copyChosen(active), removeChosen(active))) },
     { id: "duplicate", label: "Duplicate", keys: "Mod+D", can: some, run: on((active) => active.view.select(active.document.execute(duplicate(active.view.scope, chosen())).nodes)) },

@@ -4,7 +4,7 @@ import { Stage } from "../canvas/stage.svelte";
 import { type Extras, NO_EXTRAS } from "../canvas/node-box";
 import type { Mark } from "../canvas/paint";
 import { type FileRef, type NodeError, type NodeRun, type PromptId, type Run, visibleNode } from "../client";
-import { type Camera, type DocumentState, EditorView, type GraphId, GraphDocument, type JsonObject, Mode, ROOT, pathTo, type NodeDefs, type NodeId, type Point, placeNodes, stringifyJson, widgetsOf } from "../graph";
+import { type Camera, type DocumentState, EditorView, type GraphId, GraphDocument, type JsonObject, Mode, ROOT, isBoundary, pathTo, type NodeDefs, type NodeId, type Point, placeNodes, stringifyJson, widgetsOf } from "../graph";
 import { type Problem, problemHeight, problemOf } from "../nodes/problems";
 import { tintOf } from "../canvas/tint";
 import { Watch } from "./watch.svelte";
@@ -195,7 +195,7 @@ export class Editor {
 
   problemsOf(id: NodeId): readonly Problem[] {
     const node = this.stage.graph.nodes.get(id);
-    if (!node) return [];
+    if (!node || isBoundary(id)) return [];
     const known = this.document.def(node.type) !== undefined;
     return problemOf(node.type, known, this.#atRoot ? this.faults.get(String(id)) : undefined, this.statusOf(id)?.error);
   }
@@ -350,7 +350,7 @@ export class Editor {
   #extras(id: NodeId): Extras {
     const key = String(id);
     const node = this.stage?.graph.nodes.get(id) ?? this.document.graph(this.view.scope).nodes.get(id);
-    if (!node) return NO_EXTRAS;
+    if (!node || isBoundary(id)) return NO_EXTRAS;
     const known = this.document.def(node.type) !== undefined;
     const problems = problemOf(node.type, known, this.#atRoot ? this.faults.get(key) : undefined, this.statusOf(id)?.error);
     const chosen = this.shownOf(id) ? undefined : chosenFile(this.document.defs, this.document.state, this.view.scope, node);
@@ -363,7 +363,7 @@ export class Editor {
     const node = this.stage.graph.nodes.get(id);
     const status = this.statusOf(id);
     const off = node?.mode === Mode.Never || node?.mode === Mode.Bypass;
-    const wrong = (this.#atRoot && this.faults.has(String(id))) || status?.error !== undefined || (node && this.document.def(node.type) === undefined);
+    const wrong = (this.#atRoot && this.faults.has(String(id))) || status?.error !== undefined || (node && !isBoundary(id) && this.document.def(node.type) === undefined);
     return {
       title: node?.title ?? this.document.def(node?.type ?? "")?.displayName ?? node?.type ?? "",
       colour: tintOf(node?.bgcolor) ?? tintOf(node?.color),

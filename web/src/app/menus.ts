@@ -1,5 +1,6 @@
 /** What a press of the right button offers. */
-import { type NodeId, type Point, addGroup, disconnect, hidesAll, hideThreads, removeGroups, setColor, setGroup } from "../graph";
+import { type NodeId, type Point, type Side, addGroup, disconnect, hidesAll, hideThreads, isBoundary, labelSlot, removeGroups, removeSlot, setColor, setGroup } from "../graph";
+import { toScreen } from "../canvas/camera";
 import type { Hit } from "../canvas/hit";
 import { actionsOf } from "./actions";
 import type { App } from "./app.svelte";
@@ -19,6 +20,33 @@ const COLOURS = [
   { name: "Violet", value: "#8468c4" },
   { name: "Pink", value: "#bb5f9d" },
 ];
+
+/** An input or output of the subgraph on screen: which one a port is; undefined for the one that makes new ones. */
+function slotAt(editor: Editor, hit: Hit & { kind: "port" }): { readonly side: Side; readonly index: number; readonly label: string } | undefined {
+  const { inputs, outputs } = editor.stage.graph;
+  const index = hit.side === "output" ? Number(hit.port.key) : outputs.findIndex(({ id }) => id === hit.port.key);
+  const slot = hit.side === "output" ? inputs[index] : outputs[index];
+  return slot && { side: hit.side === "output" ? "input" : "output", index, label: slot.label ?? slot.name };
+}
+
+export function renameSlot(app: App, editor: Editor, hit: Hit & { kind: "port" }, at: Point): void {
+  const slot = slotAt(editor, hit);
+  if (!slot) return;
+  const done = (label: string): void => editor.document.execute(labelSlot(editor.view.scope, slot.side, slot.index, label.trim()));
+  app.popups.show({ kind: "line", at, width: 180, label: slot.side === "input" ? "Name of the input" : "Name of the output", text: slot.label, done });
+}
+
+function boundaryMenu(app: App, editor: Editor, hit: Hit, place: Point): (MenuItem | "line")[] {
+  const slot = hit.kind === "port" ? slotAt(editor, hit) : undefined;
+  if (hit.kind !== "port" || !slot) return [{ label: "Draw a thread from “new” to add one", disabled: true }];
+  const at = toScreen(editor.view.camera, place);
+  const corner = document.querySelector("[data-testid=canvas]")?.getBoundingClientRect();
+  return [
+    { label: "Rename", pick: () => renameSlot(app, editor, hit, [at[0] + (corner?.left ?? 0), at[1] + (corner?.top ?? 0)]) },
+    "line",
+    { label: slot.side === "input" ? "Remove the input" : "Remove the output", danger: true, pick: () => editor.document.execute(removeSlot(editor.view.scope, slot.side, slot.index)) },
+  ];
+}
 
 export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename: (node: NodeId) => void): (MenuItem | "line")[] {
   const { document, view, stage } = editor;
@@ -44,6 +72,7 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
       { label: "Take the frame away", danger: true, pick: () => document.execute(removeGroups(view.scope, [hit.group])) },
     ];
   }
+  if ("node" in hit && isBoundary(hit.node)) return boundaryMenu(app, editor, hit, place);
   if (hit.kind === "node" || hit.kind === "corner" || hit.kind === "port") {
     if (!view.selection.nodes.has(hit.node)) view.select([hit.node]);
     const node = stage.graph.nodes.get(hit.node);

@@ -1,4 +1,5 @@
 /** Threads in words. */
+import { isBoundary } from "../graph";
 import type { Editor } from "./editor.svelte";
 
 export function threadWords({ stage, document }: Editor): { id: number; text: string }[] {
@@ -9,6 +10,7 @@ export function threadWords({ stage, document }: Editor): { id: number; text: st
   };
   return [...graph.links.values()].map((link) => {
     const output = graph.nodes.get(link.from.node)?.outputs[link.from.slot]?.name ?? String(link.from.slot);
-    return { id: link.id, text: `${title(link.from.node)} ${output} to ${title(link.to.node)} ${link.to.input}` };
+    const input = isBoundary(link.to.node) ? graph.outputs.find(({ id }) => id === link.to.input)?.name : link.to.input;
+    return { id: link.id, text: `${title(link.from.node)} ${output} to ${title(link.to.node)} ${input}` };
   });
 }

@@ -1,7 +1,7 @@
 /** Gestures that carry and size nodes and frames. The document hears of it when the pointer lets go. */
 import {
   type Graph, type GroupId, type LinkId, type NodeId, type Point, type Rect, duplicate, fittingPair, insertOnLink, linksFrom, linksTo, moveGroups, nodesInside,
-  boundsAround, placeNodes, resizeNode, setGroup,
+  boundsAround, isBoundary, placeNodes, resizeNode, setGroup,
 } from "../graph";
 import type { Gesture } from "./gestures";
 import { HEADER, NO_EXTRAS, boxOf } from "./node-box";
@@ -128,7 +128,7 @@ export class Move implements Gesture {
   /** A free node that is carried over a thread it fits would be woven in. */
   #wireBeneath(): LinkId | undefined {
     const [id, another] = this.nodes;
-    if (id === undefined || another !== undefined || this.groups.size > 0) return undefined;
+    if (id === undefined || another !== undefined || this.groups.size > 0 || isBoundary(id)) return undefined;
     const { graph, layout, hits } = this.stage;
     const box = layout.box(id);
     const node = graph.nodes.get(id);

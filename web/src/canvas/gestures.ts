@@ -1,5 +1,5 @@
 /** What a pointer can do while it is down: each gesture moves, ends, or is taken back. Here: looking and choosing. */
-import type { NodeId, Point, Rect } from "../graph";
+import { type NodeId, type Point, type Rect, isBoundary } from "../graph";
 import { between, panned, toGraph } from "./camera";
 import type { Palette } from "./palette";
 import type { Stage } from "./stage.svelte";
@@ -68,7 +68,7 @@ export class Box implements Gesture {
       const group = layout.group(id);
       return group && group[0] >= rect[0] && group[1] >= rect[1] && group[0] + group[2] <= rect[0] + rect[2] && group[1] + group[3] <= rect[1] + rect[3];
     });
-    parts.view.select([...this.kept, ...layout.grid.query(rect)], groups);
+    parts.view.select([...this.kept, ...layout.grid.query(rect)].filter((id) => !isBoundary(id)), groups);
     this.stage.invalidate();
   }
 

@@ -1,5 +1,5 @@
 /** Boxes of all nodes of the graph on screen, kept in line with the document. */
-import { type Change, type GraphDocument, type GraphId, type Group, type GroupId, type Node, type NodeId, type Point, type Rect, boundsOf, nodesInside } from "../graph";
+import { BOUNDARY_INPUT, BOUNDARY_OUTPUT, type Change, type Graph, type GraphDocument, type GraphId, type Group, type GroupId, type Node, type NodeId, type Point, type Rect, ROOT, boundsOf, nodesInside, withBoundary } from "../graph";
 import { overlaps } from "./camera";
 import { Grid } from "./grid";
 import { type Extras, NO_EXTRAS, type NodeBox, type Port, boxOf } from "./node-box";
@@ -32,6 +32,10 @@ export class Layout {
     readonly extras: (id: NodeId) => Extras = () => NO_EXTRAS,
   ) {}
 
+  get #graph(): Graph {
+    return withBoundary(this.document.graph(this.scope()));
+  }
+
   get boxes(): ReadonlyMap<NodeId, NodeBox> {
     return this.#boxes;
   }
@@ -61,7 +65,7 @@ export class Layout {
 
   /** Everything, from the document. */
   rebuild(): void {
-    const { nodes } = this.document.graph(this.scope());
+    const { nodes } = this.#graph;
     this.#boxes.clear();
     this.#drops.clear();
     this.#plain.clear();
@@ -75,10 +79,11 @@ export class Layout {
   follow(change: Change): ReadonlySet<NodeId> {
     const touched = change.graphs.get(this.scope());
     if (!touched) return new Set();
-    const { nodes } = this.document.graph(this.scope());
-    const changed = new Set<NodeId>(touched.nodes);
+    const { nodes } = this.#graph;
+    const touchedNodes = this.scope() === ROOT ? touched.nodes : [...touched.nodes, BOUNDARY_INPUT, BOUNDARY_OUTPUT];
+    const changed = new Set<NodeId>(touchedNodes);
     let grown = false;
-    for (const id of touched.nodes) {
+    for (const id of touchedNodes) {
       const node = nodes.get(id);
       const before = this.#boxes.get(id);
       if (!node) this.#forget(id);
@@ -95,7 +100,7 @@ export class Layout {
 
   /** Something beside the document changed what a node shows. */
   remeasure(ids: Iterable<NodeId>): ReadonlySet<NodeId> {
-    const { nodes } = this.document.graph(this.scope());
+    const { nodes } = this.#graph;
     const changed = new Set<NodeId>();
     let grown = false;
     for (const id of ids) {
@@ -111,7 +116,7 @@ export class Layout {
 
   /** Push down what lies under grown nodes, where the file had them apart. @returns nodes that were moved. */
   settle(): NodeId[] {
-    const { nodes } = this.document.graph(this.scope());
+    const { nodes } = this.#graph;
     const placed = new Grid<NodeId>();
     const moved: NodeId[] = [];
     for (const node of [...nodes.values()].sort((a, b) => a.pos[1] - b.pos[1])) {
@@ -214,7 +219,7 @@ export class Layout {
 
   /** Groups hold their nodes even where these have grown. */
   #frame(): void {
-    const graph = this.document.graph(this.scope());
+    const graph = this.#graph;
     this.#groups.clear();
     for (const group of graph.groups.values()) this.#groups.set(group.id, this.#framed(group, nodesInside(graph, group)));
   }

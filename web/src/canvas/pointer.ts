@@ -1,5 +1,5 @@
 /** Pointer events of the canvas: which gesture begins where. */
-import { type GroupId, type NodeId, type Point, REROUTE, disconnect } from "../graph";
+import { type GroupId, type NodeId, type Point, REROUTE, disconnect, isBoundary } from "../graph";
 import { panned, zoomed } from "./camera";
 import { Move, Resize, ResizeGroup, insideGroups } from "./carrying";
 import { Cut } from "./cutting";
@@ -18,6 +18,8 @@ export interface PointerHost {
   /** Go into a node that is a subgraph. @returns false if it is none. */
   open(node: NodeId): boolean;
   reroute(link: number, at: Point): void;
+  /** Name an input or output of the subgraph that is on screen. */
+  renameSlot(hit: Hit & { kind: "port" }, event: MouseEvent): void;
   readonly spaceHeld: () => boolean;
 }
 
@@ -94,6 +96,7 @@ export class Pointer {
       case "port":
         return new Weave(stage, hit, at, (wire, dropped, end) => this.app.add(dropped, end, wire));
       case "corner":
+        if (isBoundary(hit.node)) return this.#carry(event, hit.node, at, false);
         view.select([hit.node]);
         return new Resize(stage, at, hit.node);
       case "node":
@@ -117,6 +120,7 @@ export class Pointer {
 
   #carry(event: PointerEvent, node: NodeId, at: Point, more: boolean): Gesture {
     const { stage } = this;
+    if (isBoundary(node)) return new Move(stage, at, new Set([node]), new Set());
     const { view } = stage.parts;
     const chosen = view.selection.nodes.has(node);
     if (more) {
@@ -199,7 +203,9 @@ export class Pointer {
     if (isOwn(event.target)) return;
     const at = this.stage.pointAt(event);
     const hit = this.stage.hits.at(at, this.stage.camera.scale);
-    if (hit.kind === "ground") this.app.add(at, event);
+    if (hit.kind === "port" && isBoundary(hit.node)) this.app.renameSlot(hit, event);
+    else if ("node" in hit && isBoundary(hit.node)) return;
+    else if (hit.kind === "ground") this.app.add(at, event);
     else if (hit.kind === "node" && !hit.title && this.app.open(hit.node)) return;
     else if (hit.kind === "link") this.app.reroute(hit.link, at);
     else if (hit.kind === "group" || (hit.kind === "node" && hit.title && this.stage.graph.nodes.get(hit.node)?.type !== REROUTE)) this.app.rename(hit);

@@ -1,6 +1,6 @@
 /** The canvas at work: keeps boxes, elements and painting in line with the document and the camera. */
 import { SvelteMap } from "svelte/reactivity";
-import { type Camera, type Change, type EditorView, type Graph, type GraphDocument, type Link, type LinkId, type Node, type NodeId, type Point, type Rect, boundsAround, isHidden } from "../graph";
+import { type Camera, type Change, type EditorView, type Graph, type GraphDocument, type Link, type LinkId, type Node, type NodeId, type Point, type Rect, boundsAround, isHidden, withBoundary } from "../graph";
 import { fitting, seen, toGraph } from "./camera";
 import type { Gesture } from "./gestures";
 import { Hits } from "./hit";
@@ -100,7 +100,7 @@ export class Stage {
   }
 
   get graph(): Graph {
-    return this.parts.document.graph(this.parts.view.scope);
+    return withBoundary(this.parts.document.graph(this.parts.view.scope));
   }
 
   get camera(): Camera {

@@ -15,6 +15,7 @@ export {
 } from "./widgets";
 export { compatible } from "./compatible";
 export * from "./queries";
+export { BOUNDARY, NEW_SLOT, isBoundary, withBoundary } from "./boundary";
 export { type Comparison, type Difference, compareStates } from "./compare";
 export { defaultSize, makeNode } from "./make-node";
 export { type Command, type DocumentOptions, GraphDocument, type Listener } from "./document";
@@ -25,6 +26,7 @@ export * from "./commands/groups";
 export * from "./commands/refresh";
 export { keptLinks, replaceNode } from "./commands/replace";
 export { hidesAll, hideThreads, isHidden } from "./hidden";
+export { type Side, labelSlot, removeSlot } from "./commands/boundary";
 export { makeSubgraph, pathTo, unpackSubgraph } from "./commands/subgraphs";
 export * from "./clipboard";
 export * from "./view";

@@ -1,10 +1,14 @@
 /** Commands on links. */
+import { NEW_SLOT, isBoundary, withBoundary } from "../boundary";
 import { compatible } from "../compatible";
 import type { NodeDefs } from "../defs";
 import type { Command } from "../document";
+import type { Draft } from "../draft";
 import { inputOf, linksFrom, linksTo, wouldLoop } from "../queries";
 import type { DocumentState, Graph, GraphId, Link, LinkId, Node, NodeId } from "../types";
+import { BOUNDARY_INPUT, BOUNDARY_OUTPUT } from "../types";
 import { PRIMITIVE } from "../virtual-defs";
+import { addSlot, followBoundary } from "./boundary";
 import { cutLink, putLink } from "./wiring";
 
 /** Why a wire may not be: undefined if it may. */
@@ -12,9 +16,10 @@ export type Misfit = "no such slot" | "types differ" | "would loop" | "no widget
 
 /** Whether an output may be wired to an input. An input that is taken may: its link is replaced. */
 export function misfit(graph: Graph, from: Link["from"], to: Link["to"]): Misfit | undefined {
-  const source = graph.nodes.get(from.node);
+  const { nodes } = withBoundary(graph);
+  const source = nodes.get(from.node);
   const output = source?.outputs[from.slot];
-  const target = graph.nodes.get(to.node);
+  const target = nodes.get(to.node);
   const input = target && inputOf(target, to.input);
   if (!source || !output || !input) return "no such slot";
   if (source.type === PRIMITIVE && input.widget === undefined) return "no widget";
@@ -29,9 +34,27 @@ export function connect(graph: GraphId, from: Link["from"], to: Link["to"]): Com
     apply(draft) {
       const problem = misfit(draft.graph(graph), from, to);
       if (problem) throw new RangeError(`This wire cannot be: ${problem}.`);
-      return putLink(draft, graph, from, to);
+      if (!isBoundary(from.node) && !isBoundary(to.node)) return putLink(draft, graph, from, to);
+      const link = putLink(draft, graph, ...atBoundary(draft, graph, from, to));
+      followBoundary(draft, graph);
+      return link;
     },
   };
+}
+
+/** Both ends, where the slot at the end of a boundary is one of its own now: it is called as what it is wired to. */
+function atBoundary(draft: Draft, graph: GraphId, from: Link["from"], to: Link["to"]): [Link["from"], Link["to"]] {
+  const level = draft.graph(graph);
+  if (from.node === BOUNDARY_INPUT && from.slot === level.inputs.length) {
+    const input = withBoundary(level).nodes.get(to.node)?.inputs.find(({ name }) => name === to.input);
+    return [{ ...from, slot: addSlot(draft, graph, "input", input?.label ?? to.input, input?.type ?? "*") }, to];
+  }
+  if (to.node === BOUNDARY_OUTPUT && to.input === NEW_SLOT) {
+    const output = withBoundary(level).nodes.get(from.node)?.outputs[from.slot];
+    const index = addSlot(draft, graph, "output", output?.label ?? output?.name ?? "", output?.type ?? "*");
+    return [from, { ...to, input: draft.graph(graph).outputs[index]?.id ?? "" }];
+  }
+  return [from, to];
 }
 
 export function disconnect(graph: GraphId, links: Iterable<LinkId>): Command {
@@ -87,7 +110,7 @@ export function insertOnLink(graph: GraphId, node: NodeId, link: LinkId): Comman
 /** Input and output by which a free node could sit on a wire; undefined if none fit. */
 export function fittingPair(graph: Graph, wire: Link, node: Node): { input: string; output: number } | undefined {
   if (wire.from.node === node.id || wire.to.node === node.id) return undefined;
-  const goal = graph.nodes.get(wire.to.node)?.inputs.find((slot) => slot.link === wire.id)?.type;
+  const goal = withBoundary(graph).nodes.get(wire.to.node)?.inputs.find((slot) => slot.link === wire.id)?.type;
   const input = node.inputs.find(
     (slot) =>
       slot.link === null && slot.widget === undefined && !misfit(graph, wire.from, { node: node.id, input: slot.name }),

@@ -1,4 +1,5 @@
 /** Commands on nodes. Each names what it does for the undo menu. */
+import { isBoundary, keyOf, placedAt } from "../boundary";
 import type { Command } from "../document";
 import type { Draft } from "../draft";
 import { makeNode } from "../make-node";
@@ -57,9 +58,16 @@ export function placeNodes(graph: GraphId, places: Iterable<readonly [NodeId, Po
     label,
     apply(draft) {
       for (const [id, pos] of places)
-        if (!samePair(draft.node(graph, id).pos, pos)) draft.updateNode(graph, id, { pos });
+        if (isBoundary(id)) placeBoundary(draft, graph, id, pos);
+        else if (!samePair(draft.node(graph, id).pos, pos)) draft.updateNode(graph, id, { pos });
     },
   };
+}
+
+/** Inputs or outputs of a subgraph, as its definition says where they lie. */
+function placeBoundary(draft: Draft, graph: GraphId, id: NodeId, pos: Point): void {
+  const level = draft.graph(graph);
+  draft.setMeta(graph, { rest: { ...level.rest, [keyOf(id)]: { ...placedAt(level, id, pos) } } });
 }
 
 export function resizeNode(graph: GraphId, id: NodeId, size: Size, pos?: Point): Command {

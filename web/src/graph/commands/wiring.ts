@@ -3,7 +3,7 @@ import type { Draft } from "../draft";
 import { inputOf, linksFrom, linksTo } from "../queries";
 import { adaptInputs } from "../slots";
 import type { GraphId, InputSlot, Link, LinkId, Node, NodeId, OutputSlot } from "../types";
-import { BOUNDARY_OUTPUT } from "../types";
+import { BOUNDARY_INPUT, BOUNDARY_OUTPUT } from "../types";
 import { PRIMITIVE, REROUTE } from "../virtual-defs";
 import { PRIMITIVE_KEY, controlKey, valueOf, widgetsOf } from "../widgets";
 
@@ -24,12 +24,12 @@ export function cutLink(draft: Draft, graph: GraphId, id: LinkId): void {
 
 /** Make a link; the one that the input held goes. The caller has made sure that both ends exist. */
 export function putLink(draft: Draft, graph: GraphId, from: Link["from"], to: Link["to"]): LinkId {
+  if (to.node === BOUNDARY_OUTPUT) return putOutward(draft, graph, from, to);
   const target = draft.node(graph, to.node);
   const held = inputOf(target, to.input)?.link;
   if (held !== null && held !== undefined) cutLink(draft, graph, held);
   const id = draft.nextLinkId(graph);
-  const type = draft.graph(graph).nodes.get(from.node)?.outputs[from.slot]?.type ?? "*";
-  draft.putLink(graph, { id, from, to, type, rest: {} });
+  draft.putLink(graph, { id, from, to, type: typeAt(draft, graph, from), rest: {} });
   const { inputs } = draft.node(graph, to.node);
   const at = inputs.findIndex((slot) => slot.name === to.input);
   draft.updateNode(graph, to.node, {
@@ -39,6 +39,19 @@ export function putLink(draft: Draft, graph: GraphId, from: Link["from"], to: Li
   settlePrimitive(draft, graph, from.node);
   settleTypes(draft, graph, to.node);
   return id;
+}
+
+/** A link to an output of the subgraph that this graph is. */
+function putOutward(draft: Draft, graph: GraphId, from: Link["from"], to: Link["to"]): LinkId {
+  for (const link of [...draft.graph(graph).links.values()]) if (link.to.node === BOUNDARY_OUTPUT && link.to.input === to.input) cutLink(draft, graph, link.id);
+  const id = draft.nextLinkId(graph);
+  draft.putLink(graph, { id, from, to, type: typeAt(draft, graph, from), rest: {} });
+  return id;
+}
+
+function typeAt(draft: Draft, graph: GraphId, { node, slot }: Link["from"]): string {
+  const level = draft.graph(graph);
+  return (node === BOUNDARY_INPUT ? level.inputs[slot]?.type : level.nodes.get(node)?.outputs[slot]?.type) ?? "*";
 }
 
 /** Add or take away free slots of a group that grows. */

@@ -46,3 +46,22 @@ def test_pasting_with_shift_keeps_the_wires_that_came_in(canvas: Canvas):
     canvas.settle()
     assert len(canvas.links()) == count + 2
     assert len([node for node in canvas.nodes() if node["type"] == "VAEDecode"]) == 3
+
+
+def test_nodes_are_arranged_along_their_threads_in_one_step(canvas: Canvas):
+    before = canvas.nodes()
+    sampler = canvas.node_of("KSampler")["id"]
+    start = canvas.title(sampler)
+    canvas.drag(start, (start[0] - 500, start[1] + 250))
+    canvas.blur()
+    canvas.page.mouse.click(*canvas.ground(700, 30))
+    canvas.page.keyboard.press("Shift+l")
+    canvas.page.wait_for_function("() => window.__weft.app.active.document.undoLabel === 'Arrange'")
+    ends = {box["id"]: box for box in canvas.nodes()}
+    lefts = [
+        ends[link[3]]["pos"][0] - ends[link[1]]["pos"][0] for link in canvas.state()["workflow"]["links"]
+    ]
+    assert min(lefts) > 100  # every thread goes to the right
+    canvas.page.keyboard.press("Control+z")
+    canvas.page.keyboard.press("Control+z")
+    assert [node["pos"] for node in canvas.nodes()] == [node["pos"] for node in before]

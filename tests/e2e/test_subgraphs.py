@@ -53,3 +53,36 @@ def test_a_subgraph_is_made_opened_changed_run_and_unpacked(canvas: Canvas):
     assert "definitions" not in canvas.state()["workflow"]
     page.keyboard.press("Control+z")
     assert len(canvas.nodes()) == len(before) - 1
+
+
+def test_fields_and_outputs_of_a_subgraph_are_made_inside_by_wiring_and_shown_outside(canvas: Canvas):
+    page = canvas.page
+    sampler = canvas.node_of("KSampler")["id"]
+    page.mouse.click(*canvas.title(sampler))
+    page.keyboard.press("Control+Shift+E")
+    page.keyboard.press("Enter")
+    expect(canvas.node(-10)).to_be_visible()
+    canvas.settle()
+    field = canvas.field(sampler, "steps").bounding_box()
+    assert field is not None
+    inputs = canvas.state()["workflow"]["definitions"]["subgraphs"][0]["inputs"]
+    canvas.drag(canvas.output(-10, len(inputs)), (field["x"] + 2, field["y"] + field["height"] / 2))
+    canvas.field(sampler, "cfg").click(button="right")
+    page.get_by_role("menuitem", name="Show “cfg” on the subgraph").click()
+    page.mouse.dblclick(*canvas.output(-10, len(inputs)))
+    page.keyboard.type("how many")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")  # lets go of the node that was chosen
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("trail")).to_have_count(0)
+    instance = canvas.node_of(canvas.state()["workflow"]["definitions"]["subgraphs"][0]["id"])["id"]
+    expect(canvas.field(instance, "steps")).to_contain_text("how many")
+    canvas.type_number(instance, "cfg", "4.5")
+    page.mouse.click(*canvas.title(instance))
+    page.keyboard.press("Enter")
+    canvas.settle()
+    page.mouse.click(*canvas.output(-10, len(inputs)), button="right")
+    page.get_by_role("menuitem", name="Remove the input").click()
+    page.keyboard.press("Escape")
+    expect(canvas.field(instance, "steps")).to_have_count(0)
+    expect(canvas.field(instance, "cfg")).to_contain_text("4.5")

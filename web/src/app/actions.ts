@@ -1,10 +1,11 @@
 /** Everything that can be done by a key, a menu or the field at the top; one table for all three. */
 import {
-  type ClipboardData, type Edge, Mode, type NodeId, type Point, ROOT, type Seen, aligned, arrange, copy, duplicate, groupNodes, hidesAll, hideThreads, isBoundary, isClipboardData, isObject, linksFrom, makeSubgraph, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
+  type ClipboardData, type Edge, Mode, type NodeId, type Point, ROOT, type Seen, aligned, copy, duplicate, groupNodes, hidesAll, hideThreads, isBoundary, isClipboardData, isObject, linksFrom, makeSubgraph, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
   removeNodes, disconnect, setCollapsed, setMode, setPinned, stringifyJson, toPrompt, unpackSubgraph,
 } from "../graph";
 import { zoomed } from "../canvas/camera";
 import type { App } from "./app.svelte";
+import { arrangeChosen } from "./arranging";
 import type { Editor } from "./editor.svelte";
 import { comparable, compare } from "./comparing";
 import { download, saveHere } from "./files";
@@ -97,7 +98,7 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "unpack", label: "Unpack the subgraph", can: () => instance() !== undefined, run: on(({ document, view }) => { const id = instance(); if (id !== undefined) view.select(document.execute(unpackSubgraph(view.scope, id))); }) },
     { id: "enter", label: "Open the subgraph", keys: "Enter", can: () => instance() !== undefined, run: on((active) => { const id = instance(); if (id !== undefined) active.goInto(id); }) },
     { id: "leave", label: "Leave the subgraph", hint: "Escape", can: () => editor()?.scope !== ROOT, run: on((active) => active.go(active.trail.at(-2)?.graph ?? ROOT)) },
-    { id: "arrange", label: "Arrange in columns", run: on(arrangeAll) },
+    { id: "arrange", label: "Arrange along the threads", keys: "Shift+L", run: on((active) => void arrangeChosen(app, active).catch((error: unknown) => app.fail(error))) },
     ...ALIGNMENTS.map(({ edge, label }) => ({ id: `align-${edge}`, label, can: () => chosen().length > 1, run: on((active) => alignChosen(active, edge, label)) })),
     { id: "fit", label: "Show all", keys: ".", run: on(({ stage, view }) => stage.fit(view.selection.nodes.size > 0 ? view.selection.nodes : undefined)) },
     { id: "zoom-in", label: "Zoom in", keys: "Alt+=", run: on((active) => zoomBy(active, 1.25)) },
@@ -180,20 +181,6 @@ function toggleFlag({ document, view, stage }: Editor, flag: "collapsed" | "pinn
   const nodes = [...view.selection.nodes];
   const all = nodes.every((id) => stage.graph.nodes.get(id)?.flags[flag] === true);
   document.execute(command(view.scope, nodes, !all));
-}
-
-function arrangeAll({ document, view, stage }: Editor): void {
-  const chosen = view.selection.nodes.size > 1 ? view.selection.nodes : stage.graph.nodes.keys();
-  const ids = [...chosen];
-  const bounds = stage.boundsOf(ids);
-  if (!bounds) return;
-  const grown = new Map([...stage.graph.nodes].map(([id, node]) => {
-    const rect = stage.layout.rect(id);
-    return [id, rect ? { ...node, size: [rect[2], rect[3] - 32] as const } : node] as const;
-  }));
-  document.execute(placeNodes(view.scope, arrange({ ...stage.graph, nodes: grown }, ids, [bounds[0], bounds[1]]), "Arrange"));
-  stage.rebuild();
-  if (view.scope === ROOT && ids.length === stage.graph.nodes.size) stage.fit();
 }
 
 /** By boxes as they are seen; what is pinned stays. */

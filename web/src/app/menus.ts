@@ -1,5 +1,5 @@
 /** What a press of the right button offers. */
-import { type NodeId, type Point, type Side, addGroup, disconnect, hidesAll, hideThreads, isBoundary, labelSlot, removeGroups, removeSlot, setColor, setGroup } from "../graph";
+import { BOUNDARY_INPUT, type NodeId, type Point, ROOT, type Side, addGroup, connect, disconnect, hidesAll, hideThreads, isBoundary, labelSlot, removeGroups, removeSlot, setColor, setGroup } from "../graph";
 import { toScreen } from "../canvas/camera";
 import type { Hit } from "../canvas/hit";
 import { actionsOf } from "./actions";
@@ -48,6 +48,16 @@ function boundaryMenu(app: App, editor: Editor, hit: Hit, place: Point): (MenuIt
   ];
 }
 
+/** Inside a subgraph: the field under the pointer can become one of the subgraph's own. */
+function promoting({ document, view, stage }: Editor, node: NodeId, [, y]: Point): MenuItem[] {
+  const box = stage.layout.box(node);
+  const field = box?.fields.find((each) => y >= box.y + each.y && y <= box.y + each.y + each.height);
+  const slot = stage.graph.nodes.get(node)?.inputs.find(({ widget }) => widget !== undefined && widget === field?.entry.key);
+  if (view.scope === ROOT || !field || field.linked || !slot) return [];
+  const from = { node: BOUNDARY_INPUT, slot: stage.graph.inputs.length };
+  return [{ label: `Show “${field.entry.label}” on the subgraph`, pick: () => void document.execute(connect(view.scope, from, { node, input: slot.name })) }];
+}
+
 export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename: (node: NodeId) => void): (MenuItem | "line")[] {
   const { document, view, stage } = editor;
   const actions = actionsOf(app);
@@ -82,6 +92,7 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
       { label: "Rename", pick: () => rename(hit.node) },
       item("run-chosen"),
       ...(maskTarget(editor, hit.node) ? [item("mask")] : []),
+      ...promoting(editor, hit.node, place),
       item("replace", "Replace"),
       output
         ? { label: hidden ? "Show these threads" : "Hide these threads, show names", pick: () => document.execute(hideThreads(view.scope, [output], !hidden)) }
@@ -95,7 +106,7 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
       item("collapse", node?.flags.collapsed === true ? "Expand" : "Collapse"),
       item("pin", node?.flags.pinned === true ? "Unpin" : "Pin"),
       item("group"),
-      ...(view.selection.nodes.size > 1 ? ["align-left", "align-top", "align-across", "align-down"].map((id) => item(id)) : []),
+      ...(view.selection.nodes.size > 1 ? ["arrange", "align-left", "align-top", "align-across", "align-down"].map((id) => item(id)) : []),
       "line",
       ...(document.state.graphs.has(node?.type ?? "") ? [item("enter"), item("unpack")] : [item("subgraph")]),
       "line",

@@ -1,6 +1,6 @@
 /** Everything that can be done by a key, a menu or the field at the top; one table for all three. */
 import {
-  type ClipboardData, type Edge, Mode, type NodeId, type Point, ROOT, type Seen, aligned, copy, duplicate, groupNodes, hidesAll, hideThreads, isBoundary, isClipboardData, isObject, linksFrom, makeSubgraph, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
+  type ClipboardData, type Edge, Mode, type NodeDef, type NodeId, type Point, ROOT, type Seen, aligned, copy, duplicate, groupNodes, hidesAll, hideThreads, isBoundary, isClipboardData, isObject, linksFrom, makeSubgraph, parseJson, paste, placeNodes, removeAndHeal, removeGroups,
   removeNodes, disconnect, setCollapsed, setMode, setPinned, stringifyJson, toPrompt, unpackSubgraph,
 } from "../graph";
 import { zoomed } from "../canvas/camera";
@@ -56,6 +56,12 @@ export function actionsOf(app: App): readonly Action[] {
     const active = editor();
     return active && id !== undefined && another === undefined ? maskTarget(active, id) : undefined;
   };
+  /** What the chosen node is, if it is known. */
+  const helped = (): NodeDef | undefined => {
+    const [id] = chosen();
+    const node = id === undefined ? undefined : editor()?.stage.graph.nodes.get(id);
+    return node && editor()?.document.def(node.type);
+  };
   const on = (work: (editor: Editor) => void) => () => {
     const active = editor();
     if (active) work(active);
@@ -88,6 +94,7 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "replace", label: "Replace by another node", keys: "Shift+S", can: () => chosen().length === 1, run: () => { const [id] = chosen(); if (id !== undefined) app.popups.show({ kind: "palette", at: undefined, place: undefined, wire: undefined, first: "", replace: id }); } },
     { id: "mask", label: "Draw a mask", can: () => masked() !== undefined, run: () => { const target = masked(); if (target) openMask(app, target); } },
     { id: "compare", label: "Compare the last two pictures", can: () => comparable(app).length > 1, run: () => { const [last] = comparable(app); if (last) compare(app, last.file); } },
+    { id: "help", label: "What this node is for", keys: "F1", can: () => helped() !== undefined, run: () => { const def = helped(); if (def) app.popups.show({ kind: "help", def }); } },
     { id: "hide-threads", label: "Hide its threads, show names", keys: "Alt+H", can: some, run: on(toggleThreads) },
     { id: "mute", label: "Mute", keys: "Mod+M", can: some, run: on((active) => toggleMode(active, Mode.Never)) },
     { id: "bypass", label: "Bypass", keys: "Mod+B", can: some, run: on((active) => toggleMode(active, Mode.Bypass)) },

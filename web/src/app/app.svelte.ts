@@ -3,6 +3,7 @@ import { Client, Events, type PromptId, type SamplerTable } from "../client";
 import { Autosave, type DocumentState, type ListedStorage, NodeDefs, type NodeId, type Point, indexedDbStorage, isArray, isObject, openFile, openJson, parseJson, restoreSaved, serialize, setWidget, stringifyJson, widgetsOf } from "../graph";
 import { beginWire } from "../canvas/wire";
 import { isWorkflowText, pasteText } from "./actions";
+import { Completions } from "./completion.svelte";
 import { Editor, type SavedAs } from "./editor.svelte";
 import { Jobs } from "./jobs.svelte";
 import { Popups } from "./popups.svelte";
@@ -23,6 +24,7 @@ export interface PackReport {
 export class App {
   readonly client: Client;
   readonly popups = new Popups();
+  readonly completions = new Completions(this);
   readonly preferences: Preferences;
   readonly jobs: Jobs;
   readonly queue: Queue;
@@ -92,6 +94,7 @@ export class App {
         stage.rebuild();
         watch.soon();
       }
+      this.completions.forget();
       this.popups.tell("Lists read again");
     } catch (error) {
       this.fail(error);

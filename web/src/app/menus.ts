@@ -91,6 +91,7 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
     return [
       { label: "Rename", pick: () => rename(hit.node) },
       item("run-chosen"),
+      item("help"),
       ...(maskTarget(editor, hit.node) ? [item("mask")] : []),
       ...promoting(editor, hit.node, place),
       item("replace", "Replace"),

@@ -1,6 +1,6 @@
 /** What opens above the page: one at a time, closed by Escape or a press beside it. */
 import type { FileRef } from "../client";
-import type { ComboValue, NodeId, Point } from "../graph";
+import type { ComboValue, NodeDef, NodeId, Point } from "../graph";
 import type { Wire } from "../canvas/wire";
 import type { MaskDrawing } from "../mask/drawing";
 import type { MaskTarget } from "./masks";
@@ -42,6 +42,7 @@ export type Popup =
   /** `url`: the picture without its alpha; `drawing`: a mask that was drawn before. */
   | { readonly kind: "mask"; readonly name: string; readonly url: string; readonly alphaUrl: string; readonly target: MaskTarget; readonly drawing?: MaskDrawing }
   | { readonly kind: "compare"; readonly left: Compared; readonly right: Compared; readonly all: readonly Compared[] }
+  | { readonly kind: "help"; readonly def: NodeDef }
   | { readonly kind: "troubles" }
   | { readonly kind: "keys" };
 

@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Residuals
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.hints import fitted_hint
+from nodes.diffusion.latent_formats import LatentFormat
 from nodes.diffusion.sizes import sizes_told
+from nodes.diffusion.values import ControlUse
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +31,10 @@ class LoadedControl:
     dtype: torch.dtype
     pools: bool = False
     kind: int | None = None
+
+    def hint(self, use: ControlUse, height: int, width: int, form: LatentFormat) -> Tensor:
+        """As `ControlNetwork`: the picture at the picture's size, Float[batch 3 height width] in 0..1."""
+        return fitted_hint(use.hint, width * form.pixels, height * form.pixels)
 
     @torch.no_grad()
     def __call__(

@@ -4,7 +4,7 @@ A sampler sees only `Denoiser`; a network sees only its own input scale, timeste
 one pair of formulas here.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -16,7 +16,8 @@ from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.latent_formats import LatentFormat
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise_levels import NoiseLevels
-from nodes.diffusion.values import HookPatch, Latents, Sigma
+from nodes.diffusion.residuals import Residuals as Residuals
+from nodes.diffusion.values import ControlUse, HookPatch, Latents, Sigma
 
 CONSISTENCY_SCALE, CONSISTENCY_DEVIATION = 10.0, 0.5  # of timesteps; of clean latents
 
@@ -65,26 +66,6 @@ class TwoSidedDenoiser(Denoiser, Protocol):
     def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
         """The guided estimate, as a call gives it, and the negative side's."""
         ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Residuals:
-    """What control networks add inside a U-Net: to its skip connections, in order, and to its middle."""
-
-    down: Sequence[Tensor]
-    middle: Tensor
-
-    def __add__(self, other: "Residuals") -> "Residuals":
-        down = [ours + theirs for ours, theirs in zip(self.down, other.down, strict=True)]
-        return Residuals(down, self.middle + other.middle)
-
-    def scaled(self, strength: float) -> "Residuals":
-        """Times a number."""
-        return Residuals([part * strength for part in self.down], self.middle * strength)
-
-    def of_rows(self, rows: Tensor) -> "Residuals":
-        """Those of some items of the batch, Int[item]."""
-        return Residuals([part[rows] for part in self.down], self.middle[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,6 +201,14 @@ class HookableNetwork(Network, Protocol):
 class ControlNetwork(Protocol):
     """A loaded control network."""
 
+    def hint(self, use: ControlUse, height: int, width: int, form: LatentFormat) -> Tensor:
+        """What it reads of a use's picture beside latents of a size, Float[batch channel rows columns].
+
+        Args:
+            form: of the latents.
+        """
+        ...
+
     def __call__(
         self,
         latents: Tensor,
@@ -228,7 +217,7 @@ class ControlNetwork(Protocol):
         hint: Tensor,
         inputs: NetworkInputs = NO_INPUTS,
     ) -> Residuals:
-        """Residuals for these latents; `hint` is Float[batch 3 height width] in 0..1, at the picture's size."""
+        """Residuals for these latents; `hint` is what the method of that name gave, for each of them."""
         ...
 
 

@@ -8,7 +8,6 @@ from typing import Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.control import LoadedControl
 from nodes.diffusion.lora_names import text_prefixes
 from nodes.diffusion.models.build import Gate, size_of
 from nodes.diffusion.models.detect import Part
@@ -28,7 +27,7 @@ class Beside(Protocol):
     def module(self) -> nn.Module: ...
 
 
-Loaded = LoadedNetwork | TextStack | VaeCoder | LoadedControl | Beside
+Loaded = LoadedNetwork | TextStack | VaeCoder | Beside
 
 
 @dataclass(frozen=True, slots=True)

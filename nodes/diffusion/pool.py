@@ -20,7 +20,7 @@ from typing import TypeVar, cast
 
 import torch
 
-from nodes.diffusion.control import LoadedControl
+from nodes.diffusion.denoiser import ControlNetwork, Network
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance.rules import idle
 from nodes.diffusion.holding import Beside, Build, Kept, Loaded, file_name, text_patchers
@@ -28,11 +28,11 @@ from nodes.diffusion.lora_files import LoraFile, Strong, read_lora
 from nodes.diffusion.lora_names import NETWORK_PREFIXES
 from nodes.diffusion.mixing_weights import Mixed, merged, moved, scaled
 from nodes.diffusion.models.build import Check, Gate
+from nodes.diffusion.models.controls import Company, load_control_file
 from nodes.diffusion.models.detect import Part
 from nodes.diffusion.models.gligen import load_places
 from nodes.diffusion.models.load import (
     Placement,
-    load_control,
     load_network,
     load_text,
     load_vae,
@@ -49,7 +49,7 @@ from nodes.diffusion.values import (
     PIXEL_SPACE,
     CheckpointRef,
     Clip,
-    ControlNet,
+    ControlUse,
     Difference,
     HookPatch,
     LoraPatch,
@@ -280,7 +280,7 @@ class Session:
     check: Check | None
     warnings: list[str] = field(default_factory=list[str])
     _used: list[tuple[Kept, Check | None]] = field(default_factory=list[tuple[Kept, Check | None]])
-    _controls: dict[ControlNet, LoadedControl] = field(default_factory=dict[ControlNet, LoadedControl])
+    _controls: dict[_Name, ControlNetwork] = field(default_factory=dict[_Name, ControlNetwork])
     _networks: dict[_Name, LoadedNetwork] = field(default_factory=dict[_Name, LoadedNetwork])
     _copies: dict[_Name, Kept] = field(default_factory=dict[_Name, Kept])
 
@@ -352,14 +352,21 @@ class Session:
         kept = self._take(Part.VAE, vae.checkpoint, (), Build(load_vae))
         return cast("VaeCoder", kept.loaded)
 
-    def control(self, net: ControlNet) -> LoadedControl:
-        """The control network of a recipe; the same one each time. Errors as `network`."""
-        if net not in self._controls:
-            kept = self._take(Part.CONTROL, net.checkpoint, (), Build(load_control))
-            self._controls[net] = replace(
-                cast("LoadedControl", kept.loaded), pools=net.pools_residuals, kind=net.kind
-            )
-        return self._controls[net]
+    def control(self, use: ControlUse, network: Network) -> ControlNetwork:
+        """The control network of a use beside a network of this session; the same one each time. Errors as `network`.
+
+        Raises:
+            DiffusionError: it was made for another family, or needs a VAE that the use has not.
+        """
+        net, vae = use.net, use.vae
+        key = (net, vae, id(network))
+        if key not in self._controls:
+            assert isinstance(network, LoadedNetwork)
+            file = self.beside(Part.CONTROL, net.checkpoint, load_control_file)
+            coder = None if vae is None else partial(self.vae, vae)
+            base = None if net.base is None else partial(self.network, net.base)
+            self._controls[key] = file.beside(Company(net, network, coder, base))
+        return self._controls[key]
 
     def beside(
         self, part: Part, source: CheckpointRef, load: Callable[[Path, Placement], _Beside]

@@ -3,16 +3,15 @@
 A model on a wire is a recipe, not weights: a frozen value whose key is a hash of contents. `pool` builds what it names.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nodes.diffusion.keys import key as key
 from nodes.diffusion.level_recipes import LevelsRecipe
 
 Latents: TypeAlias = Float[Tensor, "batch channel *space"]
@@ -272,11 +271,18 @@ PIXEL_SPACE = Vae(CheckpointRef(Path("pixel_space"), "pixel_space"))  # no file:
 
 @dataclass(frozen=True, slots=True)
 class ControlNet:
-    """Recipe of a control network. `pools_residuals`: averaged over the picture. `kind`: of the hints of a union of nets."""
+    """Recipe of a control network.
+
+    Attributes:
+        pools_residuals: what it adds is averaged over the picture.
+        kind: which of the hints of a union of nets it gets.
+        base: the model that its file is the difference to; None: the one that is steered, where it needs one.
+    """
 
     checkpoint: CheckpointRef
     pools_residuals: bool = False
     kind: int | None = None
+    base: Model | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -285,6 +291,8 @@ class ControlUse:
 
     Attributes:
         hint: Float[batch height width 3] in 0..1.
+        vae: makes latents of it, for nets that read those.
+        mask: where the picture is to be made anew, Float[batch height width] in 0..1, for nets that read one.
         also_negative: a positive conditioning lends it to negatives that have none.
     """
 
@@ -295,6 +303,7 @@ class ControlUse:
     end_percent: float = 1.0
     vae: Vae | None = None
     also_negative: bool = False
+    mask: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,43 +367,3 @@ class Cond:
 
 
 Conditioning: TypeAlias = tuple[Cond, ...]
-
-
-def key(value: object) -> str:
-    """A hash of a value's content: equal contents have equal keys on every machine.
-
-    Raises:
-        TypeError: it holds something whose content cannot be told (code, open files).
-    """
-    digest = hashlib.blake2b(digest_size=20)
-    _feed(digest, value)
-    return digest.hexdigest()
-
-
-def _feed(digest: "hashlib.blake2b", value: object) -> None:
-    if isinstance(value, Tensor):
-        whole = value.detach().cpu().contiguous()
-        digest.update(f"tensor{tuple(whole.shape)}{whole.dtype}".encode())
-        digest.update(whole.reshape(-1).view(torch.uint8).numpy().tobytes())
-    elif is_dataclass(value) and not isinstance(value, type):
-        digest.update(f"{type(value).__name__}(".encode())
-        for entry in fields(value):
-            if entry.compare:
-                digest.update(f"{entry.name}=".encode())
-                _feed(digest, getattr(value, entry.name))
-        digest.update(b")")
-    elif isinstance(value, tuple | list):
-        items = cast("Sequence[object]", value)
-        digest.update(f"[{len(items)}".encode())
-        for item in items:
-            _feed(digest, item)
-    elif isinstance(value, Mapping):
-        entries = cast("Mapping[object, object]", value)
-        digest.update(f"{{{len(entries)}".encode())
-        for name in sorted(entries, key=str):
-            digest.update(f"{name!r}:".encode())
-            _feed(digest, entries[name])
-    elif value is None or isinstance(value, bool | int | float | str):
-        digest.update(f"{type(value).__name__}{value!r};".encode())
-    else:
-        raise TypeError(f"A {type(value).__name__} has no content that can be hashed.")

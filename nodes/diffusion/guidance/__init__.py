@@ -1,7 +1,7 @@
 """Guidance: many conditions, positive and negative, and the rules of a model, to one denoiser."""
 
 from nodes.diffusion.guidance.guiders import Guided, Guider, guider
-from nodes.diffusion.guidance.pieces import fitted_hint, with_lent_controls
+from nodes.diffusion.guidance.pieces import with_lent_controls
 from nodes.diffusion.guidance.recipes import (
     BasicGuidance,
     CfgGuidance,
@@ -20,7 +20,6 @@ __all__ = (
     "Guided",
     "Guider",
     "PerpNegGuidance",
-    "fitted_hint",
     "guider",
     "with_lent_controls",
 )

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
@@ -37,7 +36,6 @@ from nodes.diffusion.regions import all_matched, bounded, inside, weight
 from nodes.diffusion.values import (
     Cond,
     Conditioning,
-    ControlNet,
     ControlUse,
     HookGroup,
     HookPatch,
@@ -49,7 +47,7 @@ from nodes.diffusion.values import (
 POSITIVE = 0
 MOST_PLANS = 16  # that are kept: of other conditions, or other parts of the run
 
-FindControl = Callable[[ControlNet], ControlNetwork]
+FindControl = Callable[[ControlUse, Network], ControlNetwork]  # beside the network that it steers
 Grouping = Callable[[Sequence[Piece]], Sequence[Sequence[Piece]]]
 
 
@@ -79,7 +77,7 @@ class Conditioned:
     with, and every image of a batch is that of a run of its own. Elsewhere groupings differ by rounding.
 
     Attributes:
-        controls: finds the loaded network of a control recipe; needed where a condition has controls.
+        controls: finds the loaded network of a control; needed where a condition has controls.
         room: None: what the device has free; on a processor all there is.
         hooked: the network with further patches; needed where a condition has hooks.
         places: finds what tells the network of boxes; needed where a condition has some.
@@ -90,7 +88,7 @@ class Conditioned:
     """
 
     network: Network
-    controls: FindControl | None = None
+    controls: Callable[[ControlUse], ControlNetwork] | None = None
     room: Room | None = None
     hooked: Callable[[tuple[HookPatch, ...]], Network] | None = None
     given: Given = NOTHING_GIVEN
@@ -280,19 +278,18 @@ class Conditioned:
                 continue
             if self.controls is None:
                 raise ValueError("A condition has a control network, but nothing was given that loads it.")
-            find = self.controls
-            hint = of_items(self._hint(use, scaled), len(asked.latents), call.item)
+            net = self.controls(use)
+            hint = of_items(self._hint(use, net, scaled), len(asked.latents), call.item)
             hint = hint.repeat(len(call.pieces), 1, 1, 1).to(scaled.device, scaled.dtype)
-            made = find(use.net)(scaled, timestep, context, hint, call.inputs).scaled(use.strength)
+            made = net(scaled, timestep, context, hint, call.inputs).scaled(use.strength)
             total = made if total is None else total + made
         return total
 
-    def _hint(self, use: ControlUse, scaled: Tensor) -> Tensor:
+    def _hint(self, use: ControlUse, net: ControlNetwork, scaled: Tensor) -> Tensor:
         height, width = scaled.shape[-2:]
-        pixels = self.network.latent_format.pixels
         place = (id(use), height, width)
         if place not in self._hints:
-            self._hints[place] = fitted_hint(use.hint, width * pixels, height * pixels)
+            self._hints[place] = net.hint(use, height, width, self.network.latent_format)
         return self._hints[place]
 
     def _active(self, cond: Cond, sigma: float) -> bool:
@@ -318,17 +315,3 @@ def with_lent_controls(negative: Conditioning, positive: Conditioning) -> Condit
         replace(cond, controls=taken[index]) if index in taken else cond
         for index, cond in enumerate(negative)
     )
-
-
-def fitted_hint(hint: Tensor, width: int, height: int) -> Tensor:
-    """A hint [B, H, W, 3] at the picture's size as [B, 3, height, width]: cut to its aspect, nearest pixels."""
-    planes = hint.movedim(-1, 1)
-    old_height, old_width = planes.shape[-2:]
-    old, new = old_width / old_height, width / height
-    if old > new:
-        cut = round((old_width - old_width * (new / old)) / 2)
-        planes = planes[..., cut : old_width - cut]
-    elif old < new:
-        cut = round((old_height - old_height * (old / new)) / 2)
-        planes = planes[..., cut : old_height - cut, :]
-    return F.interpolate(planes, (height, width), mode="nearest-exact")

@@ -8,7 +8,7 @@ import torch
 
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.conditions import Given
-from nodes.diffusion.denoiser import HookableNetwork, JoinsText, Network
+from nodes.diffusion.denoiser import ControlNetwork, HookableNetwork, JoinsText, Network
 from nodes.diffusion.gligen import PlacedNetwork
 from nodes.diffusion.guidance.pieces import Conditioned, FindControl
 from nodes.diffusion.guidance.rule import (
@@ -25,7 +25,7 @@ from nodes.diffusion.guidance.rule import (
     Wraps,
 )
 from nodes.diffusion.resembling import ShownPictures
-from nodes.diffusion.values import Conditioning, HookPatch, Latents, Rule, Sigma
+from nodes.diffusion.values import Conditioning, ControlUse, HookPatch, Latents, Rule, Sigma
 
 NEGATIVE = 1
 
@@ -77,8 +77,9 @@ class Steering:
         given = Given(seed, latents, mask, seen)
         places = self.network.places if isinstance(self.network, PlacedNetwork) else None
         joint = isinstance(self.network, JoinsText) and self.network.joins_text
+        controls = self._control if self.controls is not None else None
         self.conditioned = Conditioned(
-            self._wrapped(self.network), self.controls, hooked=hooked, given=given, places=places, joint=joint
+            self._wrapped(self.network), controls, hooked=hooked, given=given, places=places, joint=joint
         )
 
     def _wrapped(self, network: Network) -> Network:
@@ -87,6 +88,11 @@ class Steering:
             if isinstance(rule, Wraps):
                 network = rule.wrap(network, lambda: self._sigma)
         return network
+
+    def _control(self, use: ControlUse) -> ControlNetwork:
+        """The loaded network of a control, beside the network as no rule has it seen."""
+        assert self.controls is not None
+        return self.controls(use, self.network)
 
     def _hooked(self, patches: tuple[HookPatch, ...]) -> Network:
         """The network with patches that hooks put on."""

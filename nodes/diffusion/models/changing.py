@@ -59,16 +59,28 @@ def _blocks(module: nn.Module) -> Iterator[tuple[Place, Any]]:
             yield Place(way, number, index, cross=False), block
 
 
-def added(residuals: Residuals) -> NetworkChanges:
-    """What control networks add, at whatever size the blocks have."""
+def added(residuals: Residuals, module: nn.Module) -> NetworkChanges:
+    """What control networks add inside a U-Net, at whatever size the blocks have."""
+    ends, middle = list(_level_ends(cast("Any", module))), residuals.middle
+    levels = dict(zip(ends, residuals.levels, strict=False))
+    last = residuals.levels[len(ends) :]
 
     def to_skip(joint: Joint, hidden: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
         return hidden, skip + _fitted(residuals.down[-1 - joint.number], skip)
 
     def to_middle(_number: int, hidden: Tensor) -> Tensor:
-        return hidden + _fitted(residuals.middle, hidden)
+        for part in (*last, *(() if middle is None else (middle,))):
+            hidden = hidden + _fitted(part, hidden)
+        return hidden
 
-    return NetworkChanges(skips=(to_skip,), middle=(to_middle,))
+    def to_level(number: int, hidden: Tensor) -> Tensor:
+        return hidden + _fitted(levels[number], hidden) if number in levels else hidden
+
+    return NetworkChanges(
+        skips=(to_skip,) if residuals.down else (),
+        middle=(to_middle,) if last or middle is not None else (),
+        before_skip=(to_level,) if levels else (),
+    )
 
 
 def _fitted(residual: Tensor, hidden: Tensor) -> Tensor:
@@ -149,6 +161,16 @@ def _input_blocks(module: Any) -> Iterator[tuple[Any, Any]]:
             yield resnet, resnet if transformer is None else transformer
         for sampler in block.downsamplers or ():
             yield sampler, sampler
+
+
+def _level_ends(module: Any) -> Iterator[int]:
+    """The last input block of each level; its downsampler counts where the level has no attention."""
+    number = 0
+    for block in module.down_blocks:
+        number += len(block.resnets)
+        below = len(block.downsamplers or ())
+        yield number if getattr(block, "has_cross_attention", False) else number + below
+        number += below
 
 
 def _behind(number: int, changes: Sequence[BlockChange]) -> Callable[..., Any]:

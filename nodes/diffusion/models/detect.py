@@ -34,6 +34,7 @@ class Layout(Enum):
     ORIGINAL = "original"
     DIFFUSERS = "diffusers"
     TRANSFORMERS = "transformers"
+    ADAPTER = "adapter"  # of T2I adapters, in either layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,9 @@ class Mark:
 MARKS = (
     Mark(Part.CONTROL, Layout.ORIGINAL, "zero_convs.0.0.weight", (CONTROL, "")),
     Mark(Part.CONTROL, Layout.DIFFUSERS, "controlnet_cond_embedding.conv_in.weight", ("",)),
+    Mark(Part.CONTROL, Layout.ADAPTER, "body.0.resnets.0.block1.weight", ("adapter.", "")),
+    Mark(Part.CONTROL, Layout.ADAPTER, "body.0.block1.weight", ("adapter.", "")),
+    Mark(Part.CONTROL, Layout.ADAPTER, "body.0.body.0.block1.weight", ("adapter.", "")),
     Mark(Part.VAE, Layout.ORIGINAL, "decoder.mid.block_1.conv1.weight", (VAE, "", "vae.")),
     Mark(Part.VAE, Layout.ORIGINAL, "decoder.middle.0.residual.0.gamma", (VAE, "", "vae.")),
     Mark(Part.VAE, Layout.DIFFUSERS, "decoder.mid_block.resnets.0.conv1.weight", ("", "vae.")),

@@ -20,6 +20,7 @@ from nodes.diffusion.values import (
     Cond,
     ControlNet,
     ControlUse,
+    ControlUse,
     Latent,
     LoraPatch,
     Model,
@@ -167,7 +168,8 @@ def test_what_rested_longest_goes_first(placement, ref, control_file, hashes):
     with pool.session() as models:
         assert models.network(Model(ref)).module is network
     with pool.session() as models:
-        models.control(ControlNet(hashes.reference(control_file)))
+        net = ControlNet(hashes.reference(control_file))
+        models.control(ControlUse(net, torch.zeros(1, 8, 8, 3)), models.network(Model(ref)))
     assert pool.size <= pool.budget
     with pool.session() as models:
         assert models.vae(Vae(ref)) is not vae

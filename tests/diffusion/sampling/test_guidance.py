@@ -19,7 +19,9 @@ from nodes.diffusion.denoiser import (
     Parametrisation,
     Residuals,
 )
-from nodes.diffusion.guidance import Guided, fitted_hint, with_lent_controls
+from nodes.diffusion.guidance import Guided, with_lent_controls
+from nodes.diffusion.hints import fitted_hint
+from nodes.diffusion.latent_formats import LatentFormat
 from nodes.diffusion.noise_levels import NoiseLevels, from_betas, scaled_linear_betas
 from nodes.diffusion.values import Area, CheckpointRef, Cond, ControlNet, ControlUse, Span
 
@@ -59,6 +61,9 @@ class Echo:
 class Adding:
     """A control network whose residuals are the hint's mean."""
 
+    def hint(self, use: ControlUse, height: int, width: int, form: LatentFormat) -> Tensor:
+        return fitted_hint(use.hint, width * form.pixels, height * form.pixels)
+
     def __call__(
         self,
         latents: Tensor,
@@ -82,7 +87,7 @@ def control(brightness: float = 0.5, **more: object) -> ControlUse:
 def estimate(
     *positive: Cond, negative: tuple[Cond, ...] = (), scale: float = 1.0, latents: Tensor = ZERO
 ) -> Tensor:
-    return Guided(Echo(), positive, negative, scale, controls=lambda _: Adding())(latents, SIGMA)
+    return Guided(Echo(), positive, negative, scale, controls=lambda *_: Adding())(latents, SIGMA)
 
 
 def test_the_fakes_are_what_they_stand_for():

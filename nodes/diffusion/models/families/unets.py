@@ -56,8 +56,9 @@ def ask(
     if isinstance(wanted, int) and context.shape[-1] != wanted:
         raise ContextMismatch(context.shape[-1], wanted)
     if residuals is not None and changes.resizes:
-        changes, residuals = added(residuals) + changes, None
-    down = None if residuals is None else tuple(residuals.down)
+        changes, residuals = added(residuals, module) + changes, None
+    down = tuple(residuals.down) if residuals is not None and residuals.down else None
+    levels = list(residuals.levels) if residuals is not None and residuals.levels else None
     with changed(module, changes, (latents.shape[-2], latents.shape[-1]), inputs.sides):
         answer = cast("Any", module)(
             latents,
@@ -66,6 +67,7 @@ def ask(
             class_labels=_label(config, inputs, latents),
             down_block_additional_residuals=down,
             mid_block_additional_residual=None if residuals is None else residuals.middle,
+            down_intrablock_additional_residuals=levels,
             added_cond_kwargs=sizes_told(config, inputs, latents),
             return_dict=False,
         )

@@ -1,0 +1,28 @@
+"""Control networks of files: those that are half a U-Net, T2I adapters, low-rank differences, those of transformers."""
+
+from pathlib import Path
+
+from nodes.diffusion.models.controls.adapters import load_adapter
+from nodes.diffusion.models.controls.company import Company, ControlFile, UnetControl
+from nodes.diffusion.models.detect import Layout, Part, find_part
+from nodes.diffusion.models.files import folder_weights, read_json
+from nodes.diffusion.models.load import Placement, load_control
+
+__all__ = ["Company", "ControlFile", "load_control_file"]
+
+
+def load_control_file(path: Path, placement: Placement) -> ControlFile:
+    """The control network of a file, or of a folder of diffusers, whatever its kind. Errors as `load_network`."""
+    if path.is_dir():
+        said = read_json(path / "config.json") if (path / "config.json").is_file() else {}
+        match said.get("_class_name"):
+            case "T2IAdapter":
+                return load_adapter(folder_weights(path), "adapter.", placement, said)
+            case _:
+                return UnetControl(load_control(path, placement))
+    found = find_part(path, Part.CONTROL)
+    match found.layout:
+        case Layout.ADAPTER:
+            return load_adapter(found.weights, found.prefix, placement)
+        case _:
+            return UnetControl(load_control(path, placement))

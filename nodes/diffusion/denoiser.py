@@ -16,7 +16,7 @@ from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.latent_formats import LatentFormat
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise_levels import NoiseLevels
-from nodes.diffusion.residuals import Residuals as Residuals
+from nodes.diffusion.residuals import Residuals
 from nodes.diffusion.values import ControlUse, HookPatch, Latents, Sigma
 
 CONSISTENCY_SCALE, CONSISTENCY_DEVIATION = 10.0, 0.5  # of timesteps; of clean latents

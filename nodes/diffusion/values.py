@@ -11,7 +11,6 @@ from typing import TypeAlias
 from jaxtyping import Float
 from torch import Tensor
 
-from nodes.diffusion.keys import key as key
 from nodes.diffusion.level_recipes import LevelsRecipe
 
 Latents: TypeAlias = Float[Tensor, "batch channel *space"]

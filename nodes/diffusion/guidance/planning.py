@@ -211,5 +211,6 @@ def _fits(one: Piece, other: Piece) -> bool:
 
 def _uses(cond: Cond) -> tuple[tuple[object, ...], ...]:
     return tuple(
-        (use.net, id(use.hint), id(use.mask), use.vae, use.strength, use.start_percent, use.end_percent) for use in cond.controls
+        (use.net, id(use.hint), id(use.mask), use.vae, use.strength, use.start_percent, use.end_percent)
+        for use in cond.controls
     )

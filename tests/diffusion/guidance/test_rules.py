@@ -12,9 +12,10 @@ from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.guidance import RULES, after, again, attention, before, inside, joining, merging
 from nodes.diffusion.guidance.rule import Watches, WorksInside
 from nodes.diffusion.guidance.rules import INSIDE, idle
+from nodes.diffusion.keys import key
 from nodes.diffusion.latents import TonemapReinhard
 from nodes.diffusion.noise_levels import FlowLevels
-from nodes.diffusion.values import CheckpointRef, Model, key
+from nodes.diffusion.values import CheckpointRef, Model
 from tests.diffusion.guidance.steered import (
     NEGATIVE,
     NOISY,

@@ -20,7 +20,6 @@ from nodes.diffusion.values import (
     Cond,
     ControlNet,
     ControlUse,
-    ControlUse,
     Latent,
     LoraPatch,
     Model,

@@ -21,7 +21,6 @@ from nodes.diffusion.denoiser import (
 )
 from nodes.diffusion.guidance import Guided, with_lent_controls
 from nodes.diffusion.hints import fitted_hint
-from nodes.diffusion.latent_formats import LatentFormat
 from nodes.diffusion.noise_levels import NoiseLevels, from_betas, scaled_linear_betas
 from nodes.diffusion.values import Area, CheckpointRef, Cond, ControlNet, ControlUse, Span
 

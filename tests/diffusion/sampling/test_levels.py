@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nodes.builtin.storage import ResultCodec
 from nodes.diffusion.continuous_levels import AngleLevels, CosineLevels, EdmLevels, ShareLevels
+from nodes.diffusion.keys import key
 from nodes.diffusion.level_recipes import LevelsRecipe, OwnLevels, built
 from nodes.diffusion.noise_levels import (
     FlowLevels,
@@ -23,7 +24,7 @@ from nodes.diffusion.noise_levels import (
 )
 from nodes.diffusion.sampling import window
 from nodes.diffusion.schedules import SCHEDULES, for_sampler
-from nodes.diffusion.values import CheckpointRef, Model, ModelSettings, key
+from nodes.diffusion.values import CheckpointRef, Model, ModelSettings
 
 SD = from_betas(scaled_linear_betas())
 RECIPES: dict[str, LevelsRecipe] = {

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.keys import key
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise_levels import FlowLevels
 from nodes.diffusion.sampling import SAMPLERS, chosen
@@ -16,7 +17,6 @@ from nodes.diffusion.sampling.loop import named
 from nodes.diffusion.sampling.sa_solver import polynomial_weights, simple_weights
 from nodes.diffusion.sampling.sampler import SamplerSetting
 from nodes.diffusion.sampling.table import MORE_SAMPLERS
-from nodes.diffusion.values import key
 from tests.diffusion.sampling.gaussian import Gaussian, falling
 
 NOISE = torch.tensor([[[[-1.5, -0.2, 0.4, 1.1]]]], dtype=torch.float64)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from nodes.diffusion.keys import key
 from nodes.diffusion.values import (
     CheckpointRef,
     Clip,
@@ -15,7 +16,6 @@ from nodes.diffusion.values import (
     Model,
     ModelSettings,
     Vae,
-    key,
 )
 
 HERE = CheckpointRef(Path("models/checkpoints/a.safetensors"), "c0ffee")

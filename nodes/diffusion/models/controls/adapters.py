@@ -20,10 +20,14 @@ from nodes.diffusion.models.build import fill, known_settings, unfilled
 from nodes.diffusion.models.controls.company import SD1, SDXL, Company
 from nodes.diffusion.models.files import Shape, WeightFile
 from nodes.diffusion.models.load import Placement
-from nodes.diffusion.sizes import XL_LEVELS
 from nodes.diffusion.values import ControlUse
 
-FACTORS = {64: (1, 8), 192: (3, 8), 256: (1, 16), 768: (3, 16)}  # channels after unshuffling: of it, and its factor
+FACTORS = {
+    64: (1, 8),
+    192: (3, 8),
+    256: (1, 16),
+    768: (3, 16),
+}  # channels after unshuffling: of it, and its factor
 XL_FACTOR = 16
 LIGHT, FULL, XL = "light_adapter", "full_adapter", "full_adapter_xl"
 VARIANT = "It is a variant that Weft does not know, or it is cut short."
@@ -43,13 +47,18 @@ class LoadedAdapter:
 
     def beside(self, company: Company) -> ControlNetwork:
         """As `ControlFile`."""
-        config, widths = cast("Any", self.module).config, ()
+        config = cast("Any", self.module).config
+        widths: tuple[int, ...] = ()
         if company.network.family.folder == "unet":
             widths = tuple(cast("Any", company.network.module).config.block_out_channels)
-        wide = config.downscale_factor == XL_FACTOR
-        levels = len(config.channels) - 1 if wide else len(config.channels)
-        if len(widths) != levels or widths != tuple(config.channels[:levels]):
-            raise company.refuse(SDXL if wide and levels == XL_LEVELS else f"{SD1} or 2")
+        wide = config.adapter_type == XL
+        made = (
+            (*config.channels, *config.channels[-1:])
+            if config.adapter_type == LIGHT
+            else tuple(config.channels)
+        )
+        if widths != (made[:-1] if wide else made):
+            raise company.refuse(SDXL if wide else f"{SD1} or 2")
         return self
 
     def hint(self, use: ControlUse, height: int, width: int, form: LatentFormat) -> Tensor:
@@ -106,18 +115,15 @@ def _names(source: WeightFile, prefix: str) -> Iterator[tuple[str, str]]:
     """Of each tensor its name in the file and in the network."""
     names = source.under(prefix)
     blocks = [name for name in names if re.fullmatch(r"body\.\d+\.block1\.weight", name)]
-    level, within = {}, {}
-    for number in range(len(blocks)):  # a level begins where channels change, or after as many blocks as the first
-        each = _each(names, len(blocks))
-        level[number], within[number] = divmod(number, each)
+    each = _each(names, len(blocks))
     for name in names:
         parts = name.split(".")
         if parts[0] == "body" and len(parts) > 3 and parts[2] == "body":
             parts[2] = "resnets"
         elif parts[0] == "body" and blocks:
-            number = int(parts[1])
-            inner = [] if parts[2] == "in_conv" else ["resnets", str(within[number])]
-            parts = ["body", str(level[number]), *inner, *parts[2:]]
+            level, within = divmod(int(parts[1]), each)
+            inner = [] if parts[2] == "in_conv" else ["resnets", str(within)]
+            parts = ["body", str(level), *inner, *parts[2:]]
         yield prefix + name, "adapter." + ".".join(parts)
 
 

@@ -87,9 +87,9 @@ class UnetControl:
     def beside(self, company: Company) -> ControlNetwork:
         """As `ControlFile`."""
         config, theirs = cast("Any", self.module).config, cast("Any", company.network.module).config
-        same = company.network.family.folder == "unet" and all(
-            _listed(getattr(config, name)) == _listed(getattr(theirs, name))
-            for name in ("block_out_channels", "cross_attention_dim")
+        same = company.network.family.folder == "unet" and (
+            list(config.block_out_channels) == list(theirs.block_out_channels)
+            and config.cross_attention_dim == theirs.cross_attention_dim
         )
         if not same:
             raise company.refuse(unet_family(config))
@@ -104,7 +104,3 @@ def unet_family(config: Any) -> str:
     if config.addition_embed_type:
         return SDXL
     return SD2 if config.use_linear_projection else SD1
-
-
-def _listed(value: Any) -> Any:
-    return list(value) if isinstance(value, list | tuple) else value

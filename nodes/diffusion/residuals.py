@@ -70,6 +70,10 @@ class Residuals:
         """Those of some items of the batch, Int[item]."""
         return self._each(lambda part: part[rows])
 
+    def to(self, like: Tensor) -> "Residuals":
+        """On the device and in the type of another tensor."""
+        return self._each(lambda part: part.to(like))
+
     @property
     def of_unet(self) -> bool:
         """Whether anything is for a U-Net; else all is for a transformer."""

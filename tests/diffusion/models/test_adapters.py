@@ -98,7 +98,7 @@ def test_every_step_is_the_pipelines(kind: str, tmp_path: Path, placement: Place
         tiny.vae(), nothing, nothing, unet, module, _scheduler(), nothing, nothing, False
     )
     pipeline.set_progress_bar_config(disable=True)
-    wanted = pipeline(
+    answer: Any = pipeline(
         prompt_embeds=texts[0].expand(2, -1, -1),
         negative_prompt_embeds=texts[1].expand(2, -1, -1),
         image=PICTURE.movedim(-1, 1).expand(2, -1, -1, -1),
@@ -109,7 +109,8 @@ def test_every_step_is_the_pipelines(kind: str, tmp_path: Path, placement: Place
         latents=start_noise(SHAPE, SEED),
         output_type="latent",
         adapter_conditioning_scale=0.7,
-    ).images
+    )
+    wanted: Tensor = answer.images
 
     def found(asked: ControlUse, beside: Any) -> ControlNetwork:
         file = load_control_file(tmp_path / "net.safetensors", placement)

@@ -39,6 +39,11 @@ class Build:
     dtype: torch.dtype | None = None  # None: the placement's
     stored: torch.dtype | None = None  # None: the one it computes in
 
+    @property
+    def types(self) -> tuple[torch.dtype | None, torch.dtype | None]:
+        """In which it computes and is kept; parts of one file that differ in these are not the same."""
+        return self.dtype, self.stored
+
 
 @dataclass(slots=True, eq=False)
 class Kept:

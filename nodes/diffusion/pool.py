@@ -175,7 +175,7 @@ class Pool:
     ) -> tuple[_Key, Kept | None]:
         """A copy that has these changes, else one that nobody uses, else none and the name for a new one."""
         copies = {key: kept for key, kept in self._kept.items() if key[:2] == (part, source.content)}
-        alike = [item for item in copies.items() if _kind(item[1].build) == _kind(build)]
+        alike = [item for item in copies.items() if item[1].build.types == build.types]
         fits = [item for item in alike if item[1].patches == patches]
         fits += [item for item in alike if item[1].users == 0]
         if fits:
@@ -264,10 +264,6 @@ class Pool:
                 torch.cuda.empty_cache()
 
 
-def _kind(build: Build) -> tuple[torch.dtype | None, torch.dtype | None]:
-    return build.dtype, build.stored
-
-
 @dataclass(slots=True, eq=False)
 class Session:
     """What a piece of work uses of a pool. The networks it gives are valid until it ends.
@@ -353,19 +349,14 @@ class Session:
         return cast("VaeCoder", kept.loaded)
 
     def control(self, use: ControlUse, network: Network) -> ControlNetwork:
-        """The control network of a use beside a network of this session; the same one each time. Errors as `network`.
-
-        Raises:
-            DiffusionError: it was made for another family, or needs a VAE that the use has not.
-        """
-        net, vae = use.net, use.vae
-        key = (net, vae, id(network))
+        """The control network of a use beside a network of this session; the same one each time. Errors as `network`."""
+        key = (use.net, use.vae, id(network))
         if key not in self._controls:
             assert isinstance(network, LoadedNetwork)
-            file = self.beside(Part.CONTROL, net.checkpoint, load_control_file)
-            coder = None if vae is None else partial(self.vae, vae)
-            base = None if net.base is None else partial(self.network, net.base)
-            self._controls[key] = file.beside(Company(net, network, coder, base))
+            file = self.beside(Part.CONTROL, use.net.checkpoint, load_control_file)
+            coder = None if use.vae is None else partial(self.vae, use.vae)
+            base = None if use.net.base is None else partial(self.network, use.net.base)
+            self._controls[key] = file.beside(Company(use.net, network, coder, base))
         return self._controls[key]
 
     def beside(

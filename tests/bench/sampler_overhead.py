@@ -63,6 +63,7 @@ class Counting:
 
     network: Toy = field(default_factory=lambda: Toy(latent_format=LatentFormat(scale=1.0)))
     count: int = 0
+    unread: tuple[str, ...] = ()
 
     @property
     def levels(self) -> NoiseLevels:

@@ -54,13 +54,12 @@ def heunpp2(denoiser: Denoiser, latents: Latents, sigmas: Sigmas) -> Iterator[St
         if following > 0:
             ahead = [level for level in sigmas[index + 1 : index + 3] if level > 0]
             here, reached, later = sigma, latents, slope
-            rest, beyond = torch.ones_like(sigma), torch.zeros_like(latents)
-            for level in ahead:
+            shares = [level / ((len(ahead) + 1) * sigmas[0]) for level in ahead]
+            slope = sum((-share for share in shares), torch.ones_like(sigma)) * slope
+            for level, share in zip(ahead, shares, strict=True):
                 reached = reached + later * (level - here)
                 later = slope_at(reached, denoiser(reached, level), level)
-                share = level / ((len(ahead) + 1) * sigmas[0])
-                rest, beyond, here = rest - share, beyond + share * later, level
-            slope = rest * slope + beyond
+                slope, here = slope + share * later, level
         latents = latents + slope * (following - sigma)
         yield Step(index, latents, denoised)
 

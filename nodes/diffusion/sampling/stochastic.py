@@ -114,15 +114,14 @@ def er_sde(
     bend_before: Latents | None = None
     for index, sigma, following in levels(sigmas):
         denoised = denoiser(latents, sigma)
-        clock, next_clock = mixing.clock(sigma), mixing.clock(following)
-        high, low = (-clock).exp(), (-next_clock).exp()
+        high, low = (-mixing.clock(sigma)).exp(), (-mixing.clock(following)).exp()
         if following == 0:
             latents = denoised
         else:
-            alpha = mixing.alpha_at(following, next_clock)
+            alpha = following / low
             scale = _noise_scale(low, renewal, eta)
             share = scale / _noise_scale(high, renewal, eta)
-            kept = alpha / mixing.alpha_at(sigma, clock) * share
+            kept = alpha / (sigma / high) * share
             reached = kept * latents + alpha * (1 - share) * denoised
             stride = (high - low) / INTEGRATION_POINTS
             places = low + torch.arange(INTEGRATION_POINTS).to(low) * stride

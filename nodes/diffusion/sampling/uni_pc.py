@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.denoiser import Denoiser
-from nodes.diffusion.sampling.steps import Step, solved
+from nodes.diffusion.sampling.steps import Step, slope_at, solved
 from nodes.diffusion.values import Latents, Sigma, Sigmas
 
 MOST = 3
@@ -41,7 +41,7 @@ def _uni_pc(denoiser: Denoiser, latents: Latents, sigmas: Sigmas, scale: Scale) 
     steps = len(sigmas) - 1
     most = min(MOST, len(sigmas) - 2)
     held = latents / _spread(sigmas[0])
-    past = [(sigmas[0], denoiser(latents, sigmas[0]))]  # newest first
+    past = [(sigmas[0], _asked(denoiser, held, sigmas[0]))]  # newest first
     for number in range(1, steps + 1):
         following = sigmas[number]
         order = max(1, min(most, number, steps + 1 - number))
@@ -49,7 +49,7 @@ def _uni_pc(denoiser: Denoiser, latents: Latents, sigmas: Sigmas, scale: Scale) 
         held = step.predicted()
         denoised = past[0][1]
         if number < steps:
-            denoised = denoiser(held * _spread(following), following)
+            denoised = _asked(denoiser, held, following)
             held = step.corrected(denoised)
             past = [(following, denoised), *past[: MOST - 1]]
         yield Step(number - 1, held * _spread(following), denoised)
@@ -103,11 +103,18 @@ class _Update:
         return solved(torch.stack(rows), torch.stack(wanted))
 
 
+def _asked(denoiser: Denoiser, held: Latents, sigma: Sigma) -> Latents:
+    """The denoised estimate by way of the noise, as the paper's networks say it: where sigma is high it loses digits."""
+    noisy = held * _spread(sigma)
+    noise = slope_at(noisy, denoiser(noisy, sigma), sigma)
+    return (held - _deviation(sigma) * noise) / _log_alpha(sigma).exp()
+
+
 def _spread(sigma: Sigma) -> Sigma:
     return (1 + sigma**2) ** 0.5
 
 
-# At LAST_SIGMA the next three lose digits in single precision. The field computes so too: its results are repeated.
+# At LAST_SIGMA the next three lose digits in single precision. As with the estimates, known answers have that loss in them.
 def _log_alpha(sigma: Sigma) -> Sigma:
     return 0.5 * torch.log(1 / (sigma * sigma + 1))
 

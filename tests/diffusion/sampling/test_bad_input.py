@@ -30,6 +30,7 @@ class Breaking:
 
     network: Echo = field(default_factory=lambda: Echo(latent_format=LatentFormat(scale=1.0)))
     calls: int = 0
+    unread: tuple[str, ...] = ()
 
     def start(
         self,

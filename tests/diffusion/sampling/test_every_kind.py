@@ -58,6 +58,7 @@ class Knowing:
     parametrisation: Parametrisation
     levels: NoiseLevels
     network: Echo = field(init=False)
+    unread: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         form = LatentFormat(scale=1.0)

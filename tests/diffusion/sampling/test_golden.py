@@ -61,6 +61,7 @@ class Knowing:
     """A guider that answers with estimates, as recorded, not by way of a prediction, whose rounding would hide ours."""
 
     network: Toy
+    unread: tuple[str, ...] = ()
 
     def start(self, seed: int, shape: Any, latents: Tensor | None = None, mask: Tensor | None = None) -> None:
         """It remembers nothing of a run."""

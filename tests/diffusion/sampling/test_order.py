@@ -99,8 +99,8 @@ def test_multistep_weights_are_exact_for_polynomials_of_their_order(
     def area(sigma: float) -> float:
         return sum(factor * sigma ** (power + 1) / (power + 1) for power, factor in enumerate(terms))
 
-    weights = lagrange_weights(past, following)
-    step = following - past[0]
-    assert sum(
-        weight * slope(place) for weight, place in zip(weights, past, strict=True)
-    ) * step == pytest.approx(area(following) - area(past[0]), rel=1e-6, abs=1e-6)
+    levels = torch.tensor([following, *past], dtype=torch.float64)
+    weights = lagrange_weights(list(levels[1:]), levels[0])
+    assert sum(weight * slope(place) for weight, place in zip(weights, past, strict=True)) == pytest.approx(
+        area(following) - area(past[0]), rel=1e-6, abs=1e-6
+    )

@@ -19,7 +19,7 @@ REASONS: Mapping[str, str] = {
     "later": "for families that Weft loads, but not written yet",
 }
 MISSING: Mapping[str, str] = {
-    "codec": """LTXVPreprocess LoadAudio LoadVideo PreviewAudio RecordAudio SaveAudio SaveAudioMP3 SaveAudioOpus
+    "codec": """LoadAudio LoadVideo PreviewAudio RecordAudio SaveAudio SaveAudioMP3 SaveAudioOpus
     SaveVideo SaveWEBM""",
     "family": """AudioEncoderEncode AudioEncoderLoader ChromaRadianceOptions HunyuanVideo15LatentUpscaleWithModel
     ImageOnlyCheckpointLoader ImageOnlyCheckpointSave LTXAVTextEncoderLoader LTXVAddGuide LTXVAudioVAEDecode

@@ -1,5 +1,6 @@
 """Odd pictures, masks and latents: what can be done is done by the field's rules, else the input is named."""
 
+import sys
 from collections.abc import Mapping
 
 import pytest
@@ -211,3 +212,19 @@ def test_masks_of_any_size_stay_with_their_latents_when_regrouped(ctx: Surroundi
     made = run(ctx, "RebatchLatents", {"latents": given, "batch_size": [2]})
     assert isinstance(made, list) and isinstance(made[0], Latent) and made[0].noise_mask is not None
     assert made[0].noise_mask.flatten(1).mean(1).tolist() == [1.0, 0.0]
+
+
+def test_a_node_that_needs_a_package_says_which(ctx: Surroundings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "av", None)  # as Python has it of what cannot be imported
+    with pytest.raises(NodeError, match="package av") as caught:
+        run(ctx, "LTXVPreprocess", {"image": image()})
+    assert "pip install av" in caught.value.hint
+    assert run(ctx, "LTXVPreprocess", {"image": (same := image()), "img_compression": 0}) is same
+
+
+def test_a_compressed_picture_is_cut_to_even_sides_and_much_as_it_was(ctx: Surroundings):
+    pytest.importorskip("av")
+    given = image(2, 33, 40, 4)
+    made = run(ctx, "LTXVPreprocess", {"image": given})
+    assert isinstance(made, Tensor) and made.shape == (2, 32, 40, 3)
+    assert 0 < float((made - given[:, :32, :, :3]).abs().mean()) < 0.1

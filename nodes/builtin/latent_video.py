@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from nodes.builtin.kinds import ConditioningIn, LatentIn
-from nodes.builtin.models import models
-from nodes.diffusion.pictures.layout import resized
+from nodes.builtin.starting import as_video, encoded_at
 from nodes.diffusion.values import Conditioning, Image, Latent, Vae
 from nodes.spec import Context, Float, NodeError, Out, Socket, node
 
@@ -103,9 +102,7 @@ def _encoded(ctx: Context, vae: Vae | None, image: Image, space: torch.Size) -> 
     if vae is None:
         raise NodeError("start_image needs a VAE.", "Connect one to vae, or disconnect start_image.")
     height, width = space[1] * PIXELS, space[2] * PIXELS
-    with models(ctx) as loaded:
-        made = loaded.vae(vae).encode(resized(image[..., :3], width, height, "bilinear", "center"), ctx.say)
-    return made if made.ndim == 5 else made.movedim(0, 1)[None]
+    return as_video(encoded_at(ctx, vae, image, width, height))
 
 
 def _with(conditioning: Conditioning, more: dict[str, object]) -> Conditioning:

@@ -1,6 +1,6 @@
 """Latents of videos to be made from a picture: empty ones, with what the first or last frames show."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated
 
@@ -9,10 +9,12 @@ from torch import Tensor
 
 from nodes.builtin.kinds import ConditioningIn, LatentIn, LatentOut, NegativeOut, PositiveOut, VaeIn
 from nodes.builtin.models import models
+from nodes.builtin.starting import as_video, begun, encoded_at, first_frames, frame_count, with_entries
+from nodes.builtin.vae import there
 from nodes.diffusion.joined_latents import JoinedLatents, NoLatents
 from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.pictures.layout import resized
-from nodes.diffusion.values import Conditioning, Image, Latent, Vae
+from nodes.diffusion.values import Image, Latent, Vae
 from nodes.spec import Boolean, Combo, Context, Float, Int, NodeError, Out, Socket, node
 
 GRAY = 0.5
@@ -78,14 +80,14 @@ def hunyuan_image_to_video(
     samples = torch.zeros(batch_size, CHANNELS, (length - 1) // 4 + 1, height // 8, width // 8)
     if start_image is None:
         return positive, Latent(samples)
-    shown = _encoded(ctx, vae, start_image[:length], width, height)
-    mask = _first_frames(samples, len(start_image[:length]))
+    shown = encoded_at(ctx, vae, start_image[:length], width, height)
+    mask = first_frames(samples, len(start_image[:length]))
     if guidance_type == MODES[0]:
-        return _with(positive, {"concat_latent_image": shown, "concat_mask": mask}), Latent(samples)
+        return with_entries(positive, {"concat_latent_image": shown, "concat_mask": mask}), Latent(samples)
     if guidance_type == MODES[1]:
-        latent = Latent(_begun(samples, shown), mask)
-        return _with(positive, {"guiding_frame_index": 0}), latent
-    return _with(positive, {"ref_latent": shown}), Latent(samples)
+        latent = Latent(begun(samples, shown), mask)
+        return with_entries(positive, {"guiding_frame_index": 0}), latent
+    return with_entries(positive, {"ref_latent": shown}), Latent(samples)
 
 
 @node("HunyuanVideo15ImageToVideo", category=CATEGORY)
@@ -105,12 +107,12 @@ def hunyuan_video15_image_to_video(
     samples = torch.zeros(batch_size, 32, (length - 1) // 4 + 1, height // 16, width // 16)
     more: dict[str, object] = {}
     if start_image is not None:
-        shown = _encoded(ctx, vae, start_image[:length], width, height)
-        mask = _first_frames(samples, len(start_image[:length]))
-        more |= {"concat_latent_image": _begun(samples, shown), "concat_mask": mask}
+        shown = encoded_at(ctx, vae, start_image[:length], width, height)
+        mask = first_frames(samples, len(start_image[:length]))
+        more |= {"concat_latent_image": begun(samples, shown), "concat_mask": mask}
     if clip_vision_output is not None:
         more["clip_vision_output"] = clip_vision_output
-    return _with(positive, more), _with(negative, more), Latent(samples)
+    return with_entries(positive, more), with_entries(negative, more), Latent(samples)
 
 
 @node("Kandinsky5ImageToVideo", category=CATEGORY)
@@ -131,10 +133,10 @@ def kandinsky5_image_to_video(
     samples = torch.zeros(batch_size, CHANNELS, (length - 1) // 4 + 1, height // 8, width // 8)
     if start_image is None:
         return positive, negative, Latent(samples), NoLatents()
-    shown = _encoded(ctx, vae, start_image[:length], width, height)
-    mask = _first_frames(samples, len(start_image[:length]))
+    shown = encoded_at(ctx, vae, start_image[:length], width, height)
+    mask = first_frames(samples, len(start_image[:length]))
     more = {"time_dim_replace": shown, "concat_mask": mask}
-    return _with(positive, more), _with(negative, more), Latent(samples), Latent(shown)
+    return with_entries(positive, more), with_entries(negative, more), Latent(samples), Latent(shown)
 
 
 @node("LTXVImgToVideoInplace", category=CATEGORY)
@@ -153,14 +155,14 @@ def ltxv_img_to_video_inplace(
     if samples.ndim != 5:
         raise NodeError("The latents are no video's.", "Connect latents of LTX Video to latent.")
     with models(ctx) as loaded:
-        pixels = loaded.vae(_there(vae)).pixels
+        pixels = loaded.vae(there(vae)).pixels
     height, width = samples.shape[3] * pixels, samples.shape[4] * pixels
-    shown = _encoded(ctx, vae, image, width, height)
-    made = _begun(samples, shown)
+    shown = encoded_at(ctx, vae, image, width, height)
+    made = begun(samples, shown)
     mask = samples.new_ones(len(samples), 1, samples.shape[2], 1, 1)
     if latent.noise_mask is not None:
         mask = latent.noise_mask.clone()
-    mask[:, :, : _frames(shown)] = 1.0 - strength
+    mask[:, :, : frame_count(shown)] = 1.0 - strength
     return Latent(made, mask)
 
 
@@ -219,11 +221,11 @@ def _between(
     made = neutral(samples)
     if start is not None:
         shown = _begins(ctx, vae, start, (length, width, height), 1)
-        made = _begun(made, shown)
+        made = begun(made, shown)
         mask[:, :, : shown.shape[2]] = 0.0
     if end is not None:
         shown = _begins(ctx, vae, end, (length, width, height), 0)
-        made = _begun(made.flip(2), shown.flip(2)).flip(2)
+        made = begun(made.flip(2), shown.flip(2)).flip(2)
         mask[:, :, -shown.shape[2] :] = 0.0
     return Latent(made.repeat(batch, 1, 1, 1, 1), mask.repeat(batch, 1, 1, 1, 1))
 
@@ -236,51 +238,7 @@ def _begins(ctx: Context, vae: Vae | None, image: Image, size: tuple[int, int, i
     frames = min(length, (filled + more) * COSMOS_FRAMES - (COSMOS_FRAMES - 1))
     picture = resized(image[:count, ..., :3], width, height, "bilinear", "center")
     gray = picture.new_full((max(frames - count, 0), *picture.shape[1:]), GRAY)
-    return _video(_encoded(ctx, vae, torch.cat((picture, gray)), width, height))[:, :, :filled]
-
-
-def _encoded(ctx: Context, vae: Vae | None, image: Image, width: int, height: int) -> Tensor:
-    """Frames as the VAE encodes them, at a size in pixels."""
-    planes = image[..., :3]
-    if planes.shape[1:3] != (height, width):
-        planes = resized(planes, width, height, "bilinear", "center")
-    with models(ctx) as loaded:
-        return loaded.vae(_there(vae)).encode(planes, ctx.say)
-
-
-def _begun(samples: Tensor, shown: Tensor) -> Tensor:
-    """A video's latents with others in their first frames.
-
-    Raises:
-        NodeError: the VAE that made the others is not of the video's family.
-    """
-    video = _video(shown)
-    if video.shape[1] != samples.shape[1] or video.shape[-2:] != samples.shape[-2:]:
-        want, have = tuple(samples.shape[1:]), tuple(video.shape[1:])
-        raise NodeError(
-            f"The VAE gives {have[0]} channels of {have[2]} x {have[3]} latents; this video has {want[0]} of "
-            f"{want[2]} x {want[3]}.",
-            "Connect the VAE of the model that makes the video.",
-        )
-    made = samples.clone()
-    made[:, :, : video.shape[2]] = video[:, :, : samples.shape[2]]
-    return made
-
-
-def _video(shown: Tensor) -> Tensor:
-    """Latents of single pictures as the frames of one video."""
-    return shown if shown.ndim == 5 else shown.movedim(0, 1)[None]
-
-
-def _frames(shown: Tensor) -> int:
-    return _video(shown).shape[2]
-
-
-def _first_frames(samples: Tensor, count: int) -> Tensor:
-    """A mask [1 1 frame height width]: 0 for the latent frames that so many pictures fill."""
-    mask = samples.new_ones(1, 1, *samples.shape[2:])
-    mask[:, :, : (count - 1) // 4 + 1] = 0.0
-    return mask
+    return as_video(encoded_at(ctx, vae, torch.cat((picture, gray)), width, height))[:, :, :filled]
 
 
 def _masked(latent: Latent) -> Latent:
@@ -289,16 +247,6 @@ def _masked(latent: Latent) -> Latent:
         if latent.noise_mask is not None
         else replace(latent, noise_mask=torch.ones_like(latent.samples))
     )
-
-
-def _with(conditioning: Conditioning, entries: Mapping[str, object]) -> Conditioning:
-    return tuple(cond.with_extra(entries) for cond in conditioning)
-
-
-def _there(vae: Vae | None) -> Vae:
-    if vae is None:
-        raise NodeError("The checkpoint brought no VAE.", "Load one with Load VAE and connect it.")
-    return vae
 
 
 NODES = (

@@ -14,6 +14,7 @@ from nodes.diffusion.vae_codings import PICTURES, Coding
 
 TILE = 64  # latents
 OVERLAP = 16
+PICTURE_AXES = 2  # of its latents
 PLANES = 3  # of a picture: red, green, blue
 TOO_LITTLE = "There was too little memory: the picture was {} in tiles, which changes it slightly."
 TILINGS = ((1.0, 1.0), (0.5, 2.0), (2.0, 0.5))  # height and width of a tile, times its size
@@ -37,6 +38,10 @@ class PixelCoder:
         """A picture [batch height width channel] in 0..1 as Float32[batch channel height width] in -1..1."""
         del tell
         return image.movedim(-1, 1).float() * 2.0 - 1.0
+
+    def encode_video(self, frames: Tensor, tell: Tell = log) -> Tensor:
+        """As `encode`: each picture by itself."""
+        return self.encode(frames, tell)
 
     def decode(self, latents: Tensor, tell: Tell = log) -> Tensor:
         """The picture of such latents."""
@@ -79,6 +84,20 @@ class VaeCoder:
         encoded in tiles, which changes the latents slightly; `tell` is then told.
         """
         planes = self._planes(image)
+        latents = _if_it_fits(self._encoded, planes, "encoded", tell)
+        if latents is None:
+            latents = self._in_tilings(self._encoded, planes, TILE * self.pixels, OVERLAP * self.pixels)
+        return latents
+
+    @torch.no_grad()
+    def encode_video(self, frames: Tensor, tell: Tell = log) -> Tensor:
+        """As `encode`, all pictures as one video: Float32[1 channel frame height width], fewer frames than pictures.
+
+        An autoencoder of pictures encodes each by itself.
+        """
+        if self.coding.axes == PICTURE_AXES:
+            return self.encode(frames, tell)
+        planes = self._planes(frames).movedim(0, 1)[None]
         latents = _if_it_fits(self._encoded, planes, "encoded", tell)
         if latents is None:
             latents = self._in_tilings(self._encoded, planes, TILE * self.pixels, OVERLAP * self.pixels)
@@ -159,7 +178,7 @@ class VaeCoder:
         return self.coding.decode(self.module, asked).float().cpu()
 
     def _in_tilings(self, coder: Coder, planes: Tensor, tile: int, overlap: int) -> Tensor:
-        several = TILINGS if self.coding.axes == len(TILINGS[0]) else TILINGS[:1]
+        several = TILINGS if self.coding.axes == PICTURE_AXES else TILINGS[:1]
         tilings = [(int(tile * tall), int(tile * wide)) for tall, wide in several]
         total: Tensor | None = None  # not all tilings at once: memory may be what is short
         for size in tilings:

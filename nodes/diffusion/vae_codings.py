@@ -16,7 +16,8 @@ class Coding:
     """How one kind is asked.
 
     Attributes:
-        encode: Float[batch 3 height width] to its latents; the most likely ones, nothing is drawn at random.
+        encode: Float[batch 3 height width] to its latents; the most likely ones, nothing is drawn at random. Of videos
+            Float[batch 3 frame height width] too.
         decode: latents to Float[picture 3 height width]; a video's frames are pictures.
         axes: of its latents: 2 for pictures, 3 with time.
     """
@@ -35,7 +36,7 @@ def _decoded(module: nn.Module, latents: Tensor) -> Tensor:
 
 
 def _frame(module: nn.Module, planes: Tensor) -> Tensor:
-    return _encoded(module, planes[:, :, None])
+    return _encoded(module, planes[:, :, None] if planes.ndim == 4 else planes)
 
 
 def _frames(module: nn.Module, latents: Tensor) -> Tensor:

@@ -57,7 +57,10 @@ from nodes.builtin import (
     vae,
     video,
     video_starts,
+    views,
     vision,
+    wan_guided,
+    wan_videos,
     words,
 )
 from nodes.spec import Node
@@ -112,6 +115,9 @@ MODULES = (
     canny,
     video,
     video_starts,
+    wan_videos,
+    wan_guided,
+    views,
     codecs,
     solids,
     audio,

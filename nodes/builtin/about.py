@@ -22,14 +22,9 @@ MISSING: Mapping[str, str] = {
     "codec": """LoadAudio LoadVideo PreviewAudio RecordAudio SaveAudio SaveAudioMP3 SaveAudioOpus
     SaveVideo SaveWEBM""",
     "family": """AudioEncoderEncode AudioEncoderLoader ChromaRadianceOptions HunyuanVideo15LatentUpscaleWithModel
-    ImageOnlyCheckpointLoader ImageOnlyCheckpointSave LTXAVTextEncoderLoader LTXVAddGuide LTXVAudioVAEDecode
-    LTXVAudioVAEEncode LTXVAudioVAELoader LTXVEmptyLatentAudio LTXVImgToVideo LTXVLatentUpsampler
-    LatentUpscaleModelLoader SV3D_Conditioning SVD_img2vid_Conditioning StableZero123_Conditioning
-    StableZero123_Conditioning_Batched TextEncodeAceStepAudio TextEncodeHunyuanVideo_ImageToVideo VAEDecodeAudio
-    VAEDecodeHunyuan3D VAEEncodeAudio Wan22FunControlToVideo Wan22ImageToVideoLatent WanAnimateToVideo
-    WanCameraImageToVideo WanContextWindowsManual WanFirstLastFrameToVideo WanFunControlToVideo WanFunInpaintToVideo
-    WanHuMoImageToVideo WanImageToVideo WanMoveTrackToVideo WanPhantomSubjectToVideo WanSoundImageToVideo
-    WanSoundImageToVideoExtend WanTrackToVideo WanVaceToVideo""",
+    ImageOnlyCheckpointSave LTXAVTextEncoderLoader LTXVAddGuide LTXVAudioVAEDecode LTXVAudioVAEEncode LTXVAudioVAELoader
+    LTXVEmptyLatentAudio LTXVLatentUpsampler LatentUpscaleModelLoader TextEncodeAceStepAudio
+    TextEncodeHunyuanVideo_ImageToVideo VAEDecodeAudio VAEDecodeHunyuan3D VAEEncodeAudio WanContextWindowsManual""",
     "training": "LoraModelLoader SaveLoRA TrainLoraNode",
     "unknown": "LotusConditioning",
     "canvas": "Load3D",

@@ -7,7 +7,7 @@ from torch import Tensor
 from nodes.builtin.models import models
 from nodes.builtin.vae import there
 from nodes.diffusion.pictures.layout import resized
-from nodes.diffusion.values import Conditioning, Image, Vae
+from nodes.diffusion.values import Cond, Conditioning, Image, Vae
 from nodes.spec import Context, NodeError
 
 
@@ -45,6 +45,7 @@ def as_video(shown: Tensor) -> Tensor:
 
 
 def frame_count(shown: Tensor) -> int:
+    """How many frames of latents there are."""
     return as_video(shown).shape[2]
 
 
@@ -56,4 +57,18 @@ def first_frames(samples: Tensor, count: int) -> Tensor:
 
 
 def with_entries(conditioning: Conditioning, entries: Mapping[str, object]) -> Conditioning:
+    """With further entries on every condition."""
     return tuple(cond.with_extra(entries) for cond in conditioning)
+
+
+def with_appended(conditioning: Conditioning, entries: Mapping[str, list[object]]) -> Conditioning:
+    """With further items at the end of lists that conditions carry."""
+
+    def longer(cond: Cond) -> Cond:
+        before = {name: cond.extra.get(name) for name in entries}
+        lists = {
+            name: [*(had if isinstance(had, list) else []), *entries[name]] for name, had in before.items()
+        }
+        return cond.with_extra(lists)
+
+    return tuple(longer(cond) for cond in conditioning)

@@ -166,6 +166,27 @@ def ltxv_img_to_video_inplace(
     return Latent(made, mask)
 
 
+@node("LTXVImgToVideo", category=CATEGORY)
+def ltxv_img_to_video(
+    ctx: Context,
+    positive: ConditioningIn,
+    negative: ConditioningIn,
+    vae: VaeIn,
+    image: Annotated[Image, Socket("IMAGE")],
+    width: Annotated[int, Int(minimum=64, maximum=16384, step=32)] = 768,
+    height: Annotated[int, Int(minimum=64, maximum=16384, step=32)] = 512,
+    length: Annotated[int, Int(minimum=9, maximum=16384, step=8)] = 97,
+    batch_size: Batch = 1,
+    strength: Annotated[float, Float(minimum=0.0, maximum=1.0)] = 1.0,
+) -> tuple[PositiveOut, NegativeOut, NamedLatent]:
+    """For LTX Video: a video that starts with a picture; at strength 1 that stays as it is."""
+    samples = torch.zeros(batch_size, 128, (length - 1) // 8 + 1, height // 32, width // 32)
+    shown = encoded_at(ctx, vae, image, width, height)
+    mask = torch.ones(batch_size, 1, samples.shape[2], 1, 1)
+    mask[:, :, : frame_count(shown)] = 1.0 - strength
+    return positive, negative, Latent(begun(samples, shown), mask)
+
+
 @node("LTXVConcatAVLatent", category="latent/video/ltxv")
 def ltxv_concat_av_latent(
     ctx: Context,
@@ -255,6 +276,7 @@ NODES = (
     hunyuan_image_to_video,
     hunyuan_video15_image_to_video,
     kandinsky5_image_to_video,
+    ltxv_img_to_video,
     ltxv_img_to_video_inplace,
     ltxv_concat_av_latent,
     ltxv_separate_av_latent,

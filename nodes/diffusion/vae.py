@@ -33,6 +33,7 @@ class PixelCoder:
     """No autoencoder: for models that work on pixels, latents are the picture itself in -1..1."""
 
     pixels: int = 1
+    channels: int = 3
 
     def encode(self, image: Tensor, tell: Tell = log) -> Tensor:
         """A picture [batch height width channel] in 0..1 as Float32[batch channel height width] in -1..1."""

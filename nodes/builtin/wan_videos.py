@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from nodes.builtin.kinds import ConditioningIn, LatentOut, NegativeOut, PositiveOut, VaeIn
-from nodes.builtin.models import models
+from nodes.builtin.models import models, told
 from nodes.builtin.starting import as_video, begun, encoded_at, first_frames, with_appended, with_entries
 from nodes.builtin.vae import there
 from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.media import Tracks
 from nodes.diffusion.pictures.layout import resized
+from nodes.diffusion.tracks import carried
 from nodes.diffusion.values import Conditioning, Image, Latent, Vae
 from nodes.diffusion.vision_values import ClipVisionOutput
 from nodes.spec import Context, Float, Int, NodeError, Out, Socket, node
@@ -257,38 +258,10 @@ def wan_move_track_to_video(
             raise NodeError(f"batch_size is {batch_size}; tracks are for one video.", "Set batch_size to 1.")
         shown = more["concat_latent_image"]
         assert isinstance(shown, Tensor)
-        more["concat_latent_image"] = moved(shown, tracks, strength)
+        with told():
+            more["concat_latent_image"] = carried(shown, tracks, strength)
     more |= seen(clip_vision_output)
     return with_entries(positive, more), with_entries(negative, more), Latent(samples)
-
-
-def moved(shown: Tensor, tracks: Tracks, strength: float) -> Tensor:
-    """A video's latents [1 channel frame height width] into which what lies where tracks begin is carried along them.
-
-    Where tracks meet, the later one goes on from what the earlier one made; the field takes them in an order of chance.
-
-    Raises:
-        NodeError: they are no video's.
-    """
-    if shown.ndim != 5:
-        raise NodeError("The VAE encodes no videos, so nothing can move.", "Connect the VAE of Wan.")
-    made = shown.clone()
-    path = tracks.path.float().cpu()
-    visible = tracks.visibility.bool().cpu().expand(path.shape[:2])
-    frames, height, width = shown.shape[2:]
-    cells = (path / PIXELS).floor().long()
-    inside = (cells >= 0).all(-1) & (cells[..., 0] < width) & (cells[..., 1] < height) & visible
-    for track in range(path.shape[1]):
-        if not inside[0, track]:
-            continue
-        column, row = (int(place) for place in cells[0, track])
-        start = shown[:, :, 0, row, column]
-        for frame in range(1, frames):
-            at = min(frame * GROUP, len(path) - 1)
-            if inside[at, track]:
-                x, y = (int(place) for place in cells[at, track])
-                made[:, :, frame, y, x] += strength * (start - made[:, :, frame, y, x])
-    return made
 
 
 def empty(width: int, height: int, length: int, batch: int) -> Tensor:

@@ -6,6 +6,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.media import Tracks
+
+PIXELS, GROUP = 8, 4  # pixels to a place of Wan's latents, frames to one of theirs
 EASINGS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda share: share,
     "ease_in": lambda share: share**2,
@@ -52,3 +56,32 @@ def seen(
     if mask is None:
         return torch.ones(frames, count, dtype=torch.bool)
     return (mask > 0).flatten(1).any(1)[:, None]
+
+
+def carried(shown: Tensor, tracks: Tracks, strength: float) -> Tensor:
+    """A video's latents [1 channel frame height width] into which what lies where tracks begin is carried along them.
+
+    Where tracks meet, the later one goes on from what the earlier one made; the field takes them in an order of chance.
+
+    Raises:
+        DiffusionError: they are no video's.
+    """
+    if shown.ndim != 5:
+        raise DiffusionError("The VAE encodes no videos, so nothing can move.", "Connect the VAE of Wan.")
+    made = shown.clone()
+    path = tracks.path.float().cpu()
+    visible = tracks.visibility.bool().cpu().expand(path.shape[:2])
+    frames, height, width = shown.shape[2:]
+    cells = (path / PIXELS).floor().long()
+    inside = (cells >= 0).all(-1) & (cells[..., 0] < width) & (cells[..., 1] < height) & visible
+    for track in range(path.shape[1]):
+        if not inside[0, track]:
+            continue
+        column, row = (int(place) for place in cells[0, track])
+        start = shown[:, :, 0, row, column]
+        for frame in range(1, frames):
+            at = min(frame * GROUP, len(path) - 1)
+            if inside[at, track]:
+                x, y = (int(place) for place in cells[at, track])
+                made[:, :, frame, y, x] += strength * (start - made[:, :, frame, y, x])
+    return made

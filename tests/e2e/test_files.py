@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.e2e.canvas import Canvas
@@ -104,3 +105,21 @@ def test_a_workflow_to_learn_by_opens_from_the_palette(canvas: Canvas):
     canvas.page.wait_for_function("() => window.__weft.state().name === 'Feel guidance'")
     assert kinds(canvas).count("KSampler") == 4
     expect(canvas.page.get_by_text("Write red into the negative prompt")).to_be_visible()
+
+
+def test_a_film_gives_its_graph_back_and_a_plain_picture_becomes_a_node_that_loads_it(
+    canvas: Canvas, tmp_path: Path
+):
+    film = Path(__file__).resolve().parents[2] / "web/tests/graph/carriers/film.mp4"
+    canvas.drop(film, "video/mp4")
+    canvas.page.wait_for_function("() => window.__weft.state().name === 'film'")
+    assert canvas.node_of("Note")["widgets_values"] == ["carried ü"]
+    picture = tmp_path / "plain.png"
+    Image.new("RGB", (16, 16), "teal").save(picture)
+    canvas.drop(picture, "image/png")
+    canvas.page.wait_for_function("() => window.__weft.state().workflow.nodes.length === 2")
+    loader = canvas.node_of("LoadImage")
+    assert loader["widgets_values"][0] == "plain.png"
+    expect(canvas.page.get_by_test_id(f"picture-{loader['id']}")).to_be_visible()
+    canvas.page.keyboard.press("Control+z")
+    assert [node["type"] for node in canvas.nodes()] == ["Note"]

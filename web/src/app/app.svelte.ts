@@ -1,17 +1,25 @@
 /** The app: the server, the open workflows, what runs. */
 import { Client, Events, type PromptId, type SamplerTable } from "../client";
-import { Autosave, type DocumentState, type ListedStorage, NodeDefs, type NodeId, type Point, indexedDbStorage, isArray, isObject, openFile, openJson, parseJson, restoreSaved, serialize, setWidget, stringifyJson, widgetsOf } from "../graph";
+import { Autosave, type DocumentState, type ListedStorage, type MediaKind, NodeDefs, NothingCarried, type NodeId, type Point, indexedDbStorage, isArray, isObject, openFile, openJson, parseJson, restoreSaved, serialize, setWidget, stringifyJson, widgetsOf } from "../graph";
 import { beginWire } from "../canvas/wire";
 import { isWorkflowText, pasteText } from "./actions";
 import { Completions } from "./completion.svelte";
 import { Editor, type SavedAs } from "./editor.svelte";
 import { Jobs } from "./jobs.svelte";
+import { placeNode } from "./placing";
 import { Popups } from "./popups.svelte";
 import { Preferences } from "./preferences.svelte";
 import { Queue } from "./queue.svelte";
 import { Runner } from "./runner.svelte";
 import { Windows, browserClaims } from "./windows";
 import { counted, messageOf } from "./words";
+
+/** The node type that loads media of a kind. */
+function loaderOf(kind: MediaKind, type: string): string | undefined {
+  if (["png", "webp", "jpeg"].includes(kind) || type.startsWith("image/")) return kind === "svg" ? undefined : "LoadImage";
+  if (kind === "film" || kind === "webm") return "LoadVideo";
+  return ["flac", "ogg", "mp3"].includes(kind) ? "LoadAudio" : undefined;
+}
 
 /** A pack as the server loaded it, or could not. */
 export interface PackReport {
@@ -138,13 +146,36 @@ export class App {
   }
 
   /** A file in a tab of its own; an empty tab is used. */
-  async openFile(file: File): Promise<void> {
+  /** @param place where a node goes that loads it, if it is plain media: graph units; the middle if left out. */
+  async openFile(file: File, place?: Point): Promise<void> {
     try {
       const parsed = await openFile(new Uint8Array(await file.arrayBuffer()), this.defs);
       this.openState(parsed.state, file.name.replace(/\.\w+$/, ""), parsed.camera);
     } catch (error) {
+      if (error instanceof NothingCarried && (await this.#placeMedia(error.kind, file, place))) return;
       this.fail(error);
     }
+  }
+
+  /** A node that loads a file which carries nothing. @returns false if there is none for its kind. */
+  async #placeMedia(kind: MediaKind, file: File, place: Point | undefined): Promise<boolean> {
+    const editor = this.active;
+    const type = loaderOf(kind, file.type);
+    if (!editor || type === undefined || !this.defs.get(type)) return false;
+    try {
+      const [x, y] = place ?? editor.stage.middle;
+      const { filename, subfolder } = await this.client.upload(file, file.name);
+      await this.reread();
+      editor.document.transaction(`Load ${filename}`, () => {
+        const id = placeNode(editor, type, [x - 140, y - 20]);
+        const node = editor.stage.graph.nodes.get(id);
+        const entry = node && widgetsOf(editor.document.defs, editor.document.state, editor.view.scope, node).find(({ widget }) => widget.kind === "combo");
+        if (entry) editor.document.execute(setWidget(editor.view.scope, id, entry.key, subfolder === "" ? filename : `${subfolder}/${filename}`));
+      });
+    } catch (error) {
+      this.fail(error);
+    }
+    return true;
   }
 
   openText(text: string, name: string, file?: SavedAs): void {

@@ -41,5 +41,6 @@ export { targetsOf } from "./prompt/targets";
 export { applyControls } from "./prompt/controls";
 export type { Random } from "./prompt/text";
 export { isPng, readPngTexts } from "./media/png";
-export { openFile } from "./media/open";
+export type { MediaKind } from "./media/texts";
+export { NothingCarried, openFile } from "./media/open";
 export * from "./autosave";

@@ -3,12 +3,13 @@
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.text.tokens import FindEmbedding, Token, Tokenizer, Tokens
+from nodes.diffusion.text.tokens import FindEmbedding, Token, Tokenizer, Tokens, misfits
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class TextEncoder:
             layer: hidden state to take, from the end; None: the family's own. One the model lacks is its last.
         """
         chunks = [self._fitting(chunk) for chunk in read.chunks]
-        warnings = read.warnings + _misfits(read.chunks, chunks)
+        warnings = read.warnings + misfits(chain.from_iterable(read.chunks), self._width)
         weighted = any(token.weight != 1.0 for chunk in chunks for token in chunk)
         asked = [*chunks, self.tokenizer.empty()] if weighted else chunks
         states, pooled = self._states(asked, self.kind.layer if layer is None else layer)
@@ -97,10 +98,13 @@ class TextEncoder:
     def _inner(self) -> Any:
         return getattr(self.model, "text_model", self.model)
 
+    @property
+    def _width(self) -> int:
+        return int(self._inner.final_layer_norm.weight.shape[0])
+
     def _fitting(self, chunk: Sequence[Token]) -> list[Token]:
         """The chunk without vectors of another model's width, filled up with padding."""
-        width = self._inner.final_layer_norm.weight.shape[0]
-        kept = [token for token in chunk if token.vector is None or token.vector.shape[-1] == width]
+        kept = [token for token in chunk if token.vector is None or token.vector.shape[-1] == self._width]
         return kept + [Token(self.tokenizer.pad)] * (len(chunk) - len(kept))
 
 
@@ -124,14 +128,6 @@ def standing_in(table: nn.Module, chunks: Sequence[Sequence[Token]]) -> Generato
         yield
     finally:
         handle.remove()
-
-
-def _misfits(read: Sequence[Sequence[Token]], kept: Sequence[Sequence[Token]]) -> tuple[str, ...]:
-    count = sum(token.vector is not None for chunk in read for token in chunk)
-    fitting = sum(token.vector is not None for chunk in kept for token in chunk)
-    if count == fitting:
-        return ()
-    return ("An embedding was left out of the prompt: it was made for a model of another width.",)
 
 
 def moved(states: Tensor, empty: Tensor, chunks: Sequence[Sequence[Token]]) -> Tensor:

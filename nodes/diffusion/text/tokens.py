@@ -6,7 +6,7 @@ Source: Radford et al. 2021 (arXiv:2103.00020), section 2.4; vocabulary and merg
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -47,11 +47,12 @@ class FindVectors(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A vocabulary id and how much it counts; `vector`, Float[feature], is a learned one that stands in its place."""
+    """A vocabulary id and how much it counts; `vector`, Float[feature], stands in its place, `name` is what it is called."""
 
     id: int
     weight: float = 1.0
     vector: Tensor | None = field(default=None, compare=False)
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,8 @@ def segment_groups(
         if vectors is None:
             warnings.append(f"There is no embedding {stem!r}: it was left out of the prompt.")
         else:
-            yield [Token(STAND_IN, segment.weight, row) for row in vectors.reshape(-1, vectors.shape[-1])]
+            rows = vectors.reshape(-1, vectors.shape[-1])
+            yield [Token(STAND_IN, segment.weight, row, stem) for row in rows]
     yield tokens(rest, segment.weight)
 
 
@@ -180,6 +182,24 @@ def folder_tokenizer(folder: Path) -> Tokenizer:
         vocabulary[special.get("bos_token", START_TEXT)],
         end,
         vocabulary.get(special.get("pad_token", END_TEXT), end),
+    )
+
+
+def misfits(tokens: Iterable[Token], width: int) -> tuple[str, ...]:
+    """A line for each learned vector that is not as wide as a model's own.
+
+    Args:
+        width: features of the model's own.
+    """
+    widths = {
+        token.name: token.vector.shape[-1]
+        for token in tokens
+        if token.vector is not None and token.vector.shape[-1] != width
+    }
+    return tuple(
+        f"The embedding {name!r} was left out of the prompt: it was made for a model of another width "
+        f"({found} features, not {width})."
+        for name, found in widths.items()
     )
 
 

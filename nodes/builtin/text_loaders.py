@@ -6,7 +6,8 @@ from typing import Annotated
 
 from nodes.builtin.kinds import ClipIn, ClipOut
 from nodes.builtin.models import reference, there, told
-from nodes.diffusion.models.text_files import find_texts
+from nodes.diffusion.models.text_files import find_texts, readable
+from nodes.diffusion.text import known_type
 from nodes.diffusion.values import CheckpointRef, Clip
 from nodes.spec import Combo, Context, Int, Json, node
 
@@ -92,10 +93,10 @@ def _clip(ctx: Context, names: tuple[str, ...], kind: str) -> Clip:
     files: list[CheckpointRef] = []
     for name in names:
         files.append(reference(ctx, FOLDER, name))
-        with told():
-            find_texts(
-                files[-1].path
-            )  # so that a file of another kind is named here, not at the first prompt
+        with told():  # so that what cannot be read is named here, not at the first prompt
+            known_type(kind)
+            for found in find_texts(files[-1].path):
+                readable(found)
     return Clip(files[0], others=tuple(files[1:]), kind=kind)
 
 

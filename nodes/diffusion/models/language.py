@@ -1,4 +1,4 @@
-"""Language models as text encoders: their sizes told from tensors, filled from a file."""
+"""Language models as text encoders: their sizes told from tensors, filled from a file; some have eyes."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -9,9 +9,10 @@ from torch import nn
 from nodes.diffusion.errors import CheckpointUnreadable
 from nodes.diffusion.models.build import fill, unfilled
 from nodes.diffusion.models.files import AGAIN, Shape
-from nodes.diffusion.models.text_files import FoundText, TextLayout, count
+from nodes.diffusion.models.text_files import FoundText, TextLayout, count, readable
 from nodes.diffusion.models.vocabularies import vocabulary
 from nodes.diffusion.text import LanguageEncoder
+from nodes.diffusion.text.language import PLACEHOLDER
 
 HEAD_WIDTHS = (128, 64, 32, 16, 8)  # the first that fits; families of today have 128, those of Gemma 256
 GEMMA_HEAD_WIDTH = 256
@@ -19,34 +20,61 @@ ROPE = {
     "llama": 500000.0,
     "qwen25_3b": 1000000.0,
     "qwen25_7b": 1000000.0,
+    "qwen3_2b": 1000000.0,
     "qwen3_4b": 1000000.0,
+    "qwen3_8b": 1000000.0,
     "gemma2_2b": 10000.0,
+    "mistral3_24b": 1000000000.0,
 }
+COARSE = ("llama", "mistral3_24b")  # whose norms add 1e-5, not 1e-6
+SEEING = ("qwen25_3b", "qwen25_7b")  # which have eyes in some files
+EYES = "visual."
+EYE_HEADS = 16
+EYES_WIDE = (7, 15, 23, 31)  # layers of eyes that look at the whole picture
 
 
 def language_of(found: FoundText, device: torch.device, dtype: torch.dtype) -> LanguageEncoder:
     """A language model found in a file, with the vocabulary that lies with it.
 
     Raises:
-        CheckpointUnreadable: tensors of it are missing or odd.
+        CheckpointUnreadable: tensors of it are missing or odd, or no family that Weft has reads it.
         VocabularyMissing: no vocabulary is there, and none could be fetched.
     """
+    readable(found)
     words = vocabulary(found)
+    eyes = _eyes(found)
     try:
-        module = unfilled(lambda: _network(found), found.weights.path)
+        module = unfilled(lambda: _network(found, eyes), found.weights.path)
     except (KeyError, IndexError, StopIteration) as error:
         what = f"its text encoder lacks {error}"
         raise CheckpointUnreadable(found.weights.path, what, AGAIN) from error
-    names = [(found.prefix + name, name) for name in found.shapes]
+    inside = "language_model." if eyes else ""
+    names = [(found.prefix + name, inside + name) for name in found.shapes]
     if found.layout is TextLayout.T5:
         names += [(found.prefix + "shared.weight", "encoder.embed_tokens.weight")]
+    for before in eyes:
+        names += [(before + name, EYES + name) for name in found.weights.under(before)]
+        place = words.words.token_to_id(PLACEHOLDER)
+        cast("Any", module).config.image_token_id = -1 if place is None else place
     fill(module, found.weights, names, device, dtype)
     _number_places(module, device)
-    return LanguageEncoder(module, words)
+    return LanguageEncoder(module, words, sees=bool(eyes))
 
 
-def _network(found: FoundText) -> nn.Module:
-    return _t5(found.shapes) if found.layout is TextLayout.T5 else _decoder(found.name, found.shapes)
+def _eyes(found: FoundText) -> tuple[str, ...]:
+    """What stands before the names of the part that sees; none where the file has no such part."""
+    mark = EYES + "patch_embed.proj.weight"
+    whole = next((name for name in found.weights.shapes if name.endswith(mark)), None)
+    return (whole.removesuffix("patch_embed.proj.weight"),) if whole and found.name in SEEING else ()
+
+
+def _network(found: FoundText, eyes: tuple[str, ...]) -> nn.Module:
+    if found.layout is TextLayout.T5:
+        return _t5(found.shapes)
+    settings = _decoder_settings(found.name, found.shapes)
+    if eyes:
+        return _seeing(settings, found.weights.under(eyes[0]))
+    return _decoder(found.name, settings)
 
 
 def _t5(shapes: Mapping[str, Shape]) -> nn.Module:
@@ -72,24 +100,13 @@ def _t5(shapes: Mapping[str, Shape]) -> nn.Module:
     return cast("nn.Module", T5EncoderModel(T5Config(**settings)))
 
 
-def _decoder(name: str, shapes: Mapping[str, Shape]) -> nn.Module:
-    from transformers import (
-        Gemma2Config,
-        Gemma2Model,
-        LlamaConfig,
-        LlamaModel,
-        Qwen2Config,
-        Qwen2Model,
-        Qwen3Config,
-        Qwen3Model,
-    )
-
+def _decoder_settings(name: str, shapes: Mapping[str, Shape]) -> dict[str, Any]:
     attention = "layers.0.self_attn."
     queries, width = shapes[f"{attention}q_proj.weight"]
     keys = shapes[f"{attention}k_proj.weight"][0]
     head = _head_width(name, shapes, queries, keys)
     words, _ = shapes["embed_tokens.weight"]
-    settings: dict[str, Any] = {
+    return {
         "vocab_size": words,
         "hidden_size": width,
         "intermediate_size": shapes["layers.0.mlp.gate_proj.weight"][0],
@@ -97,19 +114,68 @@ def _decoder(name: str, shapes: Mapping[str, Shape]) -> nn.Module:
         "num_attention_heads": queries // head,
         "num_key_value_heads": keys // head,
         "head_dim": head,
-        "rms_norm_eps": 1e-5 if name == "llama" else 1e-6,
+        "rms_norm_eps": 1e-5 if name in COARSE else 1e-6,
         "rope_theta": ROPE[name],
         "use_cache": False,
     }
+
+
+def _decoder(name: str, settings: Mapping[str, Any]) -> nn.Module:
+    from transformers import (
+        Gemma2Config,
+        Gemma2Model,
+        LlamaConfig,
+        LlamaModel,
+        MistralConfig,
+        MistralModel,
+        Qwen2Config,
+        Qwen2Model,
+        Qwen3Config,
+        Qwen3Model,
+    )
+
+    if name == "mistral3_24b":
+        module = MistralModel(MistralConfig(**settings, sliding_window=None))
+        cast(
+            "nn.Module", module
+        ).norm = nn.Identity()  # only earlier layers are read: files of this size are cut off after them
+        return module
     made = {
         "gemma2_2b": (Gemma2Config, Gemma2Model),
+        "qwen3_2b": (Qwen3Config, Qwen3Model),
         "qwen3_4b": (Qwen3Config, Qwen3Model),
+        "qwen3_8b": (Qwen3Config, Qwen3Model),
         "qwen25_3b": (Qwen2Config, Qwen2Model),
         "qwen25_7b": (Qwen2Config, Qwen2Model),
         "llama": (LlamaConfig, LlamaModel),
     }
     config, model = cast("Any", made[name])
     return model(config(**settings))
+
+
+def _seeing(settings: Mapping[str, Any], eyes: Mapping[str, Shape]) -> nn.Module:
+    """A Qwen2.5-VL, whose places in a picture have a row and a column of their own."""
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLModel
+
+    head = settings["head_dim"]
+    words = {name: value for name, value in settings.items() if name not in ("head_dim", "rope_theta")}
+    words["rope_parameters"] = {
+        "rope_type": "default",
+        "rope_theta": settings["rope_theta"],
+        "mrope_section": [head // 8, head * 3 // 16, head * 3 // 16],
+    }
+    width, _, frames, patch, _ = eyes["patch_embed.proj.weight"]
+    seen = {
+        "depth": count(eyes, "blocks."),
+        "hidden_size": width,
+        "intermediate_size": eyes["blocks.0.mlp.gate_proj.weight"][0],
+        "num_heads": EYE_HEADS,
+        "patch_size": patch,
+        "temporal_patch_size": frames,
+        "out_hidden_size": eyes["merger.mlp.2.weight"][0],
+        "fullatt_block_indexes": list(EYES_WIDE),
+    }
+    return Qwen2_5_VLModel(Qwen2_5_VLConfig(text_config=words, vision_config=seen))
 
 
 def _head_width(name: str, shapes: Mapping[str, Shape], queries: int, keys: int) -> int:

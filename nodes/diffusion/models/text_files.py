@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from nodes.diffusion.errors import CheckpointUnknown
+from nodes.diffusion.errors import CheckpointUnknown, CheckpointUnreadable
 from nodes.diffusion.models.files import Shape, WeightFile, open_weights
 
 LARGE_LAYERS, HUGE_LAYERS = 31, 22  # at least, of CLIP-G and CLIP-H; CLIP-L has 12
 QWEN25_3B_WIDTH = 2048
-PILE_WIDTH, BASE_WIDTH = 2048, 768  # of T5's sizes XL and base
+QWEN3_WIDTHS = {2048: "qwen3_2b", 4096: "qwen3_8b"}
+PILE_WIDTH, BASE_WIDTH, GLYPH_WIDTH = 2048, 768, 1472  # of T5's sizes XL and base, and of ByT5 small
 
 
 class TextLayout(Enum):
@@ -20,7 +21,7 @@ class TextLayout(Enum):
     CLIP = "clip"  # of transformers
     OPEN_CLIP = "open_clip"
     T5 = "t5"
-    DECODER = "decoder"  # of a model that writes text: Llama, Qwen, Gemma
+    DECODER = "decoder"  # of a model that writes text: Llama, Mistral, Qwen, Gemma
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,23 @@ def find_texts(path: Path) -> tuple[FoundText, ...]:
     return found
 
 
+UNREAD = {
+    "gemma3": "it is Gemma 3, which LTX 2 and NewBie read",
+    "umt5base": "it is UMT5 base, which ACE-Step reads",
+}
+
+
+def readable(found: FoundText) -> None:
+    """Whether any family that Weft has reads an encoder.
+
+    Raises:
+        CheckpointUnreadable: none does.
+    """
+    if found.name in UNREAD:
+        hint = "Weft has no model that reads it yet. Choose another text encoder."
+        raise CheckpointUnreadable(found.weights.path, UNREAD[found.name], hint)
+
+
 def texts_in(weights: WeightFile) -> tuple[FoundText, ...]:
     """The same of an opened file; empty if it holds none."""
     found: dict[str, FoundText] = {}
@@ -124,7 +142,11 @@ def count(shapes: Mapping[str, Shape], before: str) -> int:
 
 def _t5(shapes: Mapping[str, Shape]) -> str:
     width = shapes["encoder.block.0.layer.0.SelfAttention.q.weight"][1]
+    if width == GLYPH_WIDTH:
+        return "byt5"
     if "encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight" in shapes:
+        if width == BASE_WIDTH:
+            return "umt5base"
         return "pile_t5xl" if width == PILE_WIDTH else "umt5xxl"
     if width == BASE_WIDTH:
         return "t5base"
@@ -132,11 +154,12 @@ def _t5(shapes: Mapping[str, Shape]) -> str:
 
 
 def _decoder(shapes: Mapping[str, Shape]) -> str:
-    width = shapes["layers.0.self_attn.q_proj.weight"][1]
+    rows, width = shapes["layers.0.self_attn.q_proj.weight"]
+    normed = "layers.0.self_attn.q_norm.weight" in shapes
     if "layers.0.post_feedforward_layernorm.weight" in shapes:
-        return "gemma2_2b"
-    if "layers.0.self_attn.q_norm.weight" in shapes:
-        return "qwen3_4b"
+        return "gemma3" if normed else "gemma2_2b"
+    if normed:
+        return QWEN3_WIDTHS.get(width, "qwen3_4b")
     if "layers.0.self_attn.q_proj.bias" in shapes:
         return "qwen25_3b" if width == QWEN25_3B_WIDTH else "qwen25_7b"
-    return "llama"
+    return "llama" if rows == width else "mistral3_24b"

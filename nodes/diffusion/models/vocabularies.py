@@ -54,10 +54,31 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
     "umt5xxl": UMT5,
     "qwen25_3b": QWEN,
     "qwen25_7b": QWEN,
+    "qwen3_2b": QWEN3,
     "qwen3_4b": QWEN3,
+    "qwen3_8b": QWEN3,
+    "mistral3_24b": Vocabulary("mistral3", start=("<s>",), pad="<pad>"),
     "llama": Vocabulary("llama3", start=("<|begin_of_text|>",), pad="<|end_of_text|>"),
     "gemma2_2b": Vocabulary("gemma2", start=("<bos>",), pad="<pad>"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    ids: list[int]
+
+
+class Letters:
+    """ByT5's vocabulary (Xue et al. 2022, arXiv:2105.13626): each byte is a word, after padding, end and unknown."""
+
+    def token_to_id(self, token: str) -> int | None:
+        """Of a single byte's letter."""
+        data = token.encode()
+        return data[0] + 3 if len(data) == 1 else None
+
+    def encode(self, sequence: str, *, add_special_tokens: bool) -> _Ids:  # noqa: ARG002
+        """A text as its bytes."""
+        return _Ids([byte + 3 for byte in sequence.encode()])
 
 
 class VocabularyMissing(DiffusionError):
@@ -77,6 +98,8 @@ def vocabulary(found: FoundText) -> WordTokenizer:
         VocabularyMissing: none is there, and none could be fetched.
         CheckpointUnreadable: one is there, and is damaged.
     """
+    if found.name == "byt5":
+        return WordTokenizer(Letters(), (), (1,), 0)
     known = VOCABULARIES[found.name]
     path = found.weights.path
     if found.prefix + STORED in found.weights.shapes or STORED in found.weights.shapes:

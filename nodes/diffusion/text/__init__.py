@@ -1,8 +1,9 @@
 """Text to conditioning: weights, tokens, encoders, and how families join what several of them say."""
 
 from nodes.diffusion.text.encoder import EncoderKind, Encoding, TextEncoder
-from nodes.diffusion.text.families import Encoder, Prompts, Reading, read_prompt
+from nodes.diffusion.text.families import known_type, read_prompt
 from nodes.diffusion.text.language import LanguageEncoder, LanguageKind, WordTokenizer
+from nodes.diffusion.text.reading import Encoder, Prompts, Reading
 from nodes.diffusion.text.scheduling import Part, scheduled
 from nodes.diffusion.text.tokens import (
     FindEmbedding,
@@ -34,6 +35,7 @@ __all__ = [
     "WordTokenizer",
     "clip_tokenizer",
     "folder_tokenizer",
+    "known_type",
     "read_prompt",
     "scheduled",
     "weighted",

@@ -20,11 +20,13 @@ class EncoderKind:
         layer: which hidden state, from the end: -1 is the last.
         normalised: whether the final norm is applied to it.
         projected: whether the pooled vector goes through the text projection.
+        masked: padding is hidden from the other tokens.
     """
 
     layer: int = -1
     normalised: bool = True
     projected: bool = False
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,13 +84,16 @@ class TextEncoder:
     def _states(self, chunks: Sequence[Sequence[Token]], layer: int) -> tuple[Tensor, Tensor]:
         device, inner = next(self.model.parameters()).device, self._inner
         ids = torch.tensor([[token.id for token in chunk] for chunk in chunks], device=device)
+        ended = (ids == self.tokenizer.end).int()
+        ends_before = ended.cumsum(1) - ended
         with standing_in(inner.embeddings.token_embedding, chunks):
-            hidden = cast("Any", self.model)(input_ids=ids, output_hidden_states=True).hidden_states
+            asked = {"attention_mask": (ends_before <= 0).int()} if self.kind.masked else {}
+            hidden = cast("Any", self.model)(input_ids=ids, output_hidden_states=True, **asked).hidden_states
         norm, count = inner.final_layer_norm, len(hidden) - 1
         states = hidden[layer if -layer <= count else -1]
         if self.kind.normalised:
             states = norm(states)
-        ends = (ids == self.tokenizer.end).int().argmax(dim=1)
+        ends = ended.argmax(dim=1)
         pooled = norm(hidden[-1])[torch.arange(len(ids), device=device), ends]
         if self.kind.projected and self.projection is not None:
             pooled = self.projection(pooled)

@@ -5,7 +5,7 @@ and the like are language models.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
@@ -17,76 +17,29 @@ from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.text.encoder import EncoderKind, Encoding, TextEncoder
 from nodes.diffusion.text.language import LanguageEncoder, LanguageKind
 from nodes.diffusion.text.languages import LANGUAGE_KINDS
-from nodes.diffusion.text.tokens import FindVectors, Tokens
+from nodes.diffusion.text.quoting import quotes
+from nodes.diffusion.text.reading import Reading
+from nodes.diffusion.text.tokens import Tokens
 
-Encoder: TypeAlias = TextEncoder | LanguageEncoder
 L_WIDTH, G_WIDTH, T5_WIDTH = 768, 1280, 4096
 T5_TOKENS = 77  # of Stable Diffusion 3, at least
 PLAIN = EncoderKind()
 PENULTIMATE = EncoderKind(-2, normalised=False)
 PROJECTED = EncoderKind(-2, normalised=False, projected=True)
 NORMED = EncoderKind(-2)
-
-
-@dataclass(frozen=True, slots=True)
-class Prompts:
-    """A prompt, and those of encoders that read one of their own.
-
-    Attributes:
-        own: by name of encoder.
-        skips_empty: an encoder whose own prompt is empty reads nothing at all, not even an empty prompt.
-    """
-
-    text: str
-    own: Mapping[str, str] = field(default_factory=dict[str, str])
-    skips_empty: bool = False
-
-    def of(self, encoder: str) -> str:
-        """What an encoder reads."""
-        return self.own.get(encoder, self.text)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Reading:
-    """A prompt on its way through the encoders of a clip.
-
-    Attributes:
-        layer: hidden state to take of CLIP's models, from the end; None: the family's own.
-        find: learned vectors by name and encoder.
-        padding: least padding and length by encoder.
-    """
-
-    encoders: Mapping[str, Encoder]
-    prompts: Prompts
-    layer: int | None = None
-    find: FindVectors | None = None
-    padding: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
-
-    def clip(self, name: str, kind: EncoderKind, tokens: Tokens | None = None) -> Encoding | None:
-        """What a CLIP model says of its prompt, read as the family does; None where there is none, or no token."""
-        encoder = self.encoders.get(name)
-        if not isinstance(encoder, TextEncoder):
-            return None
-        read = self.tokens(name) if tokens is None else tokens
-        return replace(encoder, kind=kind).encode_tokens(read, self.layer) if read.chunks else None
-
-    def tokens(self, name: str) -> Tokens:
-        """A CLIP model's prompt in tokens."""
-        encoder = self.encoders[name]
-        assert isinstance(encoder, TextEncoder)
-        text = self.prompts.of(name)
-        if self.prompts.skips_empty and not text:
-            return Tokens([])
-        return encoder.tokenizer.read(text, None if self.find is None else partial(self.find, encoder=name))
-
-    def language(self, name: str, kind: LanguageKind) -> Encoding | None:
-        """What a language model says of its prompt, read as the family does."""
-        encoder = self.encoders.get(name)
-        text = self.prompts.of(name)
-        if not isinstance(encoder, LanguageEncoder) or (self.prompts.skips_empty and not text):
-            return None
-        asked = replace(encoder, kind=kind, padding=self.padding.get(name))
-        return asked.encode(text, None if self.find is None else partial(self.find, encoder=name))
+LAST = EncoderKind(-1, normalised=False, projected=True, masked=True)
+MISTRAL, QWEN = "mistral3_24b", "qwen25_7b"
+QWEN3 = ("qwen3_8b", "qwen3_4b")
+BEFORE_PICTURE, AFTER_SYSTEM, AFTER_PROMPT = (
+    5,
+    102,
+    4,
+)  # tokens of HunyuanVideo's template around picture and prompt
+UNREAD_TYPES = {
+    "ace": "ACE-Step reads UMT5 base and lyrics in a vocabulary of their own",
+    "omnigen2": "OmniGen 2 is a family of models that Weft does not have",
+    "newbie": "NewBie reads Gemma 3 and Jina CLIP",
+}
 
 
 Family: TypeAlias = Callable[[Reading], Encoding]
@@ -99,10 +52,35 @@ def read_prompt(kind: str, reading: Reading) -> Encoding:
         kind: the family, as loaders name it; empty: told from the encoders.
 
     Raises:
-        DiffusionError: these encoders belong to no family.
+        DiffusionError: these encoders belong to no family, see no pictures, or make of the prompt what is no number.
     """
-    names = frozenset(reading.encoders)
-    return _family(kind, names)(reading)
+    if (reading.prompts.pictures or reading.prompts.seen is not None) and not any(
+        isinstance(encoder, LanguageEncoder) for encoder in reading.encoders.values()
+    ):
+        raise DiffusionError(
+            "These text encoders see no pictures.",
+            "Load the one that the model was trained with, such as qwen_2.5_vl_7b for Qwen-Image-Edit.",
+        )
+    made = _family(kind, frozenset(reading.encoders))(reading)
+    if not made.context.isfinite().all():
+        raise DiffusionError(
+            "The text encoder answered with values that are no numbers.",
+            "Take smaller weights in the prompt, or start Weft with --fp32-text-enc.",
+        )
+    return made
+
+
+def known_type(kind: str) -> None:
+    """Whether text encoders can be read as loaders' type says.
+
+    Raises:
+        DiffusionError: no model that Weft has reads that type.
+    """
+    if kind in UNREAD_TYPES:
+        raise DiffusionError(
+            f"Text encoders of type {kind} cannot be read: {UNREAD_TYPES[kind]}, which Weft has not yet.",
+            "Choose the type of a model in the list of families (nodes/diffusion/README.md).",
+        )
 
 
 def sd1(reading: Reading) -> Encoding:
@@ -158,11 +136,61 @@ def flux(reading: Reading) -> Encoding:
 
 
 def hunyuan_video(reading: Reading) -> Encoding:
-    """HunyuanVideo: Llama's tokens, pooled by CLIP-L."""
+    """HunyuanVideo: Llama's tokens, pooled by CLIP-L. Of a picture to start from, some of its words come first."""
     small = reading.clip("l", PLAIN)
-    words = _there(reading.language("llama", LANGUAGE_KINDS["hunyuan_video"]))
+    pooled = torch.zeros(1, L_WIDTH) if small is None else small.pooled
+    seen = reading.prompts.seen
+    if seen is None:
+        words = _there(reading.language("llama", LANGUAGE_KINDS["hunyuan_video"]))
+        return replace(words, pooled=pooled, warnings=_warnings(small, words))
+    words = _there(reading.language("llama", LANGUAGE_KINDS["hunyuan_video_i2v"]))
+    context, size = words.context, len(seen)
+    parts = (
+        context[:, BEFORE_PICTURE : BEFORE_PICTURE + size : reading.prompts.every],
+        context[:, AFTER_SYSTEM + size : -AFTER_PROMPT - 1],
+        context[:, -1:],
+    )
+    joined = torch.cat(parts, 1)
+    told = {"attention_mask": torch.ones(joined.shape[:2], dtype=torch.int64)}
+    return Encoding(joined, pooled, _warnings(small, words), told)
+
+
+def stable_cascade(reading: Reading) -> Encoding:
+    """Stable Cascade (Pernias et al. 2023, arXiv:2306.00637): CLIP-G, last layer without its norm, padding hidden."""
+    return _there(reading.clip("g", LAST))
+
+
+def qwen_image(reading: Reading) -> Encoding:
+    """Qwen-Image: Qwen2.5-VL's tokens, of pictures to edit too."""
+    return _there(reading.language(QWEN, LANGUAGE_KINDS[reading.prompts.manner or "qwen_image"]))
+
+
+def glyphs(kind: str, reading: Reading) -> Encoding:
+    """HunyuanImage 2.1 and HunyuanVideo 1.5: Qwen2.5-VL's tokens, beside them ByT5's of what the prompt has in quotes."""
+    text = reading.prompts.of(QWEN)
+    said = (text or " ") if kind == "hunyuan_video_15" else text
+    words = _there(reading.language(QWEN, LANGUAGE_KINDS[kind], said))
+    quoted = quotes(text, singly=kind == "hunyuan_image")
+    letters = reading.language("byt5", LANGUAGE_KINDS["glyphs"], quoted) if quoted else None
+    if letters is None:
+        return words
+    told = {"conditioning_byt5small": letters.context}
+    return replace(words, extra={**words.extra, **told}, warnings=_warnings(words, letters))
+
+
+def kandinsky5(kind: str, reading: Reading) -> Encoding:
+    """Kandinsky 5: Qwen2.5-VL's tokens, pooled by CLIP-L."""
+    small, words = reading.clip("l", PLAIN), _there(reading.language(QWEN, LANGUAGE_KINDS[kind]))
     pooled = torch.zeros(1, L_WIDTH) if small is None else small.pooled
     return replace(words, pooled=pooled, warnings=_warnings(small, words))
+
+
+def flux2(reading: Reading) -> Encoding:
+    """FLUX.2: three layers of Mistral 3, one after the other along features; its small kind (Klein) reads Qwen3's."""
+    words = reading.language(MISTRAL, LANGUAGE_KINDS["flux2"])
+    for name in QWEN3:
+        words = words or reading.language(name, LANGUAGE_KINDS["klein"])
+    return _there(words)
 
 
 def hidream(reading: Reading) -> Encoding:
@@ -254,6 +282,13 @@ BY_KIND: Mapping[str, tuple[frozenset[str], Family]] = {
     "hidream": (frozenset({"l", "g", "t5xxl", "llama"}), hidream),
     "flux": (frozenset({"l", "t5xxl"}), flux),
     "hunyuan_video": (frozenset({"llama"}), hunyuan_video),
+    "stable_cascade": (frozenset({"g"}), stable_cascade),
+    "flux2": (frozenset({MISTRAL, *QWEN3}), flux2),
+    "hunyuan_image": (frozenset({QWEN}), partial(glyphs, "hunyuan_image")),
+    "hunyuan_video_15": (frozenset({QWEN}), partial(glyphs, "hunyuan_video_15")),
+    "kandinsky5": (frozenset({QWEN}), partial(kandinsky5, "kandinsky5")),
+    "kandinsky5_image": (frozenset({QWEN}), partial(kandinsky5, "kandinsky5_image")),
+    "wan": (frozenset({"umt5xxl"}), partial(language_only, "umt5xxl", "wan")),
     "pixart": (frozenset({"t5xxl"}), partial(language_only, "t5xxl", "pixart")),
     "chroma": (frozenset({"t5xxl"}), partial(language_only, "t5xxl", "pixart")),
     "ltxv": (frozenset({"t5xxl"}), partial(language_only, "t5xxl", "ltxv")),
@@ -272,8 +307,13 @@ BY_ENCODERS: tuple[tuple[frozenset[str], Family], ...] = (
     (frozenset({"t5base"}), partial(language_only, "t5base", "stable_audio")),
     (frozenset({"t5xxl"}), partial(language_only, "t5xxl", "mochi")),
     (frozenset({"gemma2_2b"}), partial(language_only, "gemma2_2b", "lumina2")),
-    (frozenset({"qwen25_7b"}), partial(language_only, "qwen25_7b", "qwen_image")),
+    (frozenset({QWEN, "byt5"}), partial(glyphs, "hunyuan_image")),
+    (frozenset({QWEN, "l"}), partial(kandinsky5, "kandinsky5")),
+    (frozenset({QWEN}), qwen_image),
     (frozenset({"qwen3_4b"}), partial(language_only, "qwen3_4b", "z_image")),
+    (frozenset({"qwen3_2b"}), partial(language_only, "qwen3_2b", "ovis")),
+    (frozenset({"qwen3_8b"}), flux2),
+    (frozenset({MISTRAL}), flux2),
     (frozenset({"llama"}), hidream),
     (frozenset({"h"}), sd2),
     (frozenset({"g"}), refiner),

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.text.encoder import Encoding, moved, standing_in
 from nodes.diffusion.text.pictures import Patches, patches
-from nodes.diffusion.text.tokens import FindEmbedding, Token, misfits, segment_groups
+from nodes.diffusion.text.tokens import STAND_IN, FindEmbedding, Token, misfits, segment_groups
 from nodes.diffusion.text.weighting import Segment, sound, weighted
 
 PLACEHOLDER = "<|image_pad|>"  # where a picture stands in a prompt
+SEEN = "<image>"  # where in a template the words stand that a vision model has made of a picture
 
 
 @runtime_checkable
@@ -97,13 +98,18 @@ class LanguageEncoder:
 
     @torch.no_grad()
     def encode(
-        self, prompt: str, find: FindEmbedding | None = None, pictures: Sequence[Tensor] = ()
+        self,
+        prompt: str,
+        find: FindEmbedding | None = None,
+        pictures: Sequence[Tensor] = (),
+        seen: Tensor | None = None,
     ) -> Encoding:
         """Read a prompt of any length. A token of weight w moves from where the same place of an empty prompt stands.
 
         Args:
             find: learned vectors by the name that a prompt calls them.
             pictures: Float[1 height width colour], one for each `<|image_pad|>` of the prompt and its template.
+            seen: Float[word feature], words that stand where the template says `<image>`.
 
         Raises:
             DiffusionError: the model sees no pictures, or has too few layers for its family.
@@ -113,9 +119,14 @@ class LanguageEncoder:
                 "This text encoder sees no pictures: its file holds the language model alone.",
                 "Choose the whole file on the loader (of Qwen-Image: qwen_2.5_vl_7b), which has tensors called visual.",
             )
+        if seen is not None and seen.shape[-1] != self._width:
+            raise DiffusionError(
+                f"The vision model's words have {seen.shape[-1]} features, and the text encoder reads {self._width}.",
+                "Load the vision model that belongs to it: of HunyuanVideo, llava_llama3_vision.",
+            )
         warnings: list[str] = []
         shown = [patches(picture) for picture in pictures]
-        tokens = self._with_room(self._read(prompt, find, warnings), shown)
+        tokens = self._with_room(self._read(prompt, find, warnings, seen), shown)
         warnings += misfits(tokens, self._width)
         rows = [self._row(tokens)]
         if any(token.weight != 1.0 for token in rows[0].tokens):
@@ -131,11 +142,22 @@ class LanguageEncoder:
         told = {"attention_mask": mask[:, self.kind.dropped :]} if self.kind.masked else {}
         return Encoding(context, None, tuple(warnings), told)
 
-    def _read(self, prompt: str, find: FindEmbedding | None, warnings: list[str]) -> list[Token]:
+    def _read(
+        self, prompt: str, find: FindEmbedding | None, warnings: list[str], seen: Tensor | None
+    ) -> list[Token]:
         template = self.kind.template
-        segments = (
-            [Segment(template.replace("{}", sound(prompt)), 1.0)] if template else weighted(prompt)
-        )
+        before, mark, after = template.partition(SEEN)
+        if seen is not None and mark:
+            head = self._said([Segment(before, 1.0)], None, warnings)
+            rest = self._said([Segment(after.replace("{}", sound(prompt)), 1.0)], find, warnings)
+            return [*head, *(Token(STAND_IN, 1.0, row, SEEN) for row in seen), *rest]
+        if template:
+            return self._said([Segment(template.replace("{}", sound(prompt)), 1.0)], find, warnings)
+        return self._said(weighted(prompt), find, warnings)
+
+    def _said(
+        self, segments: Sequence[Segment], find: FindEmbedding | None, warnings: list[str]
+    ) -> list[Token]:
         groups = [
             group for segment in segments for group in segment_groups(segment, self._tokens, find, warnings)
         ]
@@ -145,13 +167,16 @@ class LanguageEncoder:
         return [Token(id, weight) for id in self.tokenizer.ids(text)]
 
     def _with_room(self, tokens: list[Token], shown: Sequence[Patches]) -> list[Token]:
-        """Tokens where the word that stands for a picture is there as often as the picture takes places."""
+        """Tokens where the word that stands for a picture is there as often as the picture takes places; no more of it."""
         if not shown:
             return tokens
         place, left = self._placeholder, list(shown)
         made: list[Token] = []
         for token in tokens:
-            made += [token] * (left.pop(0).words if token.id == place and left else 1)
+            if token.id != place or token.vector is not None:
+                made.append(token)
+            elif left:
+                made += [token] * left.pop(0).words
         return made
 
     @property

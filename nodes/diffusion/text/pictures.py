@@ -6,7 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-PATCH, MERGED, FRAMES = 14, 2, 2  # pixels of a patch's side; patches of a word's side; times that a still picture is shown
+PATCH, MERGED, FRAMES = (
+    14,
+    2,
+    2,
+)  # pixels of a patch's side; patches of a word's side; times that a still picture is shown
 SIDE = PATCH * MERGED
 MEANS = (0.48145466, 0.4578275, 0.40821073)  # CLIP's
 DEVIATIONS = (0.26862954, 0.26130258, 0.27577711)

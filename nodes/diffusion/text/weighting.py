@@ -73,7 +73,7 @@ def _read(text: str) -> list[Segment]:
 
 
 def _partners(text: str) -> tuple[Mapping[int, int], int | None]:
-    """Where each pair of parentheses opens and closes, and where the first stands that nothing closes: no pair follows it."""
+    """Where each pair opens and closes, and where the first parenthesis stands that nothing closes: no pair follows it."""
     found: dict[int, int] = {}
     waiting: list[int] = []
     for place, char in enumerate(text):

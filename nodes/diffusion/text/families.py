@@ -196,7 +196,7 @@ def flux2(reading: Reading) -> Encoding:
 def hidream(reading: Reading) -> Encoding:
     """HiDream: T5's tokens, Llama's states of every layer beside them, pooled by both CLIP models."""
     small, large = reading.clip("l", PROJECTED), reading.clip("g", PROJECTED)
-    words = reading.language("t5xxl", LanguageKind(128))
+    words = reading.language("t5xxl", LanguageKind(128, masked=True))
     deep = reading.language("llama", LANGUAGE_KINDS["hidream"])
     pooled = (
         torch.zeros(1, L_WIDTH) if small is None or small.pooled is None else small.pooled,

@@ -1,27 +1,28 @@
 """Vocabularies of language models: from the weights' own file, from a folder beside it, fetched once, or asked for.
 
-CLIP's comes with Weft. A file in any of these forms does: `tokenizer.json`, or SentencePiece's `spiece.model`.
+CLIP's comes with Weft. A file in any of these forms does: `tokenizer.json`, SentencePiece's `spiece.model`, Mistral's
+`tekken.json`.
 """
 
 import os
-import struct
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 from urllib.error import URLError
 
 from tokenizers import Tokenizer as Words
-from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from nodes.diffusion.errors import CheckpointUnreadable, DiffusionError
 from nodes.diffusion.models.files import AGAIN
+from nodes.diffusion.models.pieces import words_of_pieces
+from nodes.diffusion.models.tekken import words_of_tekken
 from nodes.diffusion.models.text_files import FoundText
 from nodes.diffusion.text import WordTokenizer
 
-STORED = "spiece_model"  # a tensor of bytes in some files
-FILES = ("tokenizer.json", "spiece.model", "tokenizer.model")
+STORED = {"spiece_model": words_of_pieces, "tekken_model": words_of_tekken}  # tensors of bytes in some files
+TEKKEN = "tekken.json"
+FILES = ("tokenizer.json", "spiece.model", "tokenizer.model", TEKKEN)
 SECONDS = 20.0
 OFFLINE = "HF_HUB_OFFLINE"  # what people set who want nothing fetched
 
@@ -87,7 +88,7 @@ class VocabularyMissing(DiffusionError):
     def __init__(self, path: Path, folder: Path, why: str) -> None:
         super().__init__(
             f"{path.name} reads words by a vocabulary that is not there{why}.",
-            f"Put its tokenizer.json (or spiece.model) into {folder}, then run again.",
+            f"Put its tokenizer.json (or spiece.model, or tekken.json) into {folder}, then run again.",
         )
 
 
@@ -102,10 +103,11 @@ def vocabulary(found: FoundText) -> WordTokenizer:
         return WordTokenizer(Letters(), (), (1,), 0)
     known = VOCABULARIES[found.name]
     path = found.weights.path
-    if found.prefix + STORED in found.weights.shapes or STORED in found.weights.shapes:
-        name = STORED if STORED in found.weights.shapes else found.prefix + STORED
-        stored = found.weights.tensors([name])[name]
-        return _closed(_of_pieces(bytes(stored.numpy().tobytes()), path), known)
+    for name, read in STORED.items():
+        for whole in (name, found.outer + name, found.prefix + name):
+            if whole in found.weights.shapes:
+                stored = found.weights.tensors([whole])[whole]
+                return _closed(_read(read, bytes(stored.numpy().tobytes()), path), known)
     for place in _places(path, known):
         if place.is_file():
             return _closed(read_words(place), known)
@@ -119,11 +121,20 @@ def read_words(path: Path) -> Words:
         CheckpointUnreadable: it is damaged.
     """
     if path.suffix == ".model":
-        return _of_pieces(path.read_bytes(), path)
+        return _read(words_of_pieces, path.read_bytes(), path)
+    if path.name == TEKKEN:
+        return _read(words_of_tekken, path.read_bytes(), path)
     try:
         return Words.from_file(str(path))
     except Exception as error:
         raise CheckpointUnreadable(path, f"it is no vocabulary ({error})", AGAIN) from error
+
+
+def _read(read: Callable[[bytes], Words], data: bytes, path: Path) -> Words:
+    try:
+        return read(data)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise CheckpointUnreadable(path, f"its vocabulary does not read ({error})", AGAIN) from error
 
 
 def home(path: Path, known: Vocabulary) -> Path:
@@ -168,72 +179,3 @@ def _closed(words: Words, known: Vocabulary) -> WordTokenizer:
     words.no_truncation()
     pad = words.token_to_id(known.pad)
     return WordTokenizer(words, ids(known.start), ids(known.end), 0 if pad is None else pad)
-
-
-# --- SentencePiece --------------------------------------------------------------------------------------------------
-
-CONTROL, UNKNOWN, BYTE = 3, 2, 6  # kinds of pieces
-
-
-def _of_pieces(data: bytes, path: Path) -> Words:
-    """A unigram vocabulary (Kudo 2018, arXiv:1804.10959) from SentencePiece's own file."""
-    try:
-        pieces = list(_pieces(data))
-        unknown = next(index for index, (_, _, kind) in enumerate(pieces) if kind == UNKNOWN)
-        kept = [(text, score) for text, score, _ in pieces]
-        bytes_too = any(kind == BYTE for _, _, kind in pieces)
-        words = Words(models.Unigram(kept, unknown, byte_fallback=bytes_too))
-    except (ValueError, IndexError, StopIteration, struct.error, UnicodeDecodeError) as error:
-        raise CheckpointUnreadable(path, f"its vocabulary does not read ({error})", AGAIN) from error
-    words.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Replace("\n", " "), normalizers.Strip(left=False, right=True)]
-    )
-    words.pre_tokenizer = pre_tokenizers.Metaspace()
-    words.decoder = decoders.Metaspace()
-    cast("Any", words).add_special_tokens([text for text, _, kind in pieces if kind == CONTROL])
-    return words
-
-
-def _pieces(data: bytes) -> Iterator[tuple[str, float, int]]:
-    """Text, score and kind of each piece: field 1 of the file, whose own fields are those three."""
-    for number, value in _fields(data):
-        if number != 1 or not isinstance(value, bytes):
-            continue
-        text, score, kind = "", 0.0, 1
-        for inner, entry in _fields(value):
-            if inner == 1 and isinstance(entry, bytes):
-                text = entry.decode("utf-8")
-            elif inner == 2 and isinstance(entry, bytes):
-                score = struct.unpack("<f", entry)[0]
-            elif inner == 3 and isinstance(entry, int):
-                kind = entry
-        yield text, score, kind
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
-    """Fields of a message in protocol buffers' wire format: numbers as they are, all else as bytes."""
-    place = 0
-    while place < len(data):
-        head, place = _number(data, place)
-        kind = head & 7
-        if kind == 0:
-            value, place = _number(data, place)
-            yield head >> 3, value
-            continue
-        size = {1: 8, 5: 4}.get(kind)
-        if kind == 2:
-            size, place = _number(data, place)
-        if size is None or place + size > len(data):
-            raise ValueError("it is cut short")
-        yield head >> 3, data[place : place + size]
-        place += size
-
-
-def _number(data: bytes, place: int) -> tuple[int, int]:
-    value, shift = 0, 0
-    while True:
-        byte = data[place]
-        value |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
-        if not byte & 0x80:
-            return value, place

@@ -226,12 +226,23 @@ def _bpe(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Bpe:
     return bpe
 
 
+def byte_letters() -> Iterator[str]:
+    """A printable letter for each byte in turn: itself where it is one, else the next free one from 256 up."""
+    printable = _printable()
+    free = iter(range(256, 512))
+    yield from (chr(byte) if byte in printable else chr(next(free)) for byte in range(256))
+
+
 def _byte_letters() -> Iterator[str]:
-    """A printable letter for each byte: itself where it is one, else the next free one from 256 up, printable first."""
-    printable = [
+    """The same letters, printable bytes first: the order of CLIP's vocabulary."""
+    printable = _printable()
+    yield from (chr(byte) for byte in printable)
+    yield from (chr(256 + index) for index in range(256 - len(printable)))
+
+
+def _printable() -> list[int]:
+    return [
         *range(ord("!"), ord("~") + 1),
         *range(ord("¡"), ord("¬") + 1),
         *range(ord("®"), ord("ÿ") + 1),
     ]
-    yield from (chr(byte) for byte in printable)
-    yield from (chr(256 + index) for index in range(256 - len(printable)))

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodes.builtin.kinds import BOUNDS, ConditioningIn, ConditioningOut, MaskBounds, MaskIn, Strength
+from nodes.builtin.shares import told_if_empty
 from nodes.diffusion.values import Area, Cond, Conditioning, Mask, Span
 from nodes.spec import Context, Float, Int, Json, node
 
@@ -130,6 +131,7 @@ def conditioning_set_timestep_range(
     ctx: Context, conditioning: ConditioningIn, start: Percent = 0.0, end: Percent = 1.0
 ) -> ConditioningOut:
     """Let a prompt count during a share of the run: 0 is its start, 1 its end."""
+    told_if_empty(ctx, start, end, ("start", "end"))
     return tuple(replace(cond, span=Span(start, end)) for cond in conditioning)
 
 

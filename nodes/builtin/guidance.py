@@ -1,11 +1,10 @@
 """Guidance: rules of how the answers for positive and negative prompts are joined, added to a model's recipe."""
 
-import re
 from typing import Annotated
 
 from nodes.builtin.kinds import ConditioningIn, ModelIn
 from nodes.builtin.latent_maths import OperationIn
-from nodes.diffusion.changes import Layers
+from nodes.builtin.shares import checked, layers_in, told_if_empty
 from nodes.diffusion.guidance import after, again, attention, before, joining
 from nodes.diffusion.values import Model
 from nodes.spec import Context, Float, Int, Out, String, node
@@ -167,7 +166,8 @@ def skip_layer_guidance_dit(
     rescaling_scale: Annotated[float, Float(minimum=0.0, maximum=10.0, step=0.01)] = 0.0,
 ) -> ModelOut:
     """Better structure of diffusion transformers: away from what they make without some of their layers."""
-    layers = Layers(numbers(double_layers), numbers(single_layers))
+    told_if_empty(ctx, start_percent, end_percent)
+    layers = layers_in(ctx, double_layers=double_layers, single_layers=single_layers)
     if not layers:
         return model
     return model.ruled(again.SkippedLayers(layers, scale, start_percent, end_percent, rescaling_scale))
@@ -182,8 +182,9 @@ def skip_layer_guidance_dit_simple(
     start_percent: Percent = 0.0,
     end_percent: Percent = 1.0,
 ) -> ModelOut:
-    """The same at no cost: the negative answer itself is made without these layers."""
-    layers = Layers(numbers(double_layers), numbers(single_layers))
+    """The same without a further call of the model: the negative answer itself is made without these layers."""
+    told_if_empty(ctx, start_percent, end_percent)
+    layers = layers_in(ctx, double_layers=double_layers, single_layers=single_layers)
     if not layers:
         return model
     return model.ruled(again.NegativeSkippedLayers(layers, start_percent, end_percent))
@@ -199,10 +200,11 @@ def skip_layer_guidance_sd3(
     end_percent: Percent = 0.15,
 ) -> ModelOut:
     """Better structure of Stable Diffusion 3: away from what it makes without some of its layers."""
-    chosen = numbers(layers)
+    told_if_empty(ctx, start_percent, end_percent)
+    chosen = layers_in(ctx, layers=layers)
     if not chosen:
         return model
-    return model.ruled(again.SkippedLayers(Layers(chosen), scale, start_percent, end_percent))
+    return model.ruled(again.SkippedLayers(chosen, scale, start_percent, end_percent))
 
 
 @node("WeftPerturbedAttentionLayers", name="Perturbed Attention (by layer)", category="advanced/guidance")
@@ -217,15 +219,11 @@ def perturbed_attention_layers(
     rescaling_scale: Annotated[float, Float(minimum=0.0, maximum=10.0, step=0.01)] = 0.0,
 ) -> ModelOut:
     """Better structure of diffusion transformers: away from what they make when some layers cannot look around."""
-    layers = Layers(numbers(double_layers), numbers(single_layers))
+    checked(start_percent, end_percent)
+    layers = layers_in(ctx, double_layers=double_layers, single_layers=single_layers)
     if not layers:
         return model
     return model.ruled(again.PerturbedLayers(layers, scale, start_percent, end_percent, rescaling_scale))
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """The layer numbers in a text, whatever stands between them."""
-    return tuple(int(found) for found in re.findall(r"\d+", text))
 
 
 @node("LatentApplyOperationCFG", category="latent/advanced/operations", experimental=True)
@@ -259,6 +257,7 @@ def guidance_interval(
     ctx: Context, model: ModelIn, start_percent: Percent = 0.2, end_percent: Percent = 0.8
 ) -> ModelOut:
     """Guidance in this share of the run only: more variety before it, and a faster run, since outside it costs nothing."""
+    checked(start_percent, end_percent)
     return model.ruled(joining.LimitedInterval(start_percent, end_percent))
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from nodes.builtin.kinds import ModelIn, ModelOut
+from nodes.builtin.shares import told_if_empty
 from nodes.diffusion.changes import Positions
 from nodes.diffusion.guidance import attention, caching, inside, merging
 from nodes.spec import Boolean, Combo, Context, Float, Int, node
@@ -53,6 +54,7 @@ def patch_model_add_downscale(
     upscale_method: Resizing = "bicubic",
 ) -> ModelOut:
     """Pictures larger than the model was trained for, without doubled heads: the first steps see them smaller."""
+    told_if_empty(ctx, start_percent, end_percent)
     return model.ruled(
         inside.Downscale(
             block_number,
@@ -96,6 +98,7 @@ def easy_cache(
     verbose: Switch = False,
 ) -> ModelOut:
     """Skip calls of the model where little changes from step to step; a higher threshold skips more."""
+    told_if_empty(ctx, start_percent, end_percent)
     return model.ruled(caching.EasyCache(reuse_threshold, start_percent, end_percent))
 
 
@@ -109,6 +112,7 @@ def lazy_cache(
     verbose: Switch = False,
 ) -> ModelOut:
     """EasyCache for any model, simpler: whole steps are skipped."""
+    told_if_empty(ctx, start_percent, end_percent)
     return model.ruled(caching.LazyCache(reuse_threshold, start_percent, end_percent))
 
 

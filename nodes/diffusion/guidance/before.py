@@ -7,12 +7,14 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance.arithmetic import frequencies_scaled, length
 from nodes.diffusion.guidance.rule import Evaluation
 from nodes.diffusion.latents import LatentOperation
 from nodes.diffusion.values import Latents, Rule
 
 BOTH = 2
+TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +35,23 @@ class ProjectedGuidance(Rule):
     momentum: float = 0.0
 
     def before(self, at: Evaluation) -> Sequence[Latents]:
-        """As `ComesBefore`."""
+        """As `ComesBefore`.
+
+        Raises:
+            DiffusionError: the guidance scale is 0.
+        """
         if len(at.sides) < BOTH:
             return at.sides
+        if at.scale == 0.0:
+            raise DiffusionError(
+                "Adaptive Projected Guidance divides by cfg, which is 0.",
+                "Set the sampler's cfg above 0, or leave the node Adaptive Projected Guidance out.",
+            )
         positive, negative, *rest = at.sides
         difference = self._with_momentum(at, positive - negative)
         if self.longest > 0.0:
             difference = difference * (self.longest / length(difference, _axes(difference))).clamp(max=1.0)
-        direction = positive / length(positive, _axes(positive))
+        direction = positive / length(positive, _axes(positive)).clamp(min=TINY)
         parallel = (difference * direction).sum(dim=_axes(positive), keepdim=True) * direction
         bent = difference - parallel + self.along * parallel
         return [negative + bent + (positive - negative) / at.scale, negative, *rest]

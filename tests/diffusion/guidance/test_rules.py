@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nodes.diffusion.changes import Kind, Layers, Positions
 from nodes.diffusion.denoiser import Parametrisation
+from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance import RULES, after, again, attention, before, inside, joining, merging
 from nodes.diffusion.guidance.rule import Watches, WorksInside
 from nodes.diffusion.guidance.rules import INSIDE, idle
@@ -134,6 +135,11 @@ def test_projected_guidance_is_no_longer_than_allowed():
     made = estimate(before.ProjectedGuidance(1.0, 2.0))
     added = (made - NEGATIVE - (POSITIVE - NEGATIVE)) / SCALE
     assert close(norm(added), torch.full((2, 1, 1, 1), 2.0))
+
+
+def test_projected_guidance_at_scale_zero_says_what_to_change():
+    with pytest.raises(DiffusionError, match="divides by cfg, which is 0"):
+        estimate(before.ProjectedGuidance(), scale=0.0)
 
 
 def test_momentum_adds_earlier_differences_until_a_new_run_begins():

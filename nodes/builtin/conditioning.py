@@ -17,6 +17,7 @@ Side = Annotated[int, Int(minimum=64, maximum=16384, step=8)]
 Place = Annotated[int, Int(minimum=0, maximum=16384, step=8)]
 Share = Annotated[float, Float(minimum=0, maximum=1.0, step=0.01)]
 Percent = Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.001)]
+TOKENS = "attention_mask"  # which tokens of a text count
 LYRICS = "conditioning_lyrics"  # a second text of music models
 
 
@@ -36,9 +37,7 @@ def conditioning_concat(
     first = _first(ctx, conditioning_from, "conditioning_from")
     if first is None:
         return conditioning_to
-    return tuple(
-        replace(cond, context=torch.cat((cond.context, first.context), 1)) for cond in conditioning_to
-    )
+    return tuple(_longer(cond, first) for cond in conditioning_to)
 
 
 @node("ConditioningAverage", category="conditioning")
@@ -159,6 +158,23 @@ def _first(ctx: Context, conditioning: Conditioning, name: str) -> Cond | None:
         what = "is empty: nothing of it is used" if not conditioning else "holds several: the first is used"
         ctx.say(f"The input {name} {what}.")
     return conditioning[0] if conditioning else None
+
+
+def _longer(cond: Cond, other: Cond) -> Cond:
+    """The condition with another's tokens behind its own; which tokens count is said of both, where it is said of one."""
+    longer = replace(cond, context=torch.cat((cond.context, other.context), 1))
+    masks = [each.extra.get(TOKENS) for each in (cond, other)]
+    told = [
+        mask if isinstance(mask, Tensor) and mask.ndim == 2 else None for mask in masks
+    ]  # not of attention
+    if told == [None, None]:
+        return longer
+    whole = [
+        torch.ones_like(each.context[..., 0]) if mask is None else mask.to(each.context)
+        for each, mask in zip((cond, other), told, strict=True)
+    ]
+    batch = max(map(len, whole))
+    return longer.with_extra({TOKENS: torch.cat([mask.expand(batch, -1) for mask in whole], 1)})
 
 
 def _mixed(cond: Cond, other: Cond, strength: float) -> Cond:

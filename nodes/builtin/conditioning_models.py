@@ -58,7 +58,8 @@ def flux_kontext_multi_reference_latent_method(
     reference_latents_method: Annotated[str, Combo(METHODS, bare=False)],
 ) -> ConditioningOut:
     """Where editing models place the pictures that they refer to."""
-    method = "uxo" if reference_latents_method == "uxo/uno" else reference_latents_method
+    named = reference_latents_method
+    method = "uxo" if "uxo" in named or "uso" in named else named
     return _with(conditioning, {"reference_latents_method": method})
 
 

@@ -51,6 +51,16 @@ def test_of_an_empty_conditioning_nothing_is_mixed_in():
         assert made == whole
 
 
+def test_of_longer_prompts_it_is_said_which_tokens_count():
+    """Where one of the two says it; the other's all count. Biases of attention are another thing."""
+    told = cond(2).with_extra({"attention_mask": torch.tensor([[1, 0]])})
+    for sides, expected in (((told, cond(3)), [1, 0, 1, 1, 1]), ((cond(3), told), [1, 1, 1, 1, 0])):
+        (made,) = run("ConditioningConcat", conditioning_to=(sides[0],), conditioning_from=(sides[1],))
+        assert made.extra["attention_mask"].tolist() == [expected]
+    (made,) = run("ConditioningConcat", conditioning_to=(cond(2),), conditioning_from=(cond(3),))
+    assert not made.extra
+
+
 def test_a_range_and_what_lies_around_it():
     spans = run("ConditioningTimestepsRange", start_percent=0.25, end_percent=0.5)
     assert spans == (Span(0.25, 0.5), Span(0.0, 0.25), Span(0.5, 1.0))

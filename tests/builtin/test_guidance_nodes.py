@@ -27,9 +27,9 @@ def run(name: str, **inputs: object) -> tuple[Any, list[str]]:
 def test_our_own_nodes_refuse_a_share_that_ends_before_it_starts(name: str):
     with pytest.raises(NodeError, match=r"start_percent is 0\.8 and comes after end_percent, which is 0\.3"):
         run(name, start_percent=0.8, end_percent=0.3)
-    (made, said), empty = run(name, start_percent=0.3, end_percent=0.3), run(name)[0]
+    made, said = run(name, start_percent=0.3, end_percent=0.3)
+    assert len(made.rules) == 1
     assert not said
-    assert made.rules and empty.rules
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_field_s_nodes_run_and_say_that_they_do_nothing(name: str):
 
 def test_a_prompt_that_counts_nowhere_says_so():
     cond = Cond(torch.zeros(1, 2, 3))
-    made = NODES["ConditioningSetTimestepRange"]
+    made: Any = NODES["ConditioningSetTimestepRange"]
     said: list[str] = []
     context: Any = SimpleNamespace(say=said.append)
     (ranged,) = made.run(context, conditioning=(cond,), start=0.6, end=0.5)

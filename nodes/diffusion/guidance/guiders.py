@@ -134,6 +134,28 @@ class Guided:
         return steering.joined(replace(at, sides=steering.ask(at, asked)), _by_cfg)
 
 
+def _rests(at: Evaluation, scale: float) -> bool:
+    """Whether a rule has taken guidance away: the scale is 1, and another was asked for."""
+    return math.isclose(at.scale, 1.0) and not math.isclose(scale, 1.0)
+
+
+def _resting(
+    steering: Steering,
+    at: Evaluation,
+    sides: Sequence[Conditioning],
+    roles: Sequence[int],
+    *,
+    both: bool,
+) -> Estimate:
+    """The first side alone; the negative one is asked where somebody needs it."""
+    needed = both or steering.needs_both
+    chosen = [0, roles.index(1)] if needed else [0]
+    conditions = (sides[0], sides[roles.index(1)])
+    at = replace(at, conditions=conditions)
+    answers = steering.ask(at, [sides[number] for number in chosen], [roles[number] for number in chosen])
+    return steering.joined(replace(at, sides=answers), _by_cfg)
+
+
 def _unread(network: Network, *sides: Conditioning) -> Sequence[str]:
     told = isinstance(network, SaysWhatItReads)
     return unread(sides, network.reads, network.called) if told else ()
@@ -190,6 +212,8 @@ class DualGuided:
         guess = steering.guessed(at)
         if guess is not None:
             return guess
+        if _rests(at, recipe.first_scale if recipe.nested else recipe.second_scale):
+            return _resting(steering, at, (first, second, negative), ROLES, both=both)
         toward, *rest = steering.ask(at, asked, ROLES[: len(asked)])
         if not recipe.nested:
             between = rest[0] if rest else toward
@@ -253,6 +277,8 @@ class PerpNegGuided:
         guess = steering.guessed(at)
         if guess is not None:
             return guess
+        if _rests(at, recipe.scale):
+            return _resting(steering, at, sides, (POSITIVE, 1, EMPTY), both=both)
         if recipe.negative_scale == 0.0 and steering.plain and not both:
             return self._without_negative(at, sides)
         estimates = steering.ask(at, sides)

@@ -179,3 +179,20 @@ def test_what_rules_draw_goes_on_where_the_start_noise_ended():
     chance = torch.Generator().manual_seed(7)
     torch.randn(NOISY.shape, generator=chance)
     assert all(torch.equal(part, torch.rand(3, generator=chance)) for part in drawn_by_rule)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_where_a_rule_takes_guidance_away_the_first_side_stands_alone(nested: bool):
+    model = MODEL.ruled(joining.LimitedInterval(0.99, 1.0))
+    for recipe in (
+        CfgGuidance(model, names(0), names(1), 2.0),
+        DualGuidance(model, names(0), names(1), names(2), 2.0, 3.0, nested=nested),
+        PerpNegGuidance(model, names(0), names(1), names(2), 2.0),
+    ):
+        network = Given()
+        steered = guider(recipe, network)
+        assert close(steered(NOISY, SIGMA), POSITIVE)
+        assert network.asked == [0]
+        guided_to, negative = steered.both(NOISY, SIGMA)
+        assert close(guided_to, POSITIVE)
+        assert close(negative, OTHER if isinstance(recipe, DualGuidance) else NEGATIVE)

@@ -114,6 +114,34 @@ def seen_at(seen: Positions | None, height: int, width: int) -> tuple[Tensor, Te
     return seen.shift_y + rows * seen.scale_y, seen.shift_x + columns * seen.scale_x
 
 
+def turned(places: Tensor, axes: Sequence[int], theta: float) -> Tensor:
+    """Rotary embeddings of places that need not be whole numbers, Complex[... sum(axes)/2].
+
+    Args:
+        places: on each axis, Float[... axis].
+        axes: features of each axis.
+    Source: Su et al. 2021 (RoFormer, arXiv:2104.09864), eq. 15.
+    """
+    parts: list[Tensor] = []
+    for number, width in enumerate(axes):
+        steps = torch.arange(0, width, 2, dtype=torch.float64, device=places.device) / width
+        angles = places[..., number, None].double() * theta**-steps
+        parts.append(torch.polar(torch.ones_like(angles), angles))
+    return torch.cat(parts, -1).to(torch.complex64)
+
+
+def moved(ids: Tensor, of_picture: Tensor, seen: Positions) -> Tensor:
+    """Places of tokens, Float[... axis], those of the picture as nodes have set them: rows and columns are the last axes.
+
+    Args:
+        of_picture: which tokens are, Bool[...].
+    """
+    places = ids.double().clone()
+    for axis, scale, shift in ((-2, seen.scale_y, seen.shift_y), (-1, seen.scale_x, seen.shift_x)):
+        places[..., axis] = torch.where(of_picture, shift + places[..., axis] * scale, places[..., axis])
+    return places
+
+
 def _numbered(
     lines: Sequence[Line], shapes: Shapes, *, theirs: bool
 ) -> Iterator[tuple[Line, int | None, bool]]:

@@ -1,22 +1,25 @@
 """Lumina-Image 2.0 (Qin et al. 2025, arXiv:2503.21758)."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges, Positions
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.families.layout import (
     Line,
     count,
     line,
+    moved,
     padded,
     places_in_file,
     places_in_network,
     split,
+    turned,
 )
 from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
@@ -119,14 +122,34 @@ def ask(
     height, width = latents.shape[-2:]
     mask = inputs.token_mask
     counted = torch.ones_like(context[..., 0], dtype=torch.int32) if mask is None else mask.to(torch.int32)
-    answer = cast("Any", module)(
-        padded(latents, PATCH),
-        (1.0 - timestep).to(latents.dtype),
-        context,
-        counted,
-        return_dict=False,
-    )
+    with _moved(module, changes.positions):
+        answer = cast("Any", module)(
+            padded(latents, PATCH),
+            (1.0 - timestep).to(latents.dtype),
+            context,
+            counted,
+            return_dict=False,
+        )
     return -cast("Tensor", answer[0])[..., :height, :width]
+
+
+@contextmanager
+def _moved(module: nn.Module, seen: Positions | None) -> Generator[None]:
+    """A network that sees the picture's rows and columns elsewhere; its tokens are those behind the text's."""
+    if seen is None:
+        yield
+        return
+    rope = cast("Any", module).rope_embedder
+
+    def turns(ids: Tensor) -> Tensor:
+        behind = ids[..., 0] == ids[..., 0].amax(1, keepdim=True)
+        return turned(moved(ids, behind, seen), rope.axes_dim, float(rope.theta))
+
+    vars(rope)["_get_freqs_cis"] = turns
+    try:
+        yield
+    finally:
+        del vars(rope)["_get_freqs_cis"]
 
 
 def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
@@ -134,7 +157,7 @@ def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
     return Training(Parametrisation.FLOW, FlowLevels(SHIFT, 1.0))
 
 
-TAKES = frozenset((Kind.LAYERS,))
+TAKES = frozenset((Kind.LAYERS, Kind.POSITIONS))
 BLOCKS = Stacks(Stack("layers", gives=("hidden_states",)))
 
 FAMILIES = (

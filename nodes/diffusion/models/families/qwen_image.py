@@ -7,12 +7,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges, Positions
 from nodes.diffusion.conditions import REFERENCES
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.families import flux
-from nodes.diffusion.models.families.layout import count, padded
+from nodes.diffusion.models.families.layout import count, padded, turned
 from nodes.diffusion.models.families.placing import CLEAN, INDEX, unknown
 from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
@@ -70,7 +70,7 @@ def ask(
     whole = padded(latents, flux.PATCH) if latents.ndim == 4 else _padded_frames(latents)
     tokens, shapes = _tokens(whole)
     shown = [_tokens(_padded_frames(reference.to(latents))) for reference in inputs.references]
-    with _placed(module, inputs):
+    with _placed(module, inputs), _moved(module, changes.positions):
         answer = cast("Any", module)(
             torch.cat((tokens, *(each for each, _ in shown)), 1),
             encoder_hidden_states=context,
@@ -106,6 +106,35 @@ def _placed(module: nn.Module, inputs: NetworkInputs) -> Generator[None]:
             part.zero_cond_t = trained
 
 
+@contextmanager
+def _moved(module: nn.Module, seen: Positions | None) -> Generator[None]:
+    """A network that sees frames, rows and columns elsewhere; rows and columns count from the picture's middle."""
+    if seen is None:
+        yield
+        return
+    rope = cast("Any", module).pos_embed
+
+    def turns(frames: int, rows: int, columns: int, picture: int = 0, device: Any = None) -> Tensor:
+        axes = [torch.arange(size, device=device).double() for size in (frames, rows, columns)]
+        middles = [-picture, *((size - size // 2 if rope.scale_rope else 0) for size in (rows, columns))]
+        scales, shifts = (
+            (seen.scale_t, seen.scale_y, seen.scale_x),
+            (seen.shift_t, seen.shift_y, seen.shift_x),
+        )
+        places = [
+            shift + (axis - middle) * scale
+            for axis, middle, scale, shift in zip(axes, middles, scales, shifts, strict=True)
+        ]
+        grid = torch.stack(torch.meshgrid(*places, indexing="ij"), -1)
+        return turned(grid.flatten(0, 2), rope.axes_dim, float(rope.theta))
+
+    vars(rope)["_compute_video_freqs"] = turns
+    try:
+        yield
+    finally:
+        del vars(rope)["_compute_video_freqs"]
+
+
 def _padded_frames(latents: Tensor) -> Tensor:
     """`padded` for latents with an axis of time or without."""
     if latents.ndim == 4:
@@ -139,7 +168,7 @@ def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
     return Training(Parametrisation.FLOW, flux_levels())
 
 
-TAKES = frozenset((Kind.LAYERS, Kind.ALONE, Kind.AWAY))
+TAKES = frozenset((Kind.LAYERS, Kind.ALONE, Kind.AWAY, Kind.POSITIONS))
 BLOCKS = Stacks(Stack("transformer_blocks"))
 
 FAMILIES = (

@@ -1,21 +1,25 @@
 """Z-Image (Tongyi 2025, arXiv:2511.22699): text and picture in one row of tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from itertools import count as count_from
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges, Positions
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
 from nodes.diffusion.models.families.layout import (
     count,
     line,
+    moved,
     padded,
     places_in_file,
     places_in_network,
     qkv,
+    turned,
 )
 from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
@@ -97,8 +101,29 @@ def ask(
     texts = list(context.unbind(0))
     if inputs.token_mask is not None:
         texts = [text[counted.bool()] for text, counted in zip(texts, inputs.token_mask, strict=True)]
-    answer = cast("Any", module)(pictures, (1.0 - timestep).to(latents.dtype), texts, return_dict=False)
+    with _moved(module, changes.positions):
+        answer = cast("Any", module)(pictures, (1.0 - timestep).to(latents.dtype), texts, return_dict=False)
     return -torch.stack(cast("list[Tensor]", answer[0]))[:, :, 0, :height, :width]
+
+
+@contextmanager
+def _moved(module: nn.Module, seen: Positions | None) -> Generator[None]:
+    """A network that sees the picture's rows and columns elsewhere; it turns the picture's tokens before the text's."""
+    if seen is None:
+        yield
+        return
+    asked = cast("Any", module)
+    rope, calls = asked.rope_embedder, count_from(0)
+
+    def turns(ids: Tensor) -> Tensor:
+        of_picture = (ids[:, 0] > 0) & (next(calls) == 0)  # what fills a row up lies at 0
+        return turned(moved(ids, of_picture, seen), rope.axes_dims, float(rope.theta))
+
+    asked.rope_embedder = turns
+    try:
+        yield
+    finally:
+        asked.rope_embedder = rope
 
 
 def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
@@ -106,7 +131,7 @@ def trained(_shapes: Shapes, _weights: WeightFile) -> Training:
     return Training(Parametrisation.FLOW, FlowLevels(SHIFT, 1.0))
 
 
-TAKES = frozenset((Kind.LAYERS,))
+TAKES = frozenset((Kind.LAYERS, Kind.POSITIONS))
 BLOCKS = Stacks(Stack("layers", gives=("x",)))
 
 FAMILIES = (

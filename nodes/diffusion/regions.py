@@ -59,22 +59,6 @@ def rectangle(area: Area | None, height: int, width: int) -> Rectangle:
     return Rectangle(top, left, min(top + tall, height), min(left + wide, width))
 
 
-def inside(cond: Cond, height: int, width: int) -> Rectangle:
-    """A condition's rectangle.
-
-    Raises:
-        DiffusionError: it lies outside the latents.
-    """
-    found = rectangle(cond.area, height, width)
-    if found.bottom <= found.top or found.right <= found.left:
-        raise DiffusionError(
-            f"A prompt's area begins at {found.left} across and {found.top} down, in latents; "
-            f"the picture has {width} by {height}.",
-            "Move the area into the picture (x and y of the area node), or make the picture larger.",
-        )
-    return found
-
-
 def bounded(cond: Cond, height: int, width: int) -> Cond:
     """The condition with its mask's bounds as its area, where it is so set: at least 8 latents a side."""
     if cond.mask is None or not cond.to_bounds:

@@ -32,7 +32,7 @@ from nodes.diffusion.guidance.planning import (
     of_items,
 )
 from nodes.diffusion.hooks import passed_with, patches_of
-from nodes.diffusion.regions import all_matched, bounded, inside, weight
+from nodes.diffusion.regions import all_matched, bounded, rectangle, weight
 from nodes.diffusion.values import (
     Cond,
     Conditioning,
@@ -206,7 +206,7 @@ class Conditioned:
         for index, side in enumerate(self.prepared(sides, latents)):
             active = [cond for cond in side if self._active(cond, sigma)]
             placed = [
-                Piece(index, cond, inside(cond, height, width), weight(cond, latents))
+                Piece(index, cond, rectangle(cond.area, height, width), weight(cond, latents))
                 for cond in active
                 if not cond.fills
             ]

@@ -134,7 +134,7 @@ def test_frames_are_weighed_alike():
 
 def test_an_area_outside_the_picture_is_an_error_that_says_where_it_is():
     outside = (cond(1.0, area=Area(8, 8, 0, WIDE)),)
-    with pytest.raises(DiffusionError, match=f"begins at {WIDE} across and 0 down.*{WIDE} by {HIGH}"):
+    with pytest.raises(DiffusionError, match=f"begins {WIDE} latents from the left and 0.*{WIDE} x {HIGH}"):
         made(CfgGuidance(MODEL, outside, AWAY, 2.0))
 
 

@@ -1,6 +1,6 @@
 /** The app: the server, the open workflows, what runs. */
 import { Client, Events, type PromptId, type SamplerTable } from "../client";
-import { Autosave, type DocumentState, type ListedStorage, type MediaKind, NodeDefs, NothingCarried, type NodeId, type Point, indexedDbStorage, isArray, isObject, openFile, openJson, parseJson, restoreSaved, serialize, setWidget, stringifyJson, widgetsOf } from "../graph";
+import { BrowserJournals, type DocumentState, Journal, type ListedStorage, type MediaKind, NodeDefs, NothingCarried, type NodeId, type Point, type Restored, indexedDbStorage, isArray, isObject, openFile, openJson, parseJson, restoreJournal, restoreSaved, serialize, setWidget, stringifyJson, widgetsOf } from "../graph";
 import { beginWire } from "../canvas/wire";
 import { isWorkflowText, pasteText } from "./actions";
 import { Completions } from "./completion.svelte";
@@ -11,6 +11,7 @@ import { Popups } from "./popups.svelte";
 import { Preferences } from "./preferences.svelte";
 import { Queue } from "./queue.svelte";
 import { Runner } from "./runner.svelte";
+import { enduring, webStore } from "./storage";
 import { Windows, browserClaims } from "./windows";
 import { counted, messageOf } from "./words";
 
@@ -51,13 +52,14 @@ export class App {
   pointer: { cancel(): boolean } | undefined;
   readonly #storage: ListedStorage;
   readonly #windows: Windows;
-  readonly #autosaves = new Map<string, Autosave>();
+  readonly #journals: BrowserJournals;
+  readonly #keeping = new Map<string, Journal>();
 
   constructor(base: string) {
     this.client = new Client({ base });
-    this.preferences = new Preferences(localStorage);
+    this.preferences = new Preferences(webStore("localStorage"));
     this.jobs = new Jobs(this.client);
-    const events = new Events({ base, storage: sessionStorage });
+    const events = new Events({ base, storage: webStore("sessionStorage") });
     this.queue = new Queue({ client: this.client, popups: this.popups, jobs: this.jobs, expect: () => this.runner.expect(), again: (jobs) => this.runner.again(jobs) });
     this.runner = new Runner({
       client: this.client,
@@ -68,8 +70,9 @@ export class App {
       back: () => this.trouble !== undefined && void this.load(),
     });
     const name = `weft ${new URL(base).pathname}`;
-    this.#storage = indexedDbStorage(indexedDB, name);
-    this.#windows = new Windows(this.#storage, browserClaims(name), sessionStorage);
+    this.#storage = enduring(indexedDbStorage(indexedDB, name), (error) => this.#tellUnkept(error));
+    this.#journals = new BrowserJournals(indexedDB, `${name} journals`);
+    this.#windows = new Windows(this.#storage, browserClaims(name), webStore("sessionStorage"));
   }
 
   async start(): Promise<void> {
@@ -123,10 +126,11 @@ export class App {
     const at = this.editors.indexOf(editor);
     this.editors = this.editors.filter((other) => other !== editor);
     if (this.active === editor) this.active = this.editors[Math.min(at, this.editors.length - 1)];
-    await this.#autosaves.get(editor.id)?.stop();
-    this.#autosaves.delete(editor.id);
+    await this.#keeping.get(editor.id)?.stop();
+    this.#keeping.delete(editor.id);
     if (editor.dirty && !editor.isEmpty) this.#offerBack(editor);
     await this.#storage.remove(editor.id);
+    await this.#journals.remove(editor.id).catch(() => undefined); // nobody asks for it again
     editor.end();
     if (this.editors.length === 0) this.newTab();
     await this.#noteTabs();
@@ -233,12 +237,26 @@ export class App {
     }
   }
 
-  #adopt(editor: Editor): void {
+  /** From now on its commands go to its journal. */
+  #adopt(editor: Editor, kept?: Restored["kept"]): void {
     this.editors = [...this.editors, editor];
-    const onError = (error: unknown): void => this.popups.tell(`This work could not be kept in the browser: ${messageOf(error)}`, { bad: true });
-    const autosave = new Autosave(editor.document, editor.view, { storage: this.#storage, key: editor.id, about: () => editor.about(), onError });
-    this.#autosaves.set(editor.id, autosave);
-    editor.keep = () => autosave.soon();
+    const journal = new Journal(editor.document, editor.view, {
+      store: this.#journals,
+      key: editor.id,
+      kept,
+      about: () => editor.about(),
+      cameras: () => editor.cameras,
+      onError: (error) => this.#tellUnkept(error),
+      onMended: () => this.popups.tell("Your work is kept in the browser again"),
+      whenIdle: (work) => void ("requestIdleCallback" in window ? requestIdleCallback(work, { timeout: 5000 }) : setTimeout(work, 1000)),
+    });
+    this.#keeping.set(editor.id, journal);
+    editor.keep = () => journal.soon();
+  }
+
+  #tellUnkept(error: unknown): void {
+    const full = error instanceof DOMException && error.name === "QuotaExceededError";
+    this.popups.tell(`${full ? "The browser's storage is full" : `The browser keeps nothing (${messageOf(error)})`}. Go on working, but save to the server: a reload would lose what is not saved.`, { bad: true });
   }
 
   async #noteTabs(): Promise<void> {
@@ -248,15 +266,18 @@ export class App {
   async #restore(): Promise<void> {
     const tabs = await this.#windows.begin();
     for (const id of tabs.open) {
-      const saved = await restoreSaved(this.#storage, id, this.defs);
-      if (!saved) continue;
-      const { name, path, version, dirty, runs } = saved.about;
+      const back = await restoreJournal(this.#journals, id, this.defs).catch(() => undefined);
+      const saved = back ? undefined : await restoreSaved(this.#storage, id, this.defs); // of before there were journals
+      const about = back?.view.about ?? saved?.about;
+      if (!about) continue;
+      const { name, path, version, dirty, runs } = about;
       const file = typeof path === "string" ? { path, version: typeof version === "string" ? version : undefined } : undefined;
-      const begin = { name: typeof name === "string" ? name : "Untitled", state: saved.state, clean: dirty !== true, file };
-      const editor = new Editor(id, this.defs, begin);
-      editor.view.enter(saved.scope);
-      if (saved.camera) editor.view.setCamera(saved.camera);
-      this.#adopt(editor);
+      const begin = { name: typeof name === "string" ? name : "Untitled", clean: dirty !== true, file };
+      const editor = new Editor(id, this.defs, { ...begin, ...(back ? { document: back.document } : saved && { state: saved.state }) });
+      if (back) editor.lookAgain(back.view);
+      if (saved) editor.view.enter(saved.scope);
+      if (saved?.camera) editor.view.setCamera(saved.camera);
+      this.#adopt(editor, back?.kept);
       if (tabs.active === id) this.active = editor;
       if (isArray(runs) && runs.length > 0) void this.runner.recall(editor, runs.map(String));
     }
@@ -279,7 +300,7 @@ export class App {
 
   /** Write what is not yet written; the page may go. */
   async flush(): Promise<void> {
-    await Promise.all([...this.#autosaves.values()].map((autosave) => autosave.flush()));
+    await Promise.all([...this.#keeping.values()].map((journal) => journal.flush()));
   }
 
   /** A workflow to begin with; unless it is named, the small one that every beginning can start from. */

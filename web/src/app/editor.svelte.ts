@@ -4,7 +4,7 @@ import { Stage } from "../canvas/stage.svelte";
 import { type Extras, NO_EXTRAS } from "../canvas/node-box";
 import type { Mark } from "../canvas/paint";
 import { type FileRef, type NodeError, type NodeRun, type PromptId, type Run, visibleNode } from "../client";
-import { type Camera, type DocumentState, EditorView, type GraphId, GraphDocument, type JsonObject, Mode, ROOT, isBoundary, pathTo, type NodeDefs, type NodeId, type Point, placeNodes, stringifyJson, widgetsOf } from "../graph";
+import { type Camera, type DocumentState, EditorView, type GraphId, GraphDocument, type JsonObject, Mode, ROOT, isBoundary, pathTo, type NodeDefs, type NodeId, type Point, type ViewRecord, placeNodes, stringifyJson, widgetsOf } from "../graph";
 import { type Problem, problemHeight, problemOf } from "../nodes/problems";
 import { tintOf } from "../canvas/tint";
 import { Watch } from "./watch.svelte";
@@ -70,12 +70,12 @@ export class Editor {
   constructor(
     readonly id: string,
     defs: NodeDefs,
-    begin: { readonly name: string; readonly state?: DocumentState; readonly file?: SavedAs | undefined; readonly clean?: boolean },
+    begin: { readonly name: string; readonly state?: DocumentState; /** One that lived before. */ readonly document?: GraphDocument; readonly file?: SavedAs | undefined; readonly clean?: boolean },
   ) {
     this.name = begin.name;
     this.path = begin.file?.path;
     this.version = begin.file?.version;
-    this.document = new GraphDocument(defs, begin.state);
+    this.document = begin.document ?? new GraphDocument(defs, begin.state);
     this.#saved = begin.clean === false ? undefined : this.document.state;
     this.dirty = begin.clean === false;
     // Before the stage hears of it: it asks what nodes show.
@@ -150,6 +150,19 @@ export class Editor {
     this.#cameras.set(this.view.scope, this.view.camera);
     this.view.enter(scope);
     this.look(this.#cameras.get(scope));
+  }
+
+  /** Where the camera stood in graphs that were left. */
+  get cameras(): ReadonlyMap<GraphId, Camera> {
+    return this.#cameras;
+  }
+
+  /** What was looked at and chosen before the page was loaded again. */
+  lookAgain({ scope, camera, cameras, nodes, groups }: ViewRecord): void {
+    for (const [graph, place] of cameras) this.#cameras.set(graph, place);
+    this.view.enter(scope);
+    this.view.setCamera(camera);
+    this.view.select(nodes, groups);
   }
 
   /** Where the camera stands, or stood, in the root: what files hold. */

@@ -2,6 +2,7 @@
 import type { NodeDef, NodeDefs } from "./defs";
 import { Draft } from "./draft";
 import { merge } from "./merge";
+import type { Entry } from "./journal/entries";
 import { type Batch, invert, replay, touchedBy } from "./patch";
 import type { Change, ChangeOrigin, DocumentState, Graph, GraphId } from "./types";
 import { ROOT } from "./types";
@@ -23,14 +24,24 @@ const LONG_STEP = 32;
 
 export type Listener = (change: Change) => void;
 
-interface Step {
+/** One undo step. */
+export interface Step {
   readonly label: string;
   readonly coalesce: string | undefined;
   readonly at: number;
   readonly batch: Batch;
 }
 
+/** What was done and what was undone, the newest last, and the batches of a step that is still open. */
+export interface History {
+  readonly past: readonly Step[];
+  readonly future: readonly Step[];
+  readonly open: { readonly label: string; readonly batches: readonly Batch[] } | null;
+}
+
 export interface DocumentOptions {
+  /** Of an earlier life of this document. */
+  readonly history?: History;
   /** Milliseconds from any start; tells when typing has paused. */
   readonly now?: () => number;
   /** A pause longer than this begins a new undo step. */
@@ -44,6 +55,8 @@ export class GraphDocument {
   #future: Step[] = [];
   #open: { label: string; batches: Batch[] } | null = null;
   #revision = 0;
+  /** Told of everything that changes state or history, before listeners are; undefined of another document's coming. */
+  journal: (entry: Entry | undefined) => void = () => {};
   readonly #listeners = new Set<Listener>();
   readonly #now: () => number;
   readonly #coalesceMs: number;
@@ -54,6 +67,10 @@ export class GraphDocument {
     this.#state = state;
     this.#now = options.now ?? (() => performance.now());
     this.#coalesceMs = options.coalesceMs ?? 1500;
+    const { past = [], future = [], open = null } = options.history ?? {};
+    this.#past = [...past];
+    this.#future = [...future];
+    this.#open = open && { label: open.label, batches: [...open.batches] };
   }
 
   get state(): DocumentState {
@@ -89,8 +106,10 @@ export class GraphDocument {
     if (batch.length === 0) return result;
     this.#state = draft.state();
     this.#future = [];
+    const joined = this.#joins(command.coalesce);
     if (this.#open) this.#join(this.#open, batch);
-    else this.#record(command.label, command.coalesce, batch);
+    else this.#record(command.label, command.coalesce, batch, joined);
+    this.journal({ op: "do", label: command.label, coalesce: command.coalesce, joined, batch });
     this.#tell("do", command.label, batch);
     return result;
   }
@@ -99,6 +118,7 @@ export class GraphDocument {
   begin(label: string): void {
     if (this.#open) throw new Error(`The step "${this.#open.label}" is still open.`);
     this.#open = { label, batches: [] };
+    this.journal({ op: "begin", label });
   }
 
   /** End the open step; a step that changed nothing leaves no trace. */
@@ -106,13 +126,15 @@ export class GraphDocument {
     const open = this.#open;
     this.#open = null;
     const batch = merge(open?.batches ?? []);
-    if (open && batch.length > 0) this.#record(open.label, undefined, batch);
+    if (open && batch.length > 0) this.#record(open.label, undefined, batch, false);
+    if (open) this.journal({ op: "commit" });
   }
 
   /** Take back everything since `begin` (Escape in a drag). */
   rollback(): void {
     const open = this.#open;
     this.#open = null;
+    if (open) this.journal({ op: "rollback" });
     if (open && open.batches.length > 0) this.#apply("undo", open.label, invert(merge(open.batches)));
   }
 
@@ -133,7 +155,9 @@ export class GraphDocument {
   /** Let the next command begin a step of its own even if it could join the last (a field lost focus). */
   seal(): void {
     const last = this.#past.at(-1);
-    if (last) this.#past[this.#past.length - 1] = { ...last, coalesce: undefined };
+    if (last?.coalesce === undefined) return;
+    this.#past[this.#past.length - 1] = { ...last, coalesce: undefined };
+    this.journal({ op: "seal" });
   }
 
   get canUndo(): boolean {
@@ -158,6 +182,7 @@ export class GraphDocument {
     const step = this.canUndo ? this.#past.pop() : undefined;
     if (!step) return false;
     this.#future.push(step);
+    this.journal({ op: "undo" });
     this.#apply("undo", step.label, invert(step.batch));
     return true;
   }
@@ -166,6 +191,7 @@ export class GraphDocument {
     const step = this.canRedo ? this.#future.pop() : undefined;
     if (!step) return false;
     this.#past.push({ ...step, coalesce: undefined });
+    this.journal({ op: "redo" });
     this.#apply("redo", step.label, step.batch);
     return true;
   }
@@ -180,6 +206,7 @@ export class GraphDocument {
     this.#past = [];
     this.#future = [];
     this.#open = null;
+    this.journal(undefined);
     this.#tellAll("Open");
   }
 
@@ -205,8 +232,31 @@ export class GraphDocument {
     const batch = draft.batch();
     if (batch.length === 0) return result;
     this.#state = draft.state();
+    this.journal({ op: "quiet", label: command.label, batch });
     this.#tell("do", command.label, batch);
     return result;
+  }
+
+  /** What undo and redo would do; values that do not change. */
+  get history(): History {
+    return { past: [...this.#past], future: [...this.#future], open: this.#open && { ...this.#open, batches: [...this.#open.batches] } };
+  }
+
+  /** Do again what a journal says was done to this document. */
+  play(entry: Entry): void {
+    switch (entry.op) {
+      case "do":
+        this.#future = [];
+        if (this.#open) this.#join(this.#open, entry.batch);
+        else this.#record(entry.label, entry.coalesce, entry.batch, entry.joined);
+        return this.#apply("do", entry.label, entry.batch);
+      case "quiet":
+        return this.#apply("do", entry.label, entry.batch);
+      case "begin":
+        return this.begin(entry.label);
+      default:
+        this[entry.op]();
+    }
   }
 
   /** @returns a function that ends the subscription. */
@@ -221,11 +271,16 @@ export class GraphDocument {
     if (open.batches.length >= LONG_STEP) open.batches = [merge(open.batches)];
   }
 
-  #record(label: string, coalesce: string | undefined, batch: Batch): void {
+  /** Whether a command of that key becomes one step with the last. */
+  #joins(coalesce: string | undefined): boolean {
+    const last = this.#past.at(-1);
+    return !this.#open && coalesce !== undefined && last?.coalesce === coalesce && this.#now() - last.at < this.#coalesceMs;
+  }
+
+  #record(label: string, coalesce: string | undefined, batch: Batch, joins: boolean): void {
     const at = this.#now();
     const last = this.#past.at(-1);
-    const joins = coalesce !== undefined && last?.coalesce === coalesce && at - last.at < this.#coalesceMs;
-    if (joins) this.#past[this.#past.length - 1] = { label, coalesce, at, batch: merge([last.batch, batch]) };
+    if (joins && last) this.#past[this.#past.length - 1] = { label, coalesce, at, batch: merge([last.batch, batch]) };
     else this.#past.push({ label, coalesce, at, batch });
   }
 

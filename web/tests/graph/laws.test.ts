@@ -2,151 +2,19 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  type Command,
   type DocumentState,
-  type Graph,
   GraphDocument,
-  type JsonValue,
-  type Node,
-  ROOT,
-  addGroup,
-  addNode,
-  connect,
-  copy,
-  disconnect,
-  duplicate,
-  groupNodes,
-  insertOnLink,
-  misfit,
-  moveGroups,
-  moveNodes,
   parseWorkflow,
-  paste,
-  raiseNodes,
-  removeAndHeal,
-  removeNodes,
-  resizeNode,
   serialize,
-  setCollapsed,
-  setColor,
-  setGroup,
-  setMode,
-  setPinned,
-  setProperty,
-  setTitle,
-  setWidget,
   toPrompt,
-  widgetsOf,
 } from "../../src/graph";
+import { type Dice, plain, play, sequences } from "./dice";
 import { goldenDefs, workflows } from "./golden";
-
-const TYPES = [
-  "CheckpointLoaderSimple",
-  "CLIPTextEncode",
-  "KSampler",
-  "EmptyLatentImage",
-  "VAEDecode",
-  "SaveImage",
-  "LoadImage",
-  "BatchImagesNode",
-  "ResizeImageMaskNode",
-  "ComfySwitchNode",
-  "LoraLoader",
-  "Note",
-  "PrimitiveNode",
-  "Reroute",
-  "NoSuchNode",
-];
-
-/** A step is a few numbers, read against the document as it stands. */
-type Dice = readonly [kind: number, a: number, b: number, c: number];
-const dice: fc.Arbitrary<Dice> = fc.tuple(fc.nat(99), fc.nat(9999), fc.nat(9999), fc.nat(9999));
-const sequences = fc.array(dice, { minLength: 1, maxLength: 40, size: "max" });
-
-function pick<T>(items: readonly T[], number: number): T | undefined {
-  return items[number % Math.max(1, items.length)];
-}
-
-function commandFor(document: GraphDocument, [kind, a, b, c]: Dice): Command<unknown> | undefined {
-  const graph = document.graph();
-  const nodes = [...graph.nodes.values()];
-  const node = pick(nodes, a);
-  const some = nodes.filter((_, index) => (b >> (index % 13)) & 1).map(({ id }) => id);
-  const link = pick([...graph.links.values()], b);
-  const group = pick([...graph.groups.values()], c);
-  if (!node || kind < 20) return addNode(ROOT, pick(TYPES, a) ?? "Note", [b % 2000, c % 2000]);
-  if (kind < 45) return wire(graph, node, pick(nodes, b), c);
-  const commands: (Command<unknown> | undefined)[] = [
-    removeNodes(ROOT, some.slice(0, 3)),
-    removeAndHeal(ROOT, [node.id]),
-    moveNodes(ROOT, some, [b % 50, c % 50]),
-    resizeNode(ROOT, node.id, [100 + (b % 400), 50 + (c % 400)]),
-    setTitle(ROOT, node.id, ["", "A title", "名前"][c % 3] ?? ""),
-    setMode(ROOT, some, [0, 2, 4][c % 3] ?? 0),
-    setCollapsed(ROOT, [node.id], c % 2 === 0),
-    setPinned(ROOT, [node.id], c % 2 === 0),
-    setColor(ROOT, some, c % 2 === 0 ? "#223344" : undefined),
-    setProperty(ROOT, node.id, "p", c % 2 === 0 ? c : undefined),
-    raiseNodes(ROOT, [node.id]),
-    setSome(document, node, b, c),
-    setSome(document, node, c, b),
-    link && disconnect(ROOT, [link.id]),
-    link && insertOnLink(ROOT, node.id, link.id),
-    addGroup(ROOT, [a % 900, b % 900, 300, 300]),
-    some.length > 0 ? groupNodes(ROOT, some) : undefined,
-    group && setGroup(ROOT, group.id, { title: `g${c}`, color: c % 2 === 0 ? "#abc" : undefined }),
-    group && moveGroups(ROOT, [group.id], [5, 7]),
-    duplicate(ROOT, some.slice(0, 4)),
-    paste(
-      ROOT,
-      copy(document.state, ROOT, some.slice(0, 4), document.defs, group ? [group.id] : []),
-      c % 2 === 0 ? [b, c] : undefined,
-    ),
-  ];
-  return pick(commands, kind);
-}
-
-function wire(graph: Graph, source: Node, target: Node | undefined, c: number): Command<unknown> | undefined {
-  const output = c % Math.max(1, source.outputs.length);
-  const from = { node: source.id, slot: output };
-  const fits = target?.inputs.filter((slot) => !misfit(graph, from, { node: target.id, input: slot.name })) ?? [];
-  const input = pick(fits, c >> 3);
-  return target && input && connect(ROOT, from, { node: target.id, input: input.name });
-}
-
-function setSome(document: GraphDocument, node: Node, b: number, c: number): Command | undefined {
-  const entry = pick(widgetsOf(document.defs, document.state, ROOT, node), b);
-  if (!entry) return undefined;
-  const { widget } = entry;
-  const choices: readonly JsonValue[] =
-    widget.kind === "combo"
-      ? widget.options
-      : widget.kind === "dynamic-combo"
-        ? widget.options.map(({ key }) => key)
-        : [c, 2n ** 63n + BigInt(c), "text", true];
-  const value = pick(choices, c);
-  return value === undefined ? undefined : setWidget(ROOT, node.id, entry.key, value);
-}
-
-function play(document: GraphDocument, steps: readonly Dice[]): void {
-  for (const step of steps) {
-    const command = commandFor(document, step);
-    if (command) document.execute(command);
-  }
-}
 
 /** The same, some steps joined to one. */
 function playInParts(document: GraphDocument, steps: readonly Dice[], part: number): void {
   for (let at = 0; at < steps.length; at += part)
     document.transaction("part", () => play(document, steps.slice(at, at + part)));
-}
-
-/** Everything in order, so that drawing order counts. */
-function plain({ graphs }: DocumentState): unknown {
-  return [...graphs].map(([id, graph]) => [
-    id,
-    { ...graph, nodes: [...graph.nodes], links: [...graph.links], groups: [...graph.groups] },
-  ]);
 }
 
 const starts: readonly [string, () => DocumentState | undefined][] = [

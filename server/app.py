@@ -378,6 +378,7 @@ class Server:
             library=self._library,
             belongings=self._belongings,
             settings=store,
+            editions=store.editions,
             limits=Limits(upload=config.max_upload, body=config.max_body),
             features=understood,
             web=config.web,

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlite3 import Row
 
 from nodes.spec import Json
-from server import shelf
+from server import editions, shelf
 from server.database import Database, Statement
 from server.graph.written import dump
 from server.jobs.job import Job, Order, Record, Result, Search, State, Wish, WrittenRecord
@@ -83,6 +83,7 @@ MIGRATIONS = (
         ON jobs (COALESCE(ended, started, 0) - COALESCE(started, 0), sequence, state, workflow, owner);
     """,
     shelf.OWNERS,
+    editions.TABLES,
 )
 
 OVER = tuple(state for state in State if state.over)
@@ -133,6 +134,7 @@ class Store:
         self._database = database
         self._limit = history_limit
         self.shelf = shelf.Shelf(database)
+        self.editions = editions.Editions(database)
         self._finished = finished  # since the oldest were last dropped, with those that stayed then
 
     @classmethod

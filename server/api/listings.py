@@ -122,6 +122,16 @@ class VersionJson(TypedDict):
     content: str | None
 
 
+class EditionJson(TypedDict):
+    """A saved state of a workflow: when (seconds since 1970), bytes, nodes of the root graph (null if it is none)."""
+
+    id: int
+    saved: float
+    size: int
+    nodes: int | None
+    etag: str
+
+
 class ConflictJson(TypedDict):
     """The file is not the one that the client read: here are both, the kept one and the sent one."""
 

@@ -173,6 +173,12 @@ class WriteQuery(TypedDict, total=False):
     full_info: Yes
 
 
+class EditionsQuery(TypedDict):
+    """A person's file, such as `workflows/cat.json`."""
+
+    file: str
+
+
 class SubscribeBody(TypedDict, total=False):
     """Whether the websocket of this client hears the log."""
 

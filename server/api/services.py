@@ -16,6 +16,7 @@ from server.api.scripts import Scripts
 from server.api.websocket import Hub
 from server.backends.base import Backend
 from server.belongings import Belongings
+from server.editions import Editions
 from server.graph.judging import Judge
 from server.graph.reading import Reader
 from server.jobs.control import Control
@@ -61,6 +62,7 @@ class Services:
     Attributes:
         web: the built editor; None if there is none.
         default_workflow: the workflow that a new person sees; `templates`: the folder of others to begin with.
+        editions: what saved workflows were before.
         hosts: names by which this server may be called, beside loopback ones.
         versions: of Weft and what it stands on.
         argv: the command line, for `/system_stats`.
@@ -86,6 +88,7 @@ class Services:
     library: Library
     belongings: Belongings | None
     settings: Settings
+    editions: Editions
     limits: Limits
     features: Mapping[str, Json]
     web: Path | None

@@ -16,6 +16,7 @@ from server.api.routes import (
     asset_uploads,
     assets,
     catalogue,
+    editions,
     files,
     history,
     internal,
@@ -73,6 +74,7 @@ def build_application(behind: Services) -> web.Application:
 def entries() -> Iterator[Entry]:
     """All routes, in the order in which they are tried."""
     yield from _entries(("/api/weft",), system.OWN)
+    yield from _entries(("/api/weft",), editions.ROUTES)
     yield from _entries(("/api",), jobs.ROUTES)
     yield from _entries(("/api",), asset_uploads.ROUTES)
     yield from _entries(("/api",), assets.ROUTES)

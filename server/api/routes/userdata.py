@@ -5,7 +5,8 @@ what it has not seen: if the file is another by now, it gets 409 with both versi
 """
 
 import asyncio
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -20,7 +21,10 @@ from server.api.requests import FolderQuery, PathQuery, WriteQuery
 from server.api.services import services
 from server.api.shape import ANYTHING, Shape
 from server.api.versions import check, etag, is_known
+from server.editions import Editions
+from server.jobs.job import StoreFull
 
+LOG = logging.getLogger(__name__)
 ROUTES = web.RouteTableDef()
 KINDS = {".json": "application/json", ".css": "text/css"}  # all else is a mere file: nothing runs as ours
 SAVED = Shape(
@@ -89,6 +93,7 @@ async def move_file(request: web.Request) -> web.Response:
         if goal.exists() and not overwrite:
             raise web.HTTPConflict
         await asyncio.to_thread(_put, source, goal)
+        await _move_editions(request, source, goal)
         return await _saved(request, goal, full=full)
 
 
@@ -102,7 +107,9 @@ async def write_file(request: web.Request) -> web.Response:
         seen = await asyncio.to_thread(check, request, path, body)
         if not seen and path.exists() and not overwrite:
             raise web.HTTPConflict
+        before = await asyncio.to_thread(_bytes, path)
         await asyncio.to_thread(_write, path, body)
+        await _keep_edition(request, path, [body] if before is None else [before, body])
         return await _saved(request, path, full=full)
 
 
@@ -116,6 +123,29 @@ async def delete_file(request: web.Request) -> web.Response:
             raise web.HTTPNotFound
         path.unlink()
     return web.Response(status=204)
+
+
+async def _keep_edition(request: web.Request, path: Path, contents: Sequence[bytes]) -> None:
+    """What was there before is kept too: another program may have put it there, or a crash kept it out of the list."""
+    user, file = await _named(request, path)
+    if Editions.concern(file):
+        try:
+            await services(request).editions.keep(user, file, contents)
+        except StoreFull as error:
+            LOG.warning("%s is saved, but not as a version to come back to: %s", file, error)
+
+
+async def _move_editions(request: web.Request, source: Path, goal: Path) -> None:
+    user, file = await _named(request, source)
+    _, name = await _named(request, goal)
+    if Editions.concern(file):
+        await services(request).editions.move(user, file, name)
+
+
+async def _named(request: web.Request, path: Path) -> tuple[str, str]:
+    """Whose a file is, and its name among theirs."""
+    root = await _root(request)
+    return root.name, path.relative_to(root).as_posix()
 
 
 async def _root(request: web.Request) -> Path:
@@ -144,6 +174,10 @@ async def _saved(request: web.Request, path: Path, *, full: bool) -> web.Respons
     response = json_response(_info(path, root) if full else path.relative_to(root).as_posix())
     response.headers["ETag"] = etag(await asyncio.to_thread(path.read_bytes))
     return response
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def _write(path: Path, body: bytes) -> None:

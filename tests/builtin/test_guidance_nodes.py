@@ -1,5 +1,6 @@
 """Guidance nodes: the rules that they put on a model, and what they say of values that cannot be meant."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +11,15 @@ import torch
 from nodes.builtin import all_nodes
 from nodes.diffusion.changes import Layers
 from nodes.diffusion.guidance import again, joining
-from nodes.diffusion.values import CheckpointRef, Cond, Model, Span
+from nodes.diffusion.models.files import ContentHashes
+from nodes.diffusion.models.load import Placement
+from nodes.diffusion.pool import Pool
+from nodes.diffusion.values import CheckpointRef, Cond, Latent, Model, Span
 from nodes.spec import NodeError
+from server.workspace import Workspace
+from tests.builtin.surroundings import Surroundings
+from tests.diffusion.models.test_transformers import tiny_network, written
+from tests.diffusion.models.transformers import CASES, CPU, some
 
 NODES = {entry.spec.id: entry for entry in all_nodes()}
 MODEL = Model(CheckpointRef(Path("model.safetensors"), "one"))
@@ -72,3 +80,93 @@ def test_layers_are_read_from_words():
 
 def test_an_interval_is_a_rule_of_its_share():
     assert run("WeftGuidanceInterval")[0].rules == (joining.LimitedInterval(0.2, 0.8),)
+
+
+@pytest.fixture(scope="module")
+def ctx(tmp_path_factory: pytest.TempPathFactory) -> Surroundings:
+    placement = Placement(CPU, torch.float32, torch.float32)
+    workspace = Workspace(tmp_path_factory.mktemp("workspace"))
+    return Surroundings(workspace, {Pool: Pool(placement, 10**9)}, previews=False)
+
+
+@pytest.fixture(scope="module")
+def transformers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
+    """Tiny networks of the true number of latent channels, in files."""
+    made: dict[str, Model] = {}
+    for name, channels in (("FLUX.1", {"in_channels": 64}), ("Stable Diffusion 3", {"in_channels": 16})):
+        case = next(case for case in CASES if case.name == name)
+        more = channels | ({"out_channels": 16} if name == "Stable Diffusion 3" else {})
+        case = replace(case, tiny={**case.tiny, **more})
+        path = tmp_path_factory.mktemp("models") / "model.safetensors"
+        made[name] = Model(ContentHashes().reference(written(case, tiny_network(case), path)))
+    return made
+
+
+def sampled(ctx: Surroundings, model: Model, cond: Cond) -> tuple[torch.Tensor, list[str]]:
+    """What KSampler makes of two prompts, and what it says."""
+    negative = Cond(some(1, 5, 24, seed=2), some(1, 20, seed=5))
+    ctx.said.clear()
+    made: Any = NODES["KSampler"].run(
+        ctx,
+        model=model,
+        seed=1,
+        steps=2,
+        cfg=2.0,
+        sampler_name="euler",
+        scheduler="simple",
+        positive=(cond,),
+        negative=(negative,),
+        latent_image=Latent(torch.zeros(1, 16, 8, 8)),
+    )
+    return made.samples, list(ctx.said)
+
+
+@pytest.mark.parametrize("name", ["FLUX.1", "Stable Diffusion 3"])
+def test_on_a_transformer_rules_change_the_picture_or_say_on_the_sampler_that_they_do_not(
+    ctx: Surroundings, transformers: dict[str, Model], name: str
+):
+    model, cond = transformers[name], Cond(some(1, 5, 24, seed=3), some(1, 20))
+    plain, said = sampled(ctx, model, cond)
+    assert not said
+    acting = {
+        "SkipLayerGuidanceDiT": {
+            "double_layers": "0",
+            "single_layers": "",
+            "end_percent": 1.0,
+            "start_percent": 0.0,
+        },
+        "SkipLayerGuidanceDiTSimple": {"double_layers": "1", "single_layers": ""},
+        "WeftPerturbedAttentionLayers": {"double_layers": "0"},
+        "WeftNormalizedAttentionGuidance": {"negative": (Cond(some(1, 5, 24, seed=8)),)},
+    }
+    for node, inputs in acting.items():
+        made, said = sampled(ctx, run(node, model=model, **inputs)[0], cond)
+        assert not said, node
+        assert bool(made.isfinite().all()), node
+        assert not torch.allclose(made, plain, atol=1e-3), node
+    for node in (
+        "FreeU",
+        "HyperTile",
+        "TomePatchModel",
+        "PerturbedAttentionGuidance",
+        "SelfAttentionGuidance",
+    ):
+        made, said = sampled(ctx, run(node, model=model)[0], cond)
+        assert torch.equal(made, plain), node
+        assert len(said) == 1
+        assert said[0].startswith(("FreeU", "HyperTile", "Token", "Perturbed-Att", "Self-Att")), said
+        assert f"does nothing to this model: {name} has no such parts." in said[0]
+    beyond = run("SkipLayerGuidanceDiT", model=model, double_layers="0, 7", single_layers="")[0]
+    assert f"double_layers 7 do nothing, as this {name} has" in sampled(ctx, beyond, cond)[1][0]
+
+
+def test_a_picture_to_refer_to_counts_or_is_said_not_to(ctx: Surroundings, transformers: dict[str, Model]):
+    cond = Cond(some(1, 5, 24, seed=3), some(1, 20))
+    shown = cond.with_extra({"reference_latents": [some(1, 16, 4, 4, seed=7)]})
+    flux, sd3 = transformers.values()
+    made, said = sampled(ctx, flux, shown)
+    assert not said
+    assert not torch.allclose(made, sampled(ctx, flux, cond)[0])
+    made, said = sampled(ctx, sd3, shown)
+    assert said == ["Stable Diffusion 3 does not read pictures to refer to (ReferenceLatent)."]
+    assert torch.equal(made, sampled(ctx, sd3, cond)[0])

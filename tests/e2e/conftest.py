@@ -12,6 +12,9 @@ from tests.serving import Server, serving
 from web.build import build
 
 
+FIRST = 90_000  # ms; the first page waits for the server's worker too, on a machine that may be busy
+
+
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which the server keeps files."""
@@ -66,8 +69,8 @@ def canvas(page: Page, weft_server: Server) -> Canvas:
     """The canvas as a new person sees it: with the default workflow."""
     page.goto(weft_server.url)
     canvas = Canvas(page)
-    page.wait_for_function("() => window.__weft?.app.ready")
-    page.wait_for_function("() => document.querySelectorAll('section.node').length >= 7")
+    page.wait_for_function("() => window.__weft?.app.ready", timeout=FIRST)
+    page.wait_for_function("() => document.querySelectorAll('section.node').length >= 7", timeout=FIRST)
     page.wait_for_timeout(300)  # the camera finds its place after the first frame
     return canvas
 

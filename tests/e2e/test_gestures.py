@@ -1,5 +1,8 @@
 """Everyday gestures: run a part, line up, paste with wires."""
 
+import json
+from pathlib import Path
+
 from playwright.sync_api import expect
 
 from tests.e2e.canvas import Canvas
@@ -65,3 +68,34 @@ def test_nodes_are_arranged_along_their_threads_in_one_step(canvas: Canvas):
     canvas.page.keyboard.press("Control+z")
     canvas.page.keyboard.press("Control+z")
     assert [node["pos"] for node in canvas.nodes()] == [node["pos"] for node in before]
+
+
+def test_a_point_of_a_thread_is_carried_and_a_locked_canvas_lets_nothing_be(canvas: Canvas, tmp_path: Path):
+    workflow = canvas.state()["workflow"]
+    link = workflow["links"][0][0]
+    points = [{"id": 1, "pos": [300, -20], "linkIds": [link]}]
+    workflow["extra"] = {"reroutes": points, "linkExtensions": [{"id": link, "parentId": 1}]}
+    file = tmp_path / "bent.json"
+    file.write_text(json.dumps(workflow))
+    canvas.drop(file, "application/json")
+    canvas.page.wait_for_function("() => window.__weft.state().name === 'bent'")
+    canvas.settle()
+    camera = canvas.state()["camera"]
+    x, y = canvas.ground(
+        *((at + by) * camera["scale"] for at, by in zip((300, -20), camera["offset"], strict=True))
+    )
+    canvas.drag((x, y), (x + 60, y + 10))
+    (moved,) = canvas.state()["workflow"]["extra"]["reroutes"]
+    assert abs(moved["pos"][0] - 300 - 60 / camera["scale"]) <= 2
+    canvas.page.keyboard.press("Control+z")
+    assert canvas.state()["workflow"]["extra"]["reroutes"] == points
+
+    node = canvas.node_of("VAEDecode")
+    canvas.page.keyboard.press("h")
+    start = canvas.title(node["id"])
+    canvas.drag(start, (start[0] + 80, start[1] + 80))
+    assert canvas.node_of("VAEDecode")["pos"] == node["pos"]
+    canvas.page.get_by_role("button", name="Locked").click()
+    start = canvas.title(node["id"])
+    canvas.drag(start, (start[0] + 80, start[1] + 80))
+    assert canvas.node_of("VAEDecode")["pos"] != node["pos"]

@@ -119,6 +119,8 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "minimap", label: "Map", run: () => app.preferences.toggleMinimap() },
     { id: "theme", label: "Dark or light", run: () => app.preferences.setTheme(app.preferences.theme === "dark" ? "light" : "dark") },
     { id: "threads", label: "Draw all threads, or those of what is chosen", keys: "L", run: () => app.preferences.setThreads(app.preferences.threads === "all" ? "chosen" : "all") },
+    { id: "lock", label: "Lock: the pointer moves nothing", keys: "H", can: () => editor()?.stage.locked === false, run: on(({ stage }) => (stage.locked = true)) },
+    { id: "unlock", label: "Unlock", keys: "V", can: () => editor()?.stage.locked === true, run: on(({ stage }) => (stage.locked = false)) },
     { id: "snap-guides", label: "Carried nodes stick to others", can: () => app.preferences.snap !== "guides", run: () => app.preferences.setSnap("guides") },
     { id: "snap-grid", label: "Carried nodes stick to the grid", can: () => app.preferences.snap !== "grid", run: () => app.preferences.setSnap("grid") },
     { id: "snap-none", label: "Carried nodes stick to nothing", can: () => app.preferences.snap !== "none", run: () => app.preferences.setSnap("none") },

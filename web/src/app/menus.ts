@@ -1,5 +1,5 @@
 /** What a press of the right button offers. */
-import { BOUNDARY_INPUT, type NodeId, type Point, ROOT, type Side, addGroup, connect, disconnect, hidesAll, hideThreads, isBoundary, labelSlot, removeGroups, removeSlot, setColor, setGroup } from "../graph";
+import { BOUNDARY_INPUT, type NodeId, type Point, ROOT, type Side, addGroup, connect, disconnect, hidesAll, hideThreads, isBoundary, labelSlot, removeGroups, removePoint, removeSlot, setColor, setGroup } from "../graph";
 import { toScreen } from "../canvas/camera";
 import type { Hit } from "../canvas/hit";
 import { actionsOf } from "./actions";
@@ -75,6 +75,7 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
       { label: "Cut", danger: true, pick: () => document.execute(disconnect(view.scope, [hit.link])) },
     ];
   }
+  if (hit.kind === "point") return [{ label: "Take the point away", danger: true, pick: () => document.execute(removePoint(view.scope, hit.point)) }];
   if (hit.kind === "group") {
     return [
       { label: "Colour", colours: COLOURS, pick: (color) => document.execute(setGroup(view.scope, hit.group, { color })) },

@@ -1,7 +1,7 @@
 /** Gestures that carry and size nodes and frames. The document hears of it when the pointer lets go. */
 import {
   type Graph, type GroupId, type LinkId, type NodeId, type Point, type Rect, duplicate, fittingPair, insertOnLink, linksFrom, linksTo, moveGroups, nodesInside,
-  boundsAround, isBoundary, placeNodes, resizeNode, setGroup,
+  boundsAround, isBoundary, movePoint, placeNodes, resizeNode, setGroup,
 } from "../graph";
 import type { Gesture } from "./gestures";
 import { HEADER, NO_EXTRAS, boxOf } from "./node-box";
@@ -163,6 +163,32 @@ export class Resize implements Gesture {
     if (!node) return;
     const least = boxOf({ ...node, size: [width, 0] }, document.defs, document.state, view.scope, this.stage.parts.extras(this.node) ?? NO_EXTRAS, 0).height - HEADER;
     document.execute(resizeNode(view.scope, this.node, [width, Math.max(least, height)]));
+  }
+
+  end(): void {
+    if (this.#begun) this.stage.parts.document.commit();
+  }
+
+  cancel(): void {
+    if (this.#begun) this.stage.parts.document.rollback();
+  }
+}
+
+/** Carry a point of a thread. */
+export class MovePoint implements Gesture {
+  readonly cursor = "grabbing";
+  #begun = false;
+
+  constructor(
+    readonly stage: Stage,
+    readonly point: number,
+  ) {}
+
+  move([x, y]: Point): void {
+    const { document, view } = this.stage.parts;
+    if (!this.#begun) document.begin("Move a point");
+    this.#begun = true;
+    document.execute(movePoint(view.scope, this.point, [Math.round(x), Math.round(y)]));
   }
 
   end(): void {

@@ -1,5 +1,5 @@
 /** What lies under the pointer, by geometry: it works where nodes have no elements too. */
-import type { Graph, GroupId, Link, LinkId, NodeId, Point, Rect } from "../graph";
+import { type Graph, type GroupId, type Link, type LinkId, type NodeId, type Point, type Rect, pointsOf } from "../graph";
 import { holds } from "./camera";
 import { type Layout, portAt } from "./layout";
 import { HEADER, type NodeBox, type Port } from "./node-box";
@@ -10,6 +10,7 @@ export type Hit =
   | { readonly kind: "corner"; readonly node: NodeId }
   | { readonly kind: "node"; readonly node: NodeId; readonly title: boolean }
   | { readonly kind: "link"; readonly link: LinkId }
+  | { readonly kind: "point"; readonly point: number }
   | { readonly kind: "group"; readonly group: GroupId; readonly part: "title" | "corner" }
   | { readonly kind: "ground" };
 
@@ -37,6 +38,8 @@ export class Hits {
     }
     const node = this.node(point);
     if (node) return this.#partOf(node, point);
+    const knot = scale > 0.2 ? this.#point(point, LINK_REACH / Math.min(1, scale)) : undefined;
+    if (knot !== undefined) return { kind: "point", point: knot };
     const link = scale > 0.12 ? this.link(point, LINK_REACH / scale) : undefined;
     if (link !== undefined) return { kind: "link", link };
     return this.#group(point) ?? { kind: "ground" };
@@ -87,6 +90,12 @@ export class Hits {
       best = link.id;
     }
     return best;
+  }
+
+  /** A point on a thread. */
+  #point(at: Point, reach: number): number | undefined {
+    for (const { id, pos } of pointsOf(this.graph()).values()) if (distance(pos, at) < reach + 2) return id;
+    return undefined;
   }
 
   #partOf(box: NodeBox, [x, y]: Point): Hit {

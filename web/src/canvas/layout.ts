@@ -32,7 +32,8 @@ export class Layout {
     readonly extras: (id: NodeId) => Extras = () => NO_EXTRAS,
   ) {}
 
-  get #graph(): Graph {
+  /** The graph on screen, a subgraph's inputs and outputs among its nodes. */
+  get graph(): Graph {
     return withBoundary(this.document.graph(this.scope()));
   }
 
@@ -65,7 +66,7 @@ export class Layout {
 
   /** Everything, from the document. */
   rebuild(): void {
-    const { nodes } = this.#graph;
+    const { nodes } = this.graph;
     this.#boxes.clear();
     this.#drops.clear();
     this.#plain.clear();
@@ -79,7 +80,7 @@ export class Layout {
   follow(change: Change): ReadonlySet<NodeId> {
     const touched = change.graphs.get(this.scope());
     if (!touched) return new Set();
-    const { nodes } = this.#graph;
+    const { nodes } = this.graph;
     const touchedNodes = this.scope() === ROOT ? touched.nodes : [...touched.nodes, BOUNDARY_INPUT, BOUNDARY_OUTPUT];
     const changed = new Set<NodeId>(touchedNodes);
     let grown = false;
@@ -100,7 +101,7 @@ export class Layout {
 
   /** Something beside the document changed what a node shows. */
   remeasure(ids: Iterable<NodeId>): ReadonlySet<NodeId> {
-    const { nodes } = this.#graph;
+    const { nodes } = this.graph;
     const changed = new Set<NodeId>();
     let grown = false;
     for (const id of ids) {
@@ -116,7 +117,7 @@ export class Layout {
 
   /** Push down what lies under grown nodes, where the file had them apart. @returns nodes that were moved. */
   settle(): NodeId[] {
-    const { nodes } = this.#graph;
+    const { nodes } = this.graph;
     const placed = new Grid<NodeId>();
     const moved: NodeId[] = [];
     for (const node of [...nodes.values()].sort((a, b) => a.pos[1] - b.pos[1])) {
@@ -219,7 +220,7 @@ export class Layout {
 
   /** Groups hold their nodes even where these have grown. */
   #frame(): void {
-    const graph = this.#graph;
+    const graph = this.graph;
     this.#groups.clear();
     for (const group of graph.groups.values()) this.#groups.set(group.id, this.#framed(group, nodesInside(graph, group)));
   }

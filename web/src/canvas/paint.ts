@@ -37,6 +37,8 @@ export interface Scene {
 }
 
 const DOTS = 24;
+/** Radius of a point on a thread. */
+const POINT = 5;
 /** Beyond so many threads crossings are not told apart. */
 const MOST_EDGED = 500;
 /** Under this, a name cannot be read. */
@@ -148,6 +150,12 @@ export class Painter {
       context.strokeStyle = doomed ? palette.bad : scene.selectedLinks.has(route.id) ? palette.accent : colourOf(palette, route.type);
       context.lineWidth = width * (strong ? 1.6 : 1);
       context.stroke(route.way.path);
+      for (const { pos } of route.points) {
+        context.beginPath();
+        context.arc(pos[0], pos[1], POINT, 0, 2 * Math.PI);
+        context.fillStyle = context.strokeStyle;
+        context.fill();
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 /** Pointer events of the canvas: which gesture begins where. */
-import { type GroupId, type NodeId, type Point, REROUTE, disconnect, isBoundary } from "../graph";
+import { type GroupId, type NodeId, type Point, REROUTE, disconnect, isBoundary, removePoint } from "../graph";
 import { panned, zoomed } from "./camera";
-import { Move, Resize, ResizeGroup, insideGroups } from "./carrying";
+import { Move, MovePoint, Resize, ResizeGroup, insideGroups } from "./carrying";
 import { Cut } from "./cutting";
 import { Box, type Gesture, Pan, Pinch } from "./gestures";
 import type { Hit } from "./hit";
@@ -92,6 +92,7 @@ export class Pointer {
     if (event.button !== 0) return undefined;
     const more = event.shiftKey || event.ctrlKey || event.metaKey;
     if (hit.kind !== "link") stage.links = new Set();
+    if (stage.locked) return new Pan(stage, screen, () => view.select(hit.kind === "node" ? [hit.node] : []));
     switch (hit.kind) {
       case "port":
         return new Weave(stage, hit, at, (wire, dropped, end) => this.app.add(dropped, end, wire));
@@ -108,6 +109,10 @@ export class Pointer {
           if (!more) view.select([]);
         }
         stage.invalidate();
+        return new Pan(stage, screen, () => undefined);
+      case "point":
+        if (!event.altKey) return new MovePoint(stage, hit.point);
+        document.execute(removePoint(view.scope, hit.point));
         return new Pan(stage, screen, () => undefined);
       case "group":
         return hit.part === "corner" ? new ResizeGroup(stage, hit.group) : this.#carryGroup(hit.group, at, more);
@@ -200,7 +205,7 @@ export class Pointer {
   }
 
   #double(event: MouseEvent): void {
-    if (isOwn(event.target)) return;
+    if (isOwn(event.target) || this.stage.locked) return;
     const at = this.stage.pointAt(event);
     const hit = this.stage.hits.at(at, this.stage.camera.scale);
     if (hit.kind === "port" && isBoundary(hit.node)) this.app.renameSlot(hit, event);
@@ -239,5 +244,6 @@ function cursorOf(hit: Hit): string {
   if (hit.kind === "port") return "crosshair";
   if (hit.kind === "corner" || (hit.kind === "group" && hit.part === "corner")) return "nwse-resize";
   if (hit.kind === "link") return "pointer";
+  if (hit.kind === "point") return "grab";
   return hit.kind === "node" && hit.title ? "grab" : "";
 }

@@ -1,5 +1,5 @@
 /** The ways of threads. */
-import type { Graph, Link, LinkId, NodeId, Point, Rect } from "../graph";
+import { type Graph, type Link, type LinkId, type LinkPoint, type NodeId, type Point, type Rect, boundsAround, pointsOn } from "../graph";
 import type { Layout } from "./layout";
 import { portAt } from "./layout";
 
@@ -17,6 +17,8 @@ export interface Route {
   readonly from: Point;
   readonly to: Point;
   readonly way: Way;
+  /** Points on it that a person may move. */
+  readonly points: readonly LinkPoint[];
 }
 
 const AROUND = 26;
@@ -58,7 +60,33 @@ export class Routes {
     if (!source || !target || !output || !input) return undefined;
     const [from, to] = [portAt(source, output), portAt(target, input)];
     const rects: [Rect, Rect] = [[source.x, source.y, source.width, source.height], [target.x, target.y, target.width, target.height]];
-    return { id: link.id, type: link.type, from, to, way: wayBetween(from, to, rects) };
+    const points = pointsOn(this.layout.graph, link);
+    const way = points.length === 0 ? wayBetween(from, to, rects) : new Through([from, ...points.map(({ pos }) => pos), to]);
+    return { id: link.id, type: link.type, from, to, way, points };
+  }
+}
+
+/** One curve after the other. */
+class Through implements Way {
+  readonly bounds: Rect;
+  readonly #curves: readonly Curve[];
+  #path: Path2D | undefined;
+
+  constructor(stops: readonly Point[]) {
+    this.#curves = stops.slice(1).map((stop, index) => new Curve(stops[index] ?? stop, stop));
+    this.bounds = boundsAround(this.#curves.map(({ bounds }) => bounds)) ?? [0, 0, 0, 0];
+  }
+
+  get path(): Path2D {
+    if (!this.#path) {
+      this.#path = new Path2D();
+      for (const { path } of this.#curves) this.#path.addPath(path);
+    }
+    return this.#path;
+  }
+
+  get points(): readonly Point[] {
+    return this.#curves.flatMap(({ points }) => points);
   }
 }
 

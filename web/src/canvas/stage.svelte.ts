@@ -1,6 +1,6 @@
 /** The canvas at work: keeps boxes, elements and painting in line with the document and the camera. */
 import { SvelteMap } from "svelte/reactivity";
-import { type Camera, type Change, type EditorView, type Graph, type GraphDocument, type Link, type LinkId, type Node, type NodeId, type Point, type Rect, boundsAround, isHidden, withBoundary } from "../graph";
+import { type Camera, type Change, type EditorView, type Graph, type GraphDocument, type Link, type LinkId, type Node, type NodeId, type Point, type Rect, boundsAround, isHidden, pointsOf, withBoundary } from "../graph";
 import { fitting, seen, toGraph } from "./camera";
 import type { Gesture } from "./gestures";
 import { Hits } from "./hit";
@@ -60,6 +60,8 @@ export class Stage {
   hoveredLink: LinkId | undefined;
   /** Threads that a stroke is about to cut. */
   doomed: ReadonlySet<LinkId> = new Set();
+  /** The pointer carries the canvas alone; fields can still be written in. */
+  locked = $state(false);
   /** What nodes stick to while they are carried. */
   snap: Snapping = "guides";
   /** Which threads are drawn: all, or those at what is chosen. */
@@ -213,6 +215,7 @@ export class Stage {
     if (change.origin === "load") return this.rebuild();
     const touched = change.graphs.get(this.parts.view.scope);
     const changed = this.layout.follow(change);
+    if (touched?.meta && pointsOf(this.graph).size > 0) this.routes.clear();
     this.routes.forget(changed, this.graph, touched?.links);
     this.#refresh(changed);
     if (touched) this.links = new Set([...this.links].filter((id) => this.graph.links.has(id)));

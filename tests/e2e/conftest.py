@@ -11,7 +11,6 @@ from tests.server.small_nodes import FACTORY
 from tests.serving import Server, serving
 from web.build import build
 
-
 FIRST = 90_000  # ms; the first page waits for the server's worker too, on a machine that may be busy
 
 

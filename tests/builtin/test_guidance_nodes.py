@@ -144,13 +144,8 @@ def test_on_a_transformer_rules_change_the_picture_or_say_on_the_sampler_that_th
         assert not said, node
         assert bool(made.isfinite().all()), node
         assert not torch.allclose(made, plain, atol=1e-3), node
-    for node in (
-        "FreeU",
-        "HyperTile",
-        "TomePatchModel",
-        "PerturbedAttentionGuidance",
-        "SelfAttentionGuidance",
-    ):
+    idle = ("FreeU", "HyperTile", "TomePatchModel", "PerturbedAttentionGuidance", "SelfAttentionGuidance")
+    for node in idle if name == "FLUX.1" else idle[-1:]:
         made, said = sampled(ctx, run(node, model=model)[0], cond)
         assert torch.equal(made, plain), node
         assert len(said) == 1

@@ -1,6 +1,7 @@
 """Sizes changed: latents, pictures and masks as planes [batch channel height width], by the field's named methods."""
 
 import math
+from collections.abc import Sequence
 from enum import Enum
 
 import torch
@@ -63,19 +64,35 @@ def resize(planes: Tensor, width: int, height: int, method: str, crop: str = "di
 
 
 def mask_for(mask: Tensor, shape: torch.Size | tuple[int, ...]) -> Tensor:
-    """A mask [batch height width] or [batch 1 height width] over latents of a shape: their size, channels and batch."""
+    """A mask over latents of a shape [batch channel *space]: their size by linear interpolation, channels and batch.
+
+    Args:
+        mask: for pictures [batch height width], with or without an axis of one channel. For videos that or
+            [batch channel frame height width]; a batch of pictures' masks is one for each frame, or, where the
+            latents have one frame, for each of them. For sounds [batch time] or [batch channel time]; of a picture's
+            mask columns are times, of the mean over their rows. What is too few is repeated.
+    """
     batch, channels, *space = shape
-    if not mask.numel():
-        raise DiffusionError(
-            f"A mask is empty: {list(mask.shape)}.",
-            "Look at the node that cut it; a mask needs a height and a width.",
-        )
-    planes = mask.reshape(-1, 1, *mask.shape[-2:]).float()
-    sized = F.interpolate(planes, size=tuple(space[-2:]), mode="bilinear")
-    repeated = sized.repeat(math.ceil(batch / len(sized)), 1, 1, 1)[:batch]
-    if len(space) == 3:
-        repeated = repeated.unsqueeze(2)
-    return repeated.expand(batch, channels, *space)
+    planes = _laid_out(mask.float(), space)
+    sized = F.interpolate(planes, size=tuple(space), mode=("linear", "bilinear", "trilinear")[len(space) - 1])
+    repeats = (math.ceil(batch / sized.shape[0]), math.ceil(channels / sized.shape[1]), *[1] * len(space))
+    return sized.repeat(repeats)[:batch, :channels]
+
+
+def _laid_out(mask: Tensor, space: Sequence[int]) -> Tensor:
+    """A mask as [batch channel *space], of its own size."""
+    planes = mask.reshape(-1, 1, *mask.shape[-2:])
+    match len(space):
+        case 1 if mask.ndim == 4:
+            return mask.mean(dim=2)
+        case 1:
+            return mask if mask.ndim == 3 else mask.reshape(-1, 1, mask.shape[-1])
+        case 3 if mask.ndim == 5:
+            return mask
+        case 3:
+            return planes.unsqueeze(2) if space[0] == 1 else planes.movedim(1, 0).unsqueeze(0)
+        case _:
+            return planes
 
 
 def _cut(planes: Tensor, width: int, height: int) -> Tensor:

@@ -26,7 +26,7 @@ class Latent:
 
     Attributes:
         samples: Float[batch channel *space].
-        noise_mask: where noise may change them, Float[batch 1 height width] in 0..1; None: everywhere.
+        noise_mask: where noise may change them, 0..1, in a shape that `resize.mask_for` takes; None: everywhere.
         batch_index: which item of a larger batch each one is, so that it gets that item's noise.
         extra: further entries that packs and workflows carry along.
     """

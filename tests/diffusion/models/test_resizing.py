@@ -56,4 +56,33 @@ def test_an_unknown_method_is_refused():
 def test_a_mask_covers_every_channel_and_the_whole_batch():
     made = mask_for(torch.rand(1, 64, 48, generator=CHANCE), (3, 4, 8, 6))
     assert made.shape == (3, 4, 8, 6) and torch.equal(made[0, 0], made[2, 3])
-    assert mask_for(torch.rand(1, 64, 48), (1, 4, 5, 8, 6)).shape == (1, 4, 5, 8, 6)
+    still = mask_for(made[:1, 0], (2, 4, 5, 8, 6))  # one picture's mask is every frame's
+    assert still.shape == (2, 4, 5, 8, 6) and torch.allclose(still, made[0, 0].expand(still.shape))
+
+
+def test_masks_of_frames_stay_at_their_frames():
+    frames = torch.rand(3, 8, 6, generator=CHANCE)
+    for mask in (frames, frames[:, None], frames[None, None]):
+        made = mask_for(mask, (2, 4, 3, 8, 6))
+        assert all(torch.equal(made[item, channel], frames) for item in range(2) for channel in range(4))
+    both = torch.rand(2, 1, 3, 1, 1, generator=CHANCE)  # a number for each frame of each of two videos
+    assert torch.allclose(mask_for(both, (2, 4, 3, 8, 6)), both.expand(2, 4, 3, 8, 6))
+    whole = torch.rand(2, 4, 3, 8, 6, generator=CHANCE)
+    assert torch.equal(mask_for(whole, whole.shape), whole)
+    twice = mask_for(torch.tensor([0.0, 1.0]).reshape(1, 1, 2, 1, 1), (1, 1, 4, 1, 1)).flatten()
+    assert twice.tolist() == [0.0, 0.25, 0.75, 1.0]
+
+
+def test_masks_of_single_frames_stay_at_their_pictures():
+    masks = torch.rand(2, 8, 6, generator=CHANCE)
+    made = mask_for(masks, (2, 4, 1, 8, 6))
+    assert torch.equal(made[:, 0, 0], masks)
+
+
+def test_masks_of_sounds_go_along_time():
+    told = torch.tensor([[0.0, 1.0], [1.0, 0.5]])
+    wanted = [[0.0, 0.25, 0.75, 1.0], [1.0, 0.875, 0.625, 0.5]]
+    for mask in (told, told[:, None], told[:, None, None], told[:, None, None].expand(2, 1, 3, 2)):
+        made = mask_for(mask, (2, 3, 4))
+        assert made[:, 2].tolist() == wanted and torch.equal(made[:, 0], made[:, 2])
+    assert mask_for(told, (5, 3, 4))[4, 0].tolist() == wanted[0]

@@ -1,5 +1,7 @@
 """The door to sampling: what goes in, what comes out, what a mask keeps."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from nodes.diffusion.sampling import SAMPLERS, Run, Step, chosen, sample
 from nodes.diffusion.sampling.loop import window
 from nodes.diffusion.schedules import for_sampler
 from nodes.diffusion.values import Latent
+from tests.diffusion.sampling.test_bad_input import Halving
 from tests.diffusion.sampling.test_guidance import Echo, cond
 
 EMPTY = Latent(torch.zeros(2, 4, 8, 8))
@@ -79,6 +82,20 @@ def test_what_a_mask_keeps_comes_back_as_it_was():
     kept = mask_for(mask, samples.shape) == 0
     assert torch.allclose(made[kept], samples[kept], atol=1e-5)
     assert not torch.allclose(made[~kept], samples[~kept], atol=0.1)
+
+
+@pytest.mark.parametrize(("space", "mask"), [((3, 4, 4), (1, 1, 3, 1, 1)), ((6,), (1, 1, 6))])
+def test_what_a_mask_keeps_of_frames_or_times_comes_back(space: tuple[int, ...], mask: tuple[int, ...]):
+    free = torch.zeros(mask)
+    free[:, :, 1] = 1.0 if len(space) == 3 else 0.0
+    free[..., -1] += float(len(space) == 1)
+    samples = start_noise((2, 4, *space), 7)
+    form = LatentFormat(scale=0.5, axes=len(space))
+    guider = replace(Halving(), network=Echo(latent_format=form))
+    *_, step = sample(guider, Latent(samples, free), Run("dpmpp_2m", schedule(), 4))
+    kept = mask_for(free, samples.shape) == 0
+    assert torch.allclose(step.latents[kept], samples[kept], atol=1e-5)
+    assert not torch.allclose(step.latents[~kept], samples[~kept], atol=0.1)
 
 
 def test_what_a_mask_keeps_is_scaled_up_with_the_rest():

@@ -95,6 +95,8 @@ def brownian_noise(
         device: where the path is drawn; None: where the latents are. The same seed differs between kinds of device.
     """
     positive = sigmas[sigmas > 0]
+    if not len(positive):
+        return lambda like, _sigma, _following: torch.zeros_like(like)
     place = latents if device is None else latents.to(device)
     path = BrownianPath(place, float(positive.min()), float(sigmas.max()), seed)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.sampling.choice import SamplerChoice
 from nodes.diffusion.sampling.sampler import Sampler
 from nodes.diffusion.sampling.steps import Step
@@ -16,11 +17,11 @@ from nodes.diffusion.values import Sigmas
 AHEAD = 2  # steps that a card may be behind what is told
 
 
-def check_sigmas(sigmas: Sigmas, sampler: Sampler, choice: SamplerChoice) -> None:
-    """Whether a sampler can go through these sigmas.
+def check_sigmas(sigmas: Sigmas, sampler: Sampler, choice: SamplerChoice, mixing: Mixing) -> None:
+    """Whether a sampler can go through these sigmas, where noise is mixed so.
 
     Raises:
-        DiffusionError: they are no noise levels, or rise for a sampler that can only go down.
+        DiffusionError: they are no noise levels, rise for a sampler that can only go down, or end in nothing but noise.
     """
     levels = [float(sigma) for sigma in sigmas]
     wrong = next((level for level in levels if not 0.0 <= level < math.inf), None)
@@ -28,6 +29,11 @@ def check_sigmas(sigmas: Sigmas, sampler: Sampler, choice: SamplerChoice) -> Non
         raise DiffusionError(
             f"The schedule holds {wrong}, which is no noise level.",
             "Sigmas are numbers from 0 up: correct the schedule.",
+        )
+    if mixing is Mixing.TRADED and levels[-1] >= 1.0:
+        raise DiffusionError(
+            f"The schedule ends at {levels[-1]:g}, where a flow model's latents are noise alone, of no scale.",
+            "End it below 1, at 0.999 for example.",
         )
     if sampler.climbs(dict(choice.options)):
         return
@@ -81,6 +87,12 @@ class Watch:
             said = (
                 f"Step {index + 1} of {len(self._levels) - 1} with the sampler {self._name} gave no numbers"
             )
+            if 0.0 in self._levels[:-1]:
+                step = self._levels.index(0.0) + 1
+                raise DiffusionError(
+                    f"{said}: the schedule is at 0 before step {step}, and nothing leads on from there.",
+                    "End the schedule at its first 0; to go back to noise, start at 0.0001, as FlipSigmas does.",
+                )
             still = next((one for one, other in pairwise(self._levels[: index + 2]) if one == other), None)
             if still is not None:
                 raise DiffusionError(

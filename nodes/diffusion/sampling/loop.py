@@ -95,7 +95,7 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
     sampler = named(choice.name)
     if len(run.sigmas) == 0:
         return
-    check_sigmas(run.sigmas, sampler, choice)
+    check_sigmas(run.sigmas, sampler, choice, mixing)
     clean = fitted(latent, form).to(torch.float32)
     noise = source.drawn(clean.shape, latent.batch_index, network.device).to(network.device)
     clean = clean.to(network.device)

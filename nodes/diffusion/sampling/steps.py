@@ -123,5 +123,5 @@ def drifted(latents: Latents, denoised: Latents, start: Sigma, end: Sigma, step:
 
 
 def solved(rows: Float[Tensor, "n n"], wanted: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """What the rows must be weighed by to give what is wanted."""
-    return cast("Tensor", cast("Any", torch.linalg).solve(rows, wanted))
+    """What the rows must be weighed by to give what is wanted; no numbers where two rows' places are one."""
+    return cast("Tensor", cast("Any", torch.linalg).solve_ex(rows, wanted).result)

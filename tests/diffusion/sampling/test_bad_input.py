@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
 from torch import Tensor
 
+from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.latent_formats import LatentFormat, latent_format
 from nodes.diffusion.noise import NoNoise
-from nodes.diffusion.noise_levels import from_betas, scaled_linear_betas
+from nodes.diffusion.noise_levels import FlowLevels, from_betas, scaled_linear_betas
 from nodes.diffusion.sampling import SAMPLERS, Run, chosen, sample
 from nodes.diffusion.sampling.fitting import SPATIAL_RATIO, fitted
 from nodes.diffusion.schedules import SCHEDULES, for_run, for_sampler
@@ -94,6 +95,31 @@ def test_back_to_noise_and_forth_again_is_where_it_began():
 def test_what_is_no_noise_level_is_told(level: float):
     with pytest.raises(DiffusionError, match="no noise level"):
         run("euler", torch.tensor([10.0, level, 0.0]))
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLERS))
+@pytest.mark.parametrize(
+    "levels", [(0.0, 0.0), (5.0, 0.0, 0.0), (5.0, 4.0, 4.0, 1.0, 0.5, 0.5, 0.0), (5.0, 5.0)]
+)
+def test_levels_that_come_twice_give_numbers_or_are_told(sampler: str, levels: tuple[float, ...]):
+    try:
+        made = run(sampler, torch.tensor(levels))
+    except DiffusionError as told:
+        assert "the schedule " in str(told)  # not the model
+    else:
+        assert torch.isfinite(made).all()
+
+
+def test_a_schedule_that_goes_on_from_zero_is_told():
+    with pytest.raises(DiffusionError, match="is at 0 before step 2, and nothing leads on"):
+        run("euler", torch.tensor([5.0, 0.0, 2.0]))
+
+
+@pytest.mark.parametrize("levels", [(1.0,), (0.5, 0.8, 1.0)])
+def test_a_flow_models_run_that_ends_in_nothing_but_noise_is_told(levels: tuple[float, ...]):
+    network = replace(Halving().network, parametrisation=Parametrisation.FLOW, levels=FlowLevels())
+    with pytest.raises(DiffusionError, match="ends at 1, where"):
+        run("euler", torch.tensor(levels), Halving(network))
 
 
 @pytest.mark.parametrize("schedule", sorted(SCHEDULES))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nodes.diffusion.sampling import SAMPLERS
 from nodes.diffusion.schedules import SCHEDULES
+from nodes.starter.reference.curves import node_curves
 from nodes.starter.reference.drawing import Studio, usual_scale
 from nodes.starter.reference.page import Shots, page
 
@@ -49,7 +50,10 @@ def _drawn(samplers: Sequence[str], steps: Sequence[int]) -> Shots:
         _tell("guidance and schedules")
         guided = {scale: studio.picture(samplers[0], max(steps), scale) for scale in SCALES}
         curves = {name: studio.curve(name, CURVE_STEPS) for name in SCHEDULES}
-    return Shots(pictures, curves, guided, samplers[0], max(steps))
+        made = {
+            name: sigmas.tolist() for name, sigmas in node_curves(studio.network.levels, CURVE_STEPS).items()
+        }
+    return Shots(pictures, curves, made, guided, samplers[0], max(steps))
 
 
 def _tell(text: str) -> None:

@@ -38,12 +38,13 @@ class Shots:
 
     Attributes:
         samplers: by name pictures by number of steps.
-        curves: sigmas by schedule.
+        curves: sigmas by schedule; node_curves: by the node that makes them.
         guided: pictures by guidance scale, by `sampler` in `steps` steps.
     """
 
     samplers: Mapping[str, Mapping[int, bytes]]
     curves: Mapping[str, Sequence[float]]
+    node_curves: Mapping[str, Sequence[float]]
     guided: Mapping[float, bytes]
     sampler: str
     steps: int
@@ -82,8 +83,9 @@ cross it in few steps.</p>
 close, the sampler takes its time.</p>
 <div class="curves">{"".join(_schedule(name, sigmas) for name, sigmas in shots.curves.items())}</div>
 <h3 id="more-schedules">Schedules that nodes make</h3>
-<p>Nodes of their own make these, for <code>SamplerCustom</code> and <code>SamplerCustomAdvanced</code>, or change one.</p>
-<div class="curves">{"".join(_told(name, about) for name, about in ABOUT_NODE_SCHEDULES.items())}</div>
+<p>Nodes of their own make these, for <code>SamplerCustom</code> and <code>SamplerCustomAdvanced</code>, or change one
+(drawn: <code>karras</code> after it, of two parts the later one). Levels are those of each node's own settings.</p>
+<div class="curves">{"".join(_made(name, sigmas) for name, sigmas in shots.node_curves.items())}</div>
 <h2 id="guidance">Guidance</h2>
 <p>How strongly the picture follows the prompt: <code>{shots.sampler}</code>, {shots.steps} steps. At 1 there is no guidance;
 too much burns colours and shapes. The model that comes with Weft likes 2 to 4.</p>
@@ -110,7 +112,11 @@ def _schedule(name: str, sigmas: Sequence[float]) -> str:
     return _told(name, ABOUT_SCHEDULES[name], _curve(name, sigmas))
 
 
-def _told(name: str, about: AboutSchedule, curve: str = "") -> str:
+def _made(node: str, sigmas: Sequence[float]) -> str:
+    return _told(node, ABOUT_NODE_SCHEDULES[node], _curve(node, sigmas))
+
+
+def _told(name: str, about: AboutSchedule, curve: str) -> str:
     return (
         f'<article id="{name}"><h3>{name}</h3><p>{escape(about.purpose)}</p>{curve}'
         f'<div class="maths"><div>{_maths(about.maths)}</div></div>'

@@ -97,17 +97,15 @@ def test_what_is_no_noise_level_is_told(level: float):
         run("euler", torch.tensor([10.0, level, 0.0]))
 
 
+@pytest.mark.parametrize("levels", [(5.0, 0.0, 0.0), (5.0, 5.0, 1.0, 0.5, 0.5, 0.0)])
 @pytest.mark.parametrize("sampler", sorted(SAMPLERS))
-@pytest.mark.parametrize(
-    "levels", [(0.0, 0.0), (5.0, 0.0, 0.0), (5.0, 4.0, 4.0, 1.0, 0.5, 0.5, 0.0), (5.0, 5.0)]
-)
 def test_levels_that_come_twice_give_numbers_or_are_told(sampler: str, levels: tuple[float, ...]):
+    made, said = torch.zeros(1), ""
     try:
         made = run(sampler, torch.tensor(levels))
     except DiffusionError as told:
-        assert "the schedule " in str(told)  # not the model
-    else:
-        assert torch.isfinite(made).all()
+        said = str(told)
+    assert torch.isfinite(made).all() and (not said or "the schedule " in said)  # it is not the model's fault
 
 
 def test_a_schedule_that_goes_on_from_zero_is_told():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageStat
 
+from nodes.diffusion.about_schedules import ABOUT_NODE_SCHEDULES
 from nodes.diffusion.schedules import SCHEDULES
 from server.cli import main
 from server.docs_command import docs
@@ -59,7 +60,7 @@ def test_a_page_holds_pictures_of_each_sampler_and_a_curve_of_each_schedule(
     assert len(set(elements.ids)) == len(elements.ids)
     assert set(elements.targets) <= set(elements.ids)
     assert all(place.startswith("data:") for place in elements.fetched), "the page needs no other file"
-    assert text.count("<polyline") == len(SCHEDULES)
+    assert text.count("<polyline") == len(SCHEDULES) + len(ABOUT_NODE_SCHEDULES)
     pictures = dict(PICTURE.findall(text))
     assert {"euler, 1 step", "euler, 3 steps", "dpmpp_2m_cfg_pp, 3 steps", "guidance, 20"} <= set(pictures)
     assert pictures["guidance, 3"] == pictures["euler, 3 steps"], "the same settings give the same picture"

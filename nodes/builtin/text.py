@@ -8,7 +8,7 @@ import torch
 
 from nodes.builtin.encoding import encoded
 from nodes.builtin.kinds import ClipIn, ClipOut, ConditioningIn, ConditioningOut, Prompt
-from nodes.builtin.models import there
+from nodes.builtin.models import there, told
 from nodes.diffusion.text import Part, scheduled
 from nodes.diffusion.values import Conditioning, Span
 from nodes.spec import Combo, Context, Int, node
@@ -77,7 +77,8 @@ def scheduled_prompt(
 
     Shares of the run are those of Set Timestep Range; `steps`, as on the sampler, is for what is said in steps.
     """
-    parts = scheduled(text, steps)
+    with told():
+        parts = scheduled(text, steps)
     read = {chunk: encoded(ctx, clip, chunk) for part in parts for chunk in part.chunks}
     return tuple(cond for part in parts for cond in _during(part, [read[chunk] for chunk in part.chunks]))
 

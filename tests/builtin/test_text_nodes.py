@@ -8,11 +8,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nodes.builtin import all_nodes
+from nodes.builtin import all_nodes, text_pictures
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.models.load import Placement
 from nodes.diffusion.pool import Pool
 from nodes.diffusion.values import Clip, Hook, HookGroup, HookKeyframe, HookKeyframeGroup, Span
+from nodes.diffusion.vision_values import ClipVisionOutput
 from nodes.spec import NodeError
 from server.workspace import Workspace
 from tests.builtin.surroundings import Surroundings
@@ -130,3 +131,83 @@ def test_a_prompt_with_a_schedule_is_read_for_each_share_of_the_run(ctx: Telling
 def test_a_plain_prompt_stays_as_it_is_written(ctx: Telling, clip: Clip):
     literal, scheduled = encode(ctx, clip, "[cat:dog:0.5]"), encode(ctx, clip, "cat")
     assert len(literal) == 1 and not torch.equal(literal[0].context, scheduled[0].context)
+
+
+# --- types, pictures ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["ace", "omnigen2"])
+def test_a_type_that_nothing_reads_is_named_by_the_loader(ctx: Telling, kind: str):
+    with pytest.raises(NodeError, match=f"of type {kind} cannot be read"):
+        NODES["CLIPLoader"].run(ctx, clip_name="tiny.safetensors", type=kind)
+    names = {"clip_name1": "tiny.safetensors", "clip_name2": "tiny.safetensors"}
+    with pytest.raises(NodeError, match=r"newbie.* Gemma 3 and Jina"):
+        NODES["DualCLIPLoader"].run(ctx, **names, type="newbie")
+
+
+def test_an_encoder_that_nothing_reads_is_named_by_the_loader(ctx: Telling, workspace: Workspace):
+    names = (
+        "embed_tokens",
+        "layers.0.self_attn.q_proj",
+        "layers.0.self_attn.q_norm",
+        "layers.0.post_feedforward_layernorm",
+    )
+    state = {f"model.{name}.weight": torch.zeros(4, 4) for name in names}
+    save_file(state, workspace.root / "models" / "text_encoders" / "gemma3.safetensors")
+    with pytest.raises(NodeError, match=r"gemma3\.safetensors cannot be read: it is Gemma 3"):
+        NODES["CLIPLoader"].run(ctx, clip_name="gemma3.safetensors", type="ltxv")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\ud800", "\x00\x1b", "(a:nan)", "(a:1e400)", "((((", "))))", "\u202e\u05e9"]
+)
+def test_no_text_is_too_odd_to_read(ctx: Telling, clip: Clip, text: str):
+    for name, more in (("CLIPTextEncode", {}), ("WeftScheduledPrompt", {"steps": 3})):
+        made = encode(ctx, clip, text, name, **more)
+        assert made[0].context.isfinite().all() and made[0].context.shape == (1, 77, tiny.CONTEXT)
+
+
+def test_too_many_brackets_are_told_on_the_node(ctx: Telling, clip: Clip):
+    with pytest.raises(NodeError, match="more than 50 deep"):
+        encode(ctx, clip, "[a|" * 60 + "]" * 60, "WeftScheduledPrompt", steps=3)
+
+
+@pytest.fixture(scope="module")
+def seeing(workspace: Workspace) -> str:
+    from tests.diffusion.test_text_pipeline_parity import CASES
+
+    folder = workspace.root / "models" / "text_encoders"
+    _, path = CASES[0].file(folder)
+    path.rename(folder / "qwen.safetensors")
+    (workspace.root / "models" / "vae").mkdir(parents=True, exist_ok=True)
+    save_file(tiny.original_vae(""), workspace.root / "models" / "vae" / "tiny.safetensors")
+    return "qwen.safetensors"
+
+
+def test_qwen_s_editing_nodes_show_pictures_to_encoder_and_model(
+    ctx: Telling, seeing: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(text_pictures, "PIXELS", 64 * 64)
+    monkeypatch.setattr(text_pictures, "GLANCE", 56 * 56)
+    clip = NODES["CLIPLoader"].run(ctx, clip_name=seeing, type="qwen_image")
+    vae = NODES["VAELoader"].run(ctx, vae_name="tiny.safetensors")
+    wide, tall = torch.rand(1, 40, 90, 3), torch.rand(1, 100, 30, 4)
+    edit, plus = NODES["TextEncodeQwenImageEdit"], NODES["TextEncodeQwenImageEditPlus"]
+    alone: Any = edit.run(ctx, clip=clip, prompt="red")
+    assert torch.equal(alone[0].context, encode(ctx, clip, "red")[0].context)  # type: ignore[arg-type]
+    shown: Any = edit.run(ctx, clip=clip, prompt="red", image=wide, vae=vae)
+    assert shown[0].context.shape[1] > alone[0].context.shape[1]
+    assert [tuple(one.shape) for one in shown[0].extra["reference_latents"]] == [(1, 4, 5, 12)]
+    both: Any = plus.run(ctx, clip=clip, prompt="red", image1=wide, image3=tall, vae=vae)
+    assert [tuple(one.shape) for one in both[0].extra["reference_latents"]] == [(1, 4, 5, 12), (1, 4, 15, 4)]
+    other: Any = plus.run(ctx, clip=clip, prompt="red", image1=wide, image2=tall)
+    assert "reference_latents" not in other[0].extra
+    assert not torch.equal(both[0].context, other[0].context)  # it is called Picture 3, not 2
+
+
+def test_encoders_without_eyes_say_so_on_the_node(ctx: Telling, clip: Clip):
+    with pytest.raises(NodeError, match="see no pictures"):
+        NODES["TextEncodeQwenImageEdit"].run(ctx, clip=clip, prompt="red", image=torch.rand(1, 8, 8, 3))
+    blind = ClipVisionOutput(None, torch.zeros(1, 2, 4), torch.zeros(1, 2, 4))
+    with pytest.raises(NodeError, match="has no projector"):
+        NODES["TextEncodeHunyuanVideo_ImageToVideo"].run(ctx, clip=clip, clip_vision_output=blind, prompt="a")

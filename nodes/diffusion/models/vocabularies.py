@@ -1,7 +1,7 @@
 """Vocabularies of language models: from the weights' own file, from a folder beside it, fetched once, or asked for.
 
 CLIP's comes with Weft. A file in any of these forms does: `tokenizer.json`, SentencePiece's `spiece.model`, Mistral's
-`tekken.json`.
+`tekken.json`, or Qwen's `vocab.json` with `merges.txt`. A model's folder has it in `tokenizer` beside `text_encoder`.
 """
 
 import os
@@ -9,12 +9,15 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.error import URLError
 
 from tokenizers import Tokenizer as Words
 
 from nodes.diffusion.errors import CheckpointUnreadable, DiffusionError
 from nodes.diffusion.models.files import AGAIN
+from nodes.diffusion.models.merges import FILES as MERGES
+from nodes.diffusion.models.merges import words_of_merges
 from nodes.diffusion.models.pieces import words_of_pieces
 from nodes.diffusion.models.tekken import words_of_tekken
 from nodes.diffusion.models.text_files import FoundText
@@ -22,9 +25,12 @@ from nodes.diffusion.text import WordTokenizer
 
 STORED = {"spiece_model": words_of_pieces, "tekken_model": words_of_tekken}  # tensors of bytes in some files
 TEKKEN = "tekken.json"
+PART = "text_encoder"  # begins the names of encoders' folders in a model's folder
 FILES = ("tokenizer.json", "spiece.model", "tokenizer.model", TEKKEN)
 SECONDS = 20.0
 OFFLINE = "HF_HUB_OFFLINE"  # what people set who want nothing fetched
+
+_Data = TypeVar("_Data", bytes, Path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,9 @@ def vocabulary(found: FoundText) -> WordTokenizer:
     for place in _places(path, known):
         if place.is_file():
             return _closed(read_words(place), known)
+    for folder in _folders(path, known):
+        if (folder / MERGES[0]).is_file() and (folder / MERGES[1]).is_file():
+            return _closed(_read(words_of_merges, folder, folder), known)
     return _closed(read_words(_fetched(path, known)), known)
 
 
@@ -130,10 +139,10 @@ def read_words(path: Path) -> Words:
         raise CheckpointUnreadable(path, f"it is no vocabulary ({error})", AGAIN) from error
 
 
-def _read(read: Callable[[bytes], Words], data: bytes, path: Path) -> Words:
+def _read(read: Callable[[_Data], Words], data: _Data, path: Path) -> Words:
     try:
         return read(data)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise CheckpointUnreadable(path, f"its vocabulary does not read ({error})", AGAIN) from error
 
 
@@ -142,9 +151,16 @@ def home(path: Path, known: Vocabulary) -> Path:
     return path.parent / known.name
 
 
+def _folders(path: Path, known: Vocabulary) -> Iterator[Path]:
+    """Where a vocabulary may lie: in a folder of the file's own name, in its home, or in that of a model's folder."""
+    yield path.with_suffix("")
+    yield home(path, known)
+    if path.parent.name.startswith(PART):
+        yield path.parent.with_name(path.parent.name.replace(PART, "tokenizer"))
+
+
 def _places(path: Path, known: Vocabulary) -> Iterator[Path]:
-    """Where a vocabulary may lie: in a folder of the file's own name, or in its home."""
-    for folder in (path.with_suffix(""), home(path, known)):
+    for folder in _folders(path, known):
         for name in FILES:
             yield folder / name
 

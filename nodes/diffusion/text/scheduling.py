@@ -7,9 +7,10 @@ each with a weight after a colon at its end. Brackets of any other kind are text
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.values import Span
 
 AND = re.compile(r"\s*\bAND\b\s*")
@@ -17,6 +18,7 @@ BREAK = re.compile(r"\s*\bBREAK\b\s*")
 WEIGHT = re.compile(r"(?s)(.*?)\s*:\s*([-+]?\d+(?:\.\d+)?)\s*")
 NUMBER = re.compile(r"\s*\d+(?:\.\d*)?\s*|\s*\.\d+\s*")
 ESCAPED = {"\\[": "\x03", "\\]": "\x04"}
+DEEPEST = 50  # brackets within brackets
 LITERAL = {"\x03": "[", "\x04": "]"}
 
 
@@ -58,8 +60,11 @@ def scheduled(prompt: str, steps: int) -> list[Part]:
 
     Args:
         steps: of the run, for what is said in steps.
+
+    Raises:
+        DiffusionError: brackets are nested too deep.
     """
-    hidden = prompt
+    hidden = prompt.translate(dict.fromkeys(map(ord, LITERAL)))
     for escaped, mark in ESCAPED.items():
         hidden = hidden.replace(escaped, mark)
     sides = AND.split(hidden)
@@ -110,9 +115,9 @@ def _at(text: _Text, share: float, steps: int) -> str:
 
 def _read(text: str, steps: int) -> _Text:
     made: list[str | _Change | _Turns] = []
-    plain, place = "", 0
+    plain, place, partners = "", 0, _partners(text)
     while place < len(text):
-        end = _partner(text, place) if text[place] == "[" else None
+        end = partners.get(place)
         inside = None if end is None else _bracket(text[place + 1 : end], steps)
         if end is None or inside is None:
             plain += text[place]
@@ -149,13 +154,28 @@ def _split(text: str, mark: str) -> Sequence[str]:
     return pieces
 
 
-def _partner(text: str, start: int) -> int | None:
-    depth = 0
-    for place in range(start, len(text)):
-        depth += (text[place] == "[") - (text[place] == "]")
-        if depth == 0:
-            return place
-    return None
+def _partners(text: str) -> Mapping[int, int]:
+    """Where each pair of brackets opens and closes.
+
+    Raises:
+        DiffusionError: they are nested too deep.
+    """
+    found: dict[int, int] = {}
+    waiting: list[int] = []
+    depths: dict[int, int] = {}
+    for place, char in enumerate(text):
+        if char == "[":
+            waiting.append(place)
+        elif char == "]" and waiting:
+            opened = waiting.pop()
+            found[opened] = place
+            depths[len(waiting)] = max(depths.pop(len(waiting) + 1, 0) + 1, depths.get(len(waiting), 0))
+            if depths[len(waiting)] > DEEPEST:
+                raise DiffusionError(
+                    f"The prompt has brackets within brackets more than {DEEPEST} deep.",
+                    "Write fewer, or put \\\\[ for a bracket that is text.",
+                )
+    return found
 
 
 def _chunks(text: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.text import Part, scheduled
 from nodes.diffusion.values import Span
 
@@ -51,6 +52,20 @@ def test_prompts_side_by_side_have_weights():
         Part(("y",), Span(0.5, 1.0), 2.0),
     ]
     assert scheduled("(a:1.2) AND BRAND", 10)[1].chunks == ("BRAND",)
+
+
+@pytest.mark.parametrize("deep", ["[" * 60 + "a" + ":b:0.5]" * 60, "[a|" * 60 + "b" + "]" * 60])
+def test_brackets_that_nobody_could_read_are_refused(deep: str):
+    with pytest.raises(DiffusionError, match="more than 50 deep"):
+        scheduled(deep, 10)
+
+
+def test_odd_texts_are_plain():
+    for odd in ("[" * 20000, "]" * 20000, "[::::]", "[a:b:1e400]", "[a:b:nan]", "[a:b:-0.5]", "[:]", "[]"):
+        assert [part.chunks for part in scheduled(odd, 20)] == [(odd,)]
+    assert [part.chunks for part in scheduled("AND", 20)] == [("",), ("",)]
+    assert said("[a:b:" + "9" * 400 + "]") == [("a", 0, 1)]
+    assert said("[|]") == [("", 0, 1)] and said("\x03a\x04") == [("a", 0, 1)]
 
 
 @given(st.text(alphabet="ab[]|:.05 ()\\", max_size=40), st.integers(1, 30))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer as Words
 from tokenizers import models, pre_tokenizers
 from torch import Tensor, nn
@@ -31,9 +31,11 @@ from transformers import (
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.models.load import Placement, load_text
+from nodes.diffusion.models.text_files import find_texts
 from nodes.diffusion.models.vocabularies import VocabularyMissing
 from nodes.diffusion.pool import Pool
 from nodes.diffusion.text import Encoding, LanguageEncoder, LanguageKind, Prompts, Reading, read_prompt
+from nodes.diffusion.text.quoting import quotes
 from nodes.diffusion.values import Clip, LoraPatch
 from tests.diffusion.models.tiny import seeded
 
@@ -250,6 +252,101 @@ def test_a_weight_moves_t5_s_tokens_from_the_empty_prompt_s(t5_file):
     assert torch.allclose(
         strong.context[:, at], empty[:, at] + 1.5 * (base.context[:, at] - empty[:, at]), atol=1e-4
     )
+
+
+def test_t5_in_scaled_eight_bits_reads_as_its_wide_one(tmp_path, t5_file):
+    small = load_file(t5_file)
+    wide = dict(small)
+    for name, tensor in list(wide.items()):
+        if name.endswith("SelfAttention.q.weight"):
+            scale = tensor.abs().max() / 448.0
+            small[name] = (tensor / scale).to(torch.float8_e4m3fn)
+            small[name.replace("weight", "scale_weight")] = scale
+            wide[name] = small[name].float() * scale
+    small["scaled_fp8"] = torch.zeros(0, dtype=torch.float8_e4m3fn)
+    paths = [
+        written(t5_file.with_name(f"{name}.safetensors"), state)
+        for name, state in (("fp8", small), ("wide", wide))
+    ]
+    one, other = (read(path, "a red cat", "flux").context for path in paths)
+    assert torch.equal(one, other)
+
+
+def test_an_embedding_is_for_language_models_too_and_a_misfit_is_named(t5_file):
+    found = {"red": torch.zeros(2, 896), "wide": torch.zeros(1, 768)}
+
+    def find(name: str, encoder: str) -> Tensor | None:
+        assert encoder == "t5xxl"
+        return found.get(name)
+
+    def said(prompt: str) -> Encoding:
+        return read_prompt("flux", Reading(load_text(t5_file, CPU).encoders, Prompts(prompt), find=find))
+
+    plain = said("a cat")
+    assert said("a cat").warnings == () and not torch.equal(
+        said("a embedding:red cat").context, plain.context
+    )
+    wide = said("a cat embedding:wide")
+    assert torch.equal(wide.context, plain.context)
+    assert wide.warnings == (
+        "The embedding 'wide' was left out of the prompt: it was made for a model of another width (768 features, not 896).",
+    )
+    assert "'gone'" in said("a cat embedding:gone").warnings[0]
+
+
+def test_weights_beyond_all_numbers_are_told(t5_file):
+    with pytest.raises(DiffusionError, match=r"no numbers.* smaller weights"):
+        read(t5_file, "(" * 9000 + "red" + ")" * 9000, "flux")
+
+
+@pytest.mark.parametrize(
+    ("shapes", "name"),
+    [
+        ({"q_proj.weight": (8, 16), "k_proj.weight": (8, 16)}, "mistral3_24b"),
+        ({"q_proj.weight": (16, 16), "q_norm.weight": (8,)}, "qwen3_4b"),
+        ({"q_proj.weight": (4, 2048), "q_norm.weight": (8,)}, "qwen3_2b"),
+        ({"q_proj.weight": (4, 4096), "q_norm.weight": (8,)}, "qwen3_8b"),
+        ({"q_proj.weight": (4, 2048), "q_proj.bias": (8,)}, "qwen25_3b"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["model.", "", "language_model.model.", "model.language_model."])
+def test_decoders_are_told_apart_whatever_stands_before(tmp_path, shapes, name, prefix):
+    state = {f"{prefix}layers.0.self_attn.{part}": torch.zeros(shape) for part, shape in shapes.items()}
+    path = written(tmp_path / "one.safetensors", state | {f"{prefix}embed_tokens.weight": torch.zeros(4, 16)})
+    assert [(found.name, found.prefix) for found in find_texts(path)] == [(name, prefix)]
+
+
+def test_byt5_reads_what_is_in_quotes(tmp_path):
+    config = T5Config(
+        vocab_size=300,
+        d_model=1472,
+        d_kv=8,
+        d_ff=16,
+        num_layers=1,
+        num_heads=2,
+        feed_forward_proj="gated-gelu",
+    )
+    module = seeded(T5EncoderModel(config), 9)
+    encoders = load_text(written(tmp_path / "byt5.safetensors", plain(module, "")), CPU).encoders
+    assert list(encoders) == ["byt5"]
+    letters = quotes("a “red” 'sign' and \"cat\"", singly=True)
+    assert letters == 'Text "sign". Text "cat". Text "red". '
+    assert (
+        quotes('"a" “b” "a" \'c\'', singly=False) == 'Text "a". Text "b". ' and quotes("a", singly=True) == ""
+    )
+    made = Reading(encoders, Prompts("")).language("byt5", LanguageKind(masked=True), letters)
+    ids = torch.tensor([[*(byte + 3 for byte in letters.encode()), 1]])
+    assert made is not None and torch.allclose(made.context, module(ids).last_hidden_state, atol=1e-4)
+
+
+def test_stable_cascade_hides_padding(tmp_path, large):
+    path = written(tmp_path / "g.safetensors", plain(large, ""))
+    ids = ids_of(load_text(path, CPU).encoders, "g", "a cat")
+    mask = torch.tensor([[1] * 4 + [0] * 73])
+    theirs = large(torch.tensor([ids]), attention_mask=mask, output_hidden_states=True)
+    made = read(path, "a cat", "stable_cascade")
+    assert torch.allclose(made.context, theirs.hidden_states[-1], atol=1e-4)
+    assert made.pooled is not None and torch.allclose(made.pooled, theirs.text_embeds, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["pixart", "ltxv", "mochi"])

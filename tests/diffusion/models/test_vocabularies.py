@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from transformers import Qwen2Tokenizer
 
 from nodes.diffusion.errors import CheckpointUnreadable
 from nodes.diffusion.models.pieces import words_of_pieces
@@ -151,3 +152,36 @@ def test_a_damaged_vocabulary_is_told_by_its_file(tmp_path: Path, name: str, dat
     found = find_texts(mistral(tmp_path / "flux2.safetensors", **{name: stored}))
     with pytest.raises(CheckpointUnreadable, match=r"flux2\.safetensors .*vocabulary"):
         vocabulary(found[0])
+
+
+# --- in folders -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("own", ["added_tokens.json", "tokenizer_config.json"])
+def test_qwen_s_older_folders_read_as_its_own_tokenizer(tmp_path: Path, own: str):
+    merges = [("r", "e"), ("re", "d"), ("\u0120", "c"), ("\u0120c", "a"), ("\u0120ca", "t"), ("t", "h")]
+    texts = [*letters(), *dict.fromkeys("".join(pair) for pair in merges)]
+    ids = {text: index for index, text in enumerate(texts)}
+    special = {"<|endoftext|>": len(ids), "<|im_start|>": len(ids) + 1, "<|im_end|>": len(ids) + 2}
+    folder = tmp_path / "tokenizer"
+    folder.mkdir()
+    (folder / "vocab.json").write_text(json.dumps(ids), "utf-8")
+    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
+    (folder / "merges.txt").write_text("\n".join(lines) + "\n", "utf-8")
+    said = {"added_tokens_decoder": {str(id): {"content": text} for text, id in special.items()}}
+    (folder / own).write_text(json.dumps(special if own.startswith("added") else said), "utf-8")
+    (tmp_path / "text_encoder").mkdir()
+    shapes = {
+        "embed_tokens.weight": (300, 16), "layers.0.self_attn.q_proj.weight": (16, 16),
+        "layers.0.self_attn.q_proj.bias": (16,), "layers.0.self_attn.k_proj.weight": (8, 16),
+    }  # fmt: skip
+    path = tmp_path / "text_encoder" / "model.safetensors"
+    save_file({f"model.{name}": torch.zeros(shape) for name, shape in shapes.items()}, path)
+    words = vocabulary(find_texts(path)[0])
+    theirs = Qwen2Tokenizer(vocab=ids, merges=merges, extra_special_tokens=["<|im_start|>", "<|im_end|>"])
+    for text in ("a red cat", "The  cat\n\n isn't 123 redder", "<|im_start|>user\ncat<|im_end|>", "e\u0301"):
+        assert words.ids(text) == theirs.encode(text), text
+    assert words.pad == special["<|endoftext|>"]
+    (folder / "merges.txt").write_text("a b c\n", "utf-8")
+    with pytest.raises(CheckpointUnreadable, match="vocabulary"):
+        vocabulary(find_texts(path)[0])

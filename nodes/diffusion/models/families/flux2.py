@@ -163,6 +163,7 @@ FAMILIES = (
         ask=ask,
         trained=trained,
         latents="Flux2",
+        text="flux2",
         of_folder=lambda _said: True,
         reads=frozenset((REFERENCES,)),
         takes=TAKES,

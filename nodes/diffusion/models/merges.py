@@ -1,0 +1,49 @@
+"""Qwen's vocabularies as its older folders have them: `vocab.json`, `merges.txt`, and words of its own in a third file."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer as Words
+
+FILES = ("vocab.json", "merges.txt")
+ADDED, SETTINGS = "added_tokens.json", "tokenizer_config.json"
+# As published with Qwen 2 (Yang et al. 2024, arXiv:2407.10671).
+PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+
+def words_of_merges(folder: Path) -> Words:
+    """A vocabulary of bytes that are merged in turn.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: a file is missing or is not what its name says.
+    """
+    ids = cast("dict[str, int]", json.loads((folder / FILES[0]).read_text("utf-8")))
+    lines = (folder / FILES[1]).read_text("utf-8").splitlines()
+    pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
+    own = {id: text for text, id in _own(folder).items()}
+    made = Words(models.BPE(ids | {text: id for id, text in own.items()}, [(one, two) for one, two in pairs]))
+    made.normalizer = normalizers.NFC()
+    made.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PATTERN), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    made.decoder = decoders.ByteLevel()
+    words = [AddedToken(own[id], normalized=False, special=True) for id in sorted(own)]
+    cast("Any", made).add_special_tokens(words)
+    return made
+
+
+def _own(folder: Path) -> Mapping[str, int]:
+    """Words that are never cut, with their ids."""
+    added, settings = folder / ADDED, folder / SETTINGS
+    if added.is_file():
+        return cast("dict[str, int]", json.loads(added.read_text("utf-8")))
+    if not settings.is_file():
+        return {}
+    said = cast("dict[str, Any]", json.loads(settings.read_text("utf-8")))
+    return {str(word["content"]): int(id) for id, word in said.get("added_tokens_decoder", {}).items()}

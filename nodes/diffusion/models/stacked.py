@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from nodes.diffusion.changes import NO_CHANGES, Away, Layers, Lead, NetworkChanges
 from nodes.diffusion.conditions import of_rows
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Residuals
+from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.models.family import Family, Order, Stack, Stacks
 from nodes.diffusion.regions import common_length
 
@@ -73,7 +74,9 @@ def _beside(
     other = away.context[:1].to(context)
     told = of_rows(inputs, every)
     masks: Sequence[Tensor] = ()
-    if inputs.token_mask is not None or away.token_mask is not None:
+    if told.bias is not None:
+        other, told = _biased(context, other, told, further)
+    elif inputs.token_mask is not None or away.token_mask is not None:
         ours = _counted(inputs.token_mask, context)
         theirs = _counted(away.token_mask, other)[:1].to(ours)
         longest = max(ours.shape[1], theirs.shape[1])
@@ -88,6 +91,28 @@ def _beside(
         mine, others = (part.repeat(1, 1, int(length) // part.shape[2], 1) for part in (mine, others))
         told = replace(told, layers=torch.cat((mine, others.expand(further, -1, -1, -1))))
     return torch.cat((context, other.expand(further, -1, -1))), told
+
+
+def _biased(
+    context: Tensor, other: Tensor, told: NetworkInputs, further: int
+) -> tuple[Tensor, NetworkInputs]:
+    """The other text filled up to the length that a bias of attention is for; nothing attends to what fills it up.
+
+    Raises:
+        DiffusionError: it is longer.
+    """
+    assert told.bias is not None
+    missing = context.shape[1] - other.shape[1]
+    if missing < 0:
+        raise DiffusionError(
+            f"The negative prompt to lead away from has {other.shape[1]} tokens, more than the {context.shape[1]} "
+            "of the prompt with a style.",
+            "Shorten it, or apply the style model with strength_type multiply.",
+        )
+    bias = told.bias.clone()
+    bias[-further:] = 0.0
+    bias[-further:, :, other.shape[1] : context.shape[1]] = -torch.inf
+    return F.pad(other, (0, 0, 0, missing)), replace(told, bias=bias)
 
 
 def _counted(mask: Tensor | None, context: Tensor) -> Tensor:

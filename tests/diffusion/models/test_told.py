@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion.changes import NetworkChanges
+from nodes.diffusion.changes import Away, NetworkChanges
 from nodes.diffusion.conditions import unread
 from nodes.diffusion.denoiser import NetworkInputs
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.guidance.attention import NormalisedAttention
 from nodes.diffusion.models.families import FAMILIES, flux
 from nodes.diffusion.models.families.placing import Spot, spots
 from nodes.diffusion.models.stacked import asked
@@ -117,6 +118,32 @@ def test_a_style_that_nothing_attends_to_is_not_there():
     assert torch.allclose(made, answer(FLUX, module, text), atol=1e-5 * float(made.abs().max()))
     with pytest.raises(DiffusionError, match="5 tokens, and an attention mask for 7"):
         answer(FLUX, module, text, bias=bias)
+
+
+def test_attention_is_led_away_from_a_shorter_text_than_that_with_a_style():
+    """A bias that adds nothing is none: the negative text is filled up, and what fills it up is not attended to."""
+    module, lead = tiny_network(FLUX), NormalisedAttention((), 4.0)._normalised  # type: ignore[reportPrivateUsage]
+    away = Away(some(1, 5, 24, seed=9), lead)
+
+    def led(away: Away, **more: Any) -> Tensor:
+        return asked(
+            FLUX.family,
+            module,
+            some(*FLUX.latents),
+            torch.full((2,), 0.4),
+            some(2, 5, 24, seed=3),
+            inputs=replace(FLUX.inputs, references=(), **more),
+            changes=NetworkChanges(away=away),
+        )
+
+    none = torch.zeros(2, 6, 6)
+    plain, scale = led(away), float(led(away).abs().max())
+    assert torch.allclose(led(away, bias=none), plain, atol=1e-5 * scale)
+    shorter = led(Away(away.context[:, :3], lead), bias=none)
+    assert bool(shorter.isfinite().all())
+    assert not torch.allclose(shorter, plain, atol=1e-3 * scale)
+    with pytest.raises(DiffusionError, match="has 7 tokens, more than the 5"):
+        led(Away(some(1, 7, 24), lead), bias=none)
 
 
 def test_a_grid_of_biases_lies_over_the_picture():

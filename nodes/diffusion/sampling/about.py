@@ -168,8 +168,8 @@ ABOUT_SAMPLERS: Mapping[str, AboutSampler] = {
     "dpm_adaptive": AboutSampler(
         "Chooses its own steps until an error bound holds: slow and near exact; the number of steps is not heeded.",
         (
-            "error = |x_low - x_high| / (atol + rtol max(|x_low|, |x|)), of orders 2 and 3",
-            "x' = x_high if error <= 1; a PID rule sets the next h",
+            "error = root mean square of (x_low - x_high) / max(atol, rtol max(|x_low|, |x|)), of orders 2 and 3",
+            "x' = x_high if the h that a PID rule sets next is at least 0.81 of this one; else again with that one",
         ),
         f"{_DPM}, appendix C; Soderlind 2003",
     ),
@@ -228,7 +228,7 @@ ABOUT_SAMPLERS: Mapping[str, AboutSampler] = {
         "The original way down: draws from the posterior. Needs many steps; for study.",
         (
             "y = x / sqrt(1 + sigma^2),  a = (1 + sigma'^2) / (1 + sigma^2),  abar = 1 / (1 + sigma^2)",
-            "y' = (y - (1 - a) eps / sqrt(1 - abar)) / sqrt(a) + sqrt((1 - a) (1 - abar') / (1 - abar)) n",
+            "y' = (y - (1 - a) d / sqrt(1 - abar)) / sqrt(a) + sqrt((1 - a) (1 - abar') / (1 - abar)) n",
         ),
         "Ho et al. 2020 (DDPM), arXiv:2006.11239, algorithm 2",
     ),
@@ -359,7 +359,7 @@ ABOUT_SAMPLERS: Mapping[str, AboutSampler] = {
     "uni_pc_bh2": AboutSampler(
         "uni_pc with another B(h), which suits guided sampling in very few steps.",
         (
-            "predict: x' = (sigma'/sigma) x + (1 - e^(-h)) D + B(h) sum of a_i (D_i - D) / r_i,  B(h) = e^h - 1",
+            "predict: x' = (sigma'/sigma) x + (1 - e^(-h)) D + B(h) sum of a_i (D_i - D) / r_i,  B(h) = 1 - e^(-h)",
             "correct: the same sum with the new D in it, weights exact for polynomials",
         ),
         f"{_UNI_PC}, algorithms 1 and 2",

@@ -98,6 +98,8 @@ ODE_ORDERS = {
         {"noisy": NEVER_NOISY, "predictor_order": 1, "corrector_order": 2, "again": True},
         2,
     ),
+    "dpmpp_sde/r": ({"eta": 0.0, "r": 0.7}, 2),
+    "gradient_estimation": ({"gamma": 1.5}, 2),  # Adams and Bashforth's two steps
     "lms/1": ({"order": 1}, 1),
     "lms/2": ({"order": 2}, 2),
 }
@@ -131,6 +133,29 @@ def test_one_more_prediction_is_more_exact_though_first_steps_hide_its_order(
     name: str, options: Mapping[str, Option], lower: str, lower_options: Mapping[str, Option]
 ):
     assert error(name, options, 64) < error(lower, lower_options, 64) / 1.2
+
+
+def test_three_stages_are_of_third_order_wherever_the_second_lies():
+    for places in ({"r_1": 0.25, "r_2": 2 / 3}, {"r_1": 0.5, "r_2": 2 / 3}):
+        assert order("seeds_3", {"eta": 0.0, **places}) == pytest.approx(3, abs=0.3)
+
+
+STRONG = sorted(
+    name
+    for name, row in SAMPLERS.items()
+    if "s_noise" in row.options and not row.noisy_if and "_gpu" not in name
+)
+
+
+@pytest.mark.parametrize("mixing", list(Mixing), ids=lambda mixing: mixing.value)
+@pytest.mark.parametrize("name", STRONG)
+def test_fresh_noise_counts_in_proportion_to_its_strength(name: str, mixing: Mixing):
+    if mixing is Mixing.TRADED and not SAMPLERS[name].mixed:
+        return
+    half = {"eta": 0.5} if "eta" in SAMPLERS[name].options else {}
+    none, one, more = (end(name, {"s_noise": strength, **half}, 6, mixing) for strength in (0.0, 1.0, 1.7))
+    assert not torch.allclose(none, one)
+    assert torch.allclose(more - none, 1.7 * (one - none), atol=1e-9)  # this denoiser is linear
 
 
 def test_multistep_of_order_one_is_euler():

@@ -24,11 +24,11 @@ MISSING: Mapping[str, str] = {
     "family": """AudioEncoderEncode AudioEncoderLoader ChromaRadianceOptions HunyuanVideo15LatentUpscaleWithModel
     ImageOnlyCheckpointSave LTXAVTextEncoderLoader LTXVAddGuide LTXVAudioVAEDecode LTXVAudioVAEEncode LTXVAudioVAELoader
     LTXVEmptyLatentAudio LTXVLatentUpsampler LatentUpscaleModelLoader TextEncodeAceStepAudio
-    TextEncodeHunyuanVideo_ImageToVideo VAEDecodeAudio VAEDecodeHunyuan3D VAEEncodeAudio WanContextWindowsManual""",
+    TextEncodeHunyuanVideo_ImageToVideo VAEDecodeAudio VAEDecodeHunyuan3D VAEEncodeAudio""",
     "training": "LoraModelLoader SaveLoRA TrainLoraNode",
     "unknown": "LotusConditioning",
     "canvas": "Load3D",
-    "later": """ContextWindowsManual HypernetworkLoader ModelPatchLoader PhotoMakerEncode PhotoMakerLoader
+    "later": """HypernetworkLoader ModelPatchLoader PhotoMakerEncode PhotoMakerLoader
     QwenImageDiffsynthControlnet TextEncodeQwenImageEdit TextEncodeQwenImageEditPlus TorchCompileModel USOStyleReference
     ZImageFunControlnet""",
 }

@@ -6,8 +6,8 @@ from typing import Annotated
 from nodes.builtin.kinds import ModelIn, ModelOut
 from nodes.builtin.shares import told_if_empty
 from nodes.diffusion.changes import Positions
-from nodes.diffusion.guidance import attention, caching, inside, merging
-from nodes.spec import Boolean, Combo, Context, Float, Int, node
+from nodes.diffusion.guidance import attention, caching, inside, merging, windows
+from nodes.spec import Boolean, Combo, Context, Float, Int, NodeError, node
 
 Factor = Annotated[float, Float(minimum=0.0, maximum=10.0, step=0.01)]
 Threshold = Annotated[float, Float(minimum=0.0, maximum=3.0, step=0.01)]
@@ -17,6 +17,17 @@ Stretch = Annotated[float, Float(minimum=0.0, maximum=100.0, step=0.1)]
 Shift = Annotated[float, Float(minimum=-256.0, maximum=256.0, step=0.1)]
 Switch = Annotated[bool, Boolean()]
 Resizing = Annotated[str, Combo(("bicubic", "nearest-exact", "bilinear", "area", "bislerp"), bare=False)]
+WindowSchedule = Annotated[
+    str,
+    Combo(
+        ("standard_static", "standard_uniform", "looped_uniform", "batched"),
+        bare=False,
+        extra={"multiselect": False},
+    ),
+]
+WindowFusion = Annotated[
+    str, Combo(("pyramid", "relative", "flat", "overlap-linear"), bare=False, extra={"multiselect": False})
+]
 PIXELS = 8  # of a latent's side, in the nodes of the field
 LEAST_TILE = 32  # pixels
 
@@ -140,6 +151,54 @@ def model_compute_dtype(
     return replace(model, settings=replace(model.settings, compute="" if dtype == "default" else dtype))
 
 
+@node("ContextWindowsManual", name="Context Windows (Manual)", category="context", experimental=True)
+def context_windows_manual(
+    ctx: Context,
+    model: ModelIn,
+    context_length: Annotated[int, Int(minimum=1)] = 16,
+    context_overlap: Annotated[int, Int(minimum=0)] = 4,
+    *,
+    context_schedule: WindowSchedule,
+    context_stride: Annotated[int, Int(minimum=1)] = 1,
+    closed_loop: Switch = False,
+    fuse_method: WindowFusion = "pyramid",
+    dim: Annotated[int, Int(minimum=0, maximum=5)] = 0,
+    freenoise: Switch = False,
+) -> ModelOut:
+    """Ask the model for long latents window by window along an axis: 2 is height, or frames of videos, 3 width."""
+    _without_freenoise(freenoise)
+    rule = windows.ContextWindows(
+        context_length, context_overlap, context_schedule, context_stride, closed_loop, fuse_method, dim
+    )
+    return model.ruled(rule)
+
+
+@node("WanContextWindowsManual", name="WAN Context Windows (Manual)", category="context", experimental=True)
+def wan_context_windows_manual(
+    ctx: Context,
+    model: ModelIn,
+    context_length: Annotated[int, Int(minimum=1, maximum=16384, step=4)] = 81,
+    context_overlap: Annotated[int, Int(minimum=0)] = 30,
+    *,
+    context_schedule: WindowSchedule,
+    context_stride: Annotated[int, Int(minimum=1)] = 1,
+    closed_loop: Switch = False,
+    fuse_method: WindowFusion = "pyramid",
+    freenoise: Switch = False,
+) -> ModelOut:
+    """Ask the model for long videos window by window; lengths are of frames of the video."""
+    _without_freenoise(freenoise)
+    length, overlap = max((context_length - 1) // 4 + 1, 1), max((context_overlap - 1) // 4 + 1, 0)
+    return model.ruled(
+        windows.ContextWindows(length, overlap, context_schedule, context_stride, closed_loop, fuse_method, 2)
+    )
+
+
+def _without_freenoise(freenoise: bool) -> None:
+    if freenoise:
+        raise NodeError("freenoise is not there yet.", "Turn it off.")
+
+
 @node("wanBlockSwap", category="", deprecated=True)
 def wan_block_swap(ctx: Context, model: ModelIn) -> ModelOut:
     """The model as it is: what is in memory when is Weft's own business."""
@@ -156,5 +215,7 @@ NODES = (
     lazy_cache,
     scale_rope,
     model_compute_dtype,
+    context_windows_manual,
+    wan_context_windows_manual,
     wan_block_swap,
 )

@@ -37,6 +37,7 @@ from nodes.diffusion.guidance.joining import (
     TriangleFrames,
 )
 from nodes.diffusion.guidance.merging import TokenMerging
+from nodes.diffusion.guidance.windows import ContextWindows
 from nodes.diffusion.values import Rule
 
 RULES: tuple[type[Rule], ...] = (
@@ -69,6 +70,7 @@ RULES: tuple[type[Rule], ...] = (
     NormalisedAttention,
     EasyCache,
     LazyCache,
+    ContextWindows,
 )
 
 

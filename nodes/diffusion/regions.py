@@ -40,12 +40,22 @@ class Rectangle:
 
 
 def rectangle(area: Area | None, height: int, width: int) -> Rectangle:
-    """An area on latents of a size; what sticks out is cut off. None is all of them."""
+    """An area on latents of a size; what sticks out is cut off. None is all of them.
+
+    Raises:
+        DiffusionError: all of it lies outside.
+    """
     if area is None:
         return Rectangle(0, 0, height, width)
     down, across = (height, width) if area.relative else (1, 1)
     tall, wide = max(1, round(area.height * down)), max(1, round(area.width * across))
     top, left = round(area.y * down), round(area.x * across)
+    if not (0 <= top < height and 0 <= left < width):
+        raise DiffusionError(
+            f"The area of a prompt begins {left} latents from the left and {top} from the top; the picture has "
+            f"{width} x {height}.",
+            "Move the area into the picture (x and y of the node that sets it; a latent is 8 pixels mostly).",
+        )
     return Rectangle(top, left, min(top + tall, height), min(left + wide, width))
 
 

@@ -128,7 +128,7 @@ CASES: dict[
     "an area beyond the picture": (
         through("5_positive", AREA),
         "5",
-        "begins at 625 across.*16 by 16.*Move the area",
+        "begins 625 latents from the left.*16 x 16",
     ),
     "a picture smaller than a latent": (
         pictured(4),

@@ -17,10 +17,8 @@ from nodes.builtin.kinds import (
     VaeIn,
 )
 from nodes.builtin.loaders import content_of, control_net
-from nodes.builtin.models import told
-from nodes.diffusion.models.files import open_weights
 from nodes.diffusion.values import Cond, Conditioning, ControlUse, Vae
-from nodes.spec import Combo, Context, Float, NodeError, Socket, node
+from nodes.spec import Combo, Context, Float, Socket, node
 
 KINDS = (
     "openpose",
@@ -109,9 +107,8 @@ def controlnet_inpainting_alimama_apply(
     start_percent: Percent = 0.0,
     end_percent: Percent = 1.0,
 ) -> tuple[PositiveOut, NegativeOut]:
-    """Let a picture steer both conditionings; nets that read a mask would get it, and none of those that load does."""
-    ctx.say("The control network reads no mask: the picture steers as it is.")
-    use = ControlUse(control_net, image, strength, start_percent, end_percent, vae)
+    """Let a picture steer both conditionings; nets for inpainting read the mask of what is painted anew."""
+    use = ControlUse(control_net, image, strength, start_percent, end_percent, vae, mask=mask)
     return _with(positive, use), _with(negative, use)
 
 
@@ -124,16 +121,8 @@ def controlnet_inpainting_alimama_apply(
 def diff_controlnet_loader(
     ctx: Context, model: ModelIn, control_net_name: Annotated[str, Combo(folder="controlnet")]
 ) -> ControlOut:
-    """A control network of a file that may say what it is beyond a model. Such files are told apart and refused as yet."""
-    net = control_net(ctx, control_net_name)
-    with told():
-        difference = "difference" in open_weights(net.checkpoint.path).shapes
-    if difference:
-        raise NodeError(
-            f"{control_net_name} holds only what the network is beyond its model, which Weft does not load yet.",
-            "Use the whole network's file, of the same name without 'diff'.",
-        )
-    return net
+    """A control network of a file that may say what it is beyond a model: then the model is added to it."""
+    return replace(control_net(ctx, control_net_name), base=model)
 
 
 def _with(conditioning: Conditioning, use: ControlUse) -> Conditioning:

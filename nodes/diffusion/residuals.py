@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -79,13 +80,13 @@ class Residuals:
         """Whether anything is for a U-Net; else all is for a transformer."""
         return self.middle is not None or bool(self.levels)
 
-    def for_double(self, count: int) -> list[Tensor] | None:
-        """What each of so many blocks of two streams gets; None: nothing."""
-        return _joined(self.double, count)
+    def for_double(self, count: int, tokens: int = 0) -> list[Tensor] | None:
+        """What each of so many blocks of two streams gets, with zeros up to so many tokens; None: nothing."""
+        return _joined(self.double, count, tokens)
 
-    def for_single(self, count: int) -> list[Tensor] | None:
+    def for_single(self, count: int, tokens: int = 0) -> list[Tensor] | None:
         """The same for blocks of one stream."""
-        return _joined(self.single, count)
+        return _joined(self.single, count, tokens)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Residuals":
         return Residuals(
@@ -103,10 +104,19 @@ def _sums(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Sequence[Tensor]:
     return [one + other for one, other in zip(ours, theirs, strict=True)]
 
 
-def _joined(rows: Sequence[Row], count: int) -> list[Tensor] | None:
+def _joined(rows: Sequence[Row], count: int, tokens: int) -> list[Tensor] | None:
     if not rows:
         return None
-    return [_total([row.at(index, count) for row in rows]) for index in range(count)]
+    made: dict[tuple[int, ...], Tensor] = {}  # blocks that get the same share one tensor
+    found: list[Tensor] = []
+    for index in range(count):
+        parts = [row.at(index, count) for row in rows]
+        key = tuple(map(id, parts))
+        if key not in made:
+            total = _total(parts)
+            made[key] = F.pad(total, (0, 0, 0, tokens - total.shape[1])) if tokens > total.shape[1] else total
+        found.append(made[key])
+    return found
 
 
 def _total(parts: Sequence[Tensor]) -> Tensor:

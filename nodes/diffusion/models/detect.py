@@ -34,6 +34,7 @@ class Layout(Enum):
     ORIGINAL = "original"
     DIFFUSERS = "diffusers"
     TRANSFORMERS = "transformers"
+    BLOCKS = "blocks"  # of control networks of transformers, in any layout
     ADAPTER = "adapter"  # of T2I adapters, in either layout
 
 
@@ -71,6 +72,7 @@ class Mark:
 MARKS = (
     Mark(Part.CONTROL, Layout.ORIGINAL, "zero_convs.0.0.weight", (CONTROL, "")),
     Mark(Part.CONTROL, Layout.DIFFUSERS, "controlnet_cond_embedding.conv_in.weight", ("",)),
+    Mark(Part.CONTROL, Layout.BLOCKS, "controlnet_blocks.0.weight", ("", "controlnet.")),
     Mark(Part.CONTROL, Layout.ADAPTER, "body.0.resnets.0.block1.weight", ("adapter.", "")),
     Mark(Part.CONTROL, Layout.ADAPTER, "body.0.block1.weight", ("adapter.", "")),
     Mark(Part.CONTROL, Layout.ADAPTER, "body.0.body.0.block1.weight", ("adapter.", "")),

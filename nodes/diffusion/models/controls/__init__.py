@@ -4,6 +4,13 @@ from pathlib import Path
 
 from nodes.diffusion.models.controls.adapters import load_adapter
 from nodes.diffusion.models.controls.company import Company, ControlFile, UnetControl
+from nodes.diffusion.models.controls.low_rank import (
+    DIFFERENCE,
+    LOW_RANK,
+    DifferentControl,
+    load_low_rank,
+)
+from nodes.diffusion.models.controls.transformers import load_transformer_control
 from nodes.diffusion.models.detect import Layout, Part, find_part
 from nodes.diffusion.models.files import folder_weights, read_json
 from nodes.diffusion.models.load import Placement, load_control
@@ -18,10 +25,18 @@ def load_control_file(path: Path, placement: Placement) -> ControlFile:
         match said.get("_class_name"):
             case "T2IAdapter":
                 return load_adapter(folder_weights(path), "adapter.", placement, said)
+            case "SD3ControlNetModel" | "FluxControlNetModel" | "QwenImageControlNetModel":
+                return load_transformer_control(folder_weights(path), "", placement, said)
             case _:
                 return UnetControl(load_control(path, placement))
     found = find_part(path, Part.CONTROL)
+    if LOW_RANK in found.weights.shapes:
+        return load_low_rank(found.weights, placement)
+    if DIFFERENCE in found.weights.shapes:
+        return DifferentControl(load_control(path, placement))
     match found.layout:
+        case Layout.BLOCKS:
+            return load_transformer_control(found.weights, found.prefix, placement)
         case Layout.ADAPTER:
             return load_adapter(found.weights, found.prefix, placement)
         case _:

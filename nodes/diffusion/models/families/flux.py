@@ -143,8 +143,9 @@ def ask(
             inputs.bias.to(latents), inputs.bias_grid, context.shape[1], _size(whole), tokens.shape[1]
         )
         attending = {"attention_mask": bias}
+    added, net = residuals or Residuals(), cast("Any", module)
     with _unguided(module, config, inputs):
-        answer = cast("Any", module)(
+        answer = net(
             tokens,
             encoder_hidden_states=context,
             pooled_projections=pooled.to(latents.dtype),
@@ -153,6 +154,10 @@ def ask(
             txt_ids=ids.new_zeros(context.shape[1], AXES),
             guidance=_guidance(config, inputs, latents),
             joint_attention_kwargs=attending,
+            controlnet_block_samples=added.for_double(len(net.transformer_blocks), tokens.shape[1]),
+            controlnet_single_block_samples=added.for_single(
+                len(net.single_transformer_blocks), tokens.shape[1]
+            ),
             return_dict=False,
         )
     return unpacked(cast("Tensor", answer[0])[:, :count], whole)[..., :height, :width]
@@ -268,5 +273,6 @@ FAMILIES = (
         reads=frozenset((REFERENCES, BIAS)),
         takes=TAKES,
         stacks=BLOCKS,
+        controlled=True,
     ),
 )

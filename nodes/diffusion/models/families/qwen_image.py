@@ -70,13 +70,16 @@ def ask(
     whole = padded(latents, flux.PATCH) if latents.ndim == 4 else _padded_frames(latents)
     tokens, shapes = _tokens(whole)
     shown = [_tokens(_padded_frames(reference.to(latents))) for reference in inputs.references]
+    every = torch.cat((tokens, *(each for each, _ in shown)), 1)
+    added, net = residuals or Residuals(), cast("Any", module)
     with _placed(module, inputs), _moved(module, changes.positions):
-        answer = cast("Any", module)(
-            torch.cat((tokens, *(each for each, _ in shown)), 1),
+        answer = net(
+            every,
             encoder_hidden_states=context,
             encoder_hidden_states_mask=inputs.token_mask,
             timestep=timestep.to(latents.dtype),
             img_shapes=[[shapes, *(each for _, each in shown)]] * len(latents),
+            controlnet_block_samples=added.for_double(len(net.transformer_blocks), every.shape[1]),
             return_dict=False,
         )
     made = cast("Tensor", answer[0])[:, : tokens.shape[1]]
@@ -187,5 +190,6 @@ FAMILIES = (
         reads=frozenset((REFERENCES,)),
         takes=TAKES,
         stacks=BLOCKS,
+        controlled=True,
     ),
 )

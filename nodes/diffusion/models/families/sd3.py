@@ -118,6 +118,7 @@ def ask(
         encoder_hidden_states=context,
         pooled_projections=pooled.to(latents.dtype),
         timestep=timestep,
+        block_controlnet_hidden_states=(residuals or Residuals()).for_double(config.num_layers),
         return_dict=False,
     )
     return cast("Tensor", answer[0])[..., :height, :width]
@@ -145,5 +146,6 @@ FAMILIES = (
         of_folder=lambda _said: True,
         takes=TAKES,
         stacks=BLOCKS,
+        controlled=True,
     ),
 )

@@ -1,5 +1,6 @@
 """T2I adapters: told from tensors in either layout, and stepping as diffusers' pipelines do."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from diffusers import DDIMScheduler, StableDiffusionAdapterPipeline, T2IAdapter,
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nodes.diffusion.denoiser import ControlNetwork
+from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
+from nodes.diffusion.denoiser import ControlNetwork, NetworkInputs
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance import Guided
 from nodes.diffusion.latent_formats import latent_format
@@ -147,3 +149,46 @@ def test_an_adapter_of_the_xl_family_is_refused_by_another(
         DiffusionError, match=r"net\.safetensors was made for Stable Diffusion XL; .*Stable Diffusion 1"
     ):
         file.beside(Company(use().net, network))
+
+
+def test_an_xl_adapter_adds_to_every_level_and_the_middle(tmp_path: Path, placement: Placement):
+    """Once as diffusers adds it, and once where blocks may have other sizes, so that we add it ourselves."""
+    sizes = {
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        "use_linear_projection": True,
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 256,
+        "projection_class_embeddings_input_dim": 8 + 6 * 256,
+    }
+    unet = tiny.seeded(UNet2DConditionModel(**UNET | sizes))
+    unet.save_pretrained(tmp_path / "model" / "unet")
+    (tmp_path / "model" / "scheduler").mkdir()
+    _scheduler().save_pretrained(tmp_path / "model" / "scheduler")
+    network = load_network(tmp_path / "model", placement)
+    module = tiny.seeded(T2IAdapter(**KINDS["xl"] | {"channels": [32, 64, 64, 64]}), 6)
+    save_file(module.state_dict(), tmp_path / "net.safetensors")
+    file = load_control_file(tmp_path / "net.safetensors", placement)
+    chance = torch.Generator().manual_seed(2)
+    latents, times = torch.randn(1, 4, 8, 8, generator=chance), torch.tensor([300.0])
+    text, pooled = torch.randn(1, 5, tiny.CONTEXT, generator=chance), torch.randn(1, 8, generator=chance)
+    told = NetworkInputs(pooled=pooled, sizes=torch.tensor([[64.0, 64.0, 0.0, 0.0, 64.0, 64.0]]))
+    control = file.beside(Company(use().net, network))
+    residuals = control(latents, times, text, control.hint(use(), 8, 8, network.latent_format))
+    assert len(residuals.levels) == 4
+    with torch.no_grad():
+        wanted = unet(
+            latents,
+            times,
+            text,
+            added_cond_kwargs={"text_embeds": pooled, "time_ids": told.sizes},
+            down_intrablock_additional_residuals=[part.clone() for part in residuals.levels],
+        ).sample
+    ways = (NO_CHANGES, NetworkChanges(after_skip=(lambda _number, hidden: hidden,)))
+    for changes in ways:
+        made = network(latents, times, text, residuals=residuals, inputs=told, changes=changes)
+        torch.testing.assert_close(made, wanted, rtol=1e-4, atol=1e-4)
+    without = network(
+        latents, times, text, residuals=replace(residuals, levels=residuals.levels[:3]), inputs=told
+    )
+    assert not torch.allclose(without, wanted, atol=1e-3)

@@ -47,17 +47,17 @@ class LoadedAdapter:
 
     def beside(self, company: Company) -> ControlNetwork:
         """As `ControlFile`."""
-        config = cast("Any", self.module).config
-        widths: tuple[int, ...] = ()
+        config, widths = cast("Any", self.module).config, [0]
+        wide, attended = config.adapter_type == XL, [False]
         if company.network.family.folder == "unet":
-            widths = tuple(cast("Any", company.network.module).config.block_out_channels)
-        wide = config.adapter_type == XL
-        made = (
-            (*config.channels, *config.channels[-1:])
-            if config.adapter_type == LIGHT
-            else tuple(config.channels)
-        )
-        if widths != (made[:-1] if wide else made):
+            theirs = cast("Any", company.network.module).config
+            widths = list(theirs.block_out_channels)
+            attended = [name.startswith("CrossAttn") for name in theirs.down_block_types]
+        made = list(config.channels) + (config.channels[-1:] if config.adapter_type == LIGHT else [])
+        steps = (
+            attended[1:] if wide else attended[:-1]
+        )  # levels whose features have the size of what is added
+        if widths != (made[:-1] if wide else made) or not all(steps) or attended[0] == wide:
             raise company.refuse(SDXL if wide else f"{SD1} or 2")
         return self
 

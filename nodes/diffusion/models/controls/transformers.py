@@ -7,7 +7,6 @@ Nets for inpainting read a mask beside the latents, as one channel more.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from math import isqrt
 from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
@@ -18,10 +17,12 @@ from nodes.diffusion.errors import CheckpointUnknown, CheckpointUnreadable, Cont
 from nodes.diffusion.hints import fitted, fitted_hint
 from nodes.diffusion.latent_formats import LatentFormat
 from nodes.diffusion.models.build import fill, known_settings, unfilled
+from nodes.diffusion.models.controls import settings
 from nodes.diffusion.models.controls.company import Company
 from nodes.diffusion.models.controls.layouts import names_in
+from nodes.diffusion.models.controls.settings import CHANNELS, PATCH
 from nodes.diffusion.models.families import flux, qwen_image, sd3
-from nodes.diffusion.models.families.layout import count, padded
+from nodes.diffusion.models.families.layout import padded
 from nodes.diffusion.models.family import Place, Shapes, translated
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.load import Placement
@@ -29,8 +30,6 @@ from nodes.diffusion.regions import for_batch
 from nodes.diffusion.residuals import Row, Spread
 from nodes.diffusion.values import ControlUse
 
-PATCH, CHANNELS = 2, 16  # of all three families: latents of a token's side, channels of latents
-HEAD_WIDTH = 64
 VARIANT = "It is a variant that Weft does not know, or it is cut short."
 
 
@@ -173,12 +172,12 @@ def load_transformer_control(
     """
     places = names_in(source.under(prefix))
     shapes = translated(source.under(prefix), places)
-    sort, settings = _sort(source, shapes)
+    sort, measured = _sort(source, shapes)
     made = sort.class_of()
     if said is not None:
-        settings = known_settings(made, said, source.path)
+        measured = known_settings(made, said, source.path)
     entry = shapes[sort.entry]
-    module = unfilled(lambda: _widened(made(**settings), entry), source.path)
+    module = unfilled(lambda: _widened(made(**measured), entry), source.path)
     by_name: dict[str, Place] = {place.ours: place for place in places}
     fill(
         module,
@@ -196,11 +195,11 @@ def load_transformer_control(
 def _sort(source: WeightFile, shapes: Shapes) -> tuple[Sort, dict[str, Any]]:
     for sort in SORTS:
         try:
-            settings = sort.settings(shapes)
+            measured = sort.settings(shapes)
         except (KeyError, ValueError) as error:
             raise CheckpointUnreadable(source.path, f"it lacks the tensor {error}", VARIANT) from error
-        if settings is not None:
-            return sort, settings
+        if measured is not None:
+            return sort, measured
     raise CheckpointUnknown(
         source.path, "a control network that Weft knows", "it is of another family of transformers"
     )
@@ -223,34 +222,6 @@ def _without_hidden(shown: Tensor, mask: Tensor) -> Tensor:
     """A picture that is black where the mask says that it is painted anew."""
     kept = fitted(1.0 - mask[:, None].to(shown), shown.shape[2], shown.shape[1], "bilinear").round()
     return shown * for_batch(kept, len(shown)).movedim(1, -1)
-
-
-def _sd3_settings(shapes: Shapes) -> dict[str, Any] | None:
-    if "pos_embed_input.proj.weight" not in shapes:
-        return None
-    width, read = shapes["pos_embed_input.proj.weight"][:2]
-    own, text = "pos_embed.proj.weight" in shapes, shapes.get("context_embedder.weight")
-    layers = count(shapes, "transformer_blocks.")
-    norm = shapes.get("transformer_blocks.0.attn.norm_q.weight")
-    head = HEAD_WIDTH if norm is None else norm[0]
-    channels = shapes["pos_embed.proj.weight"][1] if own else CHANNELS
-    return {
-        "num_layers": layers,
-        "in_channels": channels,
-        "extra_conditioning_channels": read - channels,
-        "attention_head_dim": head,
-        "num_attention_heads": width // head,
-        "joint_attention_dim": None if text is None else text[1],
-        "caption_projection_dim": width if text is None else text[0],
-        "pooled_projection_dim": shapes["time_text_embed.text_embedder.linear_1.weight"][1],
-        "pos_embed_max_size": isqrt(shapes["pos_embed.pos_embed"][1]) if own else None,
-        "dual_attention_layers": tuple(
-            layer for layer in range(layers) if f"transformer_blocks.{layer}.attn2.to_q.weight" in shapes
-        ),
-        "qk_norm": None if norm is None else "rms_norm",
-        "use_pos_embed": own,
-        "force_zeros_for_pooled_projection": own,
-    }
 
 
 def _ask_sd3(
@@ -277,30 +248,6 @@ def _ask_sd3(
         return_dict=False,
     )
     return Residuals(double=(Row(parts, Spread.EVENLY),))
-
-
-def _flux_settings(shapes: Shapes) -> dict[str, Any] | None:
-    text = "time_text_embed.text_embedder.linear_1.weight"
-    if "controlnet_x_embedder.weight" not in shapes or text not in shapes:
-        return None
-    width, channels = shapes["x_embedder.weight"]
-    (head,) = shapes["transformer_blocks.0.attn.norm_q.weight"]
-    modes = shapes.get("controlnet_mode_embedder.weight")
-    shown = shapes.get("input_hint_block.conv_out.weight")
-    return {
-        "patch_size": 1 if shown is None else PATCH,
-        "in_channels": channels,
-        "num_layers": count(shapes, "transformer_blocks."),
-        "num_single_layers": count(shapes, "single_transformer_blocks."),
-        "attention_head_dim": head,
-        "num_attention_heads": width // head,
-        "joint_attention_dim": shapes["context_embedder.weight"][1],
-        "pooled_projection_dim": shapes[text][1],
-        "guidance_embeds": "time_text_embed.guidance_embedder.linear_1.weight" in shapes,
-        "axes_dims_rope": (head // 8, head * 7 // 16, head * 7 // 16),
-        "num_mode": None if modes is None else modes[0],
-        "conditioning_embedding_channels": None if shown is None else shown[0],
-    }
 
 
 def _ask_flux(
@@ -350,22 +297,6 @@ def _mode(net: TransformerControl, batch: int, device: torch.device) -> Tensor |
     return torch.full((batch, 1), kind, dtype=torch.long, device=device)
 
 
-def _qwen_settings(shapes: Shapes) -> dict[str, Any] | None:
-    if "controlnet_x_embedder.weight" not in shapes or "txt_norm.weight" not in shapes:
-        return None
-    width, channels = shapes["img_in.weight"]
-    (head,) = shapes["transformer_blocks.0.attn.norm_q.weight"]
-    return {
-        "in_channels": channels,
-        "num_layers": count(shapes, "transformer_blocks."),
-        "attention_head_dim": head,
-        "num_attention_heads": width // head,
-        "joint_attention_dim": shapes["txt_norm.weight"][0],
-        "axes_dims_rope": (head // 8, head * 7 // 16, head * 7 // 16),
-        "extra_condition_channels": shapes["controlnet_x_embedder.weight"][1] - channels,
-    }
-
-
 def _ask_qwen(
     net: TransformerControl,
     latents: Tensor,
@@ -391,21 +322,21 @@ _CLASSES = "diffusers.models.controlnets."
 SD3 = Sort(
     sd3.FAMILIES[0].name,
     _CLASSES + "controlnet_sd3:SD3ControlNetModel",
-    _sd3_settings,
+    settings.sd3,
     _ask_sd3,
     "pos_embed_input.proj.weight",
 )
 FLUX = Sort(
     flux.FAMILIES[0].name,
     _CLASSES + "controlnet_flux:FluxControlNetModel",
-    _flux_settings,
+    settings.flux,
     _ask_flux,
     "controlnet_x_embedder.weight",
 )
 QWEN = Sort(
     qwen_image.FAMILIES[0].name,
     _CLASSES + "controlnet_qwenimage:QwenImageControlNetModel",
-    _qwen_settings,
+    settings.qwen,
     _ask_qwen,
     "controlnet_x_embedder.weight",
 )

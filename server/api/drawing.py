@@ -10,23 +10,31 @@ from nodes.spec import Json
 
 SIZE = (480, 320)  # pixels
 MARGIN = 16
-PAPER, BOX, EDGE, TITLE, LINK = (32, 34, 38), (58, 62, 70), (96, 102, 114), (88, 130, 190), (150, 158, 172)
+DARK = (
+    (32, 34, 38),
+    (58, 62, 70),
+    (96, 102, 114),
+    (88, 130, 190),
+    (150, 158, 172),
+)  # paper, box, edge, title, link
+LIGHT = ((241, 240, 236), (255, 255, 255), (190, 188, 180), (120, 150, 196), (128, 130, 136))
 Area: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom
 
 
-def drawn(workflow: Mapping[str, Json]) -> bytes:
-    """The drawing as WebP. Nodes without a place are left out."""
+def drawn(workflow: Mapping[str, Json], *, light: bool = False) -> bytes:
+    """The drawing as WebP, for a dark page or a light one. Nodes without a place are left out."""
     boxes = dict(_boxes(workflow))
-    picture = Image.new("RGB", SIZE, PAPER)
+    paper, box, edge, title, line = LIGHT if light else DARK
+    picture = Image.new("RGB", SIZE, paper)
     if boxes:
         draw = ImageDraw.Draw(picture)
         placed = _fitted(boxes)
         for origin, target in _links(workflow):
             if origin in placed and target in placed:
-                draw.line((*_side(placed[origin], right=True), *_side(placed[target], right=False)), LINK, 2)
+                draw.line((*_side(placed[origin], right=True), *_side(placed[target], right=False)), line, 2)
         for left, top, right, bottom in placed.values():
-            draw.rounded_rectangle((left, top, right, bottom), 4, BOX, EDGE)
-            draw.rounded_rectangle((left, top, right, min(bottom, top + 7)), 3, TITLE)
+            draw.rounded_rectangle((left, top, right, bottom), 4, box, edge)
+            draw.rounded_rectangle((left, top, right, min(bottom, top + 7)), 3, title)
     out = io.BytesIO()
     picture.save(out, format="WEBP", quality=90)
     return out.getvalue()

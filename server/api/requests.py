@@ -179,6 +179,12 @@ class EditionsQuery(TypedDict):
     file: str
 
 
+class DrawingQuery(TypedDict, total=False):
+    """On what page a drawing is shown."""
+
+    theme: Literal["dark", "light"]
+
+
 class SubscribeBody(TypedDict, total=False):
     """Whether the websocket of this client hears the log."""
 

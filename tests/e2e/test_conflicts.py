@@ -132,6 +132,27 @@ def test_overwrite_replaces_the_version_that_was_shown_and_no_later_one(mine: Ca
     assert texts(small_server, NAME) == ["mine", "b"]
 
 
+def test_what_each_changed_alone_is_merged_and_undo_takes_it_back(mine: Canvas, small_server: Server):
+    written(small_server, NAME, note(1, "a"), note(2, "theirs"), note(3, "new"))
+    dialog = refused(mine)
+    expect(dialog).to_contain_text("Takes 2 nodes as they have it")
+    dialog.get_by_role("button", name="Merge and save").click()
+    expect(mine.page.get_by_test_id("unsaved")).to_have_count(0)
+    assert texts(small_server, NAME) == ["mine", "theirs", "new"]
+    shows(mine, ["mine", "theirs", "new"])
+    mine.page.keyboard.press("Control+z")
+    shows(mine, ["mine", "b"])
+
+
+def test_what_both_changed_stays_mine_in_a_merge_and_is_said(mine: Canvas, small_server: Server):
+    written(small_server, NAME, note(1, "theirs"), note(2, "b"))
+    dialog = refused(mine)
+    expect(dialog).to_contain_text("What both changed stays yours: Note (text)")
+    dialog.get_by_role("button", name="Merge and save").click()
+    expect(mine.page.get_by_test_id("unsaved")).to_have_count(0)
+    assert texts(small_server, NAME) == ["mine", "b"]
+
+
 def test_open_theirs_leaves_mine_open_beside_it(mine: Canvas, small_server: Server):
     written(small_server, NAME, note(1, "theirs"))
     refused(mine).get_by_role("button", name="Open theirs").click()
@@ -167,9 +188,10 @@ def test_saving_again_and_after_a_reload_meets_no_conflict_with_oneself(mine: Ca
 def test_the_dialog_keeps_the_keyboard_and_gives_it_back(mine: Canvas, small_server: Server):
     written(small_server, NAME, note(1, "theirs"))
     dialog = refused(mine)
-    expect(dialog.get_by_role("button", name="Keep both")).to_be_focused()
-    for _ in range(4):
+    first = dialog.get_by_role("button", name="Merge and save")
+    expect(first).to_be_focused()
+    for _ in range(6):
         mine.page.keyboard.press("Tab")
-    expect(dialog.get_by_label("Save yours as")).to_be_focused()
+    expect(first).to_be_focused()
     mine.page.keyboard.press("Shift+Tab")
     expect(dialog.get_by_role("button", name="Not now")).to_be_focused()

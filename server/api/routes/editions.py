@@ -13,7 +13,7 @@ from server.api import listings, wire
 from server.api.drawing import drawn
 from server.api.middleware import json_response
 from server.api.people import user_of
-from server.api.requests import EditionsQuery
+from server.api.requests import DrawingQuery, EditionsQuery
 from server.api.services import services
 from server.api.shape import Shape
 
@@ -48,10 +48,11 @@ async def read_edition(request: web.Request) -> web.Response:
     return web.Response(body=await _body(request), content_type="application/json", headers=FOREVER)
 
 
-@ROUTES.get("/versions/{id}/thumbnail", shape=Shape(answer=bytes, media="image/webp"))
+@ROUTES.get("/versions/{id}/thumbnail", shape=Shape(answer=bytes, media="image/webp", query=DrawingQuery))
 async def draw_edition(request: web.Request) -> web.Response:
     """A drawing of its nodes; of what is no workflow, an empty one."""
-    picture = await asyncio.to_thread(_drawing, await _body(request))
+    light = request.query.get("theme") == "light"
+    picture = await asyncio.to_thread(_drawing, await _body(request), light=light)
     return web.Response(body=picture, content_type="image/webp", headers=FOREVER)
 
 
@@ -65,9 +66,9 @@ async def _body(request: web.Request) -> bytes:
     return body
 
 
-def _drawing(body: bytes) -> bytes:
+def _drawing(body: bytes, *, light: bool) -> bytes:
     try:
         workflow = json.loads(body)
     except (ValueError, RecursionError):
         workflow = None
-    return drawn(cast("Mapping[str, Json]", workflow) if isinstance(workflow, dict) else {})
+    return drawn(cast("Mapping[str, Json]", workflow) if isinstance(workflow, dict) else {}, light=light)

@@ -83,6 +83,7 @@ export function actionsOf(app: App): readonly Action[] {
     ...LESSONS.map(({ name, title }) => ({ id: `learn-${name}`, label: `Learn: ${title}`, run: () => void app.openTemplate(name, title) })),
     { id: "save", label: "Save", keys: "Mod+S", run: on((active) => saveHere(app, active)) },
     { id: "save-as", label: "Save under another name", keys: "Mod+Shift+S", run: on((active) => saveHere(app, active, true)) },
+    { id: "versions", label: "Versions of this workflow", can: () => editor()?.path !== undefined, run: on((active) => ((app.preferences.drawer = "workflows"), void app.versions.show(active.path))) },
     { id: "download", label: "Save to this computer", run: on((active) => download(`${active.name}.json`, app.serialized(active))) },
     { id: "download-prompt", label: "Save the prompt to this computer", run: on(({ document, name }) => download(`${name} (prompt).json`, stringifyJson(toPrompt(document.state, document.defs).prompt, 2))) },
     { id: "select-all", label: "Select all", keys: "Mod+A", run: on(({ view, stage }) => view.select([...stage.graph.nodes.keys()].filter((id) => !isBoundary(id)), stage.graph.groups.keys())) },

@@ -12,6 +12,7 @@ import { Preferences } from "./preferences.svelte";
 import { Queue } from "./queue.svelte";
 import { Runner } from "./runner.svelte";
 import { enduring, webStore } from "./storage";
+import { Versions } from "./versions.svelte";
 import { Windows, browserClaims } from "./windows";
 import { counted, messageOf } from "./words";
 
@@ -36,6 +37,8 @@ export class App {
   readonly completions = new Completions(this);
   readonly preferences: Preferences;
   readonly jobs: Jobs;
+  /** What a saved workflow was before. */
+  readonly versions = new Versions(this);
   readonly queue: Queue;
   readonly runner: Runner;
   defs = $state.raw<NodeDefs>(new NodeDefs([]));

@@ -1,6 +1,6 @@
 /** A workflow that somebody else saved meanwhile: both versions, in what they differ, what can be done. */
 import { type VersionConflict, conflictOf } from "../client";
-import { type Comparison, type DocumentState, compareStates, openJson, parseJson } from "../graph";
+import { type Comparison, type DocumentState, type Merged, compareStates, mergeStates, openJson, parseJson, replaceAll } from "../graph";
 import type { App } from "./app.svelte";
 import { type Editor, WORKFLOWS } from "./editor.svelte";
 import { nameOfFile } from "./words";
@@ -29,6 +29,10 @@ export interface Conflict {
   /** Save mine in place of theirs, or where nothing is any more. */
   readonly overwrite: () => void;
   readonly openTheirs: () => void;
+  /** Both in one; undefined where it is not known what both began with. */
+  readonly merged: Merged | undefined;
+  /** Put that on the canvas, as a step that undo takes back, and save it. */
+  readonly merge: () => void;
 }
 
 /** A way to write a workflow to a file; `seen`: only while the file is that version. */
@@ -41,6 +45,8 @@ export async function askAbout(app: App, editor: Editor, path: string, { current
   const modified = files.find((file) => file.path === path)?.modified;
   const saved = modified === undefined ? undefined : modified < 1e12 ? modified * 1000 : modified;
   const { state } = editor.document;
+  const base = theirs && (await baseOf(app, editor, path));
+  const merged = base && theirs && mergeStates(base, state, theirs, app.defs);
   const conflict: Conflict = {
     name: nameOfFile(path),
     mine: { saved: undefined, size: new TextEncoder().encode(app.serialized(editor)).length, nodes: countOf(state) },
@@ -51,8 +57,26 @@ export async function askAbout(app: App, editor: Editor, path: string, { current
     keepBoth: (name) => write(`${name}.json`, {}),
     overwrite: () => write(path, current === null ? {} : { seen: current.etag }),
     openTheirs: () => void openTheirs(app, editor, path),
+    merged,
+    merge: () => {
+      if (!merged || !current) return;
+      editor.document.execute(replaceAll(merged.state, "Merge"));
+      editor.document.seal();
+      write(path, { seen: current.etag });
+    },
   };
   app.popups.show({ kind: "conflict", conflict });
+}
+
+/** The version that mine was made of, if the server still has it. */
+async function baseOf(app: App, editor: Editor, path: string): Promise<DocumentState | undefined> {
+  if (editor.version === undefined) return undefined;
+  try {
+    const version = (await app.client.versions(`${WORKFLOWS}/${path}`)).find(({ etag }) => etag === editor.version);
+    return version && readState(app, await app.client.readVersion(version.id));
+  } catch {
+    return undefined; // the other ways stay
+  }
 }
 
 /** Theirs in a tab of its own. Mine stays open beside it, without a file. */

@@ -21,6 +21,7 @@ import type {
   ServerStatus,
   SystemStats,
   UserFile,
+  Version,
   VersionConflict,
   VersionedText,
 } from "./wire";
@@ -234,6 +235,26 @@ export class Client {
   /** @param seen the version that was read: another one is not deleted. */
   async deleteUserFile(path: string, seen?: string): Promise<void> {
     await this.#request(`userdata/${encodeURIComponent(path)}`, { method: "DELETE", headers: ifMatch(seen) });
+  }
+
+  /** Saved states of a workflow, the newest first; an older server keeps none. */
+  async versions(path: string): Promise<readonly Version[]> {
+    try {
+      return (await this.#json(`weft/versions${search({ file: path })}`)) as unknown as readonly Version[];
+    } catch (error) {
+      if (error instanceof HttpError && error.status === 404) return [];
+      throw error;
+    }
+  }
+
+  /** A workflow as it was saved. */
+  async readVersion(id: number): Promise<string> {
+    return (await this.#request(`weft/versions/${id}`)).text();
+  }
+
+  /** Address of its drawing. */
+  versionPicture(id: number, theme: "dark" | "light"): string {
+    return this.url(`weft/versions/${id}/thumbnail?theme=${theme}`);
   }
 
   async moveUserFile(from: string, to: string, options: { readonly overwrite?: boolean } = {}): Promise<void> {

@@ -150,6 +150,17 @@ export interface UserFile {
   readonly created?: number;
 }
 
+/** A saved state of a workflow that the server keeps. */
+export interface Version {
+  readonly id: number;
+  /** Seconds since 1970. */
+  readonly saved: number;
+  readonly size: number;
+  /** Null: it was no workflow. */
+  readonly nodes: number | null;
+  readonly etag: string;
+}
+
 /** A file's text and the name of its version, as the server gives it (`ETag`). */
 export interface VersionedText {
   readonly text: string;

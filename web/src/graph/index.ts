@@ -16,6 +16,7 @@ export {
 export { compatible } from "./compatible";
 export * from "./queries";
 export { BOUNDARY, NEW_SLOT, isBoundary, withBoundary } from "./boundary";
+export { type Clash, type Merged, mergeStates } from "./merge-states";
 export { type Comparison, type Difference, compareStates } from "./compare";
 export { defaultSize, makeNode } from "./make-node";
 export { type Command, type DocumentOptions, GraphDocument, type History, type Listener } from "./document";

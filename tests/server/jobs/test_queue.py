@@ -96,7 +96,7 @@ async def test_only_waiting_jobs_can_be_deleted(queue, store):
 
 
 async def test_a_job_that_could_not_be_kept_does_not_wait(tmp_path):
-    store = await Store.open(tmp_path / "small.db", max_pages=20)
+    store = await Store.open(tmp_path / "small.db", max_pages=28)
     queue = Queue(store, lambda _: None)
     with pytest.raises(StoreFull):
         await queue.put(wish("big", 1_000_000))

@@ -134,7 +134,7 @@ async def test_a_brief_search_leaves_out_what_is_large(store):
 
 
 async def test_a_full_disk_is_said_and_what_was_there_stays(tmp_path):
-    store = await Store.open(tmp_path / "weft.db", max_pages=20)
+    store = await Store.open(tmp_path / "weft.db", max_pages=28)
     await store.add(job(0))
     with pytest.raises(StoreFull, match="Free some space"):
         await store.add(job(1, size=1_000_000))

@@ -1,20 +1,18 @@
 """A Brownian path over sigma that can be asked at any two places: finer schedules see the same motion."""
 
-from collections.abc import Iterator
-
-import numpy as np
 import torch
 from torch import Tensor
 
-from nodes.diffusion.noise import NoiseSource, seeded
+from nodes.diffusion.noise import NoiseSource
+from nodes.diffusion.tree_seeds import TreeSeeds
 
 
 class BrownianPath:
     """A Brownian motion over sigma, sampled lazily: any two visits agree, whatever was asked before.
 
     Between two known ends the middle is drawn from a Brownian bridge, in halves, each with a seed of its own place in
-    the tree (Levy's construction; Li et al. 2020, arXiv:2001.01328, section 4), so nothing need be kept; the last
-    places are, to save drawing them again.
+    the tree (Levy's construction; Li et al. 2020, arXiv:2001.01328, section 4), so nothing need be kept; the places of the
+    last visit are, as the next step starts where it ended.
 
     Args:
         latents: gives shape, dtype and device of the noise.
@@ -23,16 +21,15 @@ class BrownianPath:
     """
 
     TOLERANCE = 1e-6
-    POOL = 24
-    REMEMBERED = 32
 
     def __init__(self, latents: Tensor, low: float, high: float, seed: int) -> None:
         self._like = latents
+        self._generator = torch.Generator(latents.device)
         self._low, self._high = _rounded(low), _rounded(high)
-        self._seed = seed
-        self._known: dict[tuple[int, int], Tensor] = {}  # the longest unused first
-        first = int(np.random.SeedSequence(seed, pool_size=self.POOL).generate_state(3)[0])
-        self._total = self._randn(first) * (high - low) ** 0.5
+        self._seeds = TreeSeeds(seed)
+        self._known: dict[tuple[int, int], Tensor] = {}  # what the last visit passed
+        self._passed: dict[tuple[int, int], Tensor] = {}
+        self._total = self._randn(self._seeds.of_root()).mul_((high - low) ** 0.5)
 
     def increment(self, start: float, end: float) -> Tensor:
         """How far the path goes from `start` to a higher `end`."""
@@ -40,50 +37,76 @@ class BrownianPath:
         end = min(max(_rounded(end), self._low), self._high)
         if end <= start:
             return torch.zeros_like(self._like)
-        first, *others = self._parts(self._low, self._high, self._total, 0, 0, start, end)
-        for part in others:
-            first = first + part
-        return first
+        moved = _Sum()
+        self._add(moved, self._low, self._high, self._total, 0, 0, start, end)
+        self._known, self._passed = self._passed, {}
+        return moved.value()
 
-    def _parts(
-        self, low: float, high: float, total: Tensor, key: int, depth: int, start: float, end: float
-    ) -> Iterator[Tensor]:
+    def _add(
+        self,
+        moved: "_Sum",
+        low: float,
+        high: float,
+        total: Tensor,
+        key: int,
+        depth: int,
+        start: float,
+        end: float,
+    ) -> None:
+        """Add the parts of the way that lie below a place of the tree, in the order of the way: sums repeat to the bit."""
         if start <= low and end >= high:
-            yield total
+            moved.add(total)
             return
         middle = _rounded((low + high) / 2)
         if high - low <= self.TOLERANCE or middle in (low, high):
-            yield total * ((min(end, high) - max(start, low)) / (high - low))
+            moved.add(total * ((min(end, high) - max(start, low)) / (high - low)))
             return
-        left = self._remembered(low, middle, high, total, key, depth)
+        left = self._left(low, middle, high, total, key, depth)
         if start < middle:
-            yield from self._parts(low, middle, left, 2 * key, depth + 1, start, min(end, middle))
+            self._add(moved, low, middle, left, 2 * key, depth + 1, start, min(end, middle))
         if end > middle:
             later = max(start, middle)
-            yield from self._parts(middle, high, total - left, 2 * key + 1, depth + 1, later, end)
+            self._add(moved, middle, high, total - left, 2 * key + 1, depth + 1, later, end)
 
-    def _remembered(
-        self, low: float, middle: float, high: float, total: Tensor, key: int, depth: int
-    ) -> Tensor:
+    def _left(self, low: float, middle: float, high: float, total: Tensor, key: int, depth: int) -> Tensor:
         """The bridge at a place of the tree; neighbouring steps share most of the way down to theirs."""
-        known = self._known.pop((key, depth), None)
-        left = self._bridge(low, middle, high, total, key, depth) if known is None else known
-        self._known[(key, depth)] = left
-        if len(self._known) > self.REMEMBERED:
-            del self._known[next(iter(self._known))]
-        return left
+        place = key, depth
+        known = self._known.pop(place, None)
+        self._passed[place] = self._bridge(low, middle, high, total, place) if known is None else known
+        return self._passed[place]
 
-    def _bridge(self, low: float, middle: float, high: float, total: Tensor, key: int, depth: int) -> Tensor:
-        sequence = np.random.SeedSequence(self._seed, spawn_key=(key, depth), pool_size=self.POOL)
-        seed = int(sequence.generate_state(4)[0])
+    def _bridge(
+        self, low: float, middle: float, high: float, total: Tensor, place: tuple[int, int]
+    ) -> Tensor:
         left, right, share = middle - low, high - middle, 1 / (high - low)
-        return left * total * share + (left * right * share) ** 0.5 * self._randn(seed)
+        drawn = self._randn(self._seeds.of(place)).mul_((left * right * share) ** 0.5)
+        return drawn.add_((total * left).mul_(share))
 
     def _randn(self, seed: int) -> Tensor:
-        generator = seeded(seed, self._like.device)
+        self._generator.manual_seed(seed)
         return torch.randn(
-            self._like.shape, generator=generator, device=self._like.device, dtype=self._like.dtype
+            self._like.shape, generator=self._generator, device=self._like.device, dtype=self._like.dtype
         )
+
+
+class _Sum:
+    """A sum of tensors from the first on, in memory of its own."""
+
+    def __init__(self) -> None:
+        self._first: Tensor | None = None
+        self._sum: Tensor | None = None
+
+    def add(self, part: Tensor) -> None:
+        if self._sum is not None:
+            self._sum.add_(part)
+        elif self._first is not None:
+            self._sum = self._first + part
+        else:
+            self._first = part
+
+    def value(self) -> Tensor:
+        assert self._first is not None
+        return self._first if self._sum is None else self._sum
 
 
 def brownian_noise(

@@ -232,7 +232,7 @@ def network_input(kind: Parametrisation, latents: Latents, sigma: Sigma) -> Late
         case Parametrisation.COSMOS:
             return latents / (sigma + 1.0)
         case _:
-            return latents / (sigma**2 + kind.data_deviation**2) ** 0.5
+            return latents / (sigma * sigma + kind.data_deviation**2).sqrt()
 
 
 def denoised_from(

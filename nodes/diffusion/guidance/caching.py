@@ -12,6 +12,7 @@ from torch import Tensor
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.denoiser import (
     NO_INPUTS,
+    AskedApart,
     LatentFormat,
     Network,
     NetworkInputs,

@@ -38,18 +38,21 @@ def asked(
 ) -> Tensor:
     """A family's answer, as `Ask`, with the changes that its blocks have places for."""
     count = len(latents)
+    if family.stacks is None or not (changes.left_out or changes.alone or changes.away):
+        return family.ask(
+            module, latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes
+        )
     with ExitStack() as stack:
-        if family.stacks is not None and (changes.left_out or changes.alone or changes.away):
-            rows = _positive(inputs, count, latents.device) if changes.away else None
-            if changes.away is not None and rows is not None and len(rows):
-                every = torch.cat((torch.arange(count, device=latents.device), rows))
-                context, inputs = _beside(context, inputs, changes.away, every, len(rows))
-                latents, timestep = latents[every], timestep[every]
-                residuals = None if residuals is None else residuals.of_rows(every)
-                _lead(module, family.stacks, _Led(changes.away.lead, rows, count), stack)
-            _leave_out(module, family.stacks, changes.left_out, stack)
-            if changes.alone:
-                _set_apart(module, family.stacks, changes.alone, stack)
+        rows = _positive(inputs, count, latents.device) if changes.away else None
+        if changes.away is not None and rows is not None and len(rows):
+            every = torch.cat((torch.arange(count, device=latents.device), rows))
+            context, inputs = _beside(context, inputs, changes.away, every, len(rows))
+            latents, timestep = latents[every], timestep[every]
+            residuals = None if residuals is None else residuals.of_rows(every)
+            _lead(module, family.stacks, _Led(changes.away.lead, rows, count), stack)
+        _leave_out(module, family.stacks, changes.left_out, stack)
+        if changes.alone:
+            _set_apart(module, family.stacks, changes.alone, stack)
         answer = family.ask(
             module, latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes
         )

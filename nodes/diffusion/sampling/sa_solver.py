@@ -7,12 +7,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.mixing import Mixing
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.sampling.steps import Step, levels, solved
+from nodes.diffusion.sampling.steps import Step, levels
 from nodes.diffusion.values import Latents, Sigma, Sigmas
 
 PREDICTOR, CORRECTOR = 3, 4
@@ -143,10 +144,8 @@ def polynomial_weights(places: Sequence[float], length: float, rate: float) -> S
     Args:
         places: where the polynomials have their nodes, as u.
     """
-    decayed = torch.tensor(-rate * length, dtype=torch.float64)
-    moments = [-torch.expm1(decayed)]
+    moments = [-math.expm1(-rate * length)]
     for power in range(1, len(places)):
-        moments.append(-decayed.exp() * (-length) ** power - power / rate * moments[-1])
-    nodes = torch.tensor(places, dtype=torch.float64)
-    vandermonde = torch.stack([nodes**power for power in range(len(places))])
-    return [float(weight) for weight in solved(vandermonde, torch.stack(moments))]
+        moments.append(-math.exp(-rate * length) * (-length) ** power - power / rate * moments[-1])
+    powers = [[place**power for place in places] for power in range(len(places))]
+    return [float(weight) for weight in np.linalg.solve(powers, moments)]

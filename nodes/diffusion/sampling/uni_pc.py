@@ -5,6 +5,7 @@ latents x / sqrt(1 + sigma^2).
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -41,36 +42,38 @@ def _uni_pc(denoiser: Denoiser, latents: Latents, sigmas: Sigmas, scale: Scale) 
     steps = len(sigmas) - 1
     most = min(MOST, len(sigmas) - 2)
     held = latents / _spread(sigmas[0])
-    past = [(sigmas[0], _asked(denoiser, held, sigmas[0]))]  # newest first
+    place = _Place.of(sigmas[0])
+    past = [(place, _asked(denoiser, held, place))]  # newest first
     for number in range(1, steps + 1):
         following = sigmas[number]
         order = max(1, min(most, number, steps + 1 - number))
-        step = _Update(held, past[:order], following, scale)
+        place = _Place.of(following)
+        step = _Update(held, past[:order], place, scale)
         held = step.predicted()
         denoised = past[0][1]
         if number < steps:
-            denoised = _asked(denoiser, held, following)
+            denoised = _asked(denoiser, held, place)
             held = step.corrected(denoised)
-            past = [(following, denoised), *past[: MOST - 1]]
-        yield Step(number - 1, held * _spread(following), denoised)
+            past = [(place, denoised), *past[: MOST - 1]]
+        yield Step(number - 1, held * place.spread, denoised)
 
 
 class _Update:
     """One step from the newest of the past predictions to a following sigma."""
 
     def __init__(
-        self, held: Latents, past: list[tuple[Sigma, Latents]], following: Sigma, scale: Scale
+        self, held: Latents, past: list[tuple["_Place", Latents]], following: "_Place", scale: Scale
     ) -> None:
-        sigma, self._newest = past[0]
-        length = _clock(following) - _clock(sigma)
+        here, self._newest = past[0]
+        length = following.clock - here.clock
         self._backward = -length
-        self._scale, self._alpha = scale(self._backward), _log_alpha(following).exp()
-        ratios = [(_clock(older) - _clock(sigma)) / length for older, _ in past[1:]]
+        self._scale, self._alpha = scale(self._backward), following.alpha
+        ratios = [(older.clock - here.clock) / length for older, _ in past[1:]]
         self._ratios = torch.stack([*ratios, torch.ones_like(length)])
         self._differences = [
             (denoised - self._newest) / ratio for (_, denoised), ratio in zip(past[1:], ratios, strict=True)
         ]
-        shrunk = _deviation(following) / _deviation(sigma)
+        shrunk = following.deviation / here.deviation
         self._base = shrunk * held - self._alpha * torch.expm1(self._backward) * self._newest
 
     def predicted(self) -> Latents:
@@ -103,25 +106,35 @@ class _Update:
         return solved(torch.stack(rows), torch.stack(wanted))
 
 
-def _asked(denoiser: Denoiser, held: Latents, sigma: Sigma) -> Latents:
+def _asked(denoiser: Denoiser, held: Latents, place: "_Place") -> Latents:
     """The denoised estimate by way of the noise, as the paper's networks say it: where sigma is high it loses digits."""
-    noisy = held * _spread(sigma)
-    noise = slope_at(noisy, denoiser(noisy, sigma), sigma)
-    return (held - _deviation(sigma) * noise) / _log_alpha(sigma).exp()
+    noisy = held * place.spread
+    noise = slope_at(noisy, denoiser(noisy, place.sigma), place.sigma)
+    return (held - place.deviation * noise) / place.alpha
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """A level of noise: its clock, and the shares of clean latents and noise where both make variance 1.
+
+    Attributes:
+        spread: from there to latents with noise added.
+    """
+
+    sigma: Sigma
+    clock: Sigma
+    alpha: Sigma
+    deviation: Sigma
+    spread: Sigma
+
+    @classmethod
+    def of(cls, sigma: Sigma) -> "_Place":
+        # At LAST_SIGMA this loses digits in single precision. As with the estimates, known answers have that loss in them.
+        log_alpha = 0.5 * torch.log(1 / (sigma * sigma + 1))
+        noise = 1 - torch.exp(2 * log_alpha)
+        clock = log_alpha - 0.5 * torch.log(noise)
+        return cls(sigma, clock, log_alpha.exp(), noise.sqrt(), _spread(sigma))
 
 
 def _spread(sigma: Sigma) -> Sigma:
     return (1 + sigma**2) ** 0.5
-
-
-# At LAST_SIGMA the next three lose digits in single precision. As with the estimates, known answers have that loss in them.
-def _log_alpha(sigma: Sigma) -> Sigma:
-    return 0.5 * torch.log(1 / (sigma * sigma + 1))
-
-
-def _deviation(sigma: Sigma) -> Sigma:
-    return (1 - torch.exp(2 * _log_alpha(sigma))).sqrt()
-
-
-def _clock(sigma: Sigma) -> Sigma:
-    return _log_alpha(sigma) - 0.5 * torch.log(1 - torch.exp(2 * _log_alpha(sigma)))

@@ -7,6 +7,7 @@ Source: Rombach et al. 2022 (arXiv:2112.10752); Podell et al. 2023 (arXiv:2307.0
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, cast
 
@@ -59,7 +60,8 @@ def ask(
         changes, residuals = added(residuals, module) + changes, None
     down = tuple(residuals.down) if residuals is not None and residuals.down else None
     levels = list(residuals.levels) if residuals is not None and residuals.levels else None
-    with changed(module, changes, (latents.shape[-2], latents.shape[-1]), inputs.sides):
+    size = latents.shape[-2], latents.shape[-1]
+    with changed(module, changes, size, inputs.sides) if changes else nullcontext():
         answer = cast("Any", module)(
             latents,
             timestep,

@@ -76,6 +76,7 @@ class NetworkInputs:
         pooled: the text as one vector, Float[batch feature].
         sides: to which side of guidance each equal part of the batch belongs (0 positive, 1 negative); empty if unknown.
         conds: which condition each equal part is for, by any number that stays the same through a run; empty if unknown.
+        item: of the latents' batch, where each is asked apart; None: all of them.
         joined: further channels of the latents, Float[batch channel height width]; the network's `LatentFormat` says
             how many it has.
         sizes: of the picture that the model imagines, in pixels: height, width, what is cut off above and at the left,
@@ -96,6 +97,7 @@ class NetworkInputs:
     pooled: Tensor | None = None
     sides: tuple[int, ...] = ()
     conds: tuple[int, ...] = ()
+    item: int | None = None
     joined: Tensor | None = None
     sizes: Tensor | None = None
     beauty: Tensor | None = None

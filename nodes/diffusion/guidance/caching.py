@@ -80,22 +80,60 @@ class EasyCache(Rule):
 
 
 @dataclass(slots=True, eq=False)
+class _Course:
+    """How the latents, or one item of them that is asked apart, went so far under the condition that was asked first."""
+
+    threshold: float
+    first: int
+    reuses: bool = False
+    _seen: Tensor | None = None
+    _made: Tensor | None = None
+    _rate: float | None = None
+    _grown: float = 0.0
+
+    def decide(self, latents: Tensor) -> None:
+        """Whether all conditions answer at this noise level from what was added last time."""
+        self.reuses = self._is_near(latents)
+
+    def _is_near(self, latents: Tensor) -> bool:
+        if self._rate is None or not _fits(self._seen, _sparse(latents)):
+            return False
+        assert self._seen is not None
+        assert self._made is not None
+        size = float(self._made.abs().mean())
+        self._grown += self._rate * _distance(_sparse(latents), self._seen) / size
+        near = self._grown < self.threshold
+        if not near:
+            self._grown = 0.0
+        return near
+
+    def learn(self, latents: Tensor, answer: Tensor) -> None:
+        """Told what the network answered."""
+        here, made = _sparse(latents), _sparse(answer)
+        if self._seen is not None and self._made is not None and _fits(self._seen, here):
+            moved = _distance(here, self._seen)
+            self._rate = _distance(made, self._made) / moved if moved > 0.0 else None
+        self._seen, self._made = here, made
+
+
+@dataclass(slots=True, eq=False)
 class Reusing:
     """A network that answers from what it said before, where a condition was asked shortly ago.
 
-    The condition that was asked first decides for all others at a noise level.
+    The condition that was asked first decides for all others at a noise level. Where the network is asked for one item at a
+    time, each item of a batch decides for itself, as in a run of its own.
     """
 
     network: Network
     rule: EasyCache
     sigma: Callable[[], float]
     _added: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
-    _first: int | None = None
-    _seen: Tensor | None = None
-    _made: Tensor | None = None
-    _rate: float | None = None
-    _grown: float = 0.0
-    _reuses: bool = False
+    _courses: dict[int | None, _Course] = field(default_factory=dict[int | None, _Course])
+
+    @property
+    def apart(self) -> bool:
+        """As `AskedApart`."""
+        return isinstance(self.network, AskedApart) and self.network.apart
 
     @property
     def parametrisation(self) -> Parametrisation:
@@ -139,36 +177,17 @@ class Reusing:
                 latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes
             )
         parts = dict(zip(inputs.conds, latents.chunk(len(inputs.conds)), strict=True))
-        self._first = next(iter(parts)) if self._first is None else self._first
-        if self._first in parts:
-            self._reuses = self._is_near(parts[self._first])
-        if self._reuses and all(_fits(self._added.get(cond), part) for cond, part in parts.items()):
+        course = self._courses.setdefault(inputs.item, _Course(self.rule.threshold, next(iter(parts))))
+        if course.first in parts:
+            course.decide(parts[course.first])
+        if course.reuses and all(_fits(self._added.get(cond), part) for cond, part in parts.items()):
             return torch.cat([part + self._added[cond] for cond, part in parts.items()])
         made = self.network(latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes)
         for (cond, part), answer in zip(parts.items(), made.chunk(len(parts)), strict=True):
             self._added[cond] = answer - part
-            if cond == self._first:
-                self._learn(part, answer)
+            if cond == course.first:
+                course.learn(part, answer)
         return made
-
-    def _is_near(self, latents: Tensor) -> bool:
-        if self._rate is None or not _fits(self._seen, _sparse(latents)):
-            return False
-        assert self._seen is not None
-        assert self._made is not None
-        size = float(self._made.abs().mean())
-        self._grown += self._rate * _distance(_sparse(latents), self._seen) / size
-        near = self._grown < self.rule.threshold
-        if not near:
-            self._grown = 0.0
-        return near
-
-    def _learn(self, latents: Tensor, answer: Tensor) -> None:
-        here, made = _sparse(latents), _sparse(answer)
-        if self._seen is not None and self._made is not None and _fits(self._seen, here):
-            moved = _distance(here, self._seen)
-            self._rate = _distance(made, self._made) / moved if moved > 0.0 else None
-        self._seen, self._made = here, made
 
 
 def _between(levels: NoiseLevels, sigma: float, start_percent: float, end_percent: float) -> bool:

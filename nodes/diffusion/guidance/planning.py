@@ -5,7 +5,7 @@ All of it stays the same from step to step, as long as the same conditions are a
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -131,7 +131,7 @@ def _call(pieces: Sequence[Piece], item: int | None, network: Network) -> Call:
         item,
         joined([piece.cond.context for piece in pieces]),
         joined([control_context(piece.cond) for piece in pieces]) if pieces[0].cond.controls else None,
-        together(inputs, conds, tuple(piece.role for piece in pieces)),
+        replace(together(inputs, conds, tuple(piece.role for piece in pieces)), item=item),
     )
 
 

@@ -68,7 +68,8 @@ def test_a_file_of_the_true_names_becomes_what_diffusers_makes_of_it(case: Case)
     if not case.converter:
         assert stored.keys() == shapes.keys()
         return
-    file_shapes = {name: (len(tensor), *_columns(case, name, shapes)) for name, tensor in stored.items()}
+    columns = {place.theirs: shapes[place.ours][1:] for place in case.family.places(shapes)}
+    file_shapes = {name: (len(tensor), *columns[name]) for name, tensor in stored.items()}
     places = case.family.original(file_shapes)
     assert places is not None
     ours = {place.ours: place.read(stored[place.theirs]) for place in places}
@@ -76,11 +77,6 @@ def test_a_file_of_the_true_names_becomes_what_diffusers_makes_of_it(case: Case)
     assert ours.keys() == theirs.keys() == shapes.keys()
     assert all(torch.equal(ours[name], theirs[name].reshape(ours[name].shape)) for name in ours)
     assert case.family.settings(translated(file_shapes, places)) is not None
-
-
-def _columns(case: Case, name: str, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
-    places = case.family.places(shapes)
-    return next(shapes[place.ours][1:] for place in places if place.theirs == name)
 
 
 @each

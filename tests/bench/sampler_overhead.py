@@ -1,60 +1,175 @@
 """What our sampling costs beside the network: processor time, allocations a step, memory at the most.
 
-Run `python -m tests.bench.sampler_overhead [SAMPLER...]`; without names, every sampler that asks the network once a step.
+Run `python -m tests.bench.sampler_overhead [--guidance] [SAMPLER...]`; without names, every sampler that asks the network
+once a step. With `--guidance` a line for each guidance rule instead: euler with the starter model, what a step costs over
+one without the rule, and how often the network is asked a step.
 
-Time: the loop and as many bare U-Net calls take turns in one process and on one thread, and processor time is counted, so
-that other programs weigh little; the median of the ratios of neighbouring turns is the figure. The starter model is the
-hardest case: the smaller the U-Net, the larger the loop's share.
+Time: processor time on one thread, so that other programs weigh little. The U-Net's calls are timed by themselves. The loop
+is run with a network of the same shapes that only reads through more memory than the caches hold, as a U-Net does: it costs
+the loop as much, and what is not its own can be taken off exactly. The middle one of some runs is the figure. Two sizes:
+- Stable Diffusion 1's (860M weights, random) at 512 x 512, which is what a person would run.
+- The starter model's (9.9M weights) at 128 x 128, the hardest case: the smaller the U-Net, the larger the loop's share.
 Memory: tensors of at least the latents' size that operations make during a run whose network costs none but its answer: how
 many a step, and how many are alive at once, in latents (those that go in and the answer included).
 """
 
-import sys
+import argparse
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
-from torch import Tensor
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nodes.diffusion.denoiser import LatentFormat
-from nodes.diffusion.guidance import Guided
+from nodes.diffusion.guidance import (
+    Guided,
+    after,
+    again,
+    attention,
+    before,
+    caching,
+    inside,
+    joining,
+    merging,
+)
 from nodes.diffusion.models.load import Placement, load_network
 from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.noise_levels import NoiseLevels, from_betas, scaled_linear_betas
 from nodes.diffusion.sampling import SAMPLERS, Run, sample
 from nodes.diffusion.schedules import for_sampler
-from nodes.diffusion.values import Cond, Latent
+from nodes.diffusion.values import Cond, Latent, Rule
 from tests.diffusion.sampling.toy import Toy
 
 STARTER = Path(__file__).resolve().parents[2] / "nodes" / "starter" / "weft-starter-v0"
 STEPS = 20
-SIDES = 2  # of guidance; on a processor the network is asked for one after the other
-TURNS = 9
-TOKENS, WIDTH = 77, 192  # of a prompt in the starter model's text encoder
-SIDE = 16  # of the latents of a picture of 128
+TURNS = 5
+TOKENS = 77  # of a prompt
+BATCHES = 1, 4
+BEYOND_CACHES = 2**24  # numbers that a network reads which only takes the caches away
 MEASURED_SIDE = 128  # of the latents whose allocations are counted
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A network to measure beside, and the side of the latents it gets.
+
+    Attributes:
+        call: processor seconds of a call of the real one, for one image; 0 where `network` is the real one.
+    """
+
+    name: str
+    network: LoadedNetwork
+    side: int
+    width: int  # of its text
+    call: float = 0.0
+
+
 def main() -> None:
-    """Print a line for each sampler."""
+    """Print a line for each sampler, or for each guidance rule."""
     torch.set_num_threads(1)
-    placement = Placement(torch.device("cpu"), torch.float32, torch.float32)
-    network = load_network(STARTER, placement)
-    names = sys.argv[1:] or [name for name in SAMPLERS if calls(name) == 1.0]
-    print(
-        f"{'sampler':>30} {'loop ms':>9} {'bare ms':>9} {'ratio':>7} {'allocations a step':>20} {'most, in latents':>18}"
-    )
-    for name in names:
-        loop, bare, ratio = compared(network, name)
-        times = f"{loop * 1e3:9.1f} {bare * 1e3:9.1f} {ratio:7.3f}"
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--guidance", action="store_true")
+    parser.add_argument("names", nargs="*")
+    said = parser.parse_args()
+    if said.guidance:
+        guidance(Size("starter", starter(), 16, 192))
+        return
+    sizes = large_size(), starter_size()
+    for size in sizes:
+        print(f"a call of the {size.name}: {size.call * 1e3:.1f} ms")
+    for name in said.names or [name for name in SAMPLERS if calls(name) == 1.0]:
+        times = [compared(size, name, batch) for size in sizes for batch in BATCHES]
         used = memory(name)
-        print(f"{name:>30} {times} {used.allocations:20.1f} {used.most:18.1f}", flush=True)
+        told = " ".join(f"{time.own:7.2f} {time.ratio:7.4f}" for time in times)
+        print(f"{name:>30} {told} {used.allocations:6.1f} {used.most:6.1f}", flush=True)
+
+
+def guidance(size: Size) -> None:
+    """Print a line for each guidance rule; each takes turns with runs without one."""
+    nothing = (Cond(torch.randn(1, TOKENS, size.width)),)
+    rules: Sequence[Rule] = (
+        after.OptimisedScale(), after.KeptNorm(), after.Mahiro(), after.EpsilonScaling(), after.TemporalScoreRescaling(),
+        before.ProjectedGuidance(), before.FrequencyScaling(), before.TangentialDamping(),
+        again.PerturbedAttention(), again.SelfAttentionGuidance(),
+        inside.FreeU(), inside.Downscale(),
+        joining.RescaleCfg(), joining.RenormCfg(), joining.PerpNeg(nothing), joining.DynamicThresholding(),
+        joining.LimitedInterval(0.2, 0.8), attention.HyperTile(), attention.NormalisedAttention(nothing),
+        merging.TokenMerging(), caching.LazyCache(), caching.EasyCache(),
+    )  # fmt: skip
+    for rule in rules:
+        pairs = [
+            (compared(size, "euler", 1, turns=1), compared(size, "euler", 1, rule, turns=1))
+            for _ in range(TURNS)
+        ]
+        ratio = median(with_it.whole / plain.whole for plain, with_it in pairs)
+        own = median(with_it.own - plain.own for plain, with_it in pairs)
+        asked = pairs[0][1].calls / pairs[0][0].calls
+        print(f"{type(rule).__name__:>30} {ratio:7.3f} {own:7.2f} {asked:6.2f}", flush=True)
+
+
+def starter() -> LoadedNetwork:
+    """The starter model."""
+    return load_network(STARTER, Placement(torch.device("cpu"), torch.float32, torch.float32))
+
+
+def starter_size() -> Size:
+    """The starter model's size, for pictures of 128."""
+    return passing("starter model", starter(), 16, 192)
+
+
+def large_size() -> Size:
+    """Stable Diffusion 1's size, for pictures of 512."""
+    with torch.device("meta"):
+        module = UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
+    module = module.to_empty(device="cpu").eval()
+    with torch.inference_mode():
+        for tensor in module.parameters():
+            tensor.normal_(0.0, 0.02)
+    return passing("U-Net of Stable Diffusion 1's size", replace(starter(), module=module), 64, 768)
+
+
+def passing(name: str, network: LoadedNetwork, side: int, width: int) -> Size:
+    """A size whose calls were timed; what stands in for its network is asked instead."""
+    latents, context = torch.randn(1, 4, side, side), torch.randn(1, TOKENS, width)
+    module, timestep = network.module, torch.tensor([500.0])
+    with torch.inference_mode():
+        times = [seconds(lambda: module(latents, timestep, encoder_hidden_states=context)) for _ in range(4)]
+    return Size(name, replace(network, module=Passing(module.config)), side, width, min(times))
+
+
+class Timed:
+    """Adds up the processor time of a U-Net's calls from now on."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.seconds, self.count = 0.0, 0
+        self._asked = type(module).forward.__get__(module)
+        module.forward = self._timed  # on the object: what changes blocks finds them where they were
+
+    def _timed(self, *args: Any, **kwargs: Any) -> Any:
+        start = time.process_time()
+        answer = self._asked(*args, **kwargs)
+        self.seconds += time.process_time() - start
+        self.count += 1
+        return answer
+
+
+class Passing(nn.Module):
+    """In place of a U-Net: takes what lies in the caches away, and answers with what it was given."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+        self.weights = torch.zeros(BEYOND_CACHES)
+
+    def forward(self, latents: Tensor, *_args: Any, **_kwargs: Any) -> tuple[Tensor]:
+        return (latents + self.weights.sum(),)
 
 
 @dataclass
@@ -96,31 +211,38 @@ def calls(name: str) -> float:
     return guider.count / (len(sigmas) - 1)
 
 
-def compared(network: LoadedNetwork, sampler: str) -> tuple[float, float, float]:
-    """Median processor seconds of a run, of as many bare U-Net calls of the same shapes, and the median ratio."""
-    prompt, nothing = torch.randn(1, TOKENS, WIDTH), torch.randn(1, TOKENS, WIDTH)
-    guided = Guided(network, (Cond(prompt),), (Cond(nothing),), 3.0)
-    sigmas = for_sampler("simple", sampler, network.levels, STEPS)
-    latent = Latent(torch.zeros(1, 4, SIDE, SIDE))
-    latents, timestep = torch.randn(1, 4, SIDE, SIDE), torch.full((1,), 500.0)
-    context = torch.randn(1, TOKENS, WIDTH)
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Of one run: the loop's own and the whole processor time of a step in ms, the run's over its calls', calls a step."""
 
-    @torch.inference_mode()  # as the worker runs nodes
+    own: float
+    whole: float
+    ratio: float
+    calls: float
+
+
+def compared(size: Size, sampler: str, batch: int, *rules: Rule, turns: int = TURNS) -> Times:
+    """The middle one of some runs with guidance, in inference mode as the worker runs nodes."""
+    module = Timed(size.network.module)
+    prompt, nothing = torch.randn(1, TOKENS, size.width), torch.randn(1, TOKENS, size.width)
+    guided = Guided(size.network, (Cond(prompt),), (Cond(nothing),), 3.0, None, rules)
+    sigmas = for_sampler("simple", sampler, size.network.levels, STEPS)
+    latent = Latent(torch.zeros(batch, 4, size.side, size.side))
+
+    @torch.inference_mode()
     def loop() -> None:
         for _ in sample(guided, latent, Run(sampler, sigmas, seed=1)):
             pass
 
-    @torch.inference_mode()
-    def bare() -> None:
-        for _ in range(round(STEPS * calls_once) * SIDES):
-            network.module(latents, timestep, encoder_hidden_states=context, return_dict=False)
-
-    calls_once = calls(sampler)
     loop()
-    bare()
-    turns = [(seconds(loop), seconds(bare)) for _ in range(TURNS)]
-    ratio = median(one / other for one, other in turns)
-    return median(turn[0] for turn in turns), median(turn[1] for turn in turns), ratio
+    made: list[Times] = []
+    for _ in range(turns):
+        module.seconds, module.count = 0.0, 0
+        whole = seconds(loop)
+        own = whole - module.seconds
+        asked = module.count * size.call or module.seconds
+        made.append(Times(own / STEPS * 1e3, whole / STEPS * 1e3, 1.0 + own / asked, module.count / STEPS))
+    return sorted(made, key=lambda times: times.ratio)[len(made) // 2]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ element. A node that takes lists is called once, with lists.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias, cast
 
-from nodes.spec import Blocker, Json, NodeError, NodeSpec, Section
+from nodes.spec import Blocker, InputSpec, Json, NodeError, NodeSpec, Section
 from server.graph.model import NodeId
 from server.graph.outcome import Argument, Literal, Missing, Promised, RawLink, Task, Token
 from server.worker.outputs import Outputs
@@ -91,11 +91,11 @@ def fitting(spec: NodeSpec, keywords: Keywords) -> Keywords:
     """
     if spec.module != BUILT_IN:
         return keywords
-    return {name: _fitting(spec, name, value) for name, value in keywords.items()}
+    declared = {one.name: one for one in spec.inputs_with(keywords)}
+    return {name: _fitting(spec, name, declared.get(name), value) for name, value in keywords.items()}
 
 
-def _fitting(spec: NodeSpec, name: str, value: object) -> object:
-    declared = spec.input(name)
+def _fitting(spec: NodeSpec, name: str, declared: InputSpec | None, value: object) -> object:
     if declared is not None and declared.type in NO_SCALARS and isinstance(value, int | float | str):
         raise NodeError(
             f"{name} is {_said(value)}, which is no {declared.type}.", f"Connect a {declared.type} to {name}."
@@ -103,7 +103,7 @@ def _fitting(spec: NodeSpec, name: str, value: object) -> object:
     if declared is None or declared.choices is not None or declared.type not in KINDS:
         return value
     if isinstance(value, list) and (spec.takes_lists or declared.type == "STRING"):
-        return [_fitting(spec, name, entry) for entry in cast("list[object]", value)]
+        return [_fitting(spec, name, declared, entry) for entry in cast("list[object]", value)]
     if value is None or isinstance(value, Blocker):
         return value
     what, kinds = KINDS[declared.type]

@@ -142,10 +142,13 @@ def polynomial_weights(places: Sequence[float], length: float, rate: float) -> S
     """Integrals of rate * exp(rate * u) times each Lagrange polynomial, for u from -length to 0.
 
     Args:
-        places: where the polynomials have their nodes, as u.
+        places: where the polynomials have their nodes, as u; where two are one, the weights are no numbers.
     """
     moments = [-math.expm1(-rate * length)]
     for power in range(1, len(places)):
         moments.append(-math.exp(-rate * length) * (-length) ** power - power / rate * moments[-1])
     powers = [[place**power for place in places] for power in range(len(places))]
-    return [float(weight) for weight in np.linalg.solve(powers, moments)]
+    try:
+        return [float(weight) for weight in np.linalg.solve(powers, moments)]
+    except np.linalg.LinAlgError:  # two places are one
+        return [math.nan] * len(places)

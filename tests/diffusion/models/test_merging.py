@@ -166,5 +166,5 @@ def test_rules_that_do_nothing_to_a_unet_are_told_once(pool, ref):
     with pool.session() as models:
         models.network(Model(ref).ruled(layers).ruled(layers))
         models.network(Model(ref).ruled(layers))
-        assert [text.split(" changes ")[0] for text in models.warnings] == ["Skip-layer guidance"]
-        assert "U-Net" in models.warnings[0]
+        assert [text.split(" does nothing ")[0] for text in models.warnings] == ["Skip-layer guidance"]
+        assert "Stable Diffusion 1" in models.warnings[0]

@@ -104,7 +104,7 @@ def checked() -> Iterator[Node]:
 
     steps, required = TYPED[0], Section.REQUIRED
     yield Node(make("Sample", TYPED, ("LATENT",)), give)
-    yield Node(make("Describe", TYPED, (), is_output=True), describe)
+    yield Node(make("Describe", TYPED, (), is_output=True, module="custom_nodes.describe"), describe)
     yield Node(make("Save", (number("latent", "LATENT", required), TYPED[0]), (), is_output=True), describe)
     yield Node(make("Image", (), ("IMAGE",)), give)
     yield Node(make("GiveText", (), ("STRING",)), give)

@@ -1,10 +1,14 @@
-"""The same prompt gives the same in another life of the server or of its worker, also where nodes run in threads."""
+"""The same prompt gives the same bytes: again, from every state of what is kept, and in another life of server or worker."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.serving import serving
-from tests.whole.test_pictures import but_for_its_job, made, txt2img
+import pytest
+
+from nodes.builtin.record import RECORD
+from tests.serving import Server, serving
+from tests.whole.test_pictures import but_for_its_job, cached, made, txt2img
 
 LARGEST = 2**64 - 1
 PACK = """
@@ -26,24 +30,56 @@ class Dies:
 
 NODE_CLASS_MAPPINGS = {"Dies": Dies}
 """
+DIE = {"1": {"class_type": "Dies", "inputs": {}}}
+ALL = {"1", "2", "3", "4", "5", "6"}
+
+State = tuple[bytes, Any, set[str]]
 
 
-def drawn(workspace: Path, *arguments: str) -> tuple[bytes, dict[str, Any]]:
-    """The picture of a server that remembers nothing."""
-    with serving(workspace, "--cache-none", *arguments) as server:
-        return but_for_its_job(made(server.run(txt2img(n5_seed=LARGEST, n5_steps=2)), workspace))
+@pytest.fixture(scope="module")
+def states(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, State]:
+    """One prompt in each state: its pixels, the machine that its picture tells of, and which nodes were known."""
+    place = tmp_path_factory.mktemp("lives")
+    (place / "custom_nodes").mkdir()
+    (place / "custom_nodes" / "deadly.py").write_text(PACK)
+    found: dict[str, State] = {}
+
+    def run(name: str, server: Server) -> None:
+        prompt = txt2img(n5_seed=LARGEST, n5_steps=2, n7_filename_prefix=f"state{len(found)}")
+        entry = server.run(prompt)
+        pixels, said = but_for_its_job(made(entry, place))
+        found[name] = pixels, said[RECORD]["machine"], cached(entry)
+
+    with serving(place, "--cache-none") as server:
+        run("cold", server)
+        run("once more", server)
+        assert server.run(DIE)["status"]["status_str"] == "error"
+        run("another worker", server)
+    with serving(place, "--cache-none", "--backend", "thread") as server:
+        run("another server, in threads", server)
+    with serving(place) as server:
+        server.run(txt2img(n5_seed=3, n5_steps=2))
+        run("texts are known", server)
+        run("all is known", server)
+        assert server.run(DIE)["status"]["status_str"] == "error"
+        run("known from disk", server)
+    return found
 
 
-def test_the_same_prompt_gives_the_same_pixels_across_restarts_and_backends(tmp_path: Path):
-    assert drawn(tmp_path) == drawn(tmp_path, "--backend", "thread")
-
-
-def test_a_worker_after_one_that_died_gives_the_same_pixels(tmp_path: Path):
-    (tmp_path / "custom_nodes").mkdir()
-    (tmp_path / "custom_nodes" / "deadly.py").write_text(PACK)
-    prompt = txt2img(n5_seed=LARGEST, n5_steps=2)
-    with serving(tmp_path, "--cache-none") as server:
-        first = but_for_its_job(made(server.run(prompt), tmp_path))
-        died = server.run({"1": {"class_type": "Dies", "inputs": {}}})
-        assert died["status"]["status_str"] == "error"
-        assert but_for_its_job(made(server.run(prompt), tmp_path)) == first
+@pytest.mark.parametrize(
+    ("state", "known"),
+    [
+        ("once more", set()),
+        ("another worker", set()),
+        ("another server, in threads", set()),
+        ("texts are known", {"1", "2", "3", "4"}),
+        ("all is known", ALL),
+        ("known from disk", {"5", "6"}),
+    ],
+)
+def test_the_same_prompt_gives_the_same_pixels(state: str, known: set[str], states: Mapping[str, State]):
+    pixels, machine, found = states[state]
+    # what is cheap to make need not be on disk
+    assert known <= found if state == "known from disk" else found == known
+    assert pixels == states["cold"][0]
+    assert machine == states["cold"][1] and machine["threads"] >= 1

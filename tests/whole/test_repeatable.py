@@ -1,7 +1,6 @@
 """The same prompt gives the same bytes: again, from every state of what is kept, and in another life of server or worker."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest

@@ -73,7 +73,7 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, State]:
         ("another server, in threads", set()),
         ("texts are known", {"1", "2", "3", "4"}),
         ("all is known", ALL),
-        ("known from disk", {"5", "6"}),
+        ("known from disk", {"5"}),
     ],
 )
 def test_the_same_prompt_gives_the_same_pixels(state: str, known: set[str], states: Mapping[str, State]):

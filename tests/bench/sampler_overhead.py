@@ -1,8 +1,9 @@
 """What our sampling costs beside the network: processor time, allocations a step, memory at the most.
 
-Run `python -m tests.bench.sampler_overhead [--guidance] [SAMPLER...]`; without names, every sampler that asks the network
-once a step. With `--guidance` a line for each guidance rule instead: euler with the starter model, what a step costs over
-one without the rule, and how often the network is asked a step.
+Run `python -m tests.bench.sampler_overhead [--guidance | --memory] [SAMPLER...]`; without names, every sampler that asks the
+network once a step. With `--memory` every sampler: calls and allocations a step, memory. With `--guidance` a line for each
+guidance rule instead: euler with the starter model, what a step costs over one without the rule, and how often the network
+is asked a step.
 
 Time: processor time on one thread, so that other programs weigh little. The U-Net's calls are timed by themselves. The loop
 is run with a network of the same shapes that only reads through more memory than the caches hold, as a U-Net does: it costs
@@ -76,10 +77,16 @@ def main() -> None:
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser()
     parser.add_argument("--guidance", action="store_true")
+    parser.add_argument("--memory", action="store_true")
     parser.add_argument("names", nargs="*")
     said = parser.parse_args()
     if said.guidance:
         guidance(Size("starter", starter(), 16, 192))
+        return
+    if said.memory:
+        for name in said.names or SAMPLERS:
+            used = memory(name)
+            print(f"{name:>30} {calls(name):5.2f} {used.allocations:6.1f} {used.most:6.1f}", flush=True)
         return
     sizes = large_size(), starter_size()
     for size in sizes:

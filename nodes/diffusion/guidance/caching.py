@@ -12,14 +12,12 @@ from torch import Tensor
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.denoiser import (
     NO_INPUTS,
-    AskedApart,
-    LatentFormat,
     Network,
     NetworkInputs,
-    Parametrisation,
     Residuals,
 )
 from nodes.diffusion.guidance.rule import Evaluation
+from nodes.diffusion.guidance.wrapped import Wrapped
 from nodes.diffusion.noise_levels import NoiseLevels
 from nodes.diffusion.values import Latents, Rule
 
@@ -117,48 +115,17 @@ class _Course:
 
 
 @dataclass(slots=True, eq=False)
-class Reusing:
+class Reusing(Wrapped):
     """A network that answers from what it said before, where a condition was asked shortly ago.
 
     The condition that was asked first decides for all others at a noise level. Where the network is asked for one item at a
     time, each item of a batch decides for itself, as in a run of its own.
     """
 
-    network: Network
     rule: EasyCache
     sigma: Callable[[], float]
     _added: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
     _courses: dict[int | None, _Course] = field(default_factory=dict[int | None, _Course])
-
-    @property
-    def apart(self) -> bool:
-        """As `AskedApart`."""
-        return isinstance(self.network, AskedApart) and self.network.apart
-
-    @property
-    def parametrisation(self) -> Parametrisation:
-        """As `Network`."""
-        return self.network.parametrisation
-
-    @property
-    def levels(self) -> NoiseLevels:
-        """As `Network`."""
-        return self.network.levels
-
-    @property
-    def latent_format(self) -> LatentFormat:
-        """As `Network`."""
-        return self.network.latent_format
-
-    @property
-    def device(self) -> torch.device:
-        """As `Network`."""
-        return self.network.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """As `Network`."""
-        return self.network.dtype
 
     def __call__(
         self,

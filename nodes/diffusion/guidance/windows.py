@@ -13,14 +13,12 @@ from torch import Tensor
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.denoiser import (
     NO_INPUTS,
-    LatentFormat,
     Network,
     NetworkInputs,
-    Parametrisation,
     Residuals,
 )
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.noise_levels import NoiseLevels
+from nodes.diffusion.guidance.wrapped import Wrapped
 from nodes.diffusion.values import Rule
 
 BITS = 64
@@ -93,43 +91,12 @@ class ContextWindows(Rule):
 
 
 @dataclass(slots=True, eq=False)
-class Windowed:
+class Windowed(Wrapped):
     """A network that is asked window by window where latents are longer than one."""
 
-    network: Network
     rule: ContextWindows
     sigma: Callable[[], float]
     _levels: list[float] = field(default_factory=list[float])
-
-    @property
-    def parametrisation(self) -> Parametrisation:
-        """As `Network`."""
-        return self.network.parametrisation
-
-    @property
-    def levels(self) -> NoiseLevels:
-        """As `Network`."""
-        return self.network.levels
-
-    @property
-    def latent_format(self) -> LatentFormat:
-        """As `Network`."""
-        return self.network.latent_format
-
-    @property
-    def device(self) -> torch.device:
-        """As `Network`."""
-        return self.network.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """As `Network`."""
-        return self.network.dtype
-
-    @property
-    def apart(self) -> bool:
-        """As `AskedApart`."""
-        return bool(getattr(self.network, "apart", False))
 
     def __call__(
         self,

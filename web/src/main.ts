@@ -7,7 +7,12 @@ import "./widgets/field.css";
 import { mount } from "svelte";
 import { App } from "./app/app.svelte";
 import Shell from "./app/Shell.svelte";
+import { speakChosen } from "./words/page.svelte";
 
 const target = document.querySelector("#app");
 if (!target) throw new Error("The page has no place for the app.");
-mount(Shell, { target, props: { app: new App(new URL(".", location.href).href) } });
+const app = new App(new URL(".", location.href).href);
+// A language that cannot be loaded is no reason to show nothing: English is here.
+void speakChosen(app.preferences.language)
+  .catch((error: unknown) => console.error(error))
+  .then(() => mount(Shell, { target, props: { app } }));

@@ -1,4 +1,5 @@
 /** How a person likes it: kept in the browser. */
+import { speakChosen } from "../words/page.svelte";
 import type { Snapping, Threads } from "../canvas/stage.svelte";
 
 export type Drawer = "nodes" | "models" | "pictures" | "workflows" | "packs";
@@ -14,6 +15,7 @@ interface Kept {
   readonly threads: Threads;
   readonly snap: Snapping;
   readonly keys: Readonly<Record<string, string>>;
+  readonly language?: string | undefined;
 }
 
 const MOST_RECENT = 12;
@@ -33,6 +35,8 @@ export class Preferences {
   snap = $state<Snapping>("guides");
   /** Keys that a person chose, by action; a bar between several, empty for none. */
   keys = $state.raw<Readonly<Record<string, string>>>({});
+  /** The language's code; undefined: the browser's. */
+  language = $state<string | undefined>();
   readonly #storage: Pick<Storage, "getItem" | "setItem">;
 
   constructor(storage: Pick<Storage, "getItem" | "setItem">) {
@@ -46,7 +50,15 @@ export class Preferences {
     this.threads = kept.threads === "chosen" ? "chosen" : "all";
     this.snap = kept.snap === "grid" || kept.snap === "none" ? kept.snap : "guides";
     this.keys = typeof kept.keys === "object" ? kept.keys : {};
+    this.language = typeof kept.language === "string" ? kept.language : undefined;
     this.#wear();
+  }
+
+  /** Speak another language: what is shown changes where it stands. */
+  async setLanguage(code: string | undefined): Promise<void> {
+    this.language = code;
+    this.#keep();
+    await speakChosen(code);
   }
 
   setThreads(threads: Threads): void {
@@ -100,7 +112,7 @@ export class Preferences {
   }
 
   #keep(): void {
-    const kept: Kept = { theme: this.theme, side: this.side, minimap: this.minimap, recentNodes: this.recentNodes, threads: this.threads, snap: this.snap, keys: this.keys };
+    const kept: Kept = { theme: this.theme, side: this.side, minimap: this.minimap, recentNodes: this.recentNodes, threads: this.threads, snap: this.snap, keys: this.keys, language: this.language };
     this.#storage.setItem(KEY, JSON.stringify(kept));
   }
 }

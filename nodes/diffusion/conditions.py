@@ -51,17 +51,21 @@ class Given:
 
 
 NOTHING_GIVEN = Given()
-REFERENCES, PICTURES, SMALL, BIAS = (
+REFERENCES, PICTURES, SMALL, BIAS, START, PAINTED = (
     "reference_latents",
     "unclip_conditioning",
     "concat_image",
     "attention_mask",
+    "concat_latent_image",
+    "concat_mask",
 )
 SAID = {  # what people are told that a model does not read
     REFERENCES: "pictures to refer to (ReferenceLatent)",
     PICTURES: "pictures to resemble (unCLIPConditioning)",
     SMALL: "a small picture to enlarge (SD_4XUpscale_Conditioning)",
     BIAS: "how much attention is paid to a style (attn_bias of Apply Style Model)",
+    START: "a picture beside its latents (concat_latent_image, of InpaintModelConditioning and others)",
+    PAINTED: "a mask beside its latents (concat_mask, of InpaintModelConditioning and others)",
 }
 
 
@@ -122,6 +126,16 @@ def inputs_of(
         else None,
         resembled=(None if given.seen is None else resembled(cond.extra, given.seen, given.seed, latents)),
     )
+
+
+def reads_beside(form: LatentFormat) -> Set[str]:
+    """Of the names in `SAID`, those that `joined` makes channels of for a network of this format."""
+    further = form.joined - form.channels
+    if further in {MASK_CHANNELS, MASK_SIDE**2}:
+        return {START, PAINTED}
+    if further == 0:
+        return {START}
+    return {SMALL} if form.joined == COLOURS else set[str]()
 
 
 def joined(

@@ -19,7 +19,7 @@ from nodes.diffusion.denoiser import (
     network_input,
 )
 from nodes.diffusion.errors import DiffusionError, NothingSaid
-from nodes.diffusion.gligen import BOXES, Boxes, FindPlaces
+from nodes.diffusion.gligen import BOXES, Boxes, FindPlaces, without_boxes
 from nodes.diffusion.guidance.planning import (
     Call,
     Piece,
@@ -149,14 +149,18 @@ class Conditioned:
         return plan.averaged(answers, latents)
 
     def prepared(self, sides: Sequence[Conditioning], latents: Latents) -> Sequence[Conditioning]:
-        """Sides as they are asked together: controls lent by the first one, and each other's rectangles.
+        """Sides as they are asked together: controls lent by the first one, no boxes beside some, each other's rectangles.
 
         Each can then be asked alone, and answers as among the others. The same ones stay the same values in a run.
         """
         named = latents.shape[-2:], tuple(tuple(map(id, side)) for side in sides)
         if named not in self._prepared:
             height, width = latents.shape[-2:]
-            lent = [sides[0], *(with_lent_controls(side, sides[0]) for side in sides[1:])]
+            first = sides[0]
+            lent = [
+                first,
+                *(without_boxes(with_lent_controls(side, first), first) for side in sides[1:]),
+            ]
             whole = [tuple(bounded(cond, height, width) for cond in side) for side in lent]
             made = all_matched(whole, height, width)
             self._prepared[named] = tuple(sides), made  # what was given lives on, so that ids stay its own
@@ -243,11 +247,14 @@ class Conditioned:
         if call.steering is not None:
             residuals = self._residuals(call, scaled, timestep, call.steering, asked)
         boxes, changes = call.pieces[0].cond.extra.get(BOXES), asked.changes
-        if isinstance(boxes, Boxes):
+        if isinstance(boxes, Boxes) and self._tells(boxes, asked.level):
             changes = changes + self._told(boxes, scaled)
         return network(
             scaled, timestep, call.context, residuals=residuals, inputs=call.inputs, changes=changes
         ).float()
+
+    def _tells(self, boxes: Boxes, level: float) -> bool:
+        return not boxes.spans or any(self._within(span, level) for span in boxes.spans)
 
     def _told(self, boxes: Boxes, latents: Tensor) -> NetworkChanges:
         if self.places is None:

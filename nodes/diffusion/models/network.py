@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
-from nodes.diffusion.conditions import COLOURS, PICTURES, SMALL
+from nodes.diffusion.conditions import PICTURES, reads_beside
 from nodes.diffusion.denoiser import (
     NO_INPUTS,
     LatentFormat,
@@ -80,7 +80,7 @@ class LoadedNetwork:
     def reads(self) -> Set[str]:
         """As `SaysWhatItReads`."""
         own = {PICTURES} if self.seen is not None else set[str]()
-        return self.family.reads | own | ({SMALL} if self.latent_format.joined == COLOURS else set[str]())
+        return self.family.reads | own | reads_beside(self.latent_format)
 
     @property
     def called(self) -> str:

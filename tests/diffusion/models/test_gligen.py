@@ -1,11 +1,13 @@
 """GLIGEN: boxes as diffusers' own gated U-Net reads them, from a file of its authors' layout to a guided estimate."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import DDIMScheduler, StableDiffusionGLIGENPipeline, UNet2DConditionModel
 from safetensors.torch import save_file
+from transformers import BatchEncoding
 
 from nodes.diffusion.errors import CheckpointUnknown, DiffusionError
 from nodes.diffusion.gligen import Box, Boxes, Gligen
@@ -14,10 +16,13 @@ from nodes.diffusion.models import unet_shape
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.models.gligen import LoadedGligen, load_gligen
 from nodes.diffusion.models.load import Placement
+from nodes.diffusion.noise import start_noise
 from nodes.diffusion.noise_levels import from_betas, scaled_linear_betas
 from nodes.diffusion.pool import Pool
-from nodes.diffusion.values import Area, Cond, Model
-from tests.diffusion.models.tiny import CONTEXT, UNET, original_unet, seeded
+from nodes.diffusion.sampling import Run, sample
+from nodes.diffusion.schedules import for_run
+from nodes.diffusion.values import Area, Cond, Latent, Model, Span
+from tests.diffusion.models.tiny import CONTEXT, UNET, original_unet, seeded, text, vae
 
 SIGMA = from_betas(scaled_linear_betas()).sigmas[500]
 CHANCE = torch.Generator().manual_seed(11)
@@ -60,13 +65,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "model.safetensors", folder / "gligen.safetensors"
 
 
-def expected(text: Cond, latents: torch.Tensor, boxes: tuple[Box, ...]) -> torch.Tensor:
-    """The estimate of diffusers' own gated U-Net; without boxes its gates stay out of it."""
+def expected(text: Cond, latents: torch.Tensor, boxes: tuple[Box, ...] | None) -> torch.Tensor:
+    """The estimate of diffusers' own gated U-Net, which may be told that there are no boxes; None: its gates stay out."""
     scaled = latents / (SIGMA**2 + 1.0) ** 0.5
     timestep = from_betas(scaled_linear_betas()).timestep(SIGMA.reshape(1))
     height, width = latents.shape[-2:]
     corners, words, shown = torch.zeros(1, 30, 4), torch.zeros(1, 30, CONTEXT), torch.zeros(1, 30)
-    for index, box in enumerate(boxes):
+    for index, box in enumerate(boxes or ()):
         right, bottom = (box.x + box.width) / width, (box.y + box.height) / height
         corners[0, index] = torch.tensor([box.x / width, box.y / height, right, bottom])
         words[0, index], shown[0, index] = box.words[0], 1.0
@@ -78,7 +83,7 @@ def expected(text: Cond, latents: torch.Tensor, boxes: tuple[Box, ...]) -> torch
             scaled,
             timestep,
             text.context.expand(count, -1, -1),
-            cross_attention_kwargs={"gligen": told} if boxes else None,
+            cross_attention_kwargs=None if boxes is None else {"gligen": told},
         ).sample
     return latents - noise * SIGMA
 
@@ -94,10 +99,11 @@ def test_boxes_are_read_as_the_gated_network_of_diffusers_reads_them(
         positive, negative = guided.sides(LATENTS, SIGMA, [guided.positive, guided.negative])
         torch.testing.assert_close(positive, expected(TEXTS[0], LATENTS, BOXES), rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(negative, expected(TEXTS[1], LATENTS, ()), rtol=1e-4, atol=1e-4)
-        assert (positive - expected(TEXTS[0], LATENTS, ())).abs().max() > 0.05
+        assert (negative - expected(TEXTS[1], LATENTS, None)).abs().max() > 0.01
+        assert (positive - expected(TEXTS[0], LATENTS, None)).abs().max() > 0.05
         assert (positive - expected(TEXTS[0], LATENTS, BOXES[:1])).abs().max() > 0.01
         again = Guided(network, (TEXTS[0],), (), 1.0)(LATENTS, SIGMA)  # nothing of it stays on the network
-        torch.testing.assert_close(again, expected(TEXTS[0], LATENTS, ()), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(again, expected(TEXTS[0], LATENTS, None), rtol=1e-4, atol=1e-4)
 
 
 def test_boxes_count_with_areas_where_their_condition_counts(
@@ -111,9 +117,74 @@ def test_boxes_count_with_areas_where_their_condition_counts(
         made = Guided(models.network(Model(model)), (left, right), (), 1.0)(LATENTS, SIGMA)
     halves = (
         expected(TEXTS[0], LATENTS[..., :6], BOXES[:1]),
-        expected(TEXTS[1], LATENTS[..., 6:], ()),
+        expected(TEXTS[1], LATENTS[..., 6:], None),
     )
     torch.testing.assert_close(made, torch.cat(halves, -1), rtol=1e-4, atol=1e-4)
+
+
+class Phrases:
+    """A tokeniser of two phrases for the pipeline, which asks for no more than this."""
+
+    def __call__(self, phrases: list[str], **_how: object) -> BatchEncoding:
+        ids = {"a cat": [49406, 2368, 49407], "a moon": [49406, 3293, 49407]}
+        return BatchEncoding({"input_ids": torch.tensor([ids[phrase] for phrase in phrases])})
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:__array__ implementation:DeprecationWarning")
+def test_every_step_is_that_of_the_pipeline_with_boxes_for_a_share_of_the_run(
+    files: tuple[Path, Path], placement: Placement, hashes: ContentHashes
+):
+    """Boxes count for the first of two steps; the negative side is told meanwhile that there are none."""
+    reader = text()
+    scheduler = DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        timestep_spacing="trailing",
+        clip_sample=False,
+    )
+    parts = {"vae": vae(), "text_encoder": reader, "tokenizer": Phrases(), "unet": gated()}
+    pipeline = StableDiffusionGLIGENPipeline(
+        **parts,  # type: ignore[arg-type]
+        scheduler=scheduler,
+        safety_checker=None,  # type: ignore[arg-type]
+        feature_extractor=None,  # type: ignore[arg-type]
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    wanted: list[torch.Tensor] = []
+    phrases, count = ["a cat", "a moon"], len(LATENTS)
+    pipeline(
+        prompt_embeds=TEXTS[0].context.expand(count, -1, -1),
+        negative_prompt_embeds=TEXTS[1].context.expand(count, -1, -1),
+        gligen_phrases=phrases,
+        gligen_boxes=[[3 / 12, 2 / 16, 9 / 12, 10 / 16], [0.0, 0.0, 1.0, 1.0]],
+        gligen_scheduled_sampling_beta=0.5,
+        latents=start_noise(LATENTS.shape, 3),
+        height=128,
+        width=96,
+        num_inference_steps=2,
+        guidance_scale=3.0,
+        output_type="latent",
+        callback=lambda _index, _time, latents: wanted.append(latents.clone()),
+    )
+    model, gates = (hashes.reference(path) for path in files)
+    boxes = Boxes(Gligen(gates))
+    for phrase, box in zip(phrases, BOXES, strict=True):
+        words = reader(**Phrases()([phrase])).pooler_output
+        boxes = boxes.with_box(Gligen(gates), replace(box, words=words))
+    early = replace(TEXTS[0], span=Span(0.0, 0.3)).with_extra({"gligen": boxes})
+    late = replace(TEXTS[0], span=Span(0.3, 1.0))
+    levels = from_betas(scaled_linear_betas())
+    sigmas = for_run("simple", levels, 2)
+    with pool_session(placement) as models:
+        guided = Guided(models.network(Model(model)), (early, late), (TEXTS[1],), 3.0)
+        blank = Latent(torch.zeros(LATENTS.shape))
+        made = [step.latents for step in sample(guided, blank, Run("ddim", sigmas, 3))]
+    assert len(made) == len(wanted) == 2
+    for ours, theirs, sigma in zip(made, wanted, sigmas[1:], strict=True):
+        at_theirs = ours * 0.18215 / (1 + sigma**2) ** 0.5
+        assert (at_theirs - theirs).abs().max() < 1e-4 * theirs.abs().max()
 
 
 def pool_session(placement: Placement):

@@ -1,7 +1,7 @@
 """FLUX.1: dev, schnell, Krea, Fill, Canny and Depth, Kontext (Black Forest Labs 2024; 2025, arXiv:2506.15742)."""
 
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from math import prod
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges, Positions
 from nodes.diffusion.conditions import BIAS, REFERENCES
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch, DiffusionError
+from nodes.diffusion.models.families.clean import take_for_clean
 from nodes.diffusion.models.families.layout import (
     count,
     line,
@@ -23,7 +24,7 @@ from nodes.diffusion.models.families.layout import (
     seen_at,
     split,
 )
-from nodes.diffusion.models.families.placing import OFFSET, Spot, spots
+from nodes.diffusion.models.families.placing import CLEAN, OFFSET, Spot, spots
 from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
@@ -144,7 +145,10 @@ def ask(
         )
         attending = {"attention_mask": bias}
     added, net = residuals or Residuals(), cast("Any", module)
-    with _unguided(module, config, inputs):
+    with ExitStack() as stack:
+        stack.enter_context(_unguided(module, config, inputs))
+        if method == CLEAN and shown:
+            take_for_clean(module, context.shape[1] + count, context.shape[1], stack)
         answer = net(
             tokens,
             encoder_hidden_states=context,

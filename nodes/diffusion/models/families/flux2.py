@@ -1,6 +1,7 @@
 """FLUX.2 (Black Forest Labs 2025): modulation shared by all blocks, latents that come in patches from the autoencoder."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, cast
 
 import torch
@@ -10,6 +11,7 @@ from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges, Positions
 from nodes.diffusion.conditions import REFERENCES
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Parametrisation, Residuals
 from nodes.diffusion.errors import ContextMismatch
+from nodes.diffusion.models.families.clean import take_shared_for_clean
 from nodes.diffusion.models.families.layout import (
     count,
     line,
@@ -18,7 +20,7 @@ from nodes.diffusion.models.families.layout import (
     qkv,
     seen_at,
 )
-from nodes.diffusion.models.families.placing import INDEX, Spot, spots
+from nodes.diffusion.models.families.placing import CLEAN, INDEX, Spot, spots
 from nodes.diffusion.models.family import Family, Place, Settings, Shapes, Stack, Stacks
 from nodes.diffusion.models.files import WeightFile
 from nodes.diffusion.models.scheduling import Training
@@ -113,24 +115,29 @@ def ask(
     sizes = [(picture.shape[-2], picture.shape[-1]) for picture in pictures]
     method = inputs.reference_method or INDEX
     places = [Spot(0), *spots(method, sizes[0], sizes[1:], NAME)]
-    apart = APART if method == INDEX else 1
+    apart = APART if method in {INDEX, CLEAN} else 1
     text = torch.zeros(context.shape[1], AXES, device=latents.device)
     text[:, -1] = torch.arange(context.shape[1], device=latents.device)
-    answer = cast("Any", module)(
-        torch.cat([picture.flatten(2).mT for picture in pictures], 1),
-        encoder_hidden_states=context,
-        timestep=timestep.to(latents.dtype),
-        img_ids=torch.cat(
-            [
-                _positions(picture, apart * spot.picture, changes.positions, spot)
-                for picture, spot in zip(pictures, places, strict=True)
-            ]
-        ),
-        txt_ids=text,
-        guidance=guidance,
-        return_dict=False,
-    )
+    tokens = torch.cat([picture.flatten(2).mT for picture in pictures], 1)
     height, width = latents.shape[-2:]
+    with ExitStack() as stack:
+        if method == CLEAN and inputs.references:
+            words = context.shape[1]
+            take_shared_for_clean(module, words + height * width, words + tokens.shape[1], words, stack)
+        answer = cast("Any", module)(
+            tokens,
+            encoder_hidden_states=context,
+            timestep=timestep.to(latents.dtype),
+            img_ids=torch.cat(
+                [
+                    _positions(picture, apart * spot.picture, changes.positions, spot)
+                    for picture, spot in zip(pictures, places, strict=True)
+                ]
+            ),
+            txt_ids=text,
+            guidance=guidance,
+            return_dict=False,
+        )
     return cast("Tensor", answer[0])[:, : height * width].mT.reshape(len(latents), -1, height, width)
 
 

@@ -28,7 +28,7 @@ def spots(method: str, made: Size, shown: Sequence[Size], family: str) -> Sequen
     Args:
         method: "offset": all are picture 1, each beside those before it, on the side that keeps the whole squarer;
             "index": picture 1, 2 and so on; "uxo": picture 0, each at the lower right corner of the picture that is made
-            and of those before it.
+            and of those before it; "index_timestep_zero": as "index" (what else it says is the family's business).
         made: the size of the picture that is made.
         family: as people call it, for the error.
 
@@ -38,12 +38,12 @@ def spots(method: str, made: Size, shown: Sequence[Size], family: str) -> Sequen
     match method:
         case "offset":
             return _beside(shown)
-        case "index":
+        case "index" | "index_timestep_zero":
             return [Spot(number + 1) for number in range(len(shown))]
         case "uxo":
             return _diagonal(made, shown)
         case _:
-            raise unknown(method, family, (OFFSET, INDEX, DIAGONAL))
+            raise unknown(method, family, (OFFSET, INDEX, DIAGONAL, CLEAN))
 
 
 def unknown(method: str, family: str, known: Sequence[str]) -> DiffusionError:

@@ -14,7 +14,7 @@ REASONS: Mapping[str, str] = {
     "codec": "reads or writes sound or video files",
     "family": "belongs to a family of models that Weft does not load yet",
     "training": "trains, or uses what was just trained",
-    "unknown": "gives a constant that nobody has published",
+    "unknown": "gives a constant of 2,048 numbers, of which no more than 26 are recorded",
     "canvas": "needs a view of three dimensions on the canvas",
     "later": "for families that Weft loads, but not written yet",
 }

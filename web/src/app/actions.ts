@@ -10,10 +10,13 @@ import type { Editor } from "./editor.svelte";
 import { comparable, compare } from "./comparing";
 import { download, saveHere } from "./files";
 import { type MaskTarget, maskTarget, openMask } from "./masks";
+import { LANGUAGES, type PlainKey, currentLanguage, english, t } from "../words";
 
 export interface Action {
   readonly id: string;
   readonly label: string;
+  /** What it is called in English: people may look for it so in any language. */
+  readonly also?: string;
   /** As shown; `Mod` is Ctrl, or Command on a Mac. Several are parted by a bar. */
   readonly keys?: string | undefined;
   /** Keys before a person chose others. */
@@ -25,20 +28,12 @@ export interface Action {
 }
 
 /** Workflows to learn by, as the server has them among its templates. */
-const LESSONS = [
-  { name: "forward_process", title: "Watch the forward process" },
-  { name: "compare_samplers", title: "Compare samplers" },
-  { name: "guidance", title: "Feel guidance" },
-];
+const LESSONS = ["forward_process", "compare_samplers", "guidance"] as const;
 
-const ALIGNMENTS: readonly { readonly edge: Edge; readonly label: string }[] = [
-  { edge: "left", label: "Align left edges" },
-  { edge: "right", label: "Align right edges" },
-  { edge: "top", label: "Align top edges" },
-  { edge: "bottom", label: "Align bottom edges" },
-  { edge: "across", label: "Even gaps across" },
-  { edge: "down", label: "Even gaps down" },
-];
+const ALIGNMENTS: readonly Edge[] = ["left", "right", "top", "bottom", "across", "down"];
+
+/** As it stands in the table: its words are looked up when they are shown. */
+type Entry = Omit<Action, "label" | "usual" | "also"> & { readonly label: PlainKey | (() => string) };
 
 export function actionsOf(app: App): readonly Action[] {
   const editor = (): Editor | undefined => app.active;
@@ -66,69 +61,71 @@ export function actionsOf(app: App): readonly Action[] {
     const active = editor();
     if (active) work(active);
   };
-  const table: readonly Action[] = [
-    { id: "add", label: "Add a node, find, do", keys: "Shift+A", run: () => app.popups.show({ kind: "palette", at: undefined, place: undefined, wire: undefined, first: "" }) },
-    { id: "run", label: "Run", keys: "Mod+Enter", run: () => void app.run() },
-    { id: "run-first", label: "Run before what waits", keys: "Mod+Shift+Enter", run: () => void app.run({ front: true }) },
-    { id: "run-chosen", label: "Run to what is chosen", can: some, run: () => void app.run({ only: chosen() }) },
-    { id: "stop", label: "Stop", keys: "Mod+Alt+Enter", can: () => app.runner.running, run: () => void app.runner.stop() },
-    { id: "pause", label: "Pause the queue", can: () => !app.jobs.paused, run: () => void app.queue.pause(true) },
-    { id: "resume", label: "Resume the queue", can: () => app.jobs.paused, run: () => void app.queue.pause(false) },
-    { id: "cancel-waiting", label: "Cancel everything that waits", can: () => app.runner.waiting > 0, run: () => void app.queue.cancelWaiting() },
-    { id: "retry-failed", label: "Retry everything that failed", can: () => app.jobs.unfinished.some(({ status }) => status === "failed"), run: () => void app.queue.retry() },
-    { id: "undo", label: "Undo", keys: "Mod+Z", can: () => editor()?.document.canUndo === true, run: on(({ document }) => void document.undo()) },
-    { id: "redo", label: "Redo", keys: "Mod+Shift+Z|Mod+Y", can: () => editor()?.document.canRedo === true, run: on(({ document }) => void document.redo()) },
-    { id: "new", label: "New workflow", run: () => void app.newTab() },
-    { id: "open", label: "Open a file", keys: "Mod+O", run: () => document.querySelector<HTMLInputElement>("#open-file")?.click() },
-    ...LESSONS.map(({ name, title }) => ({ id: `learn-${name}`, label: `Learn: ${title}`, run: () => void app.openTemplate(name, title) })),
-    { id: "save", label: "Save", keys: "Mod+S", run: on((active) => saveHere(app, active)) },
-    { id: "save-as", label: "Save under another name", keys: "Mod+Shift+S", run: on((active) => saveHere(app, active, true)) },
-    { id: "versions", label: "Versions of this workflow", can: () => editor()?.path !== undefined, run: on((active) => ((app.preferences.drawer = "workflows"), void app.versions.show(active.path))) },
-    { id: "download", label: "Save to this computer", run: on((active) => download(`${active.name}.json`, app.serialized(active))) },
-    { id: "download-prompt", label: "Save the prompt to this computer", run: on(({ document, name }) => download(`${name} (prompt).json`, stringifyJson(toPrompt(document.state, document.defs).prompt, 2))) },
-    { id: "select-all", label: "Select all", keys: "Mod+A", run: on(({ view, stage }) => view.select([...stage.graph.nodes.keys()].filter((id) => !isBoundary(id)), stage.graph.groups.keys())) },
-    { id: "copy", label: "Copy", hint: "Mod+C", can: some, run: on((active) => void copyChosen(active)) },
-    { id: "cut", label: "Cut", hint: "Mod+X", can: some, run: on((active) => (copyChosen(active), removeChosen(active))) },
-    { id: "duplicate", label: "Duplicate", keys: "Mod+D", can: some, run: on((active) => active.view.select(active.document.execute(duplicate(active.view.scope, chosen())).nodes)) },
-    { id: "delete", label: "Delete", keys: "Delete|Backspace", run: on(removeChosen) },
-    { id: "delete-heal", label: "Delete and reconnect", keys: "Mod+Backspace", can: some, run: on(({ document, view }) => document.execute(removeAndHeal(view.scope, chosen()))) },
-    { id: "replace", label: "Replace by another node", keys: "Shift+S", can: () => chosen().length === 1, run: () => { const [id] = chosen(); if (id !== undefined) app.popups.show({ kind: "palette", at: undefined, place: undefined, wire: undefined, first: "", replace: id }); } },
-    { id: "mask", label: "Draw a mask", can: () => masked() !== undefined, run: () => { const target = masked(); if (target) openMask(app, target); } },
-    { id: "compare", label: "Compare the last two pictures", can: () => comparable(app).length > 1, run: () => { const [last] = comparable(app); if (last) compare(app, last.file); } },
-    { id: "help", label: "What this node is for", keys: "F1", can: () => helped() !== undefined, run: () => { const def = helped(); if (def) app.popups.show({ kind: "help", def }); } },
-    { id: "hide-threads", label: "Hide its threads, show names", keys: "Alt+H", can: some, run: on(toggleThreads) },
-    { id: "mute", label: "Mute", keys: "Mod+M", can: some, run: on((active) => toggleMode(active, Mode.Never)) },
-    { id: "bypass", label: "Bypass", keys: "Mod+B", can: some, run: on((active) => toggleMode(active, Mode.Bypass)) },
-    { id: "collapse", label: "Collapse", keys: "Alt+C", can: some, run: on((active) => toggleFlag(active, "collapsed", setCollapsed)) },
-    { id: "pin", label: "Pin", keys: "P", can: some, run: on((active) => toggleFlag(active, "pinned", setPinned)) },
-    { id: "group", label: "Group", keys: "Mod+G", can: some, run: on(({ document, view }) => view.select([], [document.execute(groupNodes(view.scope, chosen()))])) },
-    { id: "subgraph", label: "Make a subgraph", keys: "Mod+Shift+E", can: some, run: on(({ document, view }) => view.select([document.execute(makeSubgraph(view.scope, chosen()))])) },
-    { id: "unpack", label: "Unpack the subgraph", can: () => instance() !== undefined, run: on(({ document, view }) => { const id = instance(); if (id !== undefined) view.select(document.execute(unpackSubgraph(view.scope, id))); }) },
-    { id: "enter", label: "Open the subgraph", keys: "Enter", can: () => instance() !== undefined, run: on((active) => { const id = instance(); if (id !== undefined) active.goInto(id); }) },
-    { id: "leave", label: "Leave the subgraph", hint: "Escape", can: () => editor()?.scope !== ROOT, run: on((active) => active.go(active.trail.at(-2)?.graph ?? ROOT)) },
-    { id: "arrange", label: "Arrange along the threads", keys: "Shift+L", run: on((active) => void arrangeChosen(app, active).catch((error: unknown) => app.fail(error))) },
-    ...ALIGNMENTS.map(({ edge, label }) => ({ id: `align-${edge}`, label, can: () => chosen().length > 1, run: on((active) => alignChosen(active, edge, label)) })),
-    { id: "fit", label: "Show all", keys: ".", run: on(({ stage, view }) => stage.fit(view.selection.nodes.size > 0 ? view.selection.nodes : undefined)) },
-    { id: "zoom-in", label: "Zoom in", keys: "Alt+=", run: on((active) => zoomBy(active, 1.25)) },
-    { id: "zoom-out", label: "Zoom out", keys: "Alt+-", run: on((active) => zoomBy(active, 0.8)) },
-    { id: "zoom-one", label: "Full size", keys: "Alt+0", run: on((active) => zoomBy(active, 1 / active.view.camera.scale)) },
-    { id: "refresh", label: "Read lists of files again", keys: "R", run: () => void app.refresh() },
-    { id: "drawer-nodes", label: "Nodes", keys: "N", run: () => app.preferences.toggleDrawer("nodes") },
-    { id: "drawer-models", label: "Models", keys: "M", run: () => app.preferences.toggleDrawer("models") },
-    { id: "drawer-workflows", label: "Workflows", keys: "W", run: () => app.preferences.toggleDrawer("workflows") },
-    { id: "side", label: "Queue and pictures", keys: "Q", run: () => app.preferences.toggleSide() },
-    { id: "minimap", label: "Map", run: () => app.preferences.toggleMinimap() },
-    { id: "theme", label: "Dark or light", run: () => app.preferences.setTheme(app.preferences.theme === "dark" ? "light" : "dark") },
-    { id: "threads", label: "Draw all threads, or those of what is chosen", keys: "L", run: () => app.preferences.setThreads(app.preferences.threads === "all" ? "chosen" : "all") },
-    { id: "lock", label: "Lock: the pointer moves nothing", keys: "H", can: () => editor()?.stage.locked === false, run: on(({ stage }) => (stage.locked = true)) },
-    { id: "unlock", label: "Unlock", keys: "V", can: () => editor()?.stage.locked === true, run: on(({ stage }) => (stage.locked = false)) },
-    { id: "snap-guides", label: "Carried nodes stick to others", can: () => app.preferences.snap !== "guides", run: () => app.preferences.setSnap("guides") },
-    { id: "snap-grid", label: "Carried nodes stick to the grid", can: () => app.preferences.snap !== "grid", run: () => app.preferences.setSnap("grid") },
-    { id: "snap-none", label: "Carried nodes stick to nothing", can: () => app.preferences.snap !== "none", run: () => app.preferences.setSnap("none") },
-    { id: "troubles", label: "Problems: what is missing, what went wrong", keys: "Shift+P", run: () => app.popups.show({ kind: "troubles" }) },
-    { id: "keys", label: "Keys", keys: "?", run: () => app.popups.show({ kind: "keys" }) },
+  const table: readonly Entry[] = [
+    { id: "add", label: "actions.add", keys: "Shift+A", run: () => app.popups.show({ kind: "palette", at: undefined, place: undefined, wire: undefined, first: "" }) },
+    { id: "run", label: "actions.run", keys: "Mod+Enter", run: () => void app.run() },
+    { id: "run-first", label: "actions.run-first", keys: "Mod+Shift+Enter", run: () => void app.run({ front: true }) },
+    { id: "run-chosen", label: "actions.run-chosen", can: some, run: () => void app.run({ only: chosen() }) },
+    { id: "stop", label: "actions.stop", keys: "Mod+Alt+Enter", can: () => app.runner.running, run: () => void app.runner.stop() },
+    { id: "pause", label: "actions.pause", can: () => !app.jobs.paused, run: () => void app.queue.pause(true) },
+    { id: "resume", label: "actions.resume", can: () => app.jobs.paused, run: () => void app.queue.pause(false) },
+    { id: "cancel-waiting", label: "actions.cancel-waiting", can: () => app.runner.waiting > 0, run: () => void app.queue.cancelWaiting() },
+    { id: "retry-failed", label: "actions.retry-failed", can: () => app.jobs.unfinished.some(({ status }) => status === "failed"), run: () => void app.queue.retry() },
+    { id: "undo", label: "actions.undo", keys: "Mod+Z", can: () => editor()?.document.canUndo === true, run: on(({ document }) => void document.undo()) },
+    { id: "redo", label: "actions.redo", keys: "Mod+Shift+Z|Mod+Y", can: () => editor()?.document.canRedo === true, run: on(({ document }) => void document.redo()) },
+    { id: "new", label: "actions.new", run: () => void app.newTab() },
+    { id: "open", label: "actions.open", keys: "Mod+O", run: () => document.querySelector<HTMLInputElement>("#open-file")?.click() },
+    ...LESSONS.map((name): Entry => ({ id: `learn-${name}`, label: () => t("actions.learn", { title: t(`actions.learn-${name}`) }), run: () => void app.openTemplate(name, t(`actions.learn-${name}`)) })),
+    { id: "save", label: "actions.save", keys: "Mod+S", run: on((active) => saveHere(app, active)) },
+    { id: "save-as", label: "actions.save-as", keys: "Mod+Shift+S", run: on((active) => saveHere(app, active, true)) },
+    { id: "versions", label: "actions.versions", can: () => editor()?.path !== undefined, run: on((active) => ((app.preferences.drawer = "workflows"), void app.versions.show(active.path))) },
+    { id: "download", label: "actions.download", run: on((active) => download(`${active.name}.json`, app.serialized(active))) },
+    { id: "download-prompt", label: "actions.download-prompt", run: on(({ document, name }) => download(`${name} (prompt).json`, stringifyJson(toPrompt(document.state, document.defs).prompt, 2))) },
+    { id: "select-all", label: "actions.select-all", keys: "Mod+A", run: on(({ view, stage }) => view.select([...stage.graph.nodes.keys()].filter((id) => !isBoundary(id)), stage.graph.groups.keys())) },
+    { id: "copy", label: "actions.copy", hint: "Mod+C", can: some, run: on((active) => void copyChosen(active)) },
+    { id: "cut", label: "actions.cut", hint: "Mod+X", can: some, run: on((active) => (copyChosen(active), removeChosen(active))) },
+    { id: "duplicate", label: "actions.duplicate", keys: "Mod+D", can: some, run: on((active) => active.view.select(active.document.execute(duplicate(active.view.scope, chosen())).nodes)) },
+    { id: "delete", label: "actions.delete", keys: "Delete|Backspace", run: on(removeChosen) },
+    { id: "delete-heal", label: "actions.delete-heal", keys: "Mod+Backspace", can: some, run: on(({ document, view }) => document.execute(removeAndHeal(view.scope, chosen()))) },
+    { id: "replace", label: "actions.replace", keys: "Shift+S", can: () => chosen().length === 1, run: () => { const [id] = chosen(); if (id !== undefined) app.popups.show({ kind: "palette", at: undefined, place: undefined, wire: undefined, first: "", replace: id }); } },
+    { id: "mask", label: "actions.mask", can: () => masked() !== undefined, run: () => { const target = masked(); if (target) openMask(app, target); } },
+    { id: "compare", label: "actions.compare", can: () => comparable(app).length > 1, run: () => { const [last] = comparable(app); if (last) compare(app, last.file); } },
+    { id: "help", label: "actions.help", keys: "F1", can: () => helped() !== undefined, run: () => { const def = helped(); if (def) app.popups.show({ kind: "help", def }); } },
+    { id: "hide-threads", label: "actions.hide-threads", keys: "Alt+H", can: some, run: on(toggleThreads) },
+    { id: "mute", label: "actions.mute", keys: "Mod+M", can: some, run: on((active) => toggleMode(active, Mode.Never)) },
+    { id: "bypass", label: "actions.bypass", keys: "Mod+B", can: some, run: on((active) => toggleMode(active, Mode.Bypass)) },
+    { id: "collapse", label: "actions.collapse", keys: "Alt+C", can: some, run: on((active) => toggleFlag(active, "collapsed", setCollapsed)) },
+    { id: "pin", label: "actions.pin", keys: "P", can: some, run: on((active) => toggleFlag(active, "pinned", setPinned)) },
+    { id: "group", label: "actions.group", keys: "Mod+G", can: some, run: on(({ document, view }) => view.select([], [document.execute(groupNodes(view.scope, chosen()))])) },
+    { id: "subgraph", label: "actions.subgraph", keys: "Mod+Shift+E", can: some, run: on(({ document, view }) => view.select([document.execute(makeSubgraph(view.scope, chosen()))])) },
+    { id: "unpack", label: "actions.unpack", can: () => instance() !== undefined, run: on(({ document, view }) => { const id = instance(); if (id !== undefined) view.select(document.execute(unpackSubgraph(view.scope, id))); }) },
+    { id: "enter", label: "actions.enter", keys: "Enter", can: () => instance() !== undefined, run: on((active) => { const id = instance(); if (id !== undefined) active.goInto(id); }) },
+    { id: "leave", label: "actions.leave", hint: "Escape", can: () => editor()?.scope !== ROOT, run: on((active) => active.go(active.trail.at(-2)?.graph ?? ROOT)) },
+    { id: "arrange", label: "actions.arrange", keys: "Shift+L", run: on((active) => void arrangeChosen(app, active).catch((error: unknown) => app.fail(error))) },
+    ...ALIGNMENTS.map((edge): Entry => ({ id: `align-${edge}`, label: `actions.align-${edge}`, can: () => chosen().length > 1, run: on((active) => alignChosen(active, edge)) })),
+    { id: "fit", label: "actions.fit", keys: ".", run: on(({ stage, view }) => stage.fit(view.selection.nodes.size > 0 ? view.selection.nodes : undefined)) },
+    { id: "zoom-in", label: "actions.zoom-in", keys: "Alt+=", run: on((active) => zoomBy(active, 1.25)) },
+    { id: "zoom-out", label: "actions.zoom-out", keys: "Alt+-", run: on((active) => zoomBy(active, 0.8)) },
+    { id: "zoom-one", label: "actions.zoom-one", keys: "Alt+0", run: on((active) => zoomBy(active, 1 / active.view.camera.scale)) },
+    { id: "refresh", label: "actions.refresh", keys: "R", run: () => void app.refresh() },
+    { id: "drawer-nodes", label: "actions.drawer-nodes", keys: "N", run: () => app.preferences.toggleDrawer("nodes") },
+    { id: "drawer-models", label: "actions.drawer-models", keys: "M", run: () => app.preferences.toggleDrawer("models") },
+    { id: "drawer-workflows", label: "actions.drawer-workflows", keys: "W", run: () => app.preferences.toggleDrawer("workflows") },
+    { id: "side", label: "actions.side", keys: "Q", run: () => app.preferences.toggleSide() },
+    { id: "minimap", label: "actions.minimap", run: () => app.preferences.toggleMinimap() },
+    { id: "theme", label: "actions.theme", run: () => app.preferences.setTheme(app.preferences.theme === "dark" ? "light" : "dark") },
+    ...LANGUAGES.map(({ code, name }): Entry => ({ id: `language-${code}`, label: () => t("actions.language", { name }), can: () => currentLanguage().code !== code, run: () => void app.preferences.setLanguage(code).catch((error: unknown) => app.fail(error)) })),
+    { id: "language-auto", label: "actions.language-auto", can: () => app.preferences.language !== undefined, run: () => void app.preferences.setLanguage(undefined).catch((error: unknown) => app.fail(error)) },
+    { id: "threads", label: "actions.threads", keys: "L", run: () => app.preferences.setThreads(app.preferences.threads === "all" ? "chosen" : "all") },
+    { id: "lock", label: "actions.lock", keys: "H", can: () => editor()?.stage.locked === false, run: on(({ stage }) => (stage.locked = true)) },
+    { id: "unlock", label: "actions.unlock", keys: "V", can: () => editor()?.stage.locked === true, run: on(({ stage }) => (stage.locked = false)) },
+    { id: "snap-guides", label: "actions.snap-guides", can: () => app.preferences.snap !== "guides", run: () => app.preferences.setSnap("guides") },
+    { id: "snap-grid", label: "actions.snap-grid", can: () => app.preferences.snap !== "grid", run: () => app.preferences.setSnap("grid") },
+    { id: "snap-none", label: "actions.snap-none", can: () => app.preferences.snap !== "none", run: () => app.preferences.setSnap("none") },
+    { id: "troubles", label: "actions.troubles", keys: "Shift+P", run: () => app.popups.show({ kind: "troubles" }) },
+    { id: "keys", label: "actions.keys", keys: "?", run: () => app.popups.show({ kind: "keys" }) },
   ];
-  return table.map((action) => ({ ...action, get keys() { return app.preferences.keys[action.id] ?? action.keys; }, usual: action.keys }));
+  return table.map((action) => ({ ...action, get label() { return typeof action.label === "string" ? t(action.label) : action.label(); }, also: typeof action.label === "string" ? english(action.label) : "", get keys() { return app.preferences.keys[action.id] ?? action.keys; }, usual: action.keys }));
 }
 
 /** Hide all threads that leave what is chosen, or show them if all are hidden. */
@@ -194,7 +191,7 @@ function toggleFlag({ document, view, stage }: Editor, flag: "collapsed" | "pinn
 }
 
 /** By boxes as they are seen; what is pinned stays. */
-function alignChosen({ document, view, stage }: Editor, edge: Edge, label: string): void {
+function alignChosen({ document, view, stage }: Editor, edge: Edge): void {
   const free = [...view.selection.nodes].filter((id) => stage.graph.nodes.get(id)?.flags.pinned !== true);
   const seen = free.flatMap((id): Seen[] => {
     const rect = stage.layout.rect(id);
@@ -202,7 +199,7 @@ function alignChosen({ document, view, stage }: Editor, edge: Edge, label: strin
   });
   stage.layout.release(free);
   const places = [...aligned(seen, edge)].map(([id, [x, y]]): [NodeId, Point] => [id, [x, y + (stage.layout.box(id)?.header ?? 0)]]);
-  document.execute(placeNodes(view.scope, places, label));
+  document.execute(placeNodes(view.scope, places, `Align ${edge}`));
 }
 
 function zoomBy({ view, stage }: Editor, factor: number): void {

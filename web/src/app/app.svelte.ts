@@ -14,7 +14,9 @@ import { Runner } from "./runner.svelte";
 import { enduring, webStore } from "./storage";
 import { Versions } from "./versions.svelte";
 import { Windows, browserClaims } from "./windows";
-import { counted, messageOf } from "./words";
+import { messageOf } from "./words";
+import { t } from "../words";
+import { listed } from "../words/format";
 
 /** The node type that loads media of a kind. */
 function loaderOf(kind: MediaKind, type: string): string | undefined {
@@ -109,7 +111,7 @@ export class App {
         watch.soon();
       }
       this.completions.forget();
-      this.popups.tell("Lists read again");
+      this.popups.tell(t("shell.lists-read"));
     } catch (error) {
       this.fail(error);
     }
@@ -144,7 +146,7 @@ export class App {
     const { name, file } = editor;
     const { state } = editor.document;
     const run = (): void => void this.newTab({ name, state, file, clean: false }).look(editor.view.camera);
-    this.popups.tell(`${name} was closed unsaved`, { action: { label: "Bring it back", run } });
+    this.popups.tell(t("shell.closed-unsaved", { name }), { action: { label: t("shell.bring-back"), run } });
   }
 
   switchTo(editor: Editor): void {
@@ -173,7 +175,7 @@ export class App {
       const [x, y] = place ?? editor.stage.middle;
       const { filename, subfolder } = await this.client.upload(file, file.name);
       await this.reread();
-      editor.document.transaction(`Load ${filename}`, () => {
+      editor.document.transaction("Load a file", () => {
         const id = placeNode(editor, type, [x - 140, y - 20]);
         const node = editor.stage.graph.nodes.get(id);
         const entry = node && widgetsOf(editor.document.defs, editor.document.state, editor.view.scope, node).find(({ widget }) => widget.kind === "combo");
@@ -206,11 +208,10 @@ export class App {
   /** What the workflow wants that is not here. */
   #tellMissing(editor: Editor): void {
     const { unknown, missing } = editor.watch.look();
-    const parts = [counted(unknown.length, "kind of node", "kinds of nodes"), counted(missing.length, "choice", "choices")].filter((part) => part !== "");
-    const [only] = parts;
-    if (only === undefined) return;
-    const words = `${parts.join(" and ")} of ${editor.name} ${parts.length === 1 && only.startsWith("1 ") ? "is" : "are"} not here`;
-    this.popups.tell(words, { bad: true, action: { label: "Show", run: () => this.popups.show({ kind: "troubles" }) } });
+    const parts = [unknown.length > 0 && t("shell.unknown-nodes", { count: unknown.length }), missing.length > 0 && t("shell.missing-choices", { count: missing.length })].filter((part) => part !== false);
+    if (parts.length === 0) return;
+    const words = t("shell.not-here", { count: unknown.length + missing.length, what: listed(parts), name: editor.name });
+    this.popups.tell(words, { bad: true, action: { label: t("shell.show"), run: () => this.popups.show({ kind: "troubles" }) } });
   }
 
   /** The workflow that made a run. */
@@ -221,7 +222,7 @@ export class App {
       const workflow = isObject(extra) ? extra.workflow : undefined;
       const parsed = openJson(workflow ?? detail.workflow?.prompt ?? null, this.defs);
       const name = detail.workflow?.extra_data.weft_name;
-      const editor = this.openState(parsed.state, typeof name === "string" ? name : "From a picture", parsed.camera);
+      const editor = this.openState(parsed.state, typeof name === "string" ? name : t("shell.from-picture"), parsed.camera);
       await this.runner.recall(editor, [id]);
     } catch (error) {
       this.fail(error);
@@ -235,7 +236,7 @@ export class App {
   #freeName(): string {
     const taken = new Set(this.editors.map((editor) => editor.name));
     for (let number = 1; ; number += 1) {
-      const name = number === 1 ? "Untitled" : `Untitled ${number}`;
+      const name = number === 1 ? t("shell.untitled") : t("shell.untitled-number", { number });
       if (!taken.has(name)) return name;
     }
   }
@@ -250,7 +251,7 @@ export class App {
       about: () => editor.about(),
       cameras: () => editor.cameras,
       onError: (error) => this.#tellUnkept(error),
-      onMended: () => this.popups.tell("Your work is kept in the browser again"),
+      onMended: () => this.popups.tell(t("shell.kept-again")),
       whenIdle: (work) => void ("requestIdleCallback" in window ? requestIdleCallback(work, { timeout: 5000 }) : setTimeout(work, 1000)),
     });
     this.#keeping.set(editor.id, journal);
@@ -259,7 +260,7 @@ export class App {
 
   #tellUnkept(error: unknown): void {
     const full = error instanceof DOMException && error.name === "QuotaExceededError";
-    this.popups.tell(`${full ? "The browser's storage is full" : `The browser keeps nothing (${messageOf(error)})`}. Go on working, but save to the server: a reload would lose what is not saved.`, { bad: true });
+    this.popups.tell(full ? t("shell.storage-full") : t("shell.keeps-nothing", { reason: messageOf(error) }), { bad: true });
   }
 
   async #noteTabs(): Promise<void> {
@@ -275,7 +276,7 @@ export class App {
       if (!about) continue;
       const { name, path, version, dirty, runs } = about;
       const file = typeof path === "string" ? { path, version: typeof version === "string" ? version : undefined } : undefined;
-      const begin = { name: typeof name === "string" ? name : "Untitled", clean: dirty !== true, file };
+      const begin = { name: typeof name === "string" ? name : t("shell.untitled"), clean: dirty !== true, file };
       const editor = new Editor(id, this.defs, { ...begin, ...(back ? { document: back.document } : saved && { state: saved.state }) });
       if (back) editor.lookAgain(back.view);
       if (saved) editor.view.enter(saved.scope);
@@ -294,7 +295,7 @@ export class App {
   async #openDefault(): Promise<void> {
     try {
       const parsed = openJson(await this.client.get("weft/default_workflow"), this.defs);
-      const editor = this.newTab({ name: "First picture", state: parsed.state });
+      const editor = this.newTab({ name: t("shell.first-picture"), state: parsed.state });
       this.jobs.later(() => editor.look(undefined));
     } catch {
       this.newTab(); // an older server: an empty canvas says how to begin
@@ -307,7 +308,7 @@ export class App {
   }
 
   /** A workflow to begin with; unless it is named, the small one that every beginning can start from. */
-  async openTemplate(name = "default", title = "Text to picture"): Promise<void> {
+  async openTemplate(name = "default", title = t("menus.lesson-default")): Promise<void> {
     try {
       const parsed = openJson(await this.client.template(name), this.defs);
       this.openState(parsed.state, title);
@@ -354,14 +355,14 @@ export class App {
   /** Nodes, or a whole workflow, from a text. */
   paste(text: string, place: Point | undefined, keepIncoming: boolean): void {
     if (!this.active || pasteText(this.active, text, place, keepIncoming)) return;
-    if (isWorkflowText(text)) this.openText(text, "Pasted");
+    if (isWorkflowText(text)) this.openText(text, t("shell.pasted"));
   }
 
   /** Run what is on the canvas. */
   async run(options: { readonly front?: boolean; readonly only?: readonly NodeId[] } = {}): Promise<void> {
     if (!this.active) return;
     const queued = await this.runner.run(this.active, options);
-    if (queued > 0 && this.jobs.paused) this.popups.tell("The queue is paused: this waits until it is resumed.", { action: { label: "Resume", run: () => void this.queue.pause(false) } });
+    if (queued > 0 && this.jobs.paused) this.popups.tell(t("shell.queue-paused"), { action: { label: t("shell.resume"), run: () => void this.queue.pause(false) } });
   }
 
   fail(error: unknown): void {
@@ -373,7 +374,7 @@ export class App {
       const report = await this.client.get("weft/packs");
       this.packs = isArray(report) ? (report as unknown as PackReport[]) : [];
       const broken = this.packs.filter((pack) => !pack.ok);
-      if (broken.length > 0) this.popups.tell(`${broken.map((pack) => pack.name).join(", ")} could not be loaded.`, { bad: true, action: { label: "Show packs", run: () => (this.preferences.drawer = "packs") } });
+      if (broken.length > 0) this.popups.tell(t("shell.packs-broken", { packs: listed(broken.map((pack) => pack.name)) }), { bad: true, action: { label: t("shell.show-packs"), run: () => (this.preferences.drawer = "packs") } });
     } catch {
       this.packs = []; // an older server
     }

@@ -3,6 +3,7 @@ import { type NodeId, type Point, ROOT, arrange, placeNodes, setGroup } from "..
 import { type Arrangement, type Shape, elkGraph, placesOf } from "../arrange/elk";
 import type { App } from "./app.svelte";
 import type { Editor } from "./editor.svelte";
+import { t } from "../words";
 
 export async function arrangeChosen(app: App, editor: Editor): Promise<void> {
   const { document, view, stage } = editor;
@@ -13,7 +14,7 @@ export async function arrangeChosen(app: App, editor: Editor): Promise<void> {
   if (!bounds) return;
   const { revision } = document;
   const arrangement = await better(editor, ids, [bounds[0], bounds[1]]);
-  if (document.revision !== revision) return app.popups.tell("The workflow has changed meanwhile: arrange it again");
+  if (document.revision !== revision) return app.popups.tell(t("shell.changed-meanwhile"));
   layout.release(ids);
   const places = [...arrangement.nodes].map(([id, [x, y]]): [NodeId, Point] => [id, [x, y + (layout.box(id)?.header ?? 0)]]);
   document.transaction("Arrange", () => {

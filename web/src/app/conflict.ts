@@ -4,6 +4,7 @@ import { type Comparison, type DocumentState, type Merged, compareStates, mergeS
 import type { App } from "./app.svelte";
 import { type Editor, WORKFLOWS } from "./editor.svelte";
 import { nameOfFile } from "./words";
+import { t } from "../words";
 
 /** What is known of one version; what is undefined cannot be known. */
 export interface Side {
@@ -84,9 +85,9 @@ async function openTheirs(app: App, editor: Editor, path: string): Promise<void>
   try {
     const { text, version } = await app.client.readUserFile(`${WORKFLOWS}/${path}`);
     const name = nameOfFile(path);
-    editor.detach(`${name}, mine`);
+    editor.detach(t("shell.mine-name", { name }));
     app.openText(text, name, { path, version });
-    app.popups.tell(`Yours stays open as “${name}, mine”, not saved`);
+    app.popups.tell(t("shell.mine", { name: t("shell.mine-name", { name }) }));
   } catch (error) {
     app.fail(error);
   }

@@ -10,6 +10,7 @@ import { tintOf } from "../canvas/tint";
 import { Watch } from "./watch.svelte";
 import { nameOfFile } from "./words";
 import { chosenFile, picturesOf, sameBefore, seedBefore } from "./pictures";
+import { t } from "../words";
 
 /** What a node shows of its last results. */
 export interface Shown {
@@ -181,7 +182,7 @@ export class Editor {
   /** Subgraphs from the root's to the one on screen, by name. */
   get trail(): readonly { readonly graph: GraphId; readonly name: string }[] {
     const { graphs } = this.document.state;
-    return (pathTo(graphs, ROOT, this.scope) ?? []).map(({ graph }) => ({ graph, name: graphs.get(graph)?.name || "Subgraph" }));
+    return (pathTo(graphs, ROOT, this.scope) ?? []).map(({ graph }) => ({ graph, name: graphs.get(graph)?.name || t("shell.subgraph") }));
   }
 
   /** How the server's ids of nodes on screen begin: the instances on the way, each with a colon. */

@@ -4,6 +4,7 @@ import type { App } from "./app.svelte";
 import { askAbout, conflictWith } from "./conflict";
 import { type Editor, WORKFLOWS } from "./editor.svelte";
 import { nameOfFile } from "./words";
+import { t } from "../words";
 
 /** How a file is written: never over one that is there, in place of any, or only over the version that was seen. */
 interface Manner {
@@ -22,7 +23,8 @@ export function saveHere(app: App, editor: Editor, elsewhere = false): void {
     kind: "line",
     at: [tab?.left ?? 100, (tab?.bottom ?? 40) + 6],
     width: 260,
-    label: "Save as",
+    label: t("shell.save-as"),
+    always: true,
     text: editor.name,
     done: (name) => name.trim() !== "" && void write(app, editor, `${fileName(name)}.json`, {}),
   });
@@ -43,12 +45,12 @@ async function write(app: App, editor: Editor, path: string, manner: Manner): Pr
     if (conflict.current?.content === text) editor.markSaved({ path, version: conflict.current.etag }, state);
     else return askAbout(app, editor, path, conflict, (to, how) => void write(app, editor, fileName(nameOfFile(to)) + ".json", how));
   }
-  app.popups.tell(`${editor.name} is saved`);
+  app.popups.tell(t("shell.saved", { name: editor.name }));
 }
 
 function offerToReplace(app: App, editor: Editor, path: string): void {
   const run = (): void => void write(app, editor, path, { overwrite: true });
-  app.popups.tell(`There is a workflow named ${nameOfFile(path)} already.`, { bad: true, action: { label: "Replace it", run } });
+  app.popups.tell(t("shell.name-taken", { name: nameOfFile(path) }), { bad: true, action: { label: t("shell.replace-it"), run } });
 }
 
 /** Without what a file's name cannot have. */

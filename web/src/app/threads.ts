@@ -1,6 +1,7 @@
 /** Threads in words. */
 import { isBoundary } from "../graph";
 import type { Editor } from "./editor.svelte";
+import { t } from "../words";
 
 export function threadWords({ stage, document }: Editor): { id: number; text: string }[] {
   const { graph } = stage;
@@ -11,6 +12,6 @@ export function threadWords({ stage, document }: Editor): { id: number; text: st
   return [...graph.links.values()].map((link) => {
     const output = graph.nodes.get(link.from.node)?.outputs[link.from.slot]?.name ?? String(link.from.slot);
     const input = isBoundary(link.to.node) ? graph.outputs.find(({ id }) => id === link.to.input)?.name : link.to.input;
-    return { id: link.id, text: `${title(link.from.node)} ${output} to ${title(link.to.node)} ${input}` };
+    return { id: link.id, text: t("shell.thread", { from: title(link.from.node), output, to: title(link.to.node), input: input ?? "" }) };
   });
 }

@@ -1,7 +1,5 @@
-/** "14:32", as people write it where the browser is. */
-export function timeOfDay(ms: number): string {
-  return new Date(ms).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
-}
+/** Words that the app makes of what the document and the server say. */
+import { type PlainKey, isKey, t } from "../words";
 
 /** "apple study" for "apple study.json". */
 export function nameOfFile(path: string): string {
@@ -11,6 +9,15 @@ export function nameOfFile(path: string): string {
 /** What went wrong, in words for people. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** A step of the history: documents name it in English, and so do journals of other days. */
+export function stepWords(label: string): string {
+  const set = /^Set (.*)$/.exec(label);
+  if (set) return t("steps.set", { fields: set[1] ?? "" });
+  const name = label.toLowerCase().replaceAll(" ", "-");
+  const key = [`steps.${name}`, `actions.${name}`].find(isKey);
+  return key === undefined ? label : t(key as PlainKey);
 }
 
 /** "1 file", "3 files"; nothing for none. */

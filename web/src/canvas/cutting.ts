@@ -29,7 +29,7 @@ export class Cut implements Gesture {
     const { document, view } = this.stage.parts;
     const cut = this.stage.doomed;
     this.cancel();
-    if (cut.size > 0) document.execute({ ...disconnect(view.scope, cut), label: cut.size === 1 ? "Cut a thread" : `Cut ${cut.size} threads` });
+    if (cut.size > 0) document.execute({ ...disconnect(view.scope, cut), label: cut.size === 1 ? "Cut a thread" : "Cut threads" });
   }
 
   cancel(): void {

@@ -30,6 +30,16 @@ export function pieces<K extends Key>(key: K): readonly (string | { readonly nam
   return parts.map((part, index) => (index % 2 === 1 ? { name: part } : part)).filter((part) => part !== "");
 }
 
+/** Whether a text is a key: for keys that are made of names. */
+export function isKey(text: string): text is Key {
+  return text in en;
+}
+
+/** What a text without values is in English, whatever the page speaks. */
+export function english(key: PlainKey): string {
+  return en[key] as string;
+}
+
 /** The page's language, as Intl names it. */
 export function languageCode(): string {
   track();

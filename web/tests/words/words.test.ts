@@ -23,7 +23,7 @@ test("speaking another language changes what is said", async () => {
   const german = LANGUAGES.find(({ code }) => code === "de")!;
   speak(german, await german.load!());
   expect(t("shell.open-file")).toBe("Datei öffnen");
-  expect(pieces("shell.language")).toEqual(["Sprache: ", { name: "name" }]);
+  expect(pieces("actions.language")).toEqual(["Sprache: ", { name: "name" }]);
 });
 
 test("the chosen language, else the browser's first that there is, else English", () => {

@@ -44,6 +44,7 @@ MODEL_FOLDERS: Mapping[str, tuple[str, ...]] = {
     "classifiers": ("classifiers",),
     "model_patches": ("model_patches",),
     "audio_encoders": ("audio_encoders",),
+    "ipadapter": ("ipadapter",),
 }
 OLDER_KEYS: Mapping[str, str] = {"unet": "diffusion_models", "clip": "text_encoders"}
 SUFFIXES: Mapping[str, frozenset[str]] = {"configs": frozenset({".yaml"}), "diffusers": frozenset()}

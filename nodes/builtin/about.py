@@ -28,7 +28,7 @@ MISSING: Mapping[str, str] = {
     "training": "LoraModelLoader SaveLoRA TrainLoraNode",
     "unknown": "LotusConditioning",
     "canvas": "Load3D",
-    "later": """HypernetworkLoader ModelPatchLoader PhotoMakerEncode PhotoMakerLoader
+    "later": """ModelPatchLoader PhotoMakerEncode PhotoMakerLoader
     QwenImageDiffsynthControlnet TextEncodeQwenImageEdit TextEncodeQwenImageEditPlus TorchCompileModel USOStyleReference
     ZImageFunControlnet""",
 }

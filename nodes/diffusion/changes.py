@@ -94,6 +94,14 @@ class Attention(Protocol):
         """The last projection, Float[batch token feature]."""
         ...
 
+    def further(self, keys: Tensor, values: Tensor) -> Tensor:
+        """What the same queries mix of further values, projected already; Float[batch token inner]."""
+        ...
+
+    def adds(self, mixed: Tensor) -> Tensor:
+        """By how much more mixed values change what it gives: `out` without its bias."""
+        ...
+
 
 @runtime_checkable
 class Attend(Protocol):

@@ -30,7 +30,7 @@ from nodes.diffusion.mixing_weights import Mixed, merged, moved, scaled
 from nodes.diffusion.models.build import Check, Gate
 from nodes.diffusion.models.controls import Company, load_control_file
 from nodes.diffusion.models.detect import Part
-from nodes.diffusion.models.gligen import load_places
+from nodes.diffusion.models.lent import equipped
 from nodes.diffusion.models.load import (
     Placement,
     load_network,
@@ -301,8 +301,7 @@ class Session:
         key = (id(kept), model.settings, model.patches)
         if key not in self._networks:
             settled = self._settled(kept, model)
-            places = partial(load_places, self) if settled.family.folder == "unet" else None
-            self._networks[key] = replace(settled, patched=partial(self._hooked, model), places=places)
+            self._networks[key] = equipped(replace(settled, patched=partial(self._hooked, model)), self)
         return self._networks[key]
 
     def _hooked(self, model: Model, patches: tuple[HookPatch, ...]) -> LoadedNetwork:

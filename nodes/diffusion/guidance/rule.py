@@ -17,6 +17,7 @@ import torch
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.denoiser import Network
 from nodes.diffusion.guidance.pieces import Conditioned
+from nodes.diffusion.lending import Lend
 from nodes.diffusion.values import Conditioning, Latents, Sigma
 
 
@@ -31,6 +32,7 @@ class Evaluation:
         changes: what the model's rules change inside the network; `negative_changes`: further, for the negative side.
         sides: denoised estimates, the positive one first; it stands alone where the negative side is not asked.
         kept: what this rule keeps for the next evaluation of the run.
+        lend: finds the networks that rules need beside the guided one; None where nobody keeps any.
         chance: what rules draw from, one after the other; it goes on where the start noise of the run ended.
     """
 
@@ -43,6 +45,7 @@ class Evaluation:
     negative_changes: NetworkChanges = NO_CHANGES
     sides: Sequence[Latents] = ()
     kept: dict[str, Any] = field(default_factory=dict[str, Any])
+    lend: Lend | None = None
     chance: torch.Generator = field(default_factory=torch.Generator)
 
     @property

@@ -26,6 +26,8 @@ from nodes.diffusion.guidance.before import (
     TangentialDamping,
 )
 from nodes.diffusion.guidance.caching import EasyCache, LazyCache
+from nodes.diffusion.guidance.hypernetworks import Hypernetworked
+from nodes.diffusion.guidance.image_prompts import ImagePrompt
 from nodes.diffusion.guidance.inside import Downscale, FreeU, ScaledPositions
 from nodes.diffusion.guidance.joining import (
     DynamicThresholding,
@@ -71,6 +73,8 @@ RULES: tuple[type[Rule], ...] = (
     EasyCache,
     LazyCache,
     ContextWindows,
+    ImagePrompt,
+    Hypernetworked,
 )
 
 
@@ -108,6 +112,8 @@ INSIDE: dict[type[Rule], Works] = {
     Downscale: Works("Downscaling (Deep Shrink)", frozenset((Kind.BLOCKS,))),
     HyperTile: Works("HyperTile", frozenset((Kind.ATTENTION,))),
     TokenMerging: Works("Token merging", frozenset((Kind.ATTENTION,))),
+    Hypernetworked: Works("Hypernetwork", frozenset((Kind.ATTENTION,))),
+    ImagePrompt: Works("IP-Adapter", frozenset((Kind.ATTENTION,))),
     NormalisedAttention: Works("Normalized attention guidance", frozenset((Kind.ATTENTION, Kind.AWAY))),
 }
 

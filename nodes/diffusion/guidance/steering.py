@@ -24,6 +24,7 @@ from nodes.diffusion.guidance.rule import (
     WorksInside,
     Wraps,
 )
+from nodes.diffusion.lending import LendingNetwork
 from nodes.diffusion.resembling import ShownPictures
 from nodes.diffusion.values import Conditioning, ControlUse, HookPatch, Latents, Rule, Sigma
 
@@ -122,7 +123,8 @@ class Steering:
             conditions: prepared; what rules take for the positive and the negative side.
         """
         self._sigma = float(sigma)
-        at = Evaluation(latents, sigma, scale, self.conditioned, conditions, chance=self._chance)
+        lend = self.network.lend if isinstance(self.network, LendingNetwork) else None
+        at = Evaluation(latents, sigma, scale, self.conditioned, conditions, lend=lend, chance=self._chance)
         for rule, kept in self._of(Scales):
             at = replace(at, scale=rule.scaled(replace(at, kept=kept)))
         watching, changes, negative = NO_CHANGES, NO_CHANGES, NO_CHANGES

@@ -81,6 +81,15 @@ class Working:
         """As `Attention`."""
         return self.module.to_out[1](self.module.to_out[0](mixed)) / self.module.rescale_output_factor
 
+    def further(self, keys: Tensor, values: Tensor) -> Tensor:
+        """As `Attention`."""
+        parts = (self._heads(part) for part in (self.module.to_q(self.queries), keys, values))
+        return F.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2)
+
+    def adds(self, mixed: Tensor) -> Tensor:
+        """As `Attention`."""
+        return F.linear(mixed, self.module.to_out[0].weight) / self.module.rescale_output_factor
+
     def _heads(self, tokens: Tensor) -> Tensor:
         batch, count, _ = tokens.shape
         return tokens.view(batch, count, self.module.heads, -1).transpose(1, 2)

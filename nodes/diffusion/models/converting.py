@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nodes.diffusion.models.confined import confine
-from nodes.diffusion.models.pickled import NotPickled, Pickled, tensors
+from nodes.diffusion.models.pickled import NotPickled, Pickled, contents
 
 ALIGNMENT = 8
 
@@ -38,17 +38,17 @@ def convert(source: BinaryIO, target: BinaryIO) -> None:
     Raises:
         NotPickled: it cannot be read. OSError: the disk is full.
     """
-    found = tensors(source)
+    found, facts = contents(source)
     order = sorted(found, key=lambda name: (-found[name].width, name))
-    header = _header(found, order)
+    header = _header(found, order, facts)
     target.write(len(header).to_bytes(ALIGNMENT, "little") + header)
     target.writelines(found[name].read() for name in order)
     target.flush()
     os.fsync(target.fileno())
 
 
-def _header(found: Mapping[str, Pickled], order: list[str]) -> bytes:
-    said: dict[str, object] = {"__metadata__": {"format": "pt"}}
+def _header(found: Mapping[str, Pickled], order: list[str], facts: Mapping[str, str]) -> bytes:
+    said: dict[str, object] = {"__metadata__": {**facts, "format": "pt"}}
     end = 0
     for name in order:
         start, end = end, end + found[name].size

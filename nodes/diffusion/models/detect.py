@@ -26,6 +26,8 @@ class Part(Enum):
     STYLE = "style model"
     GLIGEN = "GLIGEN model"
     UPSCALER = "upscale model"
+    IMAGE_PROMPTS = "IP-Adapter"
+    HYPERNETWORK = "hypernetwork"
 
 
 class Layout(Enum):

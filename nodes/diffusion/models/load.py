@@ -48,6 +48,8 @@ LOADERS = {
     Part.STYLE: "StyleModelLoader",
     Part.GLIGEN: "GLIGENLoader",
     Part.UPSCALER: "UpscaleModelLoader",
+    Part.IMAGE_PROMPTS: "WeftIPAdapterLoader",
+    Part.HYPERNETWORK: "HypernetworkLoader",
 }
 
 

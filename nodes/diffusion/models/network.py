@@ -19,6 +19,7 @@ from nodes.diffusion.denoiser import (
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.gligen import FindPlaces
 from nodes.diffusion.latent_formats import latent_format
+from nodes.diffusion.lending import Lend
 from nodes.diffusion.level_recipes import built
 from nodes.diffusion.models.family import Family, Place
 from nodes.diffusion.models.stacked import asked
@@ -45,6 +46,7 @@ class LoadedNetwork:
         published: where its tensors lie in files of the original layout.
         seen: how it was trained to be shown pictures; None: it was not.
         places: finds what tells it of boxes; None: it cannot be told.
+        lend: finds what rules need beside it; None where nobody keeps files.
         patched: gives it with further patches; None where nobody keeps its files.
     """
 
@@ -59,6 +61,7 @@ class LoadedNetwork:
     patched: Callable[[tuple[HookPatch, ...]], Network] | None = None
     seen: Seen | None = None
     places: FindPlaces | None = None
+    lend: Lend | None = None
 
     @property
     def apart(self) -> bool:

@@ -4,6 +4,7 @@ A pickle is a program: it names functions and calls them. Here the few that make
 tensors, and every other name by an object that takes anything and does nothing. Numbers stay in the file until asked for.
 """
 
+import json
 import pickle
 import struct
 import zipfile
@@ -127,7 +128,12 @@ class _Dtype:
 
 
 def tensors(file: BinaryIO) -> Mapping[str, Pickled]:
-    """Every tensor of a file by its name; of a checkpoint with much beside, those of its model.
+    """Every tensor of a file by its name; of a checkpoint with much beside, those of its model. Errors as `contents`."""
+    return contents(file)[0]
+
+
+def contents(file: BinaryIO) -> tuple[Mapping[str, Pickled], Mapping[str, str]]:
+    """The tensors of a file by name, and what a hypernetwork says beside them, as JSON by name.
 
     Raises:
         NotPickled: it cannot be read.
@@ -147,7 +153,24 @@ def tensors(file: BinaryIO) -> Mapping[str, Pickled]:
     if not found:
         raise NotPickled("it holds no tensors")
     if EMBEDDING in found:
-        return {"emb_params": found[EMBEDDING]}
+        return {"emb_params": found[EMBEDDING]}, {}
+    return found, _facts(said) if _by_width(said) else {}
+
+
+def _by_width(said: object) -> bool:
+    """Whether pairs of networks stand under numbers, as in hypernetworks."""
+    if not isinstance(said, Mapping):
+        return False
+    held = cast("Mapping[object, object]", said)
+    return any(isinstance(name, int) and isinstance(value, list | tuple) for name, value in held.items())
+
+
+def _facts(said: object) -> dict[str, str]:
+    """Words and numbers that stand beside tensors."""
+    found: dict[str, str] = {}
+    for name, value in cast("Mapping[object, object]", said).items():
+        if isinstance(name, str) and isinstance(value, str | bool | int | float):
+            found[name] = json.dumps(value)
     return found
 
 
@@ -165,7 +188,10 @@ def _flat(said: object, before: str) -> Iterator[tuple[str, Pickled]]:
         yield before.removesuffix("."), said
     elif isinstance(said, Mapping):
         for name, value in cast("Mapping[object, object]", said).items():
-            if isinstance(name, str | int):
+            if isinstance(name, int) and isinstance(value, list | tuple):
+                for index, part in enumerate(cast("list[object]", value)):
+                    yield from _flat(part, f"{before}{name}.{index}.")
+            elif isinstance(name, str | int):
                 yield from _flat(value, f"{before}{name}.")
 
 

@@ -6,7 +6,7 @@ language models, Liu et al. 2023 (LLaVA 1.5, arXiv:2310.03744).
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -60,7 +60,21 @@ class LoadedVision:
         mean, deviation = (
             planes.new_tensor(part).reshape(1, -1, 1, 1) for part in (self.means, self.deviations)
         )
-        seen = ((planes - mean) / deviation).to(self.device, self.dtype)
+        return self._seen((planes - mean) / deviation)
+
+    @torch.no_grad()
+    def blank(self) -> ClipVisionOutput:
+        """What it makes of nothing: a picture of the mean colour, and zeros for its vector.
+
+        Source: Ye et al. 2023 (IP-Adapter, arXiv:2308.06721), whose networks were trained so without a picture.
+        """
+        made = self._seen(torch.zeros(1, COLOURS, self.size, self.size))
+        whole = made.image_embeds
+        return replace(made, image_embeds=None if whole is None else torch.zeros_like(whole))
+
+    def _seen(self, planes: Tensor) -> ClipVisionOutput:
+        """What it makes of colours as it was trained to read them."""
+        seen = planes.to(self.device, self.dtype)
         parts = cast("Any", self.module)
         made = parts.network(pixel_values=seen, output_hidden_states=True)
         whole = made.pooler_output

@@ -65,7 +65,7 @@ def hypernetwork(activation: str, *, norm: bool = False, last: bool = False) -> 
 
 def written(path: Path, networks: dict[int, tuple[Any, Any]], **said: object) -> None:
     """A .pt file as the field's trainers save it, converted as nodes convert it."""
-    held: dict[object, object] = dict(said)
+    held: dict[object, object] = {**said}
     for width, pair in networks.items():
         held[width] = tuple(
             OrderedDict((f"linear.{name}", tensor) for name, tensor in each.state_dict().items())

@@ -83,8 +83,8 @@ class Working:
 
     def further(self, keys: Tensor, values: Tensor) -> Tensor:
         """As `Attention`."""
-        parts = (self._heads(part) for part in (self.module.to_q(self.queries), keys, values))
-        return F.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2)
+        queries, read = self._heads(self.module.to_q(self.queries)), self._heads(keys)
+        return F.scaled_dot_product_attention(queries, read, self._heads(values)).transpose(1, 2).flatten(2)
 
     def adds(self, mixed: Tensor) -> Tensor:
         """As `Attention`."""

@@ -2,6 +2,7 @@
 import type { FileRef } from "../client";
 import type { App } from "./app.svelte";
 import type { Compared } from "./popups.svelte";
+import { t } from "../words";
 
 const MOST = 60;
 
@@ -10,7 +11,7 @@ export function comparable(app: App): readonly Compared[] {
   const found = new Map<string, Compared>();
   const put = (file: FileRef, seed: string | undefined): void => {
     const key = `${file.type} ${file.subfolder} ${file.filename}`;
-    const words = seed === undefined ? file.filename : `${file.filename} · seed ${seed}`;
+    const words = seed === undefined ? file.filename : `${file.filename} · ${t("queue.seed", { seed })}`;
     if (!found.has(key)) found.set(key, { file, words, url: app.client.viewUrl(file), small: app.client.viewUrl(file, { preview: "webp;80" }) });
   };
   for (const { files, seed } of app.active?.shown.values() ?? []) for (const file of files) put(file, seed);

@@ -3,6 +3,7 @@ import { type Client, type Goal, HttpError, type Job, type PromptId, type Retrie
 import type { Jobs } from "./jobs.svelte";
 import type { Popups } from "./popups.svelte";
 import { messageOf } from "./words";
+import { t } from "../words";
 
 export interface QueueParts {
   readonly client: Client;
@@ -24,7 +25,7 @@ export class Queue {
   constructor(readonly parts: QueueParts) {}
 
   nameOf(job: Pick<Job, "id">): string {
-    return this.parts.jobs.nameOf(job.id) ?? "Another client";
+    return this.parts.jobs.nameOf(job.id) ?? t("queue.another-client");
   }
 
   // Which ones
@@ -89,8 +90,8 @@ export class Queue {
     await this.#do(async () => {
       if (!(await this.parts.client.cancelJobs(ids))) return this.#tellLate(ids);
       const [first] = ids;
-      const words = ids.length === 1 && first !== undefined ? `${this.nameOf({ id: first })} was cancelled` : `${ids.length} jobs were cancelled`;
-      this.parts.popups.tell(words, { action: { label: "Put back", run: () => void this.retry(ids) } });
+      const words = ids.length === 1 && first !== undefined ? t("queue.was-cancelled", { name: this.nameOf({ id: first }) }) : t("queue.were-cancelled", { count: ids.length });
+      this.parts.popups.tell(words, { action: { label: t("queue.put-back"), run: () => void this.retry(ids) } });
     });
   }
 
@@ -106,7 +107,7 @@ export class Queue {
   async retry(ids?: readonly PromptId[]): Promise<void> {
     await this.#do(async () => {
       const queued = await this.parts.client.retryJobs(ids, this.parts.expect());
-      if (queued.length === 0) return this.parts.popups.tell("Nothing failed that was not tried again.");
+      if (queued.length === 0) return this.parts.popups.tell(t("queue.nothing-failed"));
       this.parts.again(queued);
     });
   }
@@ -129,11 +130,11 @@ export class Queue {
   #inWords(error: unknown): string {
     const message = messageOf(error);
     if (!(error instanceof HttpError) || error.status === 0) return message;
-    return message.replace(/\b[0-9a-f]{8}-[0-9a-f-]{27}\b/g, (id) => this.parts.jobs.nameOf(id) ?? "of another client");
+    return message.replace(/\b[0-9a-f]{8}-[0-9a-f-]{27}\b/g, (id) => this.parts.jobs.nameOf(id) ?? t("queue.of-another"));
   }
 
   #tellLate(ids: readonly PromptId[]): void {
     const [first] = ids;
-    this.parts.popups.tell(ids.length === 1 && first !== undefined ? `${this.nameOf({ id: first })} neither waits nor runs any more.` : "None of these jobs waits or runs any more.");
+    this.parts.popups.tell(ids.length === 1 && first !== undefined ? t("queue.late", { name: this.nameOf({ id: first }) }) : t("queue.late-all"));
   }
 }

@@ -5,6 +5,7 @@ import type { Editor } from "./editor.svelte";
 import type { Jobs } from "./jobs.svelte";
 import type { Popups } from "./popups.svelte";
 import { messageOf } from "./words";
+import { t } from "../words";
 
 export interface RunnerParts {
   readonly client: Client;
@@ -153,12 +154,12 @@ export class Runner {
     const { client, popups, jobs } = this.parts;
     const { prompt, workflow } = toPrompt(document.state, document.defs);
     if (Object.keys(prompt).length === 0) {
-      popups.tell("There is nothing to run yet: add a node that saves or shows a picture.", { bad: true });
+      popups.tell(t("queue.nothing-to-run"), { bad: true });
       return false;
     }
     const targets = only && targetsOf(prompt, only.map((id) => editor.executionId(id)), (type) => document.defs.get(type)?.isOutput === true);
     if (targets?.length === 0) {
-      popups.tell("Nothing that is chosen leads to a node that saves or shows a picture.", { bad: true });
+      popups.tell(t("queue.nothing-leads"), { bad: true });
       return false;
     }
     const answer = await client.queuePrompt({
@@ -188,12 +189,12 @@ export class Runner {
     const [first] = editor.faults.keys();
     const id = first === undefined ? undefined : editor.nodeId(first);
     if (id === undefined) return popups.tell(`${message}. ${count === 0 ? details : ""}`.trim(), { bad: true });
-    const words = count === 1 ? "One node cannot run as it is." : `${count} nodes cannot run as they are.`;
+    const words = t("queue.refused", { count });
     const run = (): void => {
       editor.view.select([id]);
       editor.stage.fit([id]);
     };
-    popups.tell(words, { bad: true, action: { label: "Show it", run } });
+    popups.tell(words, { bad: true, action: { label: t("queue.show-it"), run } });
   }
 
   /** What was missed has to be asked for, unless the server tells it again. */

@@ -5,6 +5,7 @@ import type { App } from "./app.svelte";
 import { whenOf } from "./differing";
 import { type Editor, WORKFLOWS } from "./editor.svelte";
 import { nameOfFile } from "./words";
+import { t } from "../words";
 
 /** What a version is held against. */
 export type Against = "canvas" | "before";
@@ -89,19 +90,18 @@ export class Versions {
   async restore(version: Version): Promise<void> {
     const parsed = await this.#state(version);
     if (!parsed || this.path === undefined) return;
-    const words = `The version of ${whenOf(version.saved * 1000)} is on the canvas`;
     const { editor } = this;
     if (!editor) return this.openBeside(version);
     this.app.switchTo(editor);
     editor.document.execute(replaceAll(parsed.state, "Restore a version"));
     editor.document.seal();
-    this.app.popups.tell(`${words}, not saved yet`, { action: { label: "Undo", run: () => void editor.document.undo() } });
+    this.app.popups.tell(t("panels.restored", { when: whenOf(version.saved * 1000) }), { action: { label: t("actions.undo"), run: () => void editor.document.undo() } });
     await this.choose(version);
   }
 
   /** In a tab of its own, without a file. */
   async openBeside(version: Version): Promise<void> {
     const parsed = await this.#state(version);
-    if (parsed && this.path !== undefined) this.app.openState(parsed.state, `${nameOfFile(this.path)}, ${whenOf(version.saved * 1000)}`, parsed.camera);
+    if (parsed && this.path !== undefined) this.app.openState(parsed.state, t("panels.named-version", { name: nameOfFile(this.path), when: whenOf(version.saved * 1000) }), parsed.camera);
   }
 }

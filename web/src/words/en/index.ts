@@ -3,5 +3,12 @@ import { shell } from "./shell";
 import { actions } from "./actions";
 import { menus } from "./menus";
 import { steps } from "./steps";
+import { queue } from "./queue";
+import { panels } from "./panels";
+import { sheets } from "./sheets";
+import { nodes } from "./nodes";
+import { errors } from "./errors";
+import { mask } from "./mask";
+import { compare } from "./compare";
 
-export const en = { ...shell, ...actions, ...menus, ...steps } as const;
+export const en = { ...shell, ...actions, ...menus, ...steps, ...queue, ...panels, ...sheets, ...nodes, ...errors, ...mask, ...compare } as const;

@@ -1,0 +1,32 @@
+import type { Translated } from "../message";
+import type { mask as english } from "../en/mask";
+
+export const mask: Translated<typeof english> = {
+  "mask.of": "Maske von {name}",
+  "mask.title": "Maske",
+  "mask.cancel": "Abbrechen",
+  "mask.use": "Maske verwenden",
+  "mask.sending": "Wird gesendet",
+  "mask.tools": "Werkzeuge",
+  "mask.brush": "Pinsel",
+  "mask.eraser": "Radierer",
+  "mask.fill": "Ähnliches füllen",
+  "mask.invert": "Umkehren",
+  "mask.clear": "Leeren",
+  "mask.undo": "Rückgängig",
+  "mask.redo": "Wiederherstellen",
+  "mask.board": "Das Bild: Malen Sie die Maske mit dem Zeiger",
+  "mask.tolerance": "Toleranz",
+  "mask.size": "Größe",
+  "mask.size-hint": "[ und ] oder Alt und Mausrad",
+  "mask.hardness": "Härte",
+  "mask.edges": "Kanten",
+  "mask.pixels": "{count} px",
+  "mask.feather": "Weichzeichnen",
+  "mask.grow": "Erweitern",
+  "mask.shrink": "Verkleinern",
+  "mask.sight": "Sichtbarkeit",
+  "mask.unreadable": "Das Bild konnte nicht gelesen werden.",
+  "mask.unused": "Die Maske wurde nicht verwendet",
+  "mask.bring-back": "Zurückholen",
+};

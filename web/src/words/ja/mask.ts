@@ -1,0 +1,32 @@
+import type { Translated } from "../message";
+import type { mask as english } from "../en/mask";
+
+export const mask: Translated<typeof english> = {
+  "mask.of": "{name} のマスク",
+  "mask.title": "マスク",
+  "mask.cancel": "キャンセル",
+  "mask.use": "このマスクを使う",
+  "mask.sending": "送信中",
+  "mask.tools": "ツール",
+  "mask.brush": "ブラシ",
+  "mask.eraser": "消しゴム",
+  "mask.fill": "似た部分を塗りつぶす",
+  "mask.invert": "反転",
+  "mask.clear": "クリア",
+  "mask.undo": "元に戻す",
+  "mask.redo": "やり直す",
+  "mask.board": "画像: ポインターでマスクを描きます",
+  "mask.tolerance": "許容差",
+  "mask.size": "サイズ",
+  "mask.size-hint": "[ と ]、または Alt + ホイール",
+  "mask.hardness": "硬さ",
+  "mask.edges": "縁",
+  "mask.pixels": "{count} px",
+  "mask.feather": "ぼかす",
+  "mask.grow": "広げる",
+  "mask.shrink": "縮める",
+  "mask.sight": "表示の濃さ",
+  "mask.unreadable": "画像を読み込めませんでした。",
+  "mask.unused": "マスクは使われませんでした",
+  "mask.bring-back": "元に戻す",
+};

@@ -19,8 +19,3 @@ export function stepWords(label: string): string {
   const key = [`steps.${name}`, `actions.${name}`].find(isKey);
   return key === undefined ? label : t(key as PlainKey);
 }
-
-/** "1 file", "3 files"; nothing for none. */
-export function counted(number: number, one: string, several: string): string {
-  return number === 0 ? "" : `${number} ${number === 1 ? one : several}`;
-}

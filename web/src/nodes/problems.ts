@@ -1,5 +1,6 @@
 /** What is wrong with a node, said so that a person knows what to do. */
 import type { NodeError } from "../client";
+import { t } from "../words";
 
 export interface Problem {
   /** What is wrong, in one sentence. */
@@ -14,8 +15,8 @@ export interface Problem {
 
 export function problemOf(type: string, known: boolean, faults: readonly NodeError[] = [], error?: NodeError): readonly Problem[] {
   const missing: Problem = {
-    what: `There is no node of the type ${type} here.`,
-    hint: "The pack that brings it is not installed, or could not be loaded.",
+    what: t("nodes.unknown-type", { type }),
+    hint: t("nodes.unknown-type-hint"),
     action: "packs",
   };
   if (!known) return [missing];
@@ -27,20 +28,20 @@ function ofFault(fault: NodeError): Problem {
   const at = fault.input === undefined ? {} : { input: fault.input };
   switch (fault.kind) {
     case "required_input_missing":
-      return { ...at, what: `${name || fault.cause} needs a thread.`, hint: "Wire an output of the same kind to it.", action: "supply" };
+      return { ...at, what: t("nodes.needs-thread", { input: name || fault.cause }), hint: t("nodes.needs-thread-hint"), action: "supply" };
     case "value_not_in_list":
-      return { ...at, what: notInList(fault.cause, name), hint: `Choose another ${name}.`, action: "choose" };
+      return { ...at, what: notInList(fault.cause, name), hint: t("nodes.choose-another-input", { input: name }), action: "choose" };
     case "value_smaller_than_min":
     case "value_bigger_than_max":
-      return { ...at, what: `${name} is out of its range.`, hint: sentence(fault.cause) };
+      return { ...at, what: t("nodes.out-of-range", { input: name }), hint: sentence(fault.cause) };
     case "invalid_input_type":
-      return { ...at, what: `${name} cannot be read.`, hint: sentence(fault.cause) };
+      return { ...at, what: t("nodes.unreadable", { input: name }), hint: sentence(fault.cause) };
     case "return_type_mismatch":
-      return { ...at, what: `The thread to ${name} does not fit.`, hint: sentence(fault.cause) };
+      return { ...at, what: t("nodes.misfit", { input: name }), hint: sentence(fault.cause) };
     case "dependency_cycle":
-      return { what: "The threads run in a circle.", hint: "Cut one of them: a node cannot wait for itself." };
+      return { what: t("nodes.cycle"), hint: t("nodes.cycle-hint") };
     case "custom_validation_failed":
-      return { ...at, what: sentence(fault.cause.replace(/^[\w.]+ - /, "") || fault.message), hint: name ? `Change ${name}.` : "" };
+      return { ...at, what: sentence(fault.cause.replace(/^[\w.]+ - /, "") || fault.message), hint: name ? t("nodes.change-input", { input: name }) : "" };
     default:
       return { ...at, what: sentence(fault.message), hint: fault.cause };
   }
@@ -49,7 +50,7 @@ function ofFault(fault: NodeError): Problem {
 /** The field's form of it: `name: 'value' not in [...]`. */
 function notInList(details: string, name: string): string {
   const told = /:\s*'?(.*?)'?\s+not in/.exec(details);
-  return told?.[1] ? `${told[1]} is not in the list.` : `${name} is not in the list.`;
+  return t("nodes.not-in-list", { value: told?.[1] || name });
 }
 
 /** The first sentence is what is wrong, the rest what to do. */

@@ -2,6 +2,7 @@
 import type { AboutSampler, AboutSchedule, SamplerTable, Wish } from "../client";
 import type { ComboValue } from "../graph";
 import { score } from "./search";
+import { t } from "../words";
 
 export type About = AboutSampler | AboutSchedule;
 
@@ -79,12 +80,12 @@ export function inShort(purpose: string): string {
 /** "1 call", "2 calls", "own pace"; nothing of schedules. */
 export function costOf(about: About): string {
   if (!("calls" in about)) return "";
-  return about.calls === null ? "own pace" : `${about.calls} call${about.calls === 1 ? "" : "s"}`;
+  return about.calls === null ? t("sheets.own-pace") : t("sheets.calls", { count: about.calls });
 }
 
 export function noiseOf(about: About): string {
   if (!("noise" in about)) return "";
-  return about.noise ? "adds noise" : "no noise";
+  return about.noise ? t("sheets.adds-noise") : t("sheets.no-noise");
 }
 
 /** Its first paper in a few letters: "Karras et al. 2022". */

@@ -27,3 +27,8 @@ export function percent(share: number): string {
 export function listed(items: readonly string[]): string {
   return new Intl.ListFormat(languageCode(), { type: "conjunction" }).format(items);
 }
+
+/** With so many digits after the point: "1.0", "1,0". */
+export function fixed(value: number, digits: number): string {
+  return new Intl.NumberFormat(languageCode(), { minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: false }).format(value);
+}

@@ -17,6 +17,7 @@ import { Windows, browserClaims } from "./windows";
 import { messageOf } from "./words";
 import { t } from "../words";
 import { listed } from "../words/format";
+import { Locales } from "./locales";
 
 /** The node type that loads media of a kind. */
 function loaderOf(kind: MediaKind, type: string): string | undefined {
@@ -42,6 +43,8 @@ export class App {
   /** What a saved workflow was before. */
   readonly versions = new Versions(this);
   readonly queue: Queue;
+  /** What nodes are called in the page's language. */
+  readonly locales: Locales;
   readonly runner: Runner;
   defs = $state.raw<NodeDefs>(new NodeDefs([]));
   packs = $state.raw<readonly PackReport[]>([]);
@@ -64,6 +67,7 @@ export class App {
     this.client = new Client({ base });
     this.preferences = new Preferences(webStore("localStorage"));
     this.jobs = new Jobs(this.client);
+    this.locales = new Locales(this.client);
     const events = new Events({ base, storage: webStore("sessionStorage") });
     this.queue = new Queue({ client: this.client, popups: this.popups, jobs: this.jobs, expect: () => this.runner.expect(), again: (jobs) => this.runner.again(jobs) });
     this.runner = new Runner({
@@ -89,7 +93,7 @@ export class App {
   async load(): Promise<void> {
     this.trouble = undefined;
     try {
-      this.defs = await this.client.nodeDefs();
+      this.defs = await this.locales.read();
     } catch (error) {
       this.trouble = messageOf(error);
       return;
@@ -104,7 +108,7 @@ export class App {
   /** Lists of files may have grown: read them again. */
   async refresh(): Promise<void> {
     try {
-      this.defs = await this.client.nodeDefs();
+      this.defs = await this.locales.read();
       for (const { document, stage, watch } of this.editors) {
         document.redefine(this.defs);
         stage.rebuild();
@@ -112,6 +116,20 @@ export class App {
       }
       this.completions.forget();
       this.popups.tell(t("shell.lists-read"));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Another language, or with undefined the browser's: everything that is shown changes where it stands. */
+  async speak(code: string | undefined): Promise<void> {
+    try {
+      await this.preferences.setLanguage(code);
+      this.defs = this.locales.again();
+      for (const { document, stage } of this.editors) {
+        document.redefine(this.defs);
+        stage.rebuild();
+      }
     } catch (error) {
       this.fail(error);
     }
@@ -334,7 +352,7 @@ export class App {
 
   /** Lists of files, after one was sent. */
   async reread(): Promise<void> {
-    this.defs = await this.client.nodeDefs();
+    this.defs = await this.locales.read();
     for (const open of this.editors) open.document.redefine(this.defs);
   }
 

@@ -11,6 +11,7 @@ import { Watch } from "./watch.svelte";
 import { nameOfFile } from "./words";
 import { chosenFile, picturesOf, sameBefore, seedBefore } from "./pictures";
 import { t } from "../words";
+import { titleOfNode } from "../nodes/labels";
 
 /** What a node shows of its last results. */
 export interface Shown {
@@ -379,7 +380,7 @@ export class Editor {
     const off = node?.mode === Mode.Never || node?.mode === Mode.Bypass;
     const wrong = (this.#atRoot && this.faults.has(String(id))) || status?.error !== undefined || (node && !isBoundary(id) && this.document.def(node.type) === undefined);
     return {
-      title: node?.title ?? this.document.def(node?.type ?? "")?.displayName ?? node?.type ?? "",
+      title: titleOfNode(node, this.document.def(node?.type ?? "")),
       colour: tintOf(node?.bgcolor) ?? tintOf(node?.color),
       state: wrong ? "error" : status?.state === "running" ? "running" : off ? "off" : "plain",
     };

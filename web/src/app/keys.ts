@@ -1,5 +1,6 @@
 /** Keys to actions. Fields keep their own keys while they are written in. */
 import { type Action } from "./actions";
+import { t } from "../words";
 
 const MAC = /Mac|iPhone|iPad/.test(globalThis.navigator?.platform ?? "");
 
@@ -18,7 +19,7 @@ export function actionFor(event: KeyboardEvent, actions: readonly Action[]): Act
 /** Keys as they are shown on this machine. */
 export function shownKeys(keys: string): string {
   const first = keys.split("|")[0] ?? keys;
-  return first.replace("Mod", MAC ? "⌘" : "Ctrl").replace("Shift", MAC ? "⇧" : "Shift").replaceAll("+", MAC ? " " : " + ").replace("Backspace", "⌫").replace("Delete", "Del");
+  return first.replace("Mod", MAC ? "⌘" : t("shell.ctrl")).replace("Shift", MAC ? "⇧" : t("shell.shift")).replaceAll("+", MAC ? " " : " + ").replace("Backspace", "⌫").replace("Delete", t("shell.delete"));
 }
 
 /** Whether the keys belong to something that is being written. */

@@ -126,7 +126,7 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
   }
   return [
     { label: t("menus.add-node"), keys: t("shell.space"), pick: () => app.popups.show({ kind: "palette", at: undefined, place, wire: undefined, first: "" }) },
-    { label: t("menus.add-frame"), pick: () => void document.execute(addGroup(view.scope, [place[0], place[1], 360, 240])) },
+    { label: t("menus.add-frame"), pick: () => void document.execute(addGroup(view.scope, [place[0], place[1], 360, 240], t("steps.group"))) },
     { label: t("menus.paste"), keys: shownKeys("Mod+V"), pick: () => void app.pasteHere(place) },
     "line",
     item("select-all"),

@@ -26,7 +26,7 @@ import type {
   VersionedText,
 } from "./wire";
 
-/** The server said no, or could not be reached (`status` 0). The message is for people. */
+/** The server said no, or could not be reached (`status` 0). The message is what the server said; where it said nothing, `unsaid` tells why. */
 export class HttpError extends Error {
   override name = "HttpError";
 
@@ -35,6 +35,8 @@ export class HttpError extends Error {
     readonly status: number,
     readonly body: JsonValue = null,
     options?: ErrorOptions,
+    /** The server gave no words: who shows this has them. */
+    readonly unsaid?: { readonly why: "unexpected" | "no-answer" | "refused"; readonly route: string },
   ) {
     super(message, options);
   }
@@ -290,7 +292,7 @@ export class Client {
 
   async #object(route: string): Promise<JsonObject> {
     const answer = await this.#json(route);
-    if (!isObject(answer)) throw new HttpError(`The server answered ${route} with something unexpected.`, 200, answer);
+    if (!isObject(answer)) throw new HttpError(`unexpected: ${route}`, 200, answer, undefined, { why: "unexpected", route });
     return answer;
   }
 
@@ -312,7 +314,7 @@ export class Client {
     try {
       response = await this.#fetch(this.url(route), { cache: "no-cache", ...init });
     } catch (cause) {
-      throw new HttpError("The server does not answer. Is it still running?", 0, null, { cause });
+      throw new HttpError("no-answer", 0, null, { cause }, { why: "no-answer", route });
     }
     if (!response.ok) throw await refusal(response, route);
     return response;
@@ -327,7 +329,8 @@ async function refusal(response: Response, route: string): Promise<HttpError> {
   } catch {
     // Not JSON: the text itself is what the server said.
   }
-  return new HttpError(said(body) ?? `The server refused ${route} (${response.status}).`, response.status, body);
+  const words = said(body);
+  return words === undefined ? new HttpError(`refused: ${route} (${response.status})`, response.status, body, undefined, { why: "refused", route }) : new HttpError(words, response.status, body);
 }
 
 function versionOf(response: Response): string | undefined {

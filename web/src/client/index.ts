@@ -13,5 +13,6 @@ export {
   type Runs,
   reduce,
   visibleNode,
+  RUN_LOST,
 } from "./runs";
 export { recollect, resync } from "./resync";

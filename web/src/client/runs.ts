@@ -194,9 +194,11 @@ function reduceRun(run: Run, event: OwnEvent, now: number): Run {
   }
 }
 
+/** The server no longer knows the run: who shows it has the words. */
+export const RUN_LOST = "run-lost";
 const LOST: NodeError = {
-  message: "The server no longer knows this run.",
-  cause: "It was restarted. Run again.",
+  message: RUN_LOST,
+  cause: "",
   traceback: [],
 };
 

@@ -33,18 +33,18 @@ export function withBoundary(graph: Graph): Graph {
 }
 
 function inputsNode(graph: Graph): Node {
-  const outputs = [...graph.inputs, { name: NEW_SLOT, type: "*", label: "new input" }].map(
-    ({ name, type, label }): OutputSlot => ({ name, type, label: label ?? name, list: false, rest: {} }),
+  const outputs = [...graph.inputs, { name: NEW_SLOT, type: "*" }].map(
+    ({ name, type, label }: { readonly name: string; readonly type: string; readonly label?: string }): OutputSlot => ({ name, type, label: label ?? name, list: false, rest: {} }),
   );
-  return { ...bare(graph, BOUNDARY_INPUT, outputs.length), title: "Inputs", inputs: [], outputs };
+  return { ...bare(graph, BOUNDARY_INPUT, outputs.length), inputs: [], outputs };
 }
 
 function outputsNode(graph: Graph): Node {
   const ends = new Map<string, LinkId>();
   for (const link of graph.links.values()) if (link.to.node === BOUNDARY_OUTPUT) ends.set(link.to.input, link.id);
-  const slots: readonly Pick<BoundarySlot, "id" | "name" | "type" | "label">[] = [...graph.outputs, { id: NEW_SLOT, name: NEW_SLOT, type: "*", label: "new output" }];
+  const slots: readonly Pick<BoundarySlot, "id" | "name" | "type" | "label">[] = [...graph.outputs, { id: NEW_SLOT, name: NEW_SLOT, type: "*" }];
   const inputs = slots.map(({ id, name, type, label }): InputSlot => ({ name: id, type, link: ends.get(id) ?? null, label: label ?? name, rest: {} }));
-  return { ...bare(graph, BOUNDARY_OUTPUT, inputs.length), title: "Outputs", inputs, outputs: [] };
+  return { ...bare(graph, BOUNDARY_OUTPUT, inputs.length), inputs, outputs: [] };
 }
 
 function bare(graph: Graph, id: NodeId, rows: number): Omit<Node, "inputs" | "outputs"> {

@@ -1,7 +1,7 @@
 /** The document model, whole. It knows no DOM. */
 export * from "./types";
 export { bareNode, emptyGraph, emptyState, isArray, isObject, jsonEqual } from "./values";
-export { JsonError, parseJson, stringifyJson } from "./json";
+export { JsonError, type JsonProblem, parseJson, stringifyJson } from "./json";
 export * from "./defs";
 export { MARKDOWN_NOTE, NOTE, PRIMITIVE, REROUTE } from "./virtual-defs";
 export {
@@ -35,7 +35,7 @@ export * from "./view";
 export { type Edge, type Seen, aligned } from "./align";
 export { arrange } from "./arrange";
 export { type ParsedWorkflow, parseWorkflow } from "./workflow/parse";
-export { WorkflowError } from "./workflow/read";
+export { type FileProblem, WorkflowError } from "./workflow/read";
 export { serialize } from "./workflow/serialize";
 export { isPrompt, openJson, parsePrompt } from "./workflow/api-file";
 export { type Prompt, type PromptNode, type PromptOptions, toPrompt } from "./prompt/to-prompt";

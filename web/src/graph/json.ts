@@ -1,11 +1,21 @@
 /** JSON that loses nothing: whole numbers beyond 2^53 become `bigint`; NaN and Infinity, which some tools write, are read. */
 import type { JsonValue } from "./types";
 
+export type JsonProblem = "follows" | "deep" | "colon" | "comma-brace" | "comma-bracket" | "text" | "bad-text" | "word" | "end";
+
+/** What is wrong, and in which line; the message is for consoles. */
 export class JsonError extends Error {
-  constructor(problem: string, text: string, at: number) {
+  override name = "JsonError";
+  readonly line: number;
+
+  constructor(
+    readonly problem: JsonProblem,
+    text: string,
+    at: number,
+  ) {
     const line = text.slice(0, at).split("\n").length;
-    super(`This is not JSON: ${problem} in line ${line}.`);
-    this.name = "JsonError";
+    super(`${problem}, line ${line}`);
+    this.line = line;
   }
 }
 
@@ -68,14 +78,14 @@ class Reader {
     this.#space();
     const value = this.#value();
     this.#space();
-    if (this.#at < this.#text.length) this.#fail("something follows the end");
+    if (this.#at < this.#text.length) this.#fail("follows");
     return value;
   }
 
   #value(): JsonValue {
     const first = this.#text[this.#at];
     if (first === "{" || first === "[") {
-      if (++this.#depth > DEEPEST) this.#fail(`more than ${DEEPEST} levels`);
+      if (++this.#depth > DEEPEST) this.#fail("deep");
       const value = first === "{" ? this.#object() : this.#array();
       this.#depth -= 1;
       return value;
@@ -97,7 +107,7 @@ class Reader {
     for (;;) {
       const key = this.#string();
       this.#space();
-      if (!this.#take(":")) this.#fail("a colon is missing");
+      if (!this.#take(":")) this.#fail("colon");
       this.#space();
       // Not an assignment: the key may be "__proto__".
       Object.defineProperty(object, key, {
@@ -108,7 +118,7 @@ class Reader {
       });
       this.#space();
       if (this.#take("}")) return object;
-      if (!this.#take(",")) this.#fail("a comma or } is missing");
+      if (!this.#take(",")) this.#fail("comma-brace");
       this.#space();
     }
   }
@@ -122,28 +132,28 @@ class Reader {
       items.push(this.#value());
       this.#space();
       if (this.#take("]")) return items;
-      if (!this.#take(",")) this.#fail("a comma or ] is missing");
+      if (!this.#take(",")) this.#fail("comma-bracket");
       this.#space();
     }
   }
 
   #string(): string {
     const start = this.#at;
-    if (this.#text[start] !== '"') this.#fail("a text should begin here");
+    if (this.#text[start] !== '"') this.#fail("text");
     let end = start + 1;
     while (end < this.#text.length && this.#text[end] !== '"') end += this.#text[end] === "\\" ? 2 : 1;
     this.#at = end + 1;
     try {
       return JSON.parse(this.#text.slice(start, end + 1)) as string;
     } catch {
-      return this.#fail("a text is not well formed");
+      return this.#fail("bad-text");
     }
   }
 
   #number(): number | bigint {
     NUMBER.lastIndex = this.#at;
     const found = NUMBER.exec(this.#text);
-    if (!found) return this.#fail(this.#at < this.#text.length ? "an unknown word" : "the end came too soon");
+    if (!found) return this.#fail(this.#at < this.#text.length ? "word" : "end");
     this.#at += found[0].length;
     const value = Number(found[0]);
     const whole = found[1] === undefined && found[2] === undefined;
@@ -160,7 +170,7 @@ class Reader {
     while (" \n\r\t".includes(this.#text[this.#at] ?? "x")) this.#at += 1;
   }
 
-  #fail(problem: string): never {
+  #fail(problem: JsonProblem): never {
     throw new JsonError(problem, this.#text, this.#at);
   }
 }

@@ -18,17 +18,12 @@ const socket: Omit<InputDef, "name" | "type" | "label"> = {
   options: {},
 };
 
-function virtual(
-  name: string,
-  displayName: string,
-  description: string,
-  inputs: InputDef[],
-  outputs: OutputDef[],
-): NodeDef {
+/** Who shows them has their words. */
+function virtual(name: string, inputs: InputDef[], outputs: OutputDef[]): NodeDef {
   return {
     name,
-    displayName,
-    description,
+    displayName: name,
+    description: "",
     category: "utils",
     module: "virtual",
     inputs,
@@ -50,8 +45,8 @@ function text(widget: Omit<StringWidget, "kind" | "default" | "multiline" | "dyn
 const any: OutputDef = { name: "", type: "*", list: false, tooltip: "" };
 
 export const VIRTUAL_DEFS: readonly NodeDef[] = [
-  virtual(NOTE, "Note", "Words for people; nothing runs.", [text({})], []),
-  virtual(MARKDOWN_NOTE, "Markdown note", "Formatted words for people; nothing runs.", [text({ markdown: true })], []),
-  virtual(PRIMITIVE, "Primitive", "One value for every widget that it is wired to.", [], [any]),
-  virtual(REROUTE, "Reroute", "A knot in a wire.", [{ ...socket, name: "", type: "*", label: "" }], [any]),
+  virtual(NOTE, [text({})], []),
+  virtual(MARKDOWN_NOTE, [text({ markdown: true })], []),
+  virtual(PRIMITIVE, [], [any]),
+  virtual(REROUTE, [{ ...socket, name: "", type: "*", label: "" }], [any]),
 ];

@@ -95,12 +95,12 @@ function button(key: string, name: string, label: string, value: string): Widget
   };
 }
 
-const uploadEntry = button(UPLOAD_KEY, "upload", "Upload", "image");
+const uploadEntry = button(UPLOAD_KEY, "upload", "upload", "image");
 /** A file of a 3D model has its buttons at once after it, and each has its place in the list of values. */
 const MODEL_BUTTONS: readonly WidgetEntry[] = [
-  button(UPLOAD_KEY, "upload 3d model", "Upload", "upload3dmodel"),
-  button(":upload-extra", "upload extra resources", "Upload more", "uploadExtraResources"),
-  button(":clear", "clear", "Clear", "clear"),
+  button(UPLOAD_KEY, "upload 3d model", "upload", "upload3dmodel"),
+  button(":upload-extra", "upload extra resources", "upload-more", "uploadExtraResources"),
+  button(":clear", "clear", "clear", "clear"),
 ];
 
 function isModelFile(widget: Widget): boolean {
@@ -124,7 +124,7 @@ function controlEntries(key: string, widget: Widget, preset: ControlMode): Widge
   const entry: WidgetEntry = {
     key: controlKey(key),
     name: "control_after_generate",
-    label: "after run",
+    label: "after-run",
     role: "control",
     widget: control,
     default: preset,

@@ -1,5 +1,5 @@
 /** What is wrong with a node, said so that a person knows what to do. */
-import type { NodeError } from "../client";
+import { type NodeError, RUN_LOST } from "../client";
 import { t } from "../words";
 
 export interface Problem {
@@ -55,6 +55,7 @@ function notInList(details: string, name: string): string {
 
 /** The first sentence is what is wrong, the rest what to do. */
 function ofError(error: NodeError): Problem {
+  if (error.message === RUN_LOST) return { what: t("errors.run-lost"), hint: t("errors.run-lost-hint") };
   const [what = "", ...rest] = error.message.split(/(?<=[.!?])\s+(?=[A-Z"'(])|\n+/);
   const hint = rest.join(" ");
   const kind = /^[\w.]*?(\w+)$/.exec(error.cause)?.[1] ?? error.cause;

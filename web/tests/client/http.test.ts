@@ -58,7 +58,7 @@ describe("an error", () => {
       message: "exists",
       status: 409,
     });
-    await expect(server(500, "<html>").client.queue()).rejects.toThrow("The server refused queue (500).");
+    await expect(server(500, "<html>").client.queue()).rejects.toThrow("refused: queue (500)");
     await expect(server(400, "plain words").client.queuePrompt(request)).rejects.toThrow("plain words");
   });
 

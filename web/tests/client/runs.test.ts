@@ -343,6 +343,6 @@ describe("after the line was down", () => {
     const before = play([start, executing("9")]);
     const run = play(await resync(server({}, []), before), before).runs.get(id);
     expect([run?.phase, run?.nodes.get("9")?.state]).toEqual(["stopped", "stopped"]);
-    expect(run?.error?.message).toContain("no longer knows");
+    expect(run?.error?.message).toContain("run-lost");
   });
 });

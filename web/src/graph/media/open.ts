@@ -9,8 +9,7 @@ import { type MediaKind, kindOf, readTexts } from "./texts";
 /** The file is of a kind that could carry a workflow, and carries none. */
 export class NothingCarried extends WorkflowError {
   constructor(readonly kind: MediaKind) {
-    const picture = ["png", "webp", "jpeg", "svg"].includes(kind);
-    super(`This ${picture ? "picture" : "file"} carries no workflow. ${picture ? "Pictures keep it" : "It is kept"} only if nothing has re-saved ${picture ? "them" : "the file"} since.`);
+    super(["png", "webp", "jpeg", "svg"].includes(kind) ? "picture-bare" : "file-bare");
   }
 }
 
@@ -31,7 +30,7 @@ function readText(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new WorkflowError("This file is neither JSON nor one that carries a workflow.");
+    throw new WorkflowError("neither");
   }
 }
 

@@ -1,4 +1,5 @@
 /** Texts that a PNG carries: `workflow`, `prompt` and `parameters` among them. */
+import { WorkflowError } from "../workflow/read";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** A text that unpacks to more than this is no workflow. */
@@ -55,7 +56,7 @@ async function inflate(bytes: Uint8Array): Promise<Uint8Array> {
   let size = 0;
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
     size += next.value.length;
-    if (size > LARGEST_TEXT) throw new RangeError("This picture's text is too large.");
+    if (size > LARGEST_TEXT) throw new WorkflowError("text-too-large");
     parts.push(next.value);
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());

@@ -26,7 +26,7 @@ export function openJson(json: JsonValue, defs: NodeDefs): ParsedWorkflow {
 
 /** @throws WorkflowError if the JSON is no prompt. */
 export function parsePrompt(json: JsonValue, defs: NodeDefs): DocumentState {
-  if (!isPrompt(json)) throw new WorkflowError("This file holds no prompt: some node has no class_type.");
+  if (!isPrompt(json)) throw new WorkflowError("no-prompt");
   const links: Link[] = [];
   const nodes = Object.entries(json).map(([id, raw]) => promptNode(nodeId(id), raw as JsonObject, json, defs, links));
   const named = new Map(nodes.map((node) => [node.id, withOutputs(node, links)]));

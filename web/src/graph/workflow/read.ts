@@ -38,14 +38,22 @@ const NODE_KEYS = [
   "bgcolor",
 ];
 
+/** Why a file could not be opened. */
+export type FileProblem = "no-workflow" | "no-prompt" | "neither" | "picture-bare" | "file-bare" | "text-too-large";
+
+/** What is wrong; who shows it has the words. */
 export class WorkflowError extends Error {
   override name = "WorkflowError";
+
+  constructor(readonly problem: FileProblem) {
+    super(problem);
+  }
 }
 
 /** A root and its definitions, flat. @throws WorkflowError if it is no workflow at all. */
 export function readGraphs(json: JsonValue): Map<GraphId, Graph> {
   if (!isObject(json) || !isArray(json.nodes))
-    throw new WorkflowError("This file holds no workflow: it has no list of nodes.");
+    throw new WorkflowError("no-workflow");
   const root = readGraph(json, ROOT);
   const graphs = new Map([[ROOT, root]]);
   for (const definition of definitionsIn(json)) {

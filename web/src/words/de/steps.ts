@@ -51,6 +51,7 @@ export const steps: Translated<typeof english> = {
   "steps.arrange": "Anordnen",
   "steps.draw-a-mask": "Maske zeichnen",
   "steps.choose-sampler": "Sampler wählen",
+  "steps.use-another-choice": "Andere Auswahl verwenden",
   "steps.choose-schedule": "Schedule wählen",
   "steps.refresh": "Auffrischen",
 };

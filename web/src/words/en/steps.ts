@@ -49,6 +49,7 @@ export const steps = {
   "steps.arrange": "Arrange",
   "steps.draw-a-mask": "Draw a mask",
   "steps.choose-sampler": "Choose sampler",
+  "steps.use-another-choice": "Use another choice",
   "steps.choose-schedule": "Choose schedule",
   "steps.refresh": "Refresh",
 } as const;

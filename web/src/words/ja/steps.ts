@@ -51,6 +51,7 @@ export const steps: Translated<typeof english> = {
   "steps.arrange": "整列",
   "steps.draw-a-mask": "マスクを描く",
   "steps.choose-sampler": "サンプラーを選択",
+  "steps.use-another-choice": "別の選択肢を使う",
   "steps.choose-schedule": "スケジュールを選択",
   "steps.refresh": "更新",
 };

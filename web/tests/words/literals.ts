@@ -45,6 +45,7 @@ export function literalsOfComponent(source: string): string[] {
       for (const each of (node.arguments as Node[]).slice(1)) walk(each, markup, attribute);
       return;
     }
+    if (node.type === "CallExpression") markup = false; // what a call is given is a name, unless it reads like prose
     if (node.type === "BinaryExpression" && /[=!]==/.test(String(node.operator))) return;
     if (node.type === "Attribute") attribute = String(node.name);
     if (/^(StyleDirective|ClassDirective)$/.test(node.type)) return;
@@ -61,7 +62,7 @@ export function literalsOfComponent(source: string): string[] {
       if (isProse(value) || (loose && /\p{L} |\p{L}{3,}/u.test(value))) report(node, value);
     }
     for (const [key, child] of Object.entries(node)) {
-      const inside = markup || key === "fragment";
+      const inside = (markup && node.type !== "CallExpression") || key === "fragment";
       if (key === "css" || key === "typeAnnotation" || key === "typeParameters") continue;
       if (Array.isArray(child)) for (const each of child) { if (isNode(each)) walk(each, inside, attribute); }
       else if (isNode(child)) walk(child, inside, attribute);

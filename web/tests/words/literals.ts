@@ -41,8 +41,8 @@ export function literalsOfComponent(source: string): string[] {
   const tree = parse(source, { modern: true }) as unknown as Node;
   const walk = (node: Node, markup: boolean, attribute: string | undefined): void => {
     if (node.type === "Comment" || node.type === "StyleSheet" || /^(Import|Export.*From|TSType|TSInterface|TSLiteral)/.test(node.type)) return;
-    if (node.type === "CallExpression" && isNode(node.callee) && ["t", "pieces", "shownKeys", "slotLabel"].includes(String(node.callee.name))) {
-      for (const each of (node.arguments as Node[]).slice(1)) walk(each, markup, attribute);
+    if (node.type === "CallExpression" && isNode(node.callee) && ["t", "pieces"].includes(String(node.callee.name))) {
+      for (const each of (node.arguments as Node[]).slice(1)) walk(each, false, attribute);
       return;
     }
     if (node.type === "CallExpression") markup = false; // what a call is given is a name, unless it reads like prose
@@ -78,7 +78,7 @@ export function literalsOfModule(source: string): string[] {
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node) || ts.isTypeNode(node)) return;
-    if (ts.isCallExpression(node) && /^(t|pieces|shownKeys|slotLabel)$/.test(node.expression.getText())) return void node.arguments.slice(1).forEach(visit);
+    if (ts.isCallExpression(node) && /^(t|pieces)$/.test(node.expression.getText())) return void node.arguments.slice(1).forEach(visit);
     if (ts.isNewExpression(node) && /^(Range)?Error$/.test(node.expression.getText())) return;
     if (ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node)) {
       if (isProse(node.text)) found.push(`${file.getLineAndCharacterOfPosition(node.getStart()).line + 1}: ${node.text.trim()}`);

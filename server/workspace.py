@@ -17,6 +17,26 @@ from server.naming import filled, is_free, next_counter, nobody, take
 
 MODEL_SUFFIXES = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".bin", ".pth", ".pkl"})
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
+SOUND_SUFFIXES = frozenset(
+    {
+        ".wav",
+        ".flac",
+        ".mp3",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".m4a",
+        ".aac",
+        ".aif",
+        ".aiff",
+        ".wma",
+        ".mka",
+        ".weba",
+    }
+)
+FILM_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".ogv", ".3gp"}
+)
 RESULTS = "results"  # folder of kept results among the user data
 MODEL_INDEX = "model_index.json"  # what makes a folder a diffusers model
 LONGEST_PART = 230  # bytes; file systems stop at 255, and a counter and suffixes are added
@@ -52,6 +72,8 @@ SUFFIXES: Mapping[str, frozenset[str]] = {"configs": frozenset({".yaml"}), "diff
 LISTED: Mapping[str, tuple[Place, frozenset[str]]] = {
     **{place.value: (place, PICTURE_SUFFIXES) for place in Place},
     "input_latents": (Place.INPUT, frozenset({".latent"})),
+    "input_audio": (Place.INPUT, SOUND_SUFFIXES | FILM_SUFFIXES),  # films have sound
+    "input_video": (Place.INPUT, FILM_SUFFIXES),
 }
 INPUT_FOLDERS = "input_folders"  # the key of the folders in that of inputs, which hold sets of pictures
 MAY_BE_FOLDERS = frozenset({"checkpoints", "diffusers"})
@@ -278,11 +300,13 @@ class Workspace:
         *,
         width: int = 0,
         height: int = 0,
+        end: str = "_",
         note: Callable[[SaveSlot], None] = nobody,
     ) -> SaveSlot:
         """The next free name `prefix_00001_` + suffix, taken at once so that nobody else gets it.
 
         Args:
+            end: what stands between the number and the suffix.
             note: told the name before there is a file; again, if somebody else was quicker.
 
         Raises:
@@ -296,7 +320,7 @@ class Workspace:
             folder.mkdir(parents=True, exist_ok=True)
             counter = next_counter(folder, stem)
             while True:
-                slot = self.slot(place, subfolder, f"{stem}_{counter:05}_{suffix}")
+                slot = self.slot(place, subfolder, f"{stem}_{counter:05}{end}{suffix}")
                 if is_free(slot):
                     note(slot)
                     if take(slot):

@@ -11,21 +11,16 @@ OURS = "Weft"  # how the names of nodes begin that are ours alone
 
 # Why the others are not here, and which.
 REASONS: Mapping[str, str] = {
-    "codec": "reads or writes sound or video files",
     "family": "belongs to a family of models that Weft does not load yet",
-    "training": "trains, or uses what was just trained",
     "unknown": "gives a constant of 2,048 numbers, of which no more than 26 are recorded",
     "canvas": "needs a view of three dimensions on the canvas",
     "later": "for families that Weft loads, but not written yet",
 }
 MISSING: Mapping[str, str] = {
-    "codec": """LoadAudio LoadVideo PreviewAudio RecordAudio SaveAudio SaveAudioMP3 SaveAudioOpus
-    SaveVideo SaveWEBM""",
     "family": """AudioEncoderEncode AudioEncoderLoader ChromaRadianceOptions HunyuanVideo15LatentUpscaleWithModel
     ImageOnlyCheckpointSave LTXAVTextEncoderLoader LTXVAddGuide LTXVAudioVAEDecode LTXVAudioVAEEncode LTXVAudioVAELoader
     LTXVEmptyLatentAudio LTXVLatentUpsampler LatentUpscaleModelLoader TextEncodeAceStepAudio
     TextEncodeHunyuanVideo_ImageToVideo VAEDecodeAudio VAEDecodeHunyuan3D VAEEncodeAudio""",
-    "training": "LoraModelLoader SaveLoRA TrainLoraNode",
     "unknown": "LotusConditioning",
     "canvas": "Load3D",
     "later": """ModelPatchLoader PhotoMakerEncode PhotoMakerLoader

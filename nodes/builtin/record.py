@@ -129,7 +129,7 @@ class Recorder:
     def _file(self, folder: str, name: str, nodes: Sequence[str]) -> dict[str, Json]:
         entry: dict[str, Json] = {"folder": folder, "name": name, "nodes": list(dict.fromkeys(nodes))}
         with suppress(NodeError, OSError):
-            path = self.files.picture(name) if folder == "input" else self.files.find(folder, name)
+            path = self.files.picture(name) if folder.startswith("input") else self.files.find(folder, name)
             entry |= {"size": weight_on_disk(path), "sha256": self.hashes.reference(path).content}
         return entry
 

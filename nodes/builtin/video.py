@@ -5,9 +5,10 @@ from typing import Annotated, cast
 
 import torch
 
+from nodes.builtin.film_files import components
 from nodes.builtin.kinds import ImageIn, ImageOut
 from nodes.diffusion.camera import MOTIONS, Lens, grouped, rays
-from nodes.diffusion.media import Audio, Tracks, Video
+from nodes.diffusion.media import Audio, Film, Tracks, Video
 from nodes.diffusion.pictures.trails import Look, drawn
 from nodes.diffusion.tracks import EASINGS, along, beside, seen
 from nodes.diffusion.values import Image, Mask
@@ -26,21 +27,22 @@ def create_video(
     images: ImageIn,
     fps: Annotated[float, Float(minimum=1.0, maximum=120.0, step=1.0)] = 30.0,
     audio: Annotated[Audio | None, Socket("AUDIO", optional=True)] = None,
-) -> Annotated[Video, Out("VIDEO")]:
+) -> Annotated[Film, Out("VIDEO")]:
     """A video of pictures, so many a second, with sound or without."""
     return Video(images, fps, audio)
 
 
 @node("GetVideoComponents", name="Get Video Components", category="image/video")
 def get_video_components(
-    ctx: Context, video: Annotated[Video, Socket("VIDEO")]
+    ctx: Context, video: Annotated[Film, Socket("VIDEO")]
 ) -> tuple[
     Annotated[Image, Out("IMAGE", "images")],
     Annotated[Audio | None, Out("AUDIO", "audio")],
     Annotated[float, Out("FLOAT", "fps")],
 ]:
     """A video's pictures, its sound, and how many pictures a second it has."""
-    return video.images, video.audio, float(video.fps)
+    parts = components(video, ctx.progress)
+    return parts.images, parts.audio, float(parts.fps)
 
 
 @node("GenerateTracks", category="conditioning/video_models")

@@ -16,7 +16,17 @@ from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.models.text import TextStack
 from nodes.diffusion.patches import Patcher, Patchers
 from nodes.diffusion.vae import VaeCoder
-from nodes.diffusion.values import CheckpointRef, Difference, LoraPatch, Merge, Patch, WeightScale
+from nodes.diffusion.values import (
+    CheckpointRef,
+    Difference,
+    LoraPatch,
+    Merge,
+    Patch,
+    TensorPatch,
+    WeightScale,
+)
+
+LEARNED = Path("the LoRA just trained")  # what stands for the file of one in memory
 
 
 @runtime_checkable
@@ -100,5 +110,7 @@ def file_name(patch: Patch) -> str:
             return patch.file.path.name
         case Merge():
             return patch.checkpoint.path.name
+        case TensorPatch():
+            return LEARNED.name
         case WeightScale():
             return ""

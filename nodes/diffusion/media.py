@@ -1,8 +1,11 @@
 """Sound, video and paths through it, as they travel between nodes: on the CPU, nothing encoded."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from torch import Tensor
+
+from nodes.diffusion.values import CheckpointRef
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +28,22 @@ class Video:
     images: Tensor  # Float[frame height width channel], 0..1
     fps: float
     audio: Audio | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFile:
+    """A video that lies in a file: which one and what part of it, in seconds. Nothing is read before it is needed.
+
+    Attributes:
+        duration: 0: to its end.
+    """
+
+    file: CheckpointRef
+    start: float = 0.0
+    duration: float = 0.0
+
+
+Film: TypeAlias = Video | VideoFile
 
 
 @dataclass(frozen=True, slots=True)

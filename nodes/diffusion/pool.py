@@ -23,8 +23,8 @@ import torch
 from nodes.diffusion.denoiser import ControlNetwork, Network
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance.rules import idle
-from nodes.diffusion.holding import Beside, Build, Kept, Loaded, file_name, text_patchers
-from nodes.diffusion.lora_files import LoraFile, Strong, read_lora
+from nodes.diffusion.holding import LEARNED, Beside, Build, Kept, Loaded, file_name, text_patchers
+from nodes.diffusion.lora_files import LoraFile, Strong, read_lora, sorted_by_module
 from nodes.diffusion.lora_names import NETWORK_PREFIXES
 from nodes.diffusion.mixing_weights import Mixed, merged, moved, scaled
 from nodes.diffusion.models.build import Check, Gate
@@ -56,6 +56,7 @@ from nodes.diffusion.values import (
     Merge,
     Model,
     Patch,
+    TensorPatch,
     Vae,
     WeightScale,
 )
@@ -234,6 +235,10 @@ class Pool:
                 if patch.file.content not in read:
                     read[patch.file.content] = read_lora(patch.file.path)
                 return Strong(read[patch.file.content], patch.strength)
+            case TensorPatch():
+                if patch.lora.content not in read:
+                    read[patch.lora.content] = LoraFile(LEARNED, sorted_by_module(patch.lora.tensors))
+                return Strong(read[patch.lora.content], patch.strength)
             case WeightScale():
                 return scaled(patch)
             case Difference():

@@ -63,6 +63,26 @@ class LoraPatch:
 
 
 @dataclass(frozen=True, slots=True)
+class LoraTensors:
+    """A LoRA in memory, as a file of it would hold it; equal to another by content.
+
+    Attributes:
+        content: hash of names and numbers.
+    """
+
+    content: str
+    tensors: Mapping[str, Tensor] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TensorPatch:
+    """A LoRA in memory at a strength."""
+
+    lora: LoraTensors
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """What another checkpoint's weights are beyond the network's own, at a strength, as if it were a LoRA."""
 
@@ -177,7 +197,7 @@ class Merge:
     blocks: tuple[tuple[str, float], ...] = ()
 
 
-Patch: TypeAlias = HookPatch | WeightScale | Merge
+Patch: TypeAlias = HookPatch | TensorPatch | WeightScale | Merge
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,9 @@ class Files(Protocol):
         """
         ...
 
-    def reserve(self, place: Place, prefix: str, suffix: str, *, width: int = 0, height: int = 0) -> SaveSlot:
+    def reserve(
+        self, place: Place, prefix: str, suffix: str, *, width: int = 0, height: int = 0, end: str = "_"
+    ) -> SaveSlot:
         """The next free name `prefix_00001_` + suffix, taken at once so that nobody else gets it.
 
         A job that runs again after it was cut off gets the names that it took before.
@@ -114,6 +116,7 @@ class Files(Protocol):
             prefix: may hold subfolders and %width%, %height%, %year%, %month%, %day%, %hour%, %minute%, %second%.
             suffix: with its dot, ".png".
             width, height: of the picture, in pixels.
+            end: what stands between the number and the suffix.
 
         Raises:
             NodeError: the prefix leads out of the folder, or the disk refuses.

@@ -137,14 +137,16 @@ class SavingFiles:
         """As the workspace."""
         return self.workspace.picture(name)
 
-    def reserve(self, place: Place, prefix: str, suffix: str, *, width: int = 0, height: int = 0) -> SaveSlot:
+    def reserve(
+        self, place: Place, prefix: str, suffix: str, *, width: int = 0, height: int = 0, end: str = "_"
+    ) -> SaveSlot:
         """The name that this save took in an earlier run; else the next free one, written down before it is taken.
 
         Raises:
             NodeError: the prefix leads out of the folder, or the disk refuses.
         """
         if place is Place.TEMP:  # emptied at every start
-            return self.workspace.reserve(place, prefix, suffix, width=width, height=height)
+            return self.workspace.reserve(place, prefix, suffix, width=width, height=height, end=end)
         save = Save(self.run, self.node, self.call, self._saves)
         self._saves += 1
         known = self.journal.name(save)
@@ -154,7 +156,7 @@ class SavingFiles:
         def note(slot: SaveSlot) -> None:
             self.journal.note(save, Name(slot.place, slot.subfolder, slot.filename))
 
-        return self.workspace.reserve(place, prefix, suffix, width=width, height=height, note=note)
+        return self.workspace.reserve(place, prefix, suffix, width=width, height=height, end=end, note=note)
 
     def overwrite(self, place: Place, name: str) -> SaveSlot:
         """As the workspace: a job that runs again names the same files."""

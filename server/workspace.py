@@ -13,30 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nodes.spec import NodeError, Place, SaveSlot
+from server.listed import LISTED
 from server.naming import filled, is_free, next_counter, nobody, take
 
 MODEL_SUFFIXES = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".bin", ".pth", ".pkl"})
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
-SOUND_SUFFIXES = frozenset(
-    {
-        ".wav",
-        ".flac",
-        ".mp3",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".m4a",
-        ".aac",
-        ".aif",
-        ".aiff",
-        ".wma",
-        ".mka",
-        ".weba",
-    }
-)
-FILM_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".ogv", ".3gp"}
-)
 RESULTS = "results"  # folder of kept results among the user data
 MODEL_INDEX = "model_index.json"  # what makes a folder a diffusers model
 LONGEST_PART = 230  # bytes; file systems stop at 255, and a counter and suffixes are added
@@ -68,13 +48,6 @@ MODEL_FOLDERS: Mapping[str, tuple[str, ...]] = {
 }
 OLDER_KEYS: Mapping[str, str] = {"unet": "diffusion_models", "clip": "text_encoders"}
 SUFFIXES: Mapping[str, frozenset[str]] = {"configs": frozenset({".yaml"}), "diffusers": frozenset()}
-# Folder keys of what is no model, and which files of the place are listed.
-LISTED: Mapping[str, tuple[Place, frozenset[str]]] = {
-    **{place.value: (place, PICTURE_SUFFIXES) for place in Place},
-    "input_latents": (Place.INPUT, frozenset({".latent"})),
-    "input_audio": (Place.INPUT, SOUND_SUFFIXES | FILM_SUFFIXES),  # films have sound
-    "input_video": (Place.INPUT, FILM_SUFFIXES),
-}
 INPUT_FOLDERS = "input_folders"  # the key of the folders in that of inputs, which hold sets of pictures
 MAY_BE_FOLDERS = frozenset({"checkpoints", "diffusers"})
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from nodes.builtin.image import Extra, Prompt
-from nodes.builtin.kinds import ModelIn, ModelOut
+from nodes.builtin.kinds import ModelIn
 from nodes.builtin.models import models, safe, told
 from nodes.diffusion.lora_training import LOSSES, OPTIMISERS, Plan, Sample, Step, trained
 from nodes.diffusion.models.files import open_weights
@@ -66,7 +66,7 @@ def train_lora(
     ],
     bucket_mode: Annotated[Sequence[bool], Boolean(extra={"default": False})],
 ) -> tuple[
-    ModelOut,
+    Annotated[Model, Out("MODEL", "model")],
     Annotated[LoraTensors, Out("LORA_MODEL", "lora")],
     Annotated[Losses, Out("LOSS_MAP", "loss_map")],
     Annotated[int, Out("INT", "steps")],

@@ -200,7 +200,7 @@ def _pair(parts: Parts, a: str, b: str, core: str) -> Tensor:
 def _rotations(blocks: Tensor, limit: float) -> Tensor:
     """Cayley's rotations of skew parts, all of them together no longer than a limit; 0 is none (OFT, eq. 4 and 5)."""
     skew = blocks - blocks.transpose(-1, -2)
-    length = float(skew.pow(2).sum().sqrt())
+    length = float(skew.detach().pow(2).sum().sqrt())
     if 0.0 < limit < length:
         skew = skew * (limit / length)
     one = torch.eye(blocks.shape[-1], device=blocks.device)

@@ -4,7 +4,7 @@ The weights themselves stay as they are: while a training goes on each is read a
 (`lora_kinds`), and afterwards it is the very tensor that it was. What is learned is a file's content, under a file's names.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import isfinite
@@ -138,10 +138,10 @@ def trained(
             picked = _picked(samples, plan, chance)
             shares = torch.rand(len(picked), generator=chance)
             noise = torch.Generator().manual_seed((plan.seed + STEP_SEEDS * index) % 2**64)
-            for sample, share in zip(picked, shares.tolist(), strict=True):
-                told = _loss(network, sample, share, noise, plan)
-                (told / (plan.gathered * len(picked))).backward()
-                loss += float(told) / len(picked)
+            for sample, share in zip(picked, shares, strict=True):
+                told = _loss(network, sample, float(share), noise, plan) / len(picked)
+                cast("Any", told / plan.gathered).backward()
+                loss += float(told.detach())
             if not isfinite(loss):
                 raise DiffusionError(
                     f"The loss of step {index + 1} is no number any more.",
@@ -190,14 +190,14 @@ def _picked(samples: Sequence[Sample], plan: Plan, chance: torch.Generator) -> S
             sets.setdefault(tuple(sample.latents.shape), []).append(sample)
         sizes = torch.tensor([float(len(entry)) for entry in sets.values()])
         pool = list(sets.values())[int(torch.multinomial(sizes, 1, generator=chance))]
-    order = torch.randperm(len(pool), generator=chance).tolist()
+    order = [int(number) for number in torch.randperm(len(pool), generator=chance)]
     return [pool[number] for number in order[: plan.batch]]
 
 
 @contextmanager
 def _beside(
     network: LoadedNetwork, plan: Plan, start: Mapping[str, Tensor], chance: torch.Generator
-) -> Iterator[Sequence[tuple[str, Factors]]]:
+) -> Generator[Sequence[tuple[str, Factors]]]:
     """Factors beside each weight and each bias of a network while the block runs, with the names of modules in files."""
     names = _file_names(network)
     made: list[tuple[str, Factors]] = []
@@ -209,7 +209,7 @@ def _beside(
             parts = fresh(tensor, end, plan, chance)
             old = {part: start[key] for part in parts if (key := called + NAMES[part]) in start}
             if parts and all(part in old and old[part].shape == parts[part].shape for part in parts):
-                parts, fitting = old, fitting + 1
+                parts, fitting = old, fitting + (tensor.ndim > 1)
             if not parts:
                 continue
             placed = {name: part.to(tensor.device, plan.kept) for name, part in parts.items()}
@@ -282,12 +282,12 @@ def _save_memory(module: nn.Module, plan: Plan, stack: ExitStack) -> None:
 
 def _tensors(module: nn.Module) -> Sequence[tuple[str, nn.Module, str, Tensor]]:
     """Weights and biases that can be trained: path and module, which of both, and the tensor."""
-    return [
-        (path, owner, name, tensor)
-        for path, owner in module.named_modules()
-        for name, tensor in owner.named_parameters(recurse=False)
-        if name in ("weight", "bias") and tensor.dtype in TRAINED
-    ]
+    found: list[tuple[str, nn.Module, str, Tensor]] = []
+    for path, owner in cast("Iterable[tuple[str, nn.Module]]", module.named_modules()):
+        for name, tensor in owner.named_parameters(recurse=False):
+            if name in ("weight", "bias") and tensor.dtype in TRAINED:
+                found.append((path, owner, name, tensor))
+    return found
 
 
 def _file_names(network: LoadedNetwork) -> dict[str, str]:

@@ -2,10 +2,22 @@
 import type { FileRef, Folder, NodeOutput } from "../client";
 import { type DocumentState, type GraphId, type JsonObject, type JsonValue, type Node, type NodeDefs, isArray, isObject, stringifyJson, valueOf, widgetsOf } from "../graph";
 
-/** Files that a node gave out: pictures, and what browsers play as one. */
+/** What stands for a file on a node: a picture, or a player. */
+export type MediaShown = "picture" | "film" | "sound";
+
+const FILMS = /\.(mp4|m4v|mov|webm|mkv|ogv|avi|mpe?g|ts|wmv|flv|3gp)$/i;
+const SOUNDS = /\.(flac|mp3|opus|ogg|oga|wav|m4a|aac|weba|aiff?)$/i;
+
+/** How a file is shown, by its name. */
+export function mediaOf(file: FileRef): MediaShown {
+  if (FILMS.test(file.filename)) return "film";
+  return SOUNDS.test(file.filename) ? "sound" : "picture";
+}
+
+/** Files that a node gave out: pictures, films and sounds. */
 export function picturesOf(output: NodeOutput | undefined): FileRef[] {
   const found: FileRef[] = [];
-  for (const kind of ["images", "gifs"]) for (const item of output?.[kind] ?? []) if (isFile(item)) found.push(asFile(item));
+  for (const kind of ["images", "gifs", "video", "audio"]) for (const item of output?.[kind] ?? []) if (isFile(item)) found.push(asFile(item));
   return found;
 }
 
@@ -17,10 +29,13 @@ function asFile({ filename, subfolder, type }: JsonObject): FileRef {
   return { filename: String(filename), subfolder: String(subfolder ?? ""), type: String(type ?? "output") as Folder };
 }
 
+/** What lists of uploads hold that can be shown. */
+const PLAYED: ReadonlySet<string> = new Set(["image", "video", "audio"]);
+
 /** The file that a node's list of uploads has chosen. */
 export function chosenFile(defs: NodeDefs, state: DocumentState, graph: GraphId, node: Node): FileRef | undefined {
   for (const entry of widgetsOf(defs, state, graph, node)) {
-    if (entry.widget.kind !== "combo" || entry.widget.upload?.kind !== "image") continue;
+    if (entry.widget.kind !== "combo" || !PLAYED.has(entry.widget.upload?.kind ?? "")) continue;
     const value = valueOf(node, entry);
     if (typeof value !== "string" || value === "") continue;
     const [, path = value, folder = "input"] = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(value) ?? [];

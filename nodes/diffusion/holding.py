@@ -8,6 +8,7 @@ from typing import Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from nodes.diffusion.lora_files import LoraFile, Strong, read_lora, sorted_by_module
 from nodes.diffusion.lora_names import text_prefixes
 from nodes.diffusion.models.build import Gate, size_of
 from nodes.diffusion.models.detect import Part
@@ -101,6 +102,23 @@ def text_patchers(loaded: Loaded) -> Patchers:
             for name, encoder in encoders.items()
         ]
     )
+
+
+def opened(patch: LoraPatch | TensorPatch, read: dict[str, LoraFile]) -> Strong:
+    """A LoRA with what it says.
+
+    Args:
+        read: what was read before, by content; it is noted there.
+
+    Raises:
+        CheckpointMissing, CheckpointUnreadable, CheckpointUnknown: as `read_lora`.
+    """
+    content = patch.file.content if isinstance(patch, LoraPatch) else patch.lora.content
+    if content not in read and isinstance(patch, LoraPatch):
+        read[content] = read_lora(patch.file.path)
+    elif content not in read:
+        read[content] = LoraFile(LEARNED, sorted_by_module(patch.lora.tensors))
+    return Strong(read[content], patch.strength)
 
 
 def file_name(patch: Patch) -> str:

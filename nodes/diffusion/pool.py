@@ -23,8 +23,8 @@ import torch
 from nodes.diffusion.denoiser import ControlNetwork, Network
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance.rules import idle
-from nodes.diffusion.holding import LEARNED, Beside, Build, Kept, Loaded, file_name, text_patchers
-from nodes.diffusion.lora_files import LoraFile, Strong, read_lora, sorted_by_module
+from nodes.diffusion.holding import Beside, Build, Kept, Loaded, file_name, opened, text_patchers
+from nodes.diffusion.lora_files import LoraFile, Strong
 from nodes.diffusion.lora_names import NETWORK_PREFIXES
 from nodes.diffusion.mixing_weights import Mixed, merged, moved, scaled
 from nodes.diffusion.models.build import Check, Gate
@@ -231,14 +231,8 @@ class Pool:
     ) -> Strong | Mixed:
         """A patch with what it needs; files that were read, and networks that are merged, are noted."""
         match patch:
-            case LoraPatch():
-                if patch.file.content not in read:
-                    read[patch.file.content] = read_lora(patch.file.path)
-                return Strong(read[patch.file.content], patch.strength)
-            case TensorPatch():
-                if patch.lora.content not in read:
-                    read[patch.lora.content] = LoraFile(LEARNED, sorted_by_module(patch.lora.tensors))
-                return Strong(read[patch.lora.content], patch.strength)
+            case LoraPatch() | TensorPatch():
+                return opened(patch, read)
             case WeightScale():
                 return scaled(patch)
             case Difference():

@@ -113,11 +113,14 @@ def opened(patch: LoraPatch | TensorPatch, read: dict[str, LoraFile]) -> Strong:
     Raises:
         CheckpointMissing, CheckpointUnreadable, CheckpointUnknown: as `read_lora`.
     """
-    content = patch.file.content if isinstance(patch, LoraPatch) else patch.lora.content
-    if content not in read and isinstance(patch, LoraPatch):
-        read[content] = read_lora(patch.file.path)
-    elif content not in read:
-        read[content] = LoraFile(LEARNED, sorted_by_module(patch.lora.tensors))
+    if isinstance(patch, TensorPatch):
+        content = patch.lora.content
+        if content not in read:
+            read[content] = LoraFile(LEARNED, sorted_by_module(patch.lora.tensors))
+    else:
+        content = patch.file.content
+        if content not in read:
+            read[content] = read_lora(patch.file.path)
     return Strong(read[content], patch.strength)
 
 

@@ -15,7 +15,10 @@ FAR = 60_000  # ms; a machine that is busy
 def film_file(path: Path) -> Path:
     """Half a second in VP9 and Opus, which every browser plays."""
     with av.open(str(path), "w", format="webm") as container:
-        video, sound = container.add_stream("libvpx-vp9", rate=10), container.add_stream("libopus", rate=48000)
+        video, sound = (
+            container.add_stream("libvpx-vp9", rate=10),
+            container.add_stream("libopus", rate=48000),
+        )
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         for level in range(5):
             picture = np.full((48, 64, 3), 40 * level, np.uint8)

@@ -121,6 +121,8 @@ def inputs_of(
         bias=_of_batch(_of_axes(cond.extra.get("attention_mask"), 3), batch),
         bias_grid=_grid(cond.extra.get("attention_mask_img_shape")),
         layers=_of_batch(cond.extra.get("conditioning_llama3"), batch),
+        more_text=_of_batch(cond.extra.get("conditioning_mt5xl"), batch),
+        more_mask=_of_batch(cond.extra.get("attention_mask_mt5xl"), batch),
         noisiness=torch.full((batch,), _noisiness(cond.extra), device=device)
         if form.joined == COLOURS
         else None,
@@ -192,6 +194,8 @@ def together(
         resembled=_all(inputs, lambda one: one.resembled),
         layers=_all(inputs, lambda one: one.layers),
         noisiness=_all(inputs, lambda one: one.noisiness),
+        more_text=_all(inputs, lambda one: one.more_text),
+        more_mask=_all(inputs, lambda one: one.more_mask),
     )
 
 
@@ -316,7 +320,7 @@ def _all(inputs: Sequence[NetworkInputs], read: Callable[[NetworkInputs], Tensor
 
 def _shapes(inputs: NetworkInputs) -> tuple[object, ...]:
     told = (inputs.pooled, inputs.joined, inputs.guidance, inputs.token_mask, inputs.resembled)
-    tensors = (*told, inputs.layers, inputs.bias)
+    tensors = (*told, inputs.layers, inputs.bias, inputs.more_text, inputs.more_mask)
     return (
         inputs.reference_method,
         inputs.bias_grid,

@@ -92,6 +92,7 @@ class NetworkInputs:
         noisiness: how noisy the picture in `joined` is, as a timestep of its own table, [batch].
         resembled: a picture to resemble, as one vector of its features and how noisy they are, Float[batch feature].
         layers: states of a language model's layers, Float[batch layer token feature].
+        more_text: what a second text encoder says, Float[batch token feature]; `more_mask`: which of it counts.
     """
 
     pooled: Tensor | None = None
@@ -110,6 +111,8 @@ class NetworkInputs:
     resembled: Tensor | None = None
     layers: Tensor | None = None
     noisiness: Tensor | None = None
+    more_text: Tensor | None = None
+    more_mask: Tensor | None = None
 
 
 NO_INPUTS = NetworkInputs()

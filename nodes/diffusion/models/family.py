@@ -85,6 +85,7 @@ class Ask(Protocol):
         ...
 
 
+BOTH_LAYOUTS = "original or diffusers' names"
 BOTH = ("encoder_hidden_states", "hidden_states")
 
 
@@ -153,6 +154,7 @@ class Family:
         takes: kinds of changes that act on it; others do nothing to it, and the run says so.
         stacks: its blocks; None: it is no transformer.
         controlled: whether its `ask` adds what control networks give; others are asked without any.
+        one_file: in which layouts a file of its own loads, in words.
     """
 
     name: str
@@ -171,6 +173,7 @@ class Family:
     takes: frozenset[Kind] = frozenset()
     stacks: Stacks | None = None
     controlled: bool = False
+    one_file: str = BOTH_LAYOUTS
 
     def class_of(self) -> Callable[..., nn.Module]:
         """The class of its networks; the first import takes a second."""

@@ -16,6 +16,7 @@ from nodes.diffusion.text.language import PLACEHOLDER
 
 HEAD_WIDTHS = (128, 64, 32, 16, 8)  # the first that fits; families of today have 128, those of Gemma 256
 GEMMA_HEAD_WIDTH = 256
+BERT_HEAD_WIDTH = 64
 ROPE = {
     "llama": 500000.0,
     "qwen25_3b": 1000000.0,
@@ -71,6 +72,8 @@ def _eyes(found: FoundText) -> tuple[str, ...]:
 def _network(found: FoundText, eyes: tuple[str, ...]) -> nn.Module:
     if found.layout is TextLayout.T5:
         return _t5(found.shapes)
+    if found.layout is TextLayout.BERT:
+        return _bert(found.shapes)
     settings = _decoder_settings(found.name, found.shapes)
     if eyes:
         return _seeing(settings, found.weights.under(eyes[0]))
@@ -98,6 +101,22 @@ def _t5(shapes: Mapping[str, Shape]) -> nn.Module:
     if "encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight" in shapes:
         return cast("nn.Module", UMT5EncoderModel(UMT5Config(**settings)))
     return cast("nn.Module", T5EncoderModel(T5Config(**settings)))
+
+
+def _bert(shapes: Mapping[str, Shape]) -> nn.Module:
+    from transformers import BertConfig, BertModel
+
+    words, width = shapes["embeddings.word_embeddings.weight"]
+    settings: dict[str, Any] = {
+        "vocab_size": words,
+        "hidden_size": width,
+        "num_hidden_layers": count(shapes, "encoder.layer."),
+        "num_attention_heads": max(1, width // BERT_HEAD_WIDTH),
+        "intermediate_size": shapes["encoder.layer.0.intermediate.dense.weight"][0],
+        "max_position_embeddings": shapes["embeddings.position_embeddings.weight"][0],
+        "type_vocab_size": shapes["embeddings.token_type_embeddings.weight"][0],
+    }
+    return cast("nn.Module", BertModel(BertConfig(**settings), add_pooling_layer=False))
 
 
 def _decoder_settings(name: str, shapes: Mapping[str, Shape]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ LARGE_LAYERS, HUGE_LAYERS = 31, 22  # at least, of CLIP-G and CLIP-H; CLIP-L has
 QWEN25_3B_WIDTH = 2048
 QWEN3_WIDTHS = {2048: "qwen3_2b", 4096: "qwen3_8b"}
 PILE_WIDTH, BASE_WIDTH, GLYPH_WIDTH = 2048, 768, 1472  # of T5's sizes XL and base, and of ByT5 small
+MT5_WORDS = 250_000  # at least, of mT5's vocabulary; T5 has an eighth of it
 
 
 class TextLayout(Enum):
@@ -21,6 +22,7 @@ class TextLayout(Enum):
     CLIP = "clip"  # of transformers
     OPEN_CLIP = "open_clip"
     T5 = "t5"
+    BERT = "bert"
     DECODER = "decoder"  # of a model that writes text: Llama, Mistral, Qwen, Gemma
 
 
@@ -45,12 +47,15 @@ class FoundText:
         return self.weights.under(self.prefix)
 
 
+BERT_MARK = "encoder.layer.0.attention.self.query.weight"
 # A tensor that each kind of text encoder has; what stands before it in the file is the prefix.
 MARKS = (
     (TextLayout.CLIP, "text_model.", "embeddings.token_embedding.weight"),
     (TextLayout.CLIP, "", "embeddings.token_embedding.weight"),
     (TextLayout.OPEN_CLIP, "", "transformer.resblocks.0.attn.in_proj_weight"),
     (TextLayout.T5, "", "encoder.block.0.layer.0.SelfAttention.q.weight"),
+    (TextLayout.BERT, "bert.", BERT_MARK),
+    (TextLayout.BERT, "", BERT_MARK),
     (TextLayout.DECODER, "model.", "layers.0.self_attn.q_proj.weight"),
     (TextLayout.DECODER, "", "layers.0.self_attn.q_proj.weight"),
 )
@@ -64,7 +69,9 @@ PLACES = {
     "text_encoders.clip_l.transformer.": "l",
     "text_encoders.clip_g.transformer.": "g",
     "text_encoders.t5xxl.transformer.": "t5xxl",
+    "text_encoders.mt5xl.transformer.": "mt5xl",
 }
+NESTS = ("text_model.", "bert.")
 WORDS = "embed_tokens.weight"  # a decoder has it; CLIP's layers, called alike, do not
 VISION = re.compile(r"(^|\.)(vision_model|visual)\.")
 
@@ -111,7 +118,7 @@ def texts_in(weights: WeightFile) -> tuple[FoundText, ...]:
             if not tensor.endswith(whole) or VISION.search(tensor):
                 continue
             outer = tensor.removesuffix(whole)
-            if outer in taken or any(outer == known + "text_model." for known in taken):
+            if outer in taken or any(outer == known + nest for known in taken for nest in NESTS):
                 continue
             if layout is TextLayout.DECODER and outer + nest + WORDS not in weights.shapes:
                 continue
@@ -128,6 +135,8 @@ def name_of(layout: TextLayout, shapes: Mapping[str, Shape]) -> str:
         return _t5(shapes)
     if layout is TextLayout.DECODER:
         return _decoder(shapes)
+    if layout is TextLayout.BERT:
+        return "hydit_clip"
     layers = count(shapes, "encoder.layers." if layout is TextLayout.CLIP else "transformer.resblocks.")
     if layers >= LARGE_LAYERS:
         return "g"
@@ -148,6 +157,8 @@ def _t5(shapes: Mapping[str, Shape]) -> str:
         if width == BASE_WIDTH:
             return "umt5base"
         return "pile_t5xl" if width == PILE_WIDTH else "umt5xxl"
+    if shapes.get("shared.weight", (0,))[0] >= MT5_WORDS:
+        return "mt5xl"
     if width == BASE_WIDTH:
         return "t5base"
     return "t5xxl" if "encoder.block.0.layer.1.DenseReluDense.wi_0.weight" in shapes else "old_t5xxl"

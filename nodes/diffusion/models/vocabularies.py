@@ -1,7 +1,8 @@
 """Vocabularies of language models: from the weights' own file, from a folder beside it, fetched once, or asked for.
 
 CLIP's comes with Weft. A file in any of these forms does: `tokenizer.json`, SentencePiece's `spiece.model`, Mistral's
-`tekken.json`, or Qwen's `vocab.json` with `merges.txt`. A model's folder has it in `tokenizer` beside `text_encoder`.
+`tekken.json`, BERT's `vocab.txt`, or Qwen's `vocab.json` with `merges.txt`. A model's folder has it in `tokenizer`
+beside `text_encoder`.
 """
 
 import os
@@ -21,12 +22,14 @@ from nodes.diffusion.models.merges import words_of_merges
 from nodes.diffusion.models.pieces import words_of_pieces
 from nodes.diffusion.models.tekken import words_of_tekken
 from nodes.diffusion.models.text_files import FoundText
+from nodes.diffusion.models.word_pieces import words_of_list
 from nodes.diffusion.text import WordTokenizer
 
 STORED = {"spiece_model": words_of_pieces, "tekken_model": words_of_tekken}  # tensors of bytes in some files
 TEKKEN = "tekken.json"
 PART = "text_encoder"  # begins the names of encoders' folders in a model's folder
-FILES = ("tokenizer.json", "spiece.model", "tokenizer.model", TEKKEN)
+LIST = "vocab.txt"
+FILES = ("tokenizer.json", "spiece.model", "tokenizer.model", TEKKEN, LIST)
 SECONDS = 20.0
 OFFLINE = "HF_HUB_OFFLINE"  # what people set who want nothing fetched
 
@@ -38,7 +41,7 @@ class Vocabulary:
     """What is known of a vocabulary: its folder's name, where it is published freely, and what ends a prompt.
 
     Attributes:
-        address: of its `tokenizer.json`; empty where its makers ask for an account.
+        address: of its file; empty where its makers ask for an account.
     """
 
     name: str
@@ -48,17 +51,21 @@ class Vocabulary:
     pad: str = ""
 
 
+FOLDER = "https://huggingface.co/{}/resolve/main/{}"
 HUB = "https://huggingface.co/{}/resolve/main/tokenizer.json"
 T5 = Vocabulary("t5", HUB.format("google-t5/t5-base"), end=("</s>",), pad="<pad>")
 UMT5 = Vocabulary("umt5", HUB.format("google/umt5-xxl"), end=("</s>",), pad="<pad>")
 QWEN = Vocabulary("qwen2", HUB.format("Qwen/Qwen2.5-7B-Instruct"), pad="<|endoftext|>")
 QWEN3 = Vocabulary("qwen3", HUB.format("Qwen/Qwen3-4B"), pad="<|endoftext|>")
+HUNYUAN_BERT = FOLDER.format("Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers", "tokenizer/vocab.txt")
 VOCABULARIES: Mapping[str, Vocabulary] = {
     "t5xxl": T5,
     "old_t5xxl": T5,
     "t5base": T5,
     "pile_t5xl": Vocabulary("pile_t5", HUB.format("EleutherAI/pile-t5-xl"), end=("</s>",), pad="<pad>"),
     "umt5xxl": UMT5,
+    "mt5xl": Vocabulary("mt5", FOLDER.format("google/mt5-xl", "spiece.model"), end=("</s>",), pad="<pad>"),
+    "hydit_clip": Vocabulary("hunyuan_bert", HUNYUAN_BERT, ("[CLS]",), ("[SEP]",), "[PAD]"),
     "qwen25_3b": QWEN,
     "qwen25_7b": QWEN,
     "qwen3_2b": QWEN3,
@@ -131,6 +138,8 @@ def read_words(path: Path) -> Words:
     """
     if path.suffix == ".model":
         return _read(words_of_pieces, path.read_bytes(), path)
+    if path.suffix == ".txt":
+        return _read(words_of_list, path, path)
     if path.name == TEKKEN:
         return _read(words_of_tekken, path.read_bytes(), path)
     try:
@@ -172,7 +181,7 @@ def _fetched(path: Path, known: Vocabulary) -> Path:
         raise VocabularyMissing(path, folder, ": its makers ask for an account before they give it")
     if os.environ.get(OFFLINE, "0") not in ("", "0"):
         raise VocabularyMissing(path, folder, ", and nothing may be fetched")
-    target = folder / FILES[0]
+    target = folder / known.address.rpartition("/")[2]
     part = target.with_suffix(f".{os.getpid()}.part")
     try:
         with urllib.request.urlopen(known.address, timeout=SECONDS) as answer:  # noqa: S310 - addresses of our own

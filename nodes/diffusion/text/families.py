@@ -160,6 +160,16 @@ def stable_cascade(reading: Reading) -> Encoding:
     return _there(reading.clip("g", LAST))
 
 
+def hunyuan_dit(reading: Reading) -> Encoding:
+    """Hunyuan-DiT (Li et al. 2024, arXiv:2405.08748): the tokens of a Chinese BERT, and mT5's beside them."""
+    words = _there(reading.language("hydit_clip", LANGUAGE_KINDS["hunyuan_dit"]))
+    more = reading.language("mt5xl", LANGUAGE_KINDS["hunyuan_dit_t5"])
+    if more is None:
+        return words
+    told = {"conditioning_mt5xl": more.context, "attention_mask_mt5xl": more.extra["attention_mask"]}
+    return replace(words, extra={**words.extra, **told}, warnings=_warnings(words, more))
+
+
 def qwen_image(reading: Reading) -> Encoding:
     """Qwen-Image: Qwen2.5-VL's tokens, of pictures to edit too."""
     return _there(reading.language(QWEN, LANGUAGE_KINDS[reading.prompts.manner or "qwen_image"]))
@@ -283,6 +293,7 @@ BY_KIND: Mapping[str, tuple[frozenset[str], Family]] = {
     "flux": (frozenset({"l", "t5xxl"}), flux),
     "hunyuan_video": (frozenset({"llama"}), hunyuan_video),
     "stable_cascade": (frozenset({"g"}), stable_cascade),
+    "hunyuan_dit": (frozenset({"hydit_clip"}), hunyuan_dit),
     "flux2": (frozenset({MISTRAL, *QWEN3}), flux2),
     "hunyuan_image": (frozenset({QWEN}), partial(glyphs, "hunyuan_image")),
     "hunyuan_video_15": (frozenset({QWEN}), partial(glyphs, "hunyuan_video_15")),
@@ -301,6 +312,7 @@ BY_ENCODERS: tuple[tuple[frozenset[str], Family], ...] = (
     (frozenset({"g", "t5xxl"}), sd3),
     (frozenset({"l", "llama"}), hunyuan_video),
     (frozenset({"l", "g"}), sdxl),
+    (frozenset({"hydit_clip"}), hunyuan_dit),
     (frozenset({"umt5xxl"}), partial(language_only, "umt5xxl", "wan")),
     (frozenset({"old_t5xxl"}), partial(language_only, "old_t5xxl", "cosmos")),
     (frozenset({"pile_t5xl"}), partial(language_only, "pile_t5xl", "auraflow")),

@@ -1,4 +1,4 @@
-"""A language model at work as a text encoder: T5 and its kin, Llama, Qwen, Gemma, Mistral. One run of tokens, no chunks."""
+"""A language model at work as a text encoder: T5 and its kin, BERT, Llama, Qwen, Gemma, Mistral. One run of tokens."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +52,7 @@ class LanguageKind:
 
     Attributes:
         least: tokens at least, filled up with padding.
+        most: tokens at most, start and end among them; what comes after is cut off with a warning. None: any number.
         layers: hidden states to read, from the end (-1 is the last, with the final norm) or from the start (0 is the words
             alone); several lie one after the other along features, or with `stacked` along an axis of their own before
             the tokens. None: every layer's.
@@ -70,6 +71,7 @@ class LanguageKind:
     masked: bool = False
     emptied: bool = False
     left: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +130,7 @@ class LanguageEncoder:
         shown = [patches(picture) for picture in pictures]
         tokens = self._with_room(self._read(prompt, find, warnings, seen), shown)
         warnings += misfits(tokens, self._width)
+        tokens = self._cut(tokens, warnings)
         rows = [self._row(tokens)]
         if any(token.weight != 1.0 for token in rows[0].tokens):
             rows.append(self._row([], len(rows[0].tokens)))
@@ -178,6 +181,17 @@ class LanguageEncoder:
             elif left:
                 made += [token] * left.pop(0).words
         return made
+
+    def _cut(self, tokens: list[Token], warnings: list[str]) -> list[Token]:
+        """Tokens, as many as fit between start and end."""
+        if self.kind.most is None:
+            return tokens
+        room = self.kind.most - len(self.tokenizer.start) - len(self.tokenizer.end)
+        if len(tokens) > room:
+            warnings.append(
+                f"The prompt has {len(tokens)} tokens, and this model reads {room}: its end was cut off."
+            )
+        return tokens[:room]
 
     @property
     def _placeholder(self) -> int | None:

@@ -91,6 +91,8 @@ LANGUAGE_KINDS: Mapping[str, LanguageKind] = {
     "klein": LanguageKind(512, (9, 18, 27), template=KLEIN, masked=True),
     "ovis": LanguageKind(256 + 28, template=OVIS, dropped=28, masked=True, emptied=True),
     "hunyuan_video": LanguageKind(layers=(-3,), template=HUNYUAN_VIDEO, dropped=95, masked=True),
+    "hunyuan_dit": LanguageKind(77, masked=True, most=77),
+    "hunyuan_dit_t5": LanguageKind(256, masked=True, most=256),
     "z_image": LanguageKind(layers=(-2,), template=Z_IMAGE, masked=True),
     "hidream": LanguageKind(layers=(), stacked=True, dropped=1),
 }

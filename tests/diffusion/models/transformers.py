@@ -5,16 +5,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from diffusers.models.embeddings import get_2d_rotary_pos_embed
 from diffusers.pipelines.chroma.pipeline_chroma import ChromaPipeline
 from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 from diffusers.pipelines.flux2.pipeline_flux2 import Flux2Pipeline
+from diffusers.pipelines.hunyuandit.pipeline_hunyuandit import get_resize_crop_region_for_grid
 from diffusers.pipelines.qwenimage.pipeline_qwenimage import QwenImagePipeline
 from torch import Tensor, nn
 
 from nodes.diffusion.denoiser import NetworkInputs, Parametrisation
 from nodes.diffusion.models.families import FAMILIES
 from nodes.diffusion.models.family import Family
-from nodes.diffusion.noise_levels import from_betas, linear_betas
+from nodes.diffusion.noise_levels import from_betas, linear_betas, scaled_linear_betas
 
 CPU = torch.device("cpu")
 
@@ -174,11 +176,38 @@ def pixart(module: Any, latents: Tensor, sigma: float, text: Tensor, told: Netwo
     return made.chunk(2, dim=1)[0]
 
 
+def hunyuan_dit(module: Any, latents: Tensor, sigma: float, text: Tensor, told: NetworkInputs) -> Tensor:
+    """Sigma is that of its timestep 400."""
+    patch, (height, width) = module.config.patch_size, latents.shape[-2:]
+    grid, batch = (height // patch, width // patch), len(latents)
+    places = get_2d_rotary_pos_embed(
+        module.inner_dim // module.num_heads,
+        get_resize_crop_region_for_grid(grid, 512 // 8 // patch),
+        grid,
+        output_type="pt",
+    )
+    sizes = [1024.0, 1024.0, height * 8.0, width * 8.0, 0.0, 0.0]
+    made = module(
+        latents,
+        torch.full((batch,), 400.0),
+        text,
+        told.token_mask,
+        told.more_text,
+        told.more_mask,
+        torch.tensor([sizes] * batch),
+        torch.zeros(batch, dtype=torch.int64),
+        places,
+        return_dict=False,
+    )[0]
+    return made.chunk(2, dim=1)[0]
+
+
 def some(*shape: int, seed: int = 7) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 MASK = torch.tensor([[1.0] * 5, [1.0, 1.0, 1.0, 0.0, 0.0]])
+MORE_MASK = torch.tensor([[1.0] * 7, [1.0] * 4 + [0.0] * 3])
 FLUX_TINY = {
     "axes_dims_rope": (4, 14, 14),
     "num_layers": 2,
@@ -364,5 +393,33 @@ CASES = (
         file=False,
         sigma=float(from_betas(linear_betas(1e-4, 0.02)).sigmas[400]),
         predicts=Parametrisation.EPS,
+    ),
+    Case(
+        "Hunyuan-DiT",
+        {
+            "in_channels": 4,
+            "patch_size": 2,
+            "num_layers": 4,
+            "num_attention_heads": 2,
+            "attention_head_dim": 16,
+            "hidden_size": 32,
+            "cross_attention_dim": 24,
+            "cross_attention_dim_t5": 40,
+            "pooled_projection_dim": 20,
+            "text_len": 5,
+            "text_len_t5": 7,
+        },
+        {
+            "in_channels": 4,
+            "patch_size": 2,
+            "hidden_size": 1408,
+            "num_layers": 4,
+            "mlp_ratio": 4.3637,
+            "use_style_cond_and_image_meta_size": False,
+        },
+        hunyuan_dit,
+        inputs=NetworkInputs(token_mask=MASK, more_text=some(2, 7, 40, seed=5), more_mask=MORE_MASK),
+        sigma=float(from_betas(scaled_linear_betas(0.00085, 0.03)).sigmas[400]),
+        predicts=Parametrisation.V,
     ),
 )

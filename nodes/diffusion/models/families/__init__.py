@@ -6,6 +6,7 @@ from nodes.diffusion.models.families import (
     flux,
     flux2,
     hidream,
+    hunyuan_dit,
     lumina2,
     pixart,
     qwen_image,
@@ -27,4 +28,5 @@ FAMILIES: tuple[Family, ...] = (
     *flux2.FAMILIES,
     *hidream.FAMILIES,
     *pixart.FAMILIES,
+    *hunyuan_dit.FAMILIES,
 )

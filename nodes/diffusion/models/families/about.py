@@ -7,7 +7,6 @@ from nodes.diffusion.models.families import FAMILIES
 from nodes.diffusion.models.family import Family
 
 HEAD = ("family", "one file", "class in a diffusers folder", "latents", "text encoders")
-BOTH = "original or diffusers' names"
 
 
 def table(families: Iterable[Family] = FAMILIES) -> str:
@@ -19,4 +18,4 @@ def table(families: Iterable[Family] = FAMILIES) -> str:
 def _line(family: Family) -> tuple[str, ...]:
     folder = f"`{family.folder}`: {family.made_by.partition(':')[2]}"
     latents = SAID.get(family.latents, family.latents)
-    return family.name, BOTH, folder, latents, family.text or "as the file tells"
+    return family.name, family.one_file, folder, latents, family.text or "as the file tells"

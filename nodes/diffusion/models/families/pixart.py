@@ -86,5 +86,6 @@ FAMILIES = (
         of_folder=lambda _said: True,
         takes=TAKES,
         stacks=BLOCKS,
+        one_file="none: a folder alone tells its kind",
     ),
 )

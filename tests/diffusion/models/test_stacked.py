@@ -20,6 +20,8 @@ each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 taking = lambda kind: pytest.mark.parametrize(  # noqa: E731
     "case", [case for case in CASES if kind in case.family.takes], ids=lambda case: case.name
 )
+OF_A_THOUSAND = {"Stable Diffusion 3", "PixArt", "Hunyuan-DiT"}
+FIRST = ("pooled", "guidance", "token_mask", "layers", "more_text", "more_mask")
 NAG = NormalisedAttention((Cond(some(1, 5, 24)),), scale=4.0, longest=2.0, share=0.7)
 
 
@@ -37,7 +39,7 @@ class Asked:
             self.case.family,
             self.module,
             self.latents if latents is None else latents,
-            torch.full((1,), 400.0 if self.case.name in {"Stable Diffusion 3", "PixArt"} else 0.4),
+            torch.full((1,), 400.0 if self.case.name in OF_A_THOUSAND else 0.4),
             changes.pop("text", self.text),
             inputs=changes.pop("inputs", self.inputs),
             changes=NetworkChanges(**changes),
@@ -60,7 +62,7 @@ class Asked:
 
 
 def first(inputs: NetworkInputs) -> NetworkInputs:
-    parts = {name: getattr(inputs, name) for name in ("pooled", "guidance", "token_mask", "layers")}
+    parts = {name: getattr(inputs, name) for name in FIRST}
     return replace(inputs, **{name: part[:1] for name, part in parts.items() if part is not None})
 
 
@@ -72,7 +74,7 @@ def test_without_a_layer_a_network_is_as_if_it_had_never_had_it(case: Case):
     assert not torch.allclose(made, plain)
     assert torch.equal(ask(), plain)
     assert torch.equal(ask(left_out=Layers((90,), (90,))), plain)
-    if case.name in {"Chroma", "HiDream"}:
+    if case.name in {"Chroma", "HiDream", "Hunyuan-DiT"}:
         return  # what their blocks read depends on how many there are
     stacks = case.family.stacks
     assert stacks is not None

@@ -15,7 +15,7 @@ from torch import Tensor
 from nodes.diffusion.denoiser import NetworkInputs
 from nodes.diffusion.latent_formats import LatentFormat
 from nodes.diffusion.noise_levels import scaled_linear_betas
-from nodes.diffusion.regions import Rectangle, for_batch
+from nodes.diffusion.regions import Rectangle, for_batch, rectangle
 from nodes.diffusion.resembling import Seen, resembled
 from nodes.diffusion.values import Cond, Conditioning
 
@@ -123,6 +123,7 @@ def inputs_of(
         layers=_of_batch(cond.extra.get("conditioning_llama3"), batch),
         more_text=_of_batch(cond.extra.get("conditioning_mt5xl"), batch),
         more_mask=_of_batch(cond.extra.get("attention_mask_mt5xl"), batch),
+        first_stage=_first_stage(cond.extra, latents, place),
         noisiness=torch.full((batch,), _noisiness(cond.extra), device=device)
         if form.joined == COLOURS
         else None,
@@ -196,6 +197,7 @@ def together(
         noisiness=_all(inputs, lambda one: one.noisiness),
         more_text=_all(inputs, lambda one: one.more_text),
         more_mask=_all(inputs, lambda one: one.more_mask),
+        first_stage=_all(inputs, lambda one: one.first_stage),
     )
 
 
@@ -286,6 +288,16 @@ def _noised(picture: Tensor, timestep: int) -> Tensor:
     return picture * clean**0.5 + noise * (1.0 - clean) ** 0.5
 
 
+def _first_stage(extra: Mapping[str, object], latents: Tensor, place: Rectangle) -> Tensor | None:
+    """What stage C of Stable Cascade made, of the part that is asked about."""
+    made = _of_batch(_of_axes(extra.get("stable_cascade_prior"), 4), len(latents))
+    height, width = latents.shape[-2:]
+    if made is None or place == rectangle(None, height, width):
+        return made
+    whole = F.interpolate(made.to(latents), (height, width), mode="bilinear", align_corners=True)
+    return place.cut(whole)
+
+
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
@@ -320,7 +332,7 @@ def _all(inputs: Sequence[NetworkInputs], read: Callable[[NetworkInputs], Tensor
 
 def _shapes(inputs: NetworkInputs) -> tuple[object, ...]:
     told = (inputs.pooled, inputs.joined, inputs.guidance, inputs.token_mask, inputs.resembled)
-    tensors = (*told, inputs.layers, inputs.bias, inputs.more_text, inputs.more_mask)
+    tensors = (*told, inputs.layers, inputs.bias, inputs.more_text, inputs.more_mask, inputs.first_stage)
     return (
         inputs.reference_method,
         inputs.bias_grid,

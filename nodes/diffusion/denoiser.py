@@ -93,6 +93,7 @@ class NetworkInputs:
         resembled: a picture to resemble, as one vector of its features and how noisy they are, Float[batch feature].
         layers: states of a language model's layers, Float[batch layer token feature].
         more_text: what a second text encoder says, Float[batch token feature]; `more_mask`: which of it counts.
+        first_stage: what an earlier, more strongly compressing stage made, Float[batch channel row column].
     """
 
     pooled: Tensor | None = None
@@ -113,6 +114,7 @@ class NetworkInputs:
     noisiness: Tensor | None = None
     more_text: Tensor | None = None
     more_mask: Tensor | None = None
+    first_stage: Tensor | None = None
 
 
 NO_INPUTS = NetworkInputs()

@@ -62,6 +62,17 @@ def _statistics(module: nn.Module) -> tuple[Tensor, Tensor]:
     return cast("Tensor", norm.running_mean).reshape(1, -1, 1, 1), deviation.reshape(1, -1, 1, 1)
 
 
+def _quantised(module: nn.Module, planes: Tensor) -> Tensor:
+    return cast("Tensor", cast("Any", module).encode((planes + 1.0) / 2.0, return_dict=False)[0])
+
+
+def _unquantised(module: nn.Module, latents: Tensor) -> Tensor:
+    return _decoded(module, latents) * 2.0 - 1.0
+
+
 PICTURES = Coding(_encoded, _decoded)
 VIDEOS = Coding(_frame, _frames, axes=3)
+STAGE_A = Coding(
+    _quantised, _unquantised
+)  # of Stable Cascade: pictures in 0..1, latents as they are, no code book
 PATCHES = Coding(_patched, _unpatched)

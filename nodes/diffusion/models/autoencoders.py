@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nodes.diffusion.models import vae_shape
 from nodes.diffusion.models.files import Shape
-from nodes.diffusion.vae_codings import PATCHES, PICTURES, VIDEOS, Coding
+from nodes.diffusion.vae_codings import PATCHES, PICTURES, STAGE_A, VIDEOS, Coding
 
 Shapes = Mapping[str, Shape]
 BN = "bn.running_mean"
@@ -24,6 +24,8 @@ WAN_PARTS = {
 }
 WAN_LAYERS = 2  # residual blocks of a level going down; one more going up, and then what makes it larger
 WAN_LEVELS = 4
+CODES = ("vquantizer.codebook.weight", "vquantizer.embedding.weight")  # in the file, in the network
+STAGE_A_SCALE = 2  # pixels on a side that its first layer reads as one
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,27 @@ def _wan_here(name: str) -> str:
             return name
 
 
+def _stage_a_settings(shapes: Shapes, _original: bool) -> dict[str, Any]:
+    """Of a `PaellaVQModel`: widths double from level to level, the last has most of the blocks going up."""
+    last, latents = shapes["up_blocks.0.0.weight"][:2]
+    first, colours = shapes["in_block.1.weight"][:2]
+    levels = (last // first).bit_length()
+    ups = 1 + max(int(name.split(".")[1]) for name in shapes if name.startswith("up_blocks."))
+    return {
+        "levels": levels,
+        "bottleneck_blocks": ups - 1 - 2 * (levels - 1),
+        "embed_dim": last,
+        "latent_channels": latents,
+        "in_channels": colours // STAGE_A_SCALE**2,
+        "up_down_scale_factor": STAGE_A_SCALE,
+        "num_vq_embeddings": next(shapes[name][0] for name in CODES if name in shapes),
+    }
+
+
+def _stage_a_name(_shapes: Shapes, _original: bool) -> Callable[[str], str]:
+    return lambda name: name.replace(CODES[0], CODES[1])
+
+
 def _levels(config: Any) -> int:
     return 2 ** (len(config.block_out_channels) - 1)
 
@@ -166,6 +189,16 @@ KINDS = (
         coding=VIDEOS,
         pixels=lambda config: 2 ** len(config.temperal_downsample),
         channels=lambda config: int(config.z_dim),
+        change=lambda _name, tensor: tensor,
+    ),
+    VaeKind(
+        made_by=("diffusers.pipelines.deprecated.wuerstchen.modeling_paella_vq_model:PaellaVQModel",),
+        knows=lambda shapes: any(name in shapes for name in CODES),
+        settings=_stage_a_settings,
+        name=_stage_a_name,
+        coding=STAGE_A,
+        pixels=lambda config: config.up_down_scale_factor * 2 ** (config.levels - 1),
+        channels=lambda config: int(config.latent_channels),
         change=lambda _name, tensor: tensor,
     ),
     VaeKind(

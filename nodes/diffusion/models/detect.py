@@ -80,9 +80,12 @@ MARKS = (
     Mark(Part.CONTROL, Layout.ADAPTER, "body.0.body.0.block1.weight", ("adapter.", "")),
     Mark(Part.VAE, Layout.ORIGINAL, "decoder.mid.block_1.conv1.weight", (VAE, "", "vae.")),
     Mark(Part.VAE, Layout.ORIGINAL, "decoder.middle.0.residual.0.gamma", (VAE, "", "vae.")),
+    Mark(Part.VAE, Layout.ORIGINAL, "vquantizer.codebook.weight", (VAE, "", "vae.")),
+    Mark(Part.VAE, Layout.DIFFUSERS, "vquantizer.embedding.weight", ("", "vae.", "vqgan.")),
     Mark(Part.VAE, Layout.DIFFUSERS, "decoder.mid_block.resnets.0.conv1.weight", ("", "vae.")),
 )
 
+VAE_FOLDERS = ("vae", "vqgan")
 NETWORK_FOLDERS = ("unet", "transformer", "prior", "decoder")
 # Models that are met in the same folders; they are told apart so that the person learns what the file is.
 OTHERS = {
@@ -156,6 +159,11 @@ def network_folder(path: Path) -> str | None:
     return next((name for name in NETWORK_FOLDERS if (path / name / "config.json").is_file()), None)
 
 
+def vae_folder(path: Path) -> str:
+    """The folder of the autoencoder within a model's folder; the usual one, if it has none."""
+    return next((name for name in VAE_FOLDERS if (path / name / "config.json").is_file()), VAE_FOLDERS[0])
+
+
 def contents(path: Path) -> frozenset[Part]:
     """The parts that a checkpoint's file or folder can lend.
 
@@ -164,7 +172,7 @@ def contents(path: Path) -> frozenset[Part]:
         CheckpointUnknown: no part of it is known.
     """
     if path.is_dir():
-        folders = {Part.NETWORK: network_folder(path), Part.TEXT: "text_encoder", Part.VAE: "vae"}
+        folders = {Part.NETWORK: network_folder(path), Part.TEXT: "text_encoder", Part.VAE: vae_folder(path)}
         held = frozenset(
             part for part, name in folders.items() if name and (path / name / "config.json").is_file()
         )

@@ -17,7 +17,15 @@ from nodes.diffusion.latent_formats import latent_format, latent_formats
 from nodes.diffusion.models import scheduling, text, unet_shape
 from nodes.diffusion.models.autoencoders import kind_of
 from nodes.diffusion.models.build import fill, known_settings, modules_in, unfilled
-from nodes.diffusion.models.detect import Found, Layout, Part, family_of, find_part, network_folder
+from nodes.diffusion.models.detect import (
+    Found,
+    Layout,
+    Part,
+    family_of,
+    find_part,
+    network_folder,
+    vae_folder,
+)
 from nodes.diffusion.models.families.unets import told_settings
 from nodes.diffusion.models.family import Family, Place, translated
 from nodes.diffusion.models.files import Shape, WeightFile, folder_weights, read_json
@@ -37,6 +45,7 @@ CLASSES = (
     "nodes.diffusion.models.clip",
 )
 KINDS = "task_embedding"
+STAGE_A, STAGE_A_PIXELS = "vqgan", 4  # Stable Cascade's autoencoder in a folder; of a latent of stage B
 UNION = ("transformer_layes.", "spatial_ch_projs.", "control_add_embedding.", KINDS)
 VARIANT = "It is a variant that Weft does not know, or it is cut short."
 LOADERS = {
@@ -176,7 +185,7 @@ def original_places(family: Family, module: nn.Module) -> Sequence[Place]:
 def load_vae(path: Path, placement: Placement) -> VaeCoder:
     """The autoencoder of a checkpoint, or of a file of its own. Errors as `load_network`."""
     if path.is_dir():
-        folder = path if (path / "config.json").is_file() else path / "vae"
+        folder = path if (path / "config.json").is_file() else path / vae_folder(path)
         source = _folder(folder.parent, folder.name, Part.VAE)
         said = read_json(folder / "config.json")
         made_by, prefix, shapes, original = said.get("_class_name"), "", source.shapes, False
@@ -247,6 +256,9 @@ def _union_settings(source: WeightFile) -> dict[str, Any]:
 def _latent_format(path: Path, placement: Placement, family: Family) -> LatentFormat:
     """A folder says its own scale, and a map for previews is found for it; one of the usual scale is its family's."""
     usual = latent_format(family.latents)
+    if (path / STAGE_A / "config.json").is_file():
+        told = float(read_json(path / STAGE_A / "config.json").get("scale_factor") or 1 / usual.scale)
+        return replace(usual, scale=1 / told) if usual.pixels == STAGE_A_PIXELS else usual
     if not (path / "vae" / "config.json").is_file():
         return usual
     said = read_json(path / "vae" / "config.json")
@@ -313,7 +325,7 @@ def text_aliases(module: nn.Module) -> dict[str, str]:
 def weights_needed(path: Path, part: Part, placement: Placement) -> int:
     """Bytes that a part will take; 0 where that cannot be told before it is loaded."""
     dtypes = {Part.VAE: placement.vae_dtype, Part.TEXT: placement.text_dtype}
-    folders = {Part.NETWORK: network_folder(path) or "", Part.VAE: "vae", Part.CONTROL: ""}
+    folders = {Part.NETWORK: network_folder(path) or "", Part.VAE: vae_folder(path), Part.CONTROL: ""}
     try:
         if part is Part.TEXT:
             shapes = [shape for found in text.text_shapes(path) for shape in found.shapes.values()]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nodes.diffusion.models import text, vae_shape
 from nodes.diffusion.models.clip import BLOCK, LAYER, NESTED, OPEN_NAMES, OPEN_PROJECTION, PROJECTION, THIRDS
-from nodes.diffusion.models.detect import Part, find_part, network_folder
+from nodes.diffusion.models.detect import Part, find_part, network_folder, vae_folder
 from nodes.diffusion.models.family import Place
 from nodes.diffusion.models.files import SCALES, WeightFile, folder_weights
 from nodes.diffusion.models.network import LoadedNetwork
@@ -110,7 +110,7 @@ def vae_tensors(coder: VaeCoder, source: Path) -> dict[str, Tensor]:
 
 
 def _vae_folder(path: Path) -> Path:
-    return path if (path / "config.json").is_file() else path / "vae"
+    return path if (path / "config.json").is_file() else path / vae_folder(path)
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:

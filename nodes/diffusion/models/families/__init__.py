@@ -2,6 +2,7 @@
 
 from nodes.diffusion.models.families import (
     auraflow,
+    cascade,
     chroma,
     flux,
     flux2,
@@ -29,4 +30,5 @@ FAMILIES: tuple[Family, ...] = (
     *hidream.FAMILIES,
     *pixart.FAMILIES,
     *hunyuan_dit.FAMILIES,
+    *cascade.FAMILIES,
 )

@@ -86,6 +86,7 @@ TRUE_B: Mapping[str, Any] = B | {
     "block_types_per_layer": ((RES, TIME), (RES, TIME), (RES, TIME, ATTENTION), (RES, TIME, ATTENTION)),
     "clip_text_pooled_in_channels": 1280,
     "conditioning_dim": 1280,
+    "dropout": (0.0, 0.0, 0.1, 0.1),
 }
 
 

@@ -1,4 +1,4 @@
-"""Stable Cascade (Pernias et al. 2023, arXiv:2306.00637): stage C makes small latents of a text, stage B larger ones of these."""
+"""Stable Cascade (Pernias et al. 2023, arXiv:2306.00637): stage C makes small latents of a text, stage B large ones."""
 
 import re
 from collections.abc import Sequence

@@ -1,5 +1,6 @@
 """Kinds of autoencoders as rows: what each is recognised by, its class, its size from tensors, its names in files."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -24,6 +25,7 @@ WAN_PARTS = {
 }
 WAN_LAYERS = 2  # residual blocks of a level going down; one more going up, and then what makes it larger
 WAN_LEVELS = 4
+PLANES = 3  # of a picture; Wan 2.2 reads those of several pixels as one
 CODES = ("vquantizer.codebook.weight", "vquantizer.embedding.weight")  # in the file, in the network
 STAGE_A_SCALE = 2  # pixels on a side that its first layer reads as one
 
@@ -116,7 +118,21 @@ def _wan_settings(shapes: Shapes, original: bool) -> dict[str, Any]:
         if original
         else ("encoder.conv_in.weight", "post_quant_conv.weight")
     )
-    return {"base_dim": shapes[first][0], "z_dim": shapes[last][0]}
+    width, colours = shapes[first][:2]
+    said = {"base_dim": width, "z_dim": shapes[last][0]}
+    if colours == PLANES:
+        return said
+    before = "decoder.head.0.gamma" if original else "decoder.norm_out.gamma"
+    patch = math.isqrt(colours // PLANES)
+    return {
+        **said,
+        "decoder_base_dim": shapes[before][0],
+        "is_residual": True,
+        "in_channels": colours,
+        "out_channels": colours,
+        "patch_size": patch,
+        "scale_factor_spatial": 8 * patch,
+    }
 
 
 def _wan_name(_shapes: Shapes, original: bool) -> Callable[[str], str]:
@@ -124,15 +140,20 @@ def _wan_name(_shapes: Shapes, original: bool) -> Callable[[str], str]:
 
 
 def _wan_here(name: str) -> str:
-    """Diffusers' name of a tensor of Wan 2.1's or Qwen-Image's autoencoder."""
+    """Diffusers' name of a tensor of Wan's or Qwen-Image's autoencoder; that of Wan 2.2 has its layers in levels."""
     for theirs, ours in (("conv1.", "quant_conv."), ("conv2.", "post_quant_conv.")):
         if name.startswith(theirs):
             return ours + name.removeprefix(theirs)
     half, _, rest = name.partition(".")
     part, _, inner = rest.partition(".")
     number, _, last = inner.partition(".")
-    for theirs, ours in WAN_PARTS.items():
-        last = ours + last.removeprefix(theirs) if last.startswith(theirs) else last
+    if last.startswith(f"{part}."):
+        place, _, inside = last.removeprefix(f"{part}.").partition(".")
+        level = f"{half}.{'down_blocks' if part == 'downsamples' else 'up_blocks'}.{number}"
+        resized = inside.startswith(("resample.", "time_conv."))
+        layer = f"{part.removesuffix('s')}r" if resized else f"resnets.{place}"
+        return f"{level}.{layer}.{_wan_part(inside)}"
+    last = _wan_part(last)
     match part:
         case "conv1":
             return f"{half}.conv_in.{inner}"
@@ -172,6 +193,11 @@ def _stage_a_name(_shapes: Shapes, _original: bool) -> Callable[[str], str]:
     return lambda name: name.replace(CODES[0], CODES[1])
 
 
+def _wan_part(name: str) -> str:
+    theirs = next((part for part in WAN_PARTS if name.startswith(part)), "")
+    return WAN_PARTS.get(theirs, "") + name.removeprefix(theirs)
+
+
 def _levels(config: Any) -> int:
     return 2 ** (len(config.block_out_channels) - 1)
 
@@ -187,7 +213,7 @@ KINDS = (
         settings=_wan_settings,
         name=_wan_name,
         coding=VIDEOS,
-        pixels=lambda config: 2 ** len(config.temperal_downsample),
+        pixels=lambda config: 2 ** len(config.temperal_downsample) * (getattr(config, "patch_size", 0) or 1),
         channels=lambda config: int(config.z_dim),
         change=lambda _name, tensor: tensor,
     ),

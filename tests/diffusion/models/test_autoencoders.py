@@ -73,6 +73,45 @@ def test_wans_and_qwens_autoencoder_loads_from_the_original_layout(kind: Any, tm
     assert coder.decode_tiled(latents, 2, 1).shape == picture.shape
 
 
+def wan22() -> Any:
+    """Wan 2.2's: levels with shortcuts, pixels read four at a time."""
+    sizes = {"base_dim": 8, "decoder_base_dim": 12, "z_dim": 48}
+    more = {"is_residual": True, "in_channels": 12, "out_channels": 12, "patch_size": 2}
+    return filled(AutoencoderKLWan(**sizes, **more, scale_factor_spatial=16))
+
+
+def in_wan22s_names(name: str) -> str:
+    """The original layout's name: levels hold layers by number, what resizes after the blocks."""
+    half, part, *rest = name.split(".")
+    if part not in ("down_blocks", "up_blocks"):
+        return in_wans_names(name)
+    group = "downsamples" if part == "down_blocks" else "upsamples"
+    if rest[1] != "resnets":
+        return f"{half}.{group}.{rest[0]}.{group}.{2 if group == 'downsamples' else 3}.{'.'.join(rest[2:])}"
+    last = ".".join(rest[3:]).replace("conv_shortcut.", "shortcut.")
+    last = next((new + last.removeprefix(old) for old, new in TO_WAN.items() if last.startswith(old)), last)
+    return f"{half}.{group}.{rest[0]}.{group}.{rest[2]}.{last}"
+
+
+@pytest.mark.parametrize("form", ["original", "diffusers", "folder"])
+def test_wan_22s_autoencoder_codes_videos_as_diffusers_in_each_form(form: str, tmp_path: Path):
+    module, path = wan22(), tmp_path / "vae.safetensors"
+    if form == "folder":
+        module.save_pretrained(path := tmp_path / "vae")
+    else:
+        saved(module, path, in_wan22s_names if form == "original" else lambda name: name)
+    coder, frames = load_vae(path, PLACEMENT), torch.rand(5, 32, 48, 3)
+    assert (coder.pixels, coder.channels) == (16, 48)
+    latents = coder.encode_video(frames)
+    video = (frames * 2 - 1).movedim(-1, 0)[None]
+    assert latents.shape == (1, 48, 2, 2, 3)
+    assert torch.allclose(latents, module.encode(video).latent_dist.mode(), atol=1e-5)
+    wide = latents / latents.abs().max()
+    shown = (module.decode(wide).sample[0].movedim(0, -1) + 1) / 2
+    assert torch.allclose(coder.decode(wide), shown.clamp(0, 1), atol=1e-5)
+    assert float(shown.std()) > 1e-3
+
+
 def test_it_loads_from_its_folder_and_by_diffusers_names(tmp_path: Path):
     module, latents = wan(AutoencoderKLQwenImage), some(1, 16, 1, 2, 2)
     module.save_pretrained(tmp_path / "vae")

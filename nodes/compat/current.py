@@ -14,11 +14,13 @@ class InterruptProcessingException(BaseException):
 
 @dataclass(slots=True)
 class Running:
-    """A call of a node. `call`: which one, where lists make several; `graphs`: how many graphs it has built."""
+    """A call of a node. `call`: which one, where lists make several; `graphs`: how many graphs it has built; `stop_asked`:
+    whether a pack asked for Stop."""
 
     context: Context
     call: int = 0
     graphs: int = 0
+    stop_asked: bool = False
 
 
 class _Current:
@@ -58,7 +60,17 @@ def check_stop() -> None:
     call = running()
     if call is None:
         return
+    if call.stop_asked:
+        call.stop_asked = False
+        raise InterruptProcessingException
     try:
         call.context.check_stop()
     except Stopped as stopped:
         raise InterruptProcessingException from stopped
+
+
+def ask_stop(wanted: bool) -> None:
+    """A pack asks for the Stop of what runs, or takes that back."""
+    call = running()
+    if call is not None:
+        call.stop_asked = wanted

@@ -100,7 +100,7 @@ def _inputs(declared: Mapping[str, Any]) -> Iterator[InputSpec]:
             yield _input(name, form, section)
     for name, form in _entries(declared, Section.HIDDEN):
         kind = form[0] if isinstance(form, list | tuple) and form else form
-        if kind in HIDDEN_TYPES:
+        if isinstance(kind, str) and kind in HIDDEN_TYPES:
             yield InputSpec(name, str(plain(kind)), Section.HIDDEN)
 
 

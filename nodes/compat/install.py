@@ -7,15 +7,20 @@ packs expect is set on them as attributes. Our own code never uses any of this.
 import importlib
 import pkgutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 import nodes as own_nodes
-from nodes.compat import names
+from nodes.compat import names, standing
+from nodes.compat.built_in import class_of
+from nodes.compat.built_in_methods import EXTRAS
 from nodes.compat.names import NOT_ALIASED, execution, folder_paths, nodes_face, server_face
 from nodes.compat.places import Places
-from nodes.spec import Json
+from nodes.compat.saving import SAVING
+from nodes.spec import Json, Node
+
+ROOTS = frozenset({"comfy", "comfy_api", "comfy_execution", "comfy_extras", "comfy_config", "app"})
 
 
 def install(
@@ -26,11 +31,7 @@ def install(
     """Set the names up; done again, it starts anew. `publish`: see `PromptServer`; `wonder`: see `PromptQueue`."""
     folder_paths.configure(places)
     server_face.PromptServer(publish, execution.PromptQueue(wonder))
-    prefix = f"{names.__name__}."
-    for found in pkgutil.walk_packages(names.__path__, prefix):
-        face = found.name.removeprefix(prefix)
-        if face not in NOT_ALIASED:
-            sys.modules[face] = importlib.import_module(found.name)
+    install_names()
     for own, face in ((own_nodes, nodes_face), (importlib.import_module("server"), server_face)):
         for name in face.__all__:
             setattr(own, name, getattr(face, name))
@@ -38,6 +39,44 @@ def install(
         package = ModuleType("custom_nodes")
         package.__path__ = [str(folder) for folder in places.packs]
         sys.modules["custom_nodes"] = package
+
+
+def install_names() -> None:
+    """Every module that packs import, by its name, with stand-ins for what is not offered."""
+    prefix = f"{names.__name__}."
+    for found in pkgutil.walk_packages(names.__path__, prefix):
+        face = found.name.removeprefix(prefix)
+        if face in NOT_ALIASED:
+            continue
+        module = importlib.import_module(found.name)
+        standing.complete(face, module)
+        standing.open_up(face, module)
+        sys.modules[face] = module
+    for name, module in standing.modules():
+        sys.modules[name] = module
+    if not any(isinstance(finder, standing.Finder) for finder in sys.meta_path):
+        sys.meta_path.append(standing.Finder())
+    for name, module in tuple(sys.modules.items()):
+        parent, _, last = name.rpartition(".")
+        if parent and name.split(".")[0] in ROOTS and parent in sys.modules:
+            setattr(sys.modules[parent], last, module)
+
+
+def install_classes(built_in: Iterable[Node]) -> None:
+    """Built-in nodes as classes: of `nodes`, of its table, and of the modules where the field has them."""
+    classes = {node.spec.id: class_of(node) for node in built_in}
+    classes |= {name: made for name, made in SAVING.items() if name in classes}
+    nodes_face.NODE_CLASS_MAPPINGS.update(classes)
+    for name, made in classes.items():
+        if name.isidentifier() and not hasattr(own_nodes, name):
+            setattr(own_nodes, name, made)
+    for name, listed in EXTRAS.items():
+        full = f"comfy_extras.{name}"
+        module = sys.modules.setdefault(full, ModuleType(full))
+        for each in listed.split():
+            if each in classes:
+                setattr(module, each, classes[each])
+        setattr(sys.modules["comfy_extras"], name, module)
 
 
 def share(classes: Mapping[str, Any], titles: Mapping[str, str]) -> None:

@@ -22,7 +22,7 @@ from nodes.compat.importing import (
     module_name,
     within,
 )
-from nodes.compat.install import install, share
+from nodes.compat.install import install, install_classes, share
 from nodes.compat.names.server_face import PromptServer
 from nodes.compat.places import Places
 from nodes.compat.routes import Routes
@@ -137,6 +137,7 @@ class Packs:
     def load(self) -> tuple[Loaded, ...]:
         """Load every pack, by name. Their prestartup scripts were run before, see `early`."""
         install(self._places, self._publish, self._wonder)
+        install_classes(self._registry)
         found = [path for path in find(self._places.packs) if self._may_load(path)]
         loaded = tuple(self._load(path) for path in found)
         self.routes.open(PromptServer.instance, self._owner)

@@ -1,19 +1,23 @@
 """`comfy.utils`: progress bars, files of weights, scaling of pictures."""
 
 import io
+import math
 import os
 import time
+import zlib
+from collections import Counter
 
 import torch
 import torch.nn.functional as F
 
-from nodes.compat import current
+from nodes.compat import current, tiling
 from nodes.diffusion.resize import Method, resize
 from nodes.spec import Preview, Stopped
 
 PROGRESS_BAR_ENABLED = True
 PROGRESS_BAR_HOOK = None
 APART = 0.1  # seconds between two reports
+ATTR_UNSET = object()  # as a value of `set_attr`: take the attribute away
 
 
 def set_progress_bar_enabled(enabled):
@@ -82,7 +86,9 @@ def common_upscale(samples, width, height, upscale_method, crop):
 
 
 def lanczos(samples, width, height):
-    return resize(samples, width, height, Method.LANCZOS.value)
+    """Through 8 bits a channel; planes of one channel come back without that axis, as packs expect."""
+    made = resize(samples, width, height, Method.LANCZOS.value)
+    return made[:, 0] if made.shape[1] == 1 else made
 
 
 def bislerp(samples, width, height):
@@ -131,11 +137,23 @@ def get_attr(obj, attr):
 
 
 def set_attr(obj, attr, value):
+    """Set what a dotted name leads to, or take it away (`ATTR_UNSET`); returns what was there."""
     *path, last = attr.split(".")
     holder = get_attr(obj, ".".join(path)) if path else obj
-    previous = getattr(holder, last)
-    setattr(holder, last, value)
+    previous = getattr(holder, last, ATTR_UNSET)
+    if value is ATTR_UNSET:
+        delattr(holder, last)
+    else:
+        setattr(holder, last, value)
     return previous
+
+
+def set_attr_param(obj, attr, value):
+    return set_attr(obj, attr, torch.nn.Parameter(value, requires_grad=False))
+
+
+def copy_to_param(obj, attr, value):
+    get_attr(obj, attr).data.copy_(value)
 
 
 def repeat_to_batch_size(tensor, batch_size, dim=0):
@@ -146,3 +164,124 @@ def repeat_to_batch_size(tensor, batch_size, dim=0):
         return tensor
     index = torch.arange(batch_size, device=tensor.device) % size
     return tensor.index_select(dim, index)
+
+
+def resize_to_batch_size(tensor, batch_size):
+    """As many items, spread evenly over those there are."""
+    size = tensor.shape[0]
+    if size == batch_size:
+        return tensor
+    if batch_size <= 1:
+        return tensor[:batch_size]
+    last = size - 1
+    if batch_size < size:
+        index = [round(at * last / (batch_size - 1)) for at in range(batch_size)]
+    else:
+        index = [min(int((at + 0.5) * size / batch_size), last) for at in range(batch_size)]
+    return tensor[index]
+
+
+def weight_dtype(sd, prefix=""):
+    """The type that most numbers of these weights have; None for none."""
+    counts = Counter()
+    for name, weight in sd.items():
+        if name.startswith(prefix):
+            counts[weight.dtype] += weight.numel()
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def state_dict_key_replace(state_dict, keys_to_replace):
+    for old, new in keys_to_replace.items():
+        if old in state_dict:
+            state_dict[new] = state_dict.pop(old)
+    return state_dict
+
+
+def string_to_seed(data):
+    return zlib.crc32(data.encode() if isinstance(data, str) else bytes(data))
+
+
+def reshape_mask(input_mask, output_shape):
+    """A mask at the sides of `output_shape` [batch channel *sides], repeated to its channels and batch."""
+    sides = len(output_shape) - 2
+    mask = input_mask
+    if sides == 1:
+        mask, mode = mask.reshape(-1, 1, mask.shape[-1]), "linear"
+    elif sides == 2:
+        mask, mode = mask.reshape(-1, 1, *mask.shape[-2:]), "bilinear"
+    else:
+        mask, mode = mask.reshape(1 if mask.ndim < 5 else len(mask), 1, -1, *mask.shape[-2:]), "trilinear"
+    mask = F.interpolate(mask, size=tuple(output_shape[2:]), mode=mode)
+    if mask.shape[1] < output_shape[1]:
+        mask = mask.repeat((1, output_shape[1], *(1,) * sides))[:, : output_shape[1]]
+    return repeat_to_batch_size(mask, output_shape[0])
+
+
+def pack_latents(latents):
+    """Several latents as one [batch 1 numbers], and their shapes."""
+    return torch.cat([one.reshape(len(one), 1, -1) for one in latents], dim=-1), [one.shape for one in latents]
+
+
+def unpack_latents(combined_latent, latent_shapes):
+    if len(latent_shapes) <= 1:
+        return [combined_latent] if not latent_shapes else [combined_latent.reshape(_batched(combined_latent, latent_shapes[0]))]
+    made, at = [], 0
+    for shape in latent_shapes:
+        size = math.prod(shape[1:])
+        made.append(combined_latent[:, :, at : at + size].reshape(_batched(combined_latent, shape)))
+        at += size
+    return made
+
+
+def _batched(combined, shape):
+    return (len(combined), *shape[1:])
+
+
+def get_tiled_scale_steps(width, height, tile_x, tile_y, overlap):
+    return tiling.tile_count(width, height, tile_x, tile_y, overlap)
+
+
+def tiled_scale_multidim(
+    samples,
+    function,
+    tile=(64, 64),
+    overlap=8,
+    upscale_amount=4,
+    out_channels=3,
+    output_device="cpu",
+    downscale=False,
+    index_formulas=None,
+    pbar=None,
+):
+    """What `function` gives of samples in tiles, put together; see `tiling.tiled`."""
+    sides = len(tile)
+    amounts = tiling.per_side(upscale_amount, sides)
+    if downscale:
+        amounts = [amount if callable(amount) else 1 / amount for amount in amounts]
+    with torch.inference_mode():
+        return tiling.tiled(
+            samples,
+            function,
+            tile,
+            tiling.per_side(overlap, sides),
+            [tiling.scaling(amount) for amount in amounts],
+            out_channels,
+            output_device,
+            lambda: pbar.update(1) if pbar is not None else None,
+        )
+
+
+def tiled_scale(
+    samples,
+    function,
+    tile_x=64,
+    tile_y=64,
+    overlap=8,
+    upscale_amount=4,
+    out_channels=3,
+    output_device="cpu",
+    pbar=None,
+):
+    return tiled_scale_multidim(
+        samples, function, (tile_y, tile_x), overlap, upscale_amount, out_channels, output_device, pbar=pbar
+    )

@@ -1,0 +1,19 @@
+"""`comfy.model_base`: what a network predicts."""
+
+from enum import Enum
+
+
+class ModelType(Enum):
+    EPS = 1
+    V_PREDICTION = 2
+    V_PREDICTION_EDM = 3
+    STABLE_CASCADE = 4
+    EDM = 5
+    FLOW = 6
+    V_PREDICTION_CONTINUOUS = 7
+    FLUX = 8
+    IMG_TO_IMG = 9
+    FLOW_COSMOS = 10
+    IMG_TO_IMG_FLOW = 11
+    V_PREDICTION_DDPM = 12
+    FLOW_AV = 13

@@ -185,6 +185,7 @@ def _places(workspace: Workspace) -> "Places":
         user=workspace.user,
         folders={key: (folders, suffixes(key)) for key, folders in workspace.folders().items()},
         packs=workspace.pack_folders,
+        choices=workspace.choices,
     )
 
 

@@ -100,7 +100,15 @@ def _result(spec: NodeSpec, returned: Any) -> Result | Blocker:
         outputs: tuple[object, ...] = (Blocker(parts["result"].message),) * len(spec.outputs)
     else:
         outputs = _outputs(spec, parts.get("result", ()))
-    return Result(outputs, parts.get("ui"), _expansion(expand) if expand is not None else None)
+    return Result(outputs, _shown(parts.get("ui")), _expansion(expand) if expand is not None else None)
+
+
+def _shown(ui: Any) -> Any:
+    """What a node shows. The field joins what several calls show entry by entry, so a text there comes as its letters."""
+    if not isinstance(ui, Mapping):
+        return ui
+    said = cast("Mapping[str, Any]", ui)
+    return {name: list(value) if isinstance(value, str) else value for name, value in said.items()}
 
 
 def _outputs(spec: NodeSpec, given: Any) -> tuple[object, ...]:

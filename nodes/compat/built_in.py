@@ -2,13 +2,16 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, cast
 
 from nodes.compat import current
 from nodes.compat.built_in_methods import METHODS
 from nodes.compat.convert import inward, outward
+from nodes.compat.names.comfy_api.latest.node import ComfyNode
 from nodes.spec import Blocker, Choices, Context, InputSpec, Json, Node, NodeError, Result, Section
+
+Lister: TypeAlias = Callable[[str], Sequence[str]]
 
 EXECUTE = "execute"
 
@@ -29,19 +32,23 @@ class Outputs(tuple[Any, ...]):
         return tuple(self) or None
 
 
-def class_of(node: Node) -> type[Any]:
+def class_of(node: Node, choices: Lister, *, newer: bool = False) -> type[Any]:
     """A class in the first form of the protocol that runs a built-in node.
 
     Its method is called as the field calls it, and `execute` too; arguments by place (in the order of the inputs) or by
     name. It runs as part of the node that calls it: progress, Stop and files are that one's.
+
+    Args:
+        choices: lists what combos offer of a folder key.
+        newer: the field has it in the newer form.
     """
     spec = node.spec
-    method = METHODS.get(spec.id, EXECUTE)
-    run = _method(node)
+    method, *order = METHODS.get(spec.id, EXECUTE).split()
+    run = _method(node, order)
     parts: dict[str, Any] = {
         "__doc__": spec.description,
         "__module__": "nodes",
-        "INPUT_TYPES": classmethod(lambda _cls: _input_types(node)),
+        "INPUT_TYPES": classmethod(lambda _cls: _input_types(node, choices)),
         "RETURN_TYPES": tuple(output.type for output in spec.outputs),
         "RETURN_NAMES": tuple(output.name or output.type for output in spec.outputs),
         "OUTPUT_IS_LIST": tuple(output.is_list for output in spec.outputs),
@@ -53,14 +60,28 @@ def class_of(node: Node) -> type[Any]:
         EXECUTE: staticmethod(run),
         method: staticmethod(run),
     }
-    if folder_choices := _lists_of(node):
-        parts |= folder_choices
+    parts |= _lists_of(node)
+    if newer:
+        return type(spec.id, (_Newer,), parts | {"NODE": spec.id})
     return type(spec.id, (), parts)
 
 
-def _method(node: Node) -> Callable[..., Any]:
+class _Newer(ComfyNode):
+    """A node that the field has in the newer form: a class of a pack that derives from it describes itself anew."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        if "NODE" in vars(cls):
+            return
+        super().__init_subclass__(**more)
+        if "define_schema" in vars(cls):
+            for name, said in vars(ComfyNode).items():
+                if name.isupper() and name not in vars(cls):
+                    setattr(cls, name, said)
+
+
+def _method(node: Node, order: Sequence[str]) -> Callable[..., Any]:
     named = [entry for entry in node.spec.inputs if entry.section is not Section.HIDDEN]
-    ordered = [entry.name for entry in named]
+    ordered = [*order, *(entry.name for entry in named if entry.name not in order)]
     defaults = {entry.name: entry.options["default"] for entry in named if "default" in entry.options}
 
     def run(*args: Any, **more: Any) -> Any:
@@ -124,30 +145,31 @@ def _given(node: Node, returned: object) -> Any:
 
 
 def _each(value: object) -> object:
-    return [outward(entry) for entry in cast("list[object]", value)] if isinstance(value, list) else outward(value)
+    return (
+        [outward(entry) for entry in cast("list[object]", value)]
+        if isinstance(value, list)
+        else outward(value)
+    )
 
 
-def _input_types(node: Node) -> dict[str, dict[str, Any]]:
+def _input_types(node: Node, choices: Lister) -> dict[str, dict[str, Any]]:
     made: dict[str, dict[str, Any]] = {}
     for section in Section:
         entries = node.spec.section(section)
         if section is Section.HIDDEN:
             made |= {section.value: {entry.name: entry.type for entry in entries}} if entries else {}
         elif entries or section is Section.REQUIRED:
-            made[section.value] = {entry.name: _declared(entry) for entry in entries}
+            made[section.value] = {entry.name: _declared(entry, choices) for entry in entries}
     return made
 
 
-def _declared(entry: InputSpec) -> tuple[Any, ...]:
-    kind: Any = _offered(entry.choices) if entry.choices is not None else entry.type
+def _declared(entry: InputSpec, choices: Lister) -> tuple[Any, ...]:
+    kind: Any = _offered(entry.choices, choices) if entry.choices is not None else entry.type
     return (kind, dict(entry.options)) if entry.options else (kind,)
 
 
-def _offered(choices: Choices) -> list[Json]:
-    from nodes.compat.names import folder_paths
-
-    files: list[Json] = list(folder_paths.get_filename_list(choices.folder)) if choices.folder else []
-    return [*choices.values, *files]
+def _offered(offer: Choices, choices: Lister) -> list[Json]:
+    return [*offer.values, *(choices(offer.folder) if offer.folder else ())]
 
 
 def _lists_of(node: Node) -> dict[str, Any]:

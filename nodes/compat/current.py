@@ -14,8 +14,13 @@ class InterruptProcessingException(BaseException):
 
 @dataclass(slots=True)
 class Running:
-    """A call of a node. `call`: which one, where lists make several; `graphs`: how many graphs it has built; `stop_asked`:
-    whether a pack asked for Stop."""
+    """A call of a node.
+
+    Attributes:
+        call: which one, where lists make several.
+        graphs: how many graphs it has built.
+        stop_asked: a pack asked for Stop.
+    """
 
     context: Context
     call: int = 0

@@ -13,7 +13,7 @@ from typing import Any
 
 import nodes as own_nodes
 from nodes.compat import names, standing
-from nodes.compat.built_in import class_of
+from nodes.compat.built_in import Lister, class_of
 from nodes.compat.built_in_methods import EXTRAS
 from nodes.compat.names import NOT_ALIASED, execution, folder_paths, nodes_face, server_face
 from nodes.compat.places import Places
@@ -62,9 +62,14 @@ def install_names() -> None:
             setattr(sys.modules[parent], last, module)
 
 
-def install_classes(built_in: Iterable[Node]) -> None:
-    """Built-in nodes as classes: of `nodes`, of its table, and of the modules where the field has them."""
-    classes = {node.spec.id: class_of(node) for node in built_in}
+def install_classes(built_in: Iterable[Node], choices: Lister | None = None) -> None:
+    """Built-in nodes as classes: of `nodes`, of its table, and of the modules where the field has them.
+
+    `choices` lists what combos offer of a folder key; None: its files.
+    """
+    lister = choices or folder_paths.get_filename_list
+    newer = {each for listed in EXTRAS.values() for each in listed.split()}
+    classes = {node.spec.id: class_of(node, lister, newer=node.spec.id in newer) for node in built_in}
     classes |= {name: made for name, made in SAVING.items() if name in classes}
     nodes_face.NODE_CLASS_MAPPINGS.update(classes)
     for name, made in classes.items():

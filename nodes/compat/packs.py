@@ -137,7 +137,7 @@ class Packs:
     def load(self) -> tuple[Loaded, ...]:
         """Load every pack, by name. Their prestartup scripts were run before, see `early`."""
         install(self._places, self._publish, self._wonder)
-        install_classes(self._registry)
+        install_classes(self._registry, self._places.choices)
         found = [path for path in find(self._places.packs) if self._may_load(path)]
         loaded = tuple(self._load(path) for path in found)
         self.routes.open(PromptServer.instance, self._owner)

@@ -1,6 +1,6 @@
 """The workspace's folders as packs see them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ class Places:
         models: the folder of model folders.
         folders: by folder key, where its files lie and their suffixes (none: all files).
         packs: folders of packs.
+        choices: what combos of built-in nodes offer of a folder key; None: its files.
     """
 
     root: Path
@@ -24,3 +25,4 @@ class Places:
     user: Path
     folders: Mapping[str, tuple[tuple[Path, ...], frozenset[str]]]
     packs: tuple[Path, ...] = ()
+    choices: Callable[[str], Sequence[str]] | None = None

@@ -1,6 +1,6 @@
 """Stand-ins: names of the host that packs import and derive from, and that Weft does not offer. Using one says so.
 
-`TABLE` lists them by module; the list for people is made of it (`python -m nodes.compat.standing`).
+`TABLE` lists them by module; `standing_page` makes the list for people of it.
 """
 
 import sys
@@ -14,14 +14,21 @@ from typing import Any
 from nodes.compat.standing_table import EXACT, OPEN, TABLE
 
 HERE = str(Path(__file__).parent)
-METHODS = ("forward", "sample", "encode", "decode", "load", "execute")  # that packs name without having made one
+METHODS = (
+    "forward",
+    "sample",
+    "encode",
+    "decode",
+    "load",
+    "execute",
+)  # that packs name without having made one
 
 
 class NotOffered(RuntimeError):
     """A pack uses a part of the host that Weft does not have."""
 
 
-class _Kind(type):
+class StandIn(type):
     """The class of stand-ins: it can be derived from and asked about, and its methods refuse."""
 
     host_name: str
@@ -88,7 +95,7 @@ def pack_above() -> str:
 def stand_in(name: str) -> type[Any]:
     """A class that stands for the host's `name` ("comfy.sd.VAE")."""
     module, _, last = name.rpartition(".")
-    return _Kind(last, (Base,), {"host_name": name, "__module__": module})
+    return StandIn(last, (Base,), {"host_name": name, "__module__": module})
 
 
 def complete(name: str, module: ModuleType) -> None:
@@ -100,16 +107,17 @@ def complete(name: str, module: ModuleType) -> None:
 
 def open_up(name: str, module: ModuleType) -> None:
     """Let a module of networks' inner parts have any name: what it lacks is a stand-in, made when it is asked for."""
+    place = name
 
-    def missing(wanted: str) -> type[Any]:
-        if wanted.startswith("__"):
-            raise AttributeError(f"module {name!r} has no attribute {wanted!r}", name=wanted, obj=module)
-        made = stand_in(f"{name}.{wanted}")
-        setattr(module, wanted, made)
+    def missing(name: str) -> type[Any]:
+        if name.startswith("__"):
+            raise AttributeError(f"module {place!r} has no attribute {name!r}", name=name, obj=module)
+        made = stand_in(f"{place}.{name}")
+        setattr(module, name, made)
         return made
 
     if is_open(name) and "__getattr__" not in vars(module):
-        setattr(module, "__getattr__", missing)
+        module.__getattr__ = missing
 
 
 def is_open(name: str) -> bool:
@@ -154,30 +162,3 @@ def _with_parents(table: Mapping[str, str]) -> set[str]:
         for parts in [name.split(".")]
         for length in range(1, len(parts) + 1)
     }
-
-
-def page() -> str:
-    """The list for people, in Markdown."""
-    from nodes.compat.install import install_names
-
-    install_names()
-    lines = [
-        "# Names that packs find here and cannot use",
-        "",
-        "They can be imported and derived from. A node that uses one fails with an error that names it and the pack.",
-        f"Of modules below {', '.join(f'`{one}`' for one in OPEN)} any name can be imported.",
-        "Written by `python -m nodes.compat.standing > nodes/compat/STAND_INS.md`.",
-        "",
-        "| module | names |",
-        "|---|---|",
-    ]
-    for name in sorted(TABLE):
-        found = vars(sys.modules[name])
-        missing = [each for each in TABLE[name].split() if isinstance(found.get(each), _Kind)]
-        if missing:
-            lines.append(f"| {name} | {', '.join(sorted(missing))} |")
-    return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(page())

@@ -45,7 +45,9 @@ def tiled(
     sides = [scale(size) for scale, size in zip(scales, samples.shape[2:], strict=True)]
     made = torch.zeros((len(samples), channels, *sides), device=device)
     for item in range(len(samples)):
-        made[item] = _item(samples[item : item + 1], function, tile, overlap, scales, made[item].shape, device, done)
+        made[item] = _item(
+            samples[item : item + 1], function, tile, overlap, scales, made[item].shape, device, done
+        )
     return made
 
 
@@ -95,11 +97,11 @@ def _feathered(tile: Tensor, feathers: Sequence[int]) -> Tensor:
 def scaling(amount: Any) -> Callable[[int], int]:
     """A length times `amount`, rounded; or what `amount` makes of it."""
     if callable(amount):
-        return lambda length: int(amount(length))
+        made: Callable[[int], Any] = amount
+        return lambda length: int(made(length))
     return lambda length: round(length * amount)
 
 
 def per_side(value: Any, sides: int) -> list[Any]:
     """One value for each side, where one stands for all."""
     return list(value) if isinstance(value, list | tuple) else [value] * sides
-

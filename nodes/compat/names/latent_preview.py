@@ -27,7 +27,9 @@ class LatentPreviewer:
 class Latent2RGBPreviewer(LatentPreviewer):
     def __init__(self, latent_rgb_factors, latent_rgb_factors_bias=None, latent_rgb_factors_reshape=None):
         self.latent_rgb_factors = torch.tensor(latent_rgb_factors).transpose(0, 1)
-        self.latent_rgb_factors_bias = None if latent_rgb_factors_bias is None else torch.tensor(latent_rgb_factors_bias)
+        self.latent_rgb_factors_bias = (
+            None if latent_rgb_factors_bias is None else torch.tensor(latent_rgb_factors_bias)
+        )
         self.latent_rgb_factors_reshape = latent_rgb_factors_reshape
 
     def decode_latent_to_preview(self, x0):
@@ -45,7 +47,9 @@ def get_previewer(device, latent_format):
     factors = getattr(latent_format, "latent_rgb_factors", None)
     if method == LatentPreviewMethod.NoPreviews or factors is None:
         return None
-    return Latent2RGBPreviewer(factors, latent_format.latent_rgb_factors_bias, latent_format.latent_rgb_factors_reshape)
+    return Latent2RGBPreviewer(
+        factors, latent_format.latent_rgb_factors_bias, latent_format.latent_rgb_factors_reshape
+    )
 
 
 def prepare_callback(model, steps, x0_output_dict=None):

@@ -18,7 +18,9 @@ def conditioning_set_values(conditioning, values=None, append=False):
     return made
 
 
-def conditioning_set_values_with_timestep_range(conditioning, values=None, start_percent=0.0, end_percent=1.0):
+def conditioning_set_values_with_timestep_range(
+    conditioning, values=None, start_percent=0.0, end_percent=1.0
+):
     """Changed options within a part of the run; before and after it they stay as they were."""
     if start_percent > end_percent:
         return conditioning
@@ -31,7 +33,9 @@ def conditioning_set_values_with_timestep_range(conditioning, values=None, start
             continue
         if start > first:
             made += conditioning_set_values([entry], {"start_percent": first, "end_percent": start - APART})
-        made += conditioning_set_values([entry], {**(values or {}), "start_percent": start, "end_percent": end})
+        made += conditioning_set_values(
+            [entry], {**(values or {}), "start_percent": start, "end_percent": end}
+        )
         if end < last:
             made += conditioning_set_values([entry], {"start_percent": end + APART, "end_percent": last})
     return made

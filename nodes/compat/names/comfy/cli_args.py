@@ -3,20 +3,21 @@
 import argparse
 from enum import StrEnum
 
-NONE = """tls_keyfile tls_certfile enable_cors_header base_directory models_directory extra_model_paths_config
-output_directory temp_directory input_directory user_directory cuda_device default_device directml oneapi_device_selector
-reserve_vram async_offload front_end_root"""
-FALSE = """auto_launch disable_auto_launch cuda_malloc disable_cuda_malloc force_fp32 force_fp16 fp32_unet fp64_unet bf16_unet
-fp16_unet fp8_e4m3fn_unet fp8_e5m2_unet fp8_e8m0fnu_unet fp16_vae fp32_vae bf16_vae cpu_vae fp8_e4m3fn_text_enc
-fp8_e5m2_text_enc fp16_text_enc fp32_text_enc bf16_text_enc fp16_intermediates force_channels_last supports_fp8_compute
-enable_triton_backend disable_triton_backend cache_classic cache_none high_ram use_split_cross_attention
-use_quad_cross_attention use_pytorch_cross_attention use_sage_attention use_flash_attention use_ck_attention
-disable_xformers force_upcast_attention dont_upcast_attention enable_manager disable_manager_ui enable_manager_legacy_ui
-gpu_only highvram lowvram novram cpu disable_nvml_pressure disable_async_offload disable_dynamic_vram enable_dynamic_vram
-fast_disk disable_cuda_graphs force_non_blocking disable_smart_memory deterministic debug_hang disable_pinned_memory
-mmap_torch_files disable_mmap dont_print_server quick_test_for_ci windows_standalone_build disable_metadata
-disable_all_custom_nodes disable_api_nodes multi_user log_stdout enable_compress_response_body enable_assets
-enable_asset_hashing list_feature_flags"""
+NONE = """tls_keyfile tls_certfile enable_cors_header base_directory models_directory
+    extra_model_paths_config output_directory temp_directory input_directory user_directory cuda_device
+    default_device directml oneapi_device_selector reserve_vram async_offload front_end_root"""
+FALSE = """auto_launch disable_auto_launch cuda_malloc disable_cuda_malloc force_fp32 force_fp16 fp32_unet
+    fp64_unet bf16_unet fp16_unet fp8_e4m3fn_unet fp8_e5m2_unet fp8_e8m0fnu_unet fp16_vae fp32_vae bf16_vae
+    cpu_vae fp8_e4m3fn_text_enc fp8_e5m2_text_enc fp16_text_enc fp32_text_enc bf16_text_enc
+    fp16_intermediates force_channels_last supports_fp8_compute enable_triton_backend disable_triton_backend
+    cache_classic cache_none high_ram use_split_cross_attention use_quad_cross_attention
+    use_pytorch_cross_attention use_sage_attention use_flash_attention use_ck_attention disable_xformers
+    force_upcast_attention dont_upcast_attention enable_manager disable_manager_ui enable_manager_legacy_ui
+    gpu_only highvram lowvram novram cpu disable_nvml_pressure disable_async_offload disable_dynamic_vram
+    enable_dynamic_vram fast_disk disable_cuda_graphs force_non_blocking disable_smart_memory deterministic
+    debug_hang disable_pinned_memory mmap_torch_files disable_mmap dont_print_server quick_test_for_ci
+    windows_standalone_build disable_metadata disable_all_custom_nodes disable_api_nodes multi_user
+    log_stdout enable_compress_response_body enable_assets enable_asset_hashing list_feature_flags"""
 
 
 class LatentPreviewMethod(StrEnum):

@@ -10,7 +10,9 @@ def stochastic_rounding(value, dtype, seed=0):
     generator = torch.Generator(value.device).manual_seed(seed)
     bits, bias = (3, 7) if dtype == torch.float8_e4m3fn else (2, 15)
     wide = value.float()
-    exponent = torch.floor(torch.log2(wide.abs().clamp(min=torch.finfo(torch.float32).tiny))).clamp(min=1 - bias)
+    exponent = torch.floor(torch.log2(wide.abs().clamp(min=torch.finfo(torch.float32).tiny))).clamp(
+        min=1 - bias
+    )
     step = torch.exp2(exponent - bits)
     chance = torch.rand(wide.shape, generator=generator, device=wide.device)
     rounded = torch.floor(wide / step + chance) * step

@@ -10,7 +10,6 @@ from nodes.compat import current
 from nodes.compat.current import InterruptProcessingException
 from nodes.spec import Stopped
 
-
 __all__ = ["InterruptProcessingException"]
 
 OOM_EXCEPTION = torch.cuda.OutOfMemoryError
@@ -48,7 +47,7 @@ def __getattr__(name):
         return VRAMState.DISABLED if _cpu_state() is CPUState.CPU else VRAMState.NORMAL_VRAM
     if name in ("total_vram", "total_ram"):
         device = get_torch_device() if name == "total_vram" else torch.device("cpu")
-        return get_total_memory(device) / MEBIBYTE
+        return _memory(device)[1] / MEBIBYTE
     if name == "current_loaded_models":
         return []
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
@@ -200,7 +199,10 @@ def unet_manual_cast(weight_dtype, inference_device, supported_dtypes=NUMBERS):
 
 
 def vae_dtype(device=None, allowed_dtypes=()):
-    return next((dtype for dtype in allowed_dtypes if dtype == torch.bfloat16 and should_use_bf16(device)), torch.float32)
+    return next(
+        (dtype for dtype in allowed_dtypes if dtype == torch.bfloat16 and should_use_bf16(device)),
+        torch.float32,
+    )
 
 
 def text_encoder_dtype(device=None):

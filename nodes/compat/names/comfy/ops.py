@@ -4,7 +4,11 @@ from torch import nn
 
 
 def cast_to(weight, dtype=None, device=None, non_blocking=False, copy=False):
-    return None if weight is None else weight.to(device=device, dtype=dtype, non_blocking=non_blocking, copy=copy)
+    return (
+        None
+        if weight is None
+        else weight.to(device=device, dtype=dtype, non_blocking=non_blocking, copy=copy)
+    )
 
 
 def cast_to_input(weight, input, non_blocking=False, copy=True):
@@ -40,7 +44,7 @@ def _layer(base, compute):
             """Weights come from files."""
 
         def forward_comfy_cast_weights(self, input, *args, **more):
-            weight, bias = cast_bias_weight(self, input)
+            weight, bias = cast_bias_weight(self, input)[:2]
             return compute(self, input, weight, bias, *args, **more)
 
         def forward(self, input, *args, **more):
@@ -101,14 +105,18 @@ class disable_weight_init:
     ConvTranspose1d = _layer(nn.ConvTranspose1d, _transposed(nn.functional.conv_transpose1d))
     ConvTranspose2d = _layer(nn.ConvTranspose2d, _transposed(nn.functional.conv_transpose2d))
     GroupNorm = _layer(
-        nn.GroupNorm, lambda self, x, weight, bias: nn.functional.group_norm(x, self.num_groups, weight, bias, self.eps)
+        nn.GroupNorm,
+        lambda self, x, weight, bias: nn.functional.group_norm(x, self.num_groups, weight, bias, self.eps),
     )
     LayerNorm = _layer(
         nn.LayerNorm,
-        lambda self, x, weight, bias: nn.functional.layer_norm(x, self.normalized_shape, weight, bias, self.eps),
+        lambda self, x, weight, bias: nn.functional.layer_norm(
+            x, self.normalized_shape, weight, bias, self.eps
+        ),
     )
     RMSNorm = _layer(
-        nn.RMSNorm, lambda self, x, weight, _bias: nn.functional.rms_norm(x, self.normalized_shape, weight, self.eps)
+        nn.RMSNorm,
+        lambda self, x, weight, _bias: nn.functional.rms_norm(x, self.normalized_shape, weight, self.eps),
     )
     Embedding = _own_type(_layer(nn.Embedding, _embedding))
     BatchNorm2d = nn.BatchNorm2d
@@ -138,7 +146,9 @@ class manual_cast(disable_weight_init):
     Embedding = _casting(disable_weight_init.Embedding)
 
 
-def pick_operations(weight_dtype, compute_dtype, load_device=None, disable_fast_fp8=False, fp8_optimizations=False, **_more):
+def pick_operations(
+    weight_dtype, compute_dtype, load_device=None, disable_fast_fp8=False, fp8_optimizations=False, **_more
+):
     """Layers that cast where weights are kept in another type than they compute in."""
     if compute_dtype is None or weight_dtype == compute_dtype:
         return disable_weight_init

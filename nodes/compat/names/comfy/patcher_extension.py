@@ -67,7 +67,9 @@ class WrapperExecutor:
 
 
 def _kept(kind, transformer_options, is_model_options):
-    options = transformer_options.setdefault("transformer_options", {}) if is_model_options else transformer_options
+    options = (
+        transformer_options.setdefault("transformer_options", {}) if is_model_options else transformer_options
+    )
     return options.setdefault(kind, {})
 
 
@@ -110,7 +112,11 @@ def get_all_callbacks(call_type, transformer_options, is_model_options=False):
 def copy_nested_dicts(input_dict):
     """A copy whose dicts and lists are copies too."""
     return {
-        key: copy_nested_dicts(value) if isinstance(value, dict) else value.copy() if isinstance(value, list) else value
+        key: copy_nested_dicts(value)
+        if isinstance(value, dict)
+        else value.copy()
+        if isinstance(value, list)
+        else value
         for key, value in input_dict.items()
     }
 

@@ -219,12 +219,18 @@ def reshape_mask(input_mask, output_shape):
 
 def pack_latents(latents):
     """Several latents as one [batch 1 numbers], and their shapes."""
-    return torch.cat([one.reshape(len(one), 1, -1) for one in latents], dim=-1), [one.shape for one in latents]
+    return torch.cat([one.reshape(len(one), 1, -1) for one in latents], dim=-1), [
+        one.shape for one in latents
+    ]
 
 
 def unpack_latents(combined_latent, latent_shapes):
     if len(latent_shapes) <= 1:
-        return [combined_latent] if not latent_shapes else [combined_latent.reshape(_batched(combined_latent, latent_shapes[0]))]
+        return (
+            [combined_latent]
+            if not latent_shapes
+            else [combined_latent.reshape(_batched(combined_latent, latent_shapes[0]))]
+        )
     made, at = [], 0
     for shape in latent_shapes:
         size = math.prod(shape[1:])

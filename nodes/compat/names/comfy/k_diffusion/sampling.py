@@ -82,7 +82,9 @@ def linear_multistep_coeff(order, t, i, j):
     weights = torch.tensor([1.0], dtype=torch.float64)
     scale = 1.0
     for root in roots:
-        weights = torch.cat([weights, weights.new_zeros(1)]) - float(root) * torch.cat([weights.new_zeros(1), weights])
+        weights = torch.cat([weights, weights.new_zeros(1)]) - float(root) * torch.cat(
+            [weights.new_zeros(1), weights]
+        )
         scale *= float(t[i - j]) - float(root)
     powers = range(len(weights) - 1, -1, -1)
     total = sum(

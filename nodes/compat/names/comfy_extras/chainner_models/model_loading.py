@@ -7,6 +7,6 @@ def load_state_dict(sd):
     Raises:
         ImportError: spandrel is not installed.
     """
-    from spandrel import ModelLoader
+    import importlib
 
-    return ModelLoader().load_from_state_dict(sd).eval()
+    return importlib.import_module("spandrel").ModelLoader().load_from_state_dict(sd).eval()

@@ -30,7 +30,10 @@ def _attention(
         batch, _, inner = q.shape
         shape = (batch, -1, heads, inner // heads)
         q = q.reshape(shape).transpose(1, 2)
-        k, v = (each.reshape(batch, -1, each.shape[-1] // (inner // heads), inner // heads).transpose(1, 2) for each in (k, v))
+        k, v = (
+            each.reshape(batch, -1, each.shape[-1] // (inner // heads), inner // heads).transpose(1, 2)
+            for each in (k, v)
+        )
     if mask is not None and mask.ndim < 4:
         mask = mask[None, None] if mask.ndim == 2 else mask[:, None]
     if mask is not None and mask.dtype != torch.bool:
@@ -42,7 +45,17 @@ def _attention(
 
 
 def _way(name):
-    def way(q, k, v, heads, mask=None, attn_precision=None, skip_reshape=False, skip_output_reshape=False, **kwargs):
+    def way(
+        q,
+        k,
+        v,
+        heads,
+        mask=None,
+        attn_precision=None,
+        skip_reshape=False,
+        skip_output_reshape=False,
+        **kwargs,
+    ):
         return _attention(q, k, v, heads, mask, attn_precision, skip_reshape, skip_output_reshape, **kwargs)
 
     way.__name__ = way.__qualname__ = name

@@ -1,0 +1,141 @@
+"""A pack that calls built-in nodes as classes, derives from them, and reads what they say of themselves."""
+
+import json
+
+import comfy.samplers
+import folder_paths
+import nodes
+import torch
+from comfy_api.latest import io
+from comfy_extras.nodes_mask import GrowMask, composite
+from comfy_extras.nodes_upscale_model import ImageUpscaleWithModel
+from nodes import MAX_RESOLUTION, PreviewImage, SaveImage
+
+comfy.samplers.SAMPLER_NAMES.append("a_packs_own")
+
+
+class ByHand:
+    """A picture made by calls, and once more by `common_ksampler`."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {"checkpoint": nodes.CheckpointLoaderSimple.INPUT_TYPES()["required"]["ckpt_name"]}
+        }
+
+    RETURN_TYPES = ("IMAGE", "IMAGE", "LATENT")
+    FUNCTION = "make"
+
+    def make(self, checkpoint):
+        model, clip, vae = nodes.CheckpointLoaderSimple().load_checkpoint(checkpoint)
+        positive = nodes.CLIPTextEncode().encode(clip, "a red apple")[0]
+        (negative,) = nodes.NODE_CLASS_MAPPINGS["CLIPTextEncode"]().encode(clip=clip, text="")
+        latent = nodes.EmptyLatentImage().generate(64, 64)[0]
+        sampled = nodes.KSampler().sample(model, 3, 2, 4.0, "euler", "normal", positive, negative, latent)[0]
+        again = nodes.common_ksampler(model, 3, 2, 4.0, "euler", "normal", positive, negative, latent)[0]
+        decode = nodes.VAEDecode()
+        return decode.decode(vae, sampled)[0], decode.decode(samples=again, vae=vae)[0], sampled
+
+
+class Same:
+    """Whether two pictures are the same to the bit."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"one": ("IMAGE",), "two": ("IMAGE",)}}
+
+    RETURN_TYPES = ()
+    FUNCTION = "judge"
+    OUTPUT_NODE = True
+
+    def judge(self, one, two):
+        return {"ui": {"same": [torch.equal(one, two)], "range": [float(one.std())]}}
+
+
+class Elsewhere(SaveImage):
+    """Saves into the temporary folder, under another name."""
+
+    def __init__(self):
+        super().__init__()
+        self.output_dir = folder_paths.get_temp_directory()
+        self.type = "temp"
+        self.prefix_append = "_mine"
+        self.compress_level = 0
+
+
+class Grows(GrowMask):
+    """A newer node described anew."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="CallsGrows",
+            inputs=[io.Int.Input("by", default=1)],
+            outputs=[io.Int.Output()],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, by):
+        mask = torch.zeros(1, 9, 9)
+        mask[:, 4, 4] = 1
+        grown = GrowMask().expand_mask(mask, by, False)[0]
+        other = GrowMask.execute(mask=mask, expand=by, tapered_corners=False).result[0]
+        assert torch.equal(grown, other)
+        return io.NodeOutput(int(grown.sum()), ui={"grown": [int(grown.sum())]})
+
+
+class Tells:
+    """What built-in classes say of themselves."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+
+    RETURN_TYPES = ()
+    FUNCTION = "tell"
+    OUTPUT_NODE = True
+
+    def tell(self):
+        onto = torch.zeros(1, 3, 8, 8)
+        composite(onto, torch.ones(1, 3, 2, 2), 4, 4, multiplier=1)
+        said = {
+            "function": nodes.KSampler.FUNCTION,
+            "returns": nodes.CheckpointLoaderSimple.RETURN_TYPES,
+            "names": sorted(nodes.LoraLoader.INPUT_TYPES()["required"]),
+            "methods": nodes.ImageScale.upscale_methods,
+            "crops": nodes.ImageScale.crop_methods,
+            "largest": MAX_RESOLUTION,
+            "upscales": hasattr(ImageUpscaleWithModel, "upscale"),
+            "preview": PreviewImage().type,
+            "laid": int(onto.sum()),
+            "own": "Same" in str(nodes.NODE_CLASS_MAPPINGS.get("CallsSame")),
+        }
+        return {"ui": {"said": [json.dumps(said)]}}
+
+
+class TooEarly:
+    """Uses a part of the host that is not there."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+
+    RETURN_TYPES = ()
+    FUNCTION = "run"
+    OUTPUT_NODE = True
+
+    def run(self):
+        import comfy.controlnet
+
+        comfy.controlnet.load_controlnet("a.safetensors")
+
+
+NODE_CLASS_MAPPINGS = {
+    "CallsByHand": ByHand,
+    "CallsSame": Same,
+    "CallsElsewhere": Elsewhere,
+    "CallsGrows": Grows,
+    "CallsTells": Tells,
+    "CallsTooEarly": TooEarly,
+}

@@ -1,7 +1,9 @@
 """Samplers on a mixture whose score is known: the order of those without noise, the distribution that the others draw."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
+from statistics import NormalDist
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from nodes.diffusion.sampling.sampler import Noise, SamplerSetting
 from tests.diffusion.sampling.gaussian import falling
 from tests.diffusion.sampling.mixture import Mixture
 
+NORMAL = NormalDist()
 POINTS = torch.tensor([[[[-1.5, -0.6, -0.2, 0.4, 1.1]]]], dtype=torch.float64)
 HIGH = {Mixing.ADDED: 10.0, Mixing.TRADED: 0.9}
 STEPS = 65  # and twice as many and one: `dpm_fast` then has steps of orders 3 and 2 alone
@@ -63,9 +66,9 @@ def test_the_order_holds_on_a_mixture(name: str, mixing: Mixing):
 
 SHAPE = (1, 4, 36, 36)
 LOW = 0.05
-FALSE_ALARM = 1e-5  # of one test; a seed is fixed, so that one that passes always does
+FALSE_ALARM = 1e-5  # of one comparison; a seed is fixed, so that one that passes always does
 FINE, COARSE = 200, 60
-FIRST_ORDER = {"ddpm", "euler", "euler_ancestral", "euler_ancestral_cfg_pp", "seeds_2", "er_sde"}
+FIRST_ORDER = {"ddpm", "euler", "euler_ancestral", "euler_ancestral_cfg_pp", "seeds_2", "er_sde", "ddim"}
 NOT_THE_DATA = {
     "lcm": "its variance holds for a consistency model, not for a mean of what may be",
     "dpmpp_2s_ancestral_cfg_pp": "a rule of the field's, which known answers hold us to, shrinks it",
@@ -73,50 +76,95 @@ NOT_THE_DATA = {
 DRAWING = sorted(
     name
     for name, row in SAMPLERS.items()
-    if row.noise is not Noise.NONE
-    and not row.noisy_if
-    and name not in NOT_THE_DATA
-    and not name.endswith("_gpu")
+    if row.noise is not Noise.NONE and name not in NOT_THE_DATA and not name.endswith("_gpu")
 )
-OPTIONS: dict[str, tuple[str, Mapping[str, Option]]] = {
-    "euler_ancestral, half": ("euler_ancestral", {"eta": 0.5}),
-    "dpmpp_sde, r": ("dpmpp_sde", {"r": 0.7}),
-    "dpmpp_2m_sde, half": ("dpmpp_2m_sde", {"eta": 0.5}),
-    "dpmpp_2m_sde, heun": ("dpmpp_2m_sde", {"second_order": "heun"}),
-    "dpmpp_3m_sde, half": ("dpmpp_3m_sde", {"eta": 0.5}),
-    "er_sde, reverse": ("er_sde", {"renewal": "Reverse-time SDE"}),
-    "er_sde, two stages": ("er_sde", {"max_stage": 2}),
-    "seeds_2, phi_2": ("seeds_2", {"joining": "phi_2"}),
-    "sa_solver, orders": ("sa_solver", {"predictor_order": 2, "corrector_order": 2, "simple_order_2": True}),
-    "dpm_2_ancestral, half": ("dpm_2_ancestral", {"eta": 0.5}),
-    "dpmpp_2s_ancestral, half": ("dpmpp_2s_ancestral", {"eta": 0.5}),
-    "dpmpp_sde, half": ("dpmpp_sde", {"eta": 0.5}),
-    "dpmpp_2m_sde, half, heun": ("dpmpp_2m_sde", {"eta": 0.5, "second_order": "heun"}),
-    "er_sde, reverse, half": ("er_sde", {"renewal": "Reverse-time SDE", "eta": 0.5}),
-    "seeds_2, half, phi_2": ("seeds_2", {"eta": 0.5, "r": 0.8, "joining": "phi_2"}),
-    "seeds_3, half": ("seeds_3", {"eta": 0.5, "r_1": 0.25}),
-    "sa_solver, half": ("sa_solver", {"eta": 0.5, "noisy": (5.0, 0.2)}),
-    "res_multistep_ancestral, half": ("res_multistep_ancestral", {"eta": 0.5}),
-    "exp_heun_2_x0_sde, half": ("exp_heun_2_x0_sde", {"eta": 0.5}),
-    "euler, churned": ("euler", {"s_churn": 40.0}),
-    "heun, churned": ("heun", {"s_churn": 20.0, "s_tmin": 0.1, "s_tmax": 5.0}),
-    "dpm_2, churned": ("dpm_2", {"s_churn": 20.0}),
-    "dpm_adaptive, noise": ("dpm_adaptive", {"eta": 1.0, "rtol": 0.005, "atol": 0.001}),
-}
+# What a sampler's options may be without changing what it draws; `s_noise` does, and has a law of its own (test_options).
+OPTIONS: Mapping[str, Sequence[Mapping[str, Option]]] = {
+    "euler": ({"s_churn": 40.0}, {"s_churn": 30.0, "s_tmin": 0.1, "s_tmax": 5.0}),
+    "heun": ({"s_churn": 20.0}, {"s_churn": 20.0, "s_tmin": 0.1, "s_tmax": 5.0}),
+    "dpm_2": ({"s_churn": 20.0}, {"s_churn": 20.0, "s_tmin": 0.1, "s_tmax": 5.0}),
+    "ddim": ({"s_churn": 40.0, "s_tmin": 0.2, "s_tmax": 2.0},),
+    "euler_ancestral": ({"eta": 0.5}, {"eta": 1.2}),
+    "euler_ancestral_cfg_pp": ({"eta": 0.5}, {"eta": 1.2}),
+    "dpm_2_ancestral": ({"eta": 0.5},),
+    "dpmpp_2s_ancestral": ({"eta": 0.5},),
+    "dpm_adaptive": (
+        {"eta": 1.0, "rtol": 0.005, "atol": 0.001},
+        {"eta": 0.5, "order": 2, "rtol": 0.005, "atol": 0.001, "h_init": 0.02},
+        {"eta": 1.0, "rtol": 0.005, "atol": 0.001, "pcoeff": 0.2, "icoeff": 0.8, "dcoeff": 0.1, "accept_safety": 0.7},
+    ),
+    "dpmpp_sde": ({"eta": 0.5}, {"r": 0.7}, {"eta": 0.7, "r": 0.3}),
+    "dpmpp_2m_sde": ({"eta": 0.5}, {"eta": 1.2}, {"second_order": "heun"}, {"eta": 0.5, "second_order": "heun"}),
+    "dpmpp_2m_sde_heun": ({"eta": 0.5},),
+    "dpmpp_3m_sde": ({"eta": 0.5}, {"eta": 1.2}),
+    "exp_heun_2_x0_sde": ({"eta": 0.5}, {"eta": 1.2}),
+    "res_multistep_ancestral": ({"eta": 0.5},),
+    "res_multistep_ancestral_cfg_pp": ({"eta": 0.5},),
+    "er_sde": (
+        {"renewal": "Reverse-time SDE"},
+        {"renewal": "Reverse-time SDE", "eta": 0.5},
+        {"renewal": "ODE"},
+        {"max_stage": 1},
+        {"max_stage": 2, "eta": 0.5},
+    ),
+    "seeds_2": ({"joining": "phi_2"}, {"eta": 0.5, "r": 0.8, "joining": "phi_2"}, {"eta": 1.2, "r": 0.4}),
+    "seeds_3": ({"eta": 0.5, "r_1": 0.25}, {"eta": 1.2, "r_1": 0.5, "r_2": 0.8}),
+    "sa_solver": (
+        {"predictor_order": 2, "corrector_order": 2, "simple_order_2": True},
+        {"predictor_order": 1, "corrector_order": 2, "again": True},
+        {"eta": 0.5, "noisy": (5.0, 0.2)},
+    ),
+    "sa_solver_pece": ({"eta": 0.5}, {"eta": 1.2, "noisy": (5.0, 0.2)}),
+}  # fmt: skip
+CASES = [(name, {}) for name in DRAWING if not SAMPLERS[name].noisy_if] + [
+    (name, options) for name, row in OPTIONS.items() for options in row
+]
 
 
-def farthest(name: str, mixing: Mixing, options: Mapping[str, Option] | None = None) -> float:
-    """The largest distance between the share of drawn points below a level and the exact one (Kolmogorov, Smirnov)."""
-    mixture = Mixture(mixing)
+def told(case: tuple[str, Mapping[str, Option]]) -> str:
+    name, options = case
+    return " ".join((name, *(f"{option}={value}" for option, value in options.items())))
+
+
+@cache
+def begun(mixing: Mixing, high: float) -> Tensor:
+    start = Mixture(mixing).noisy(start_noise(SHAPE, 1).double(), torch.tensor(high, dtype=torch.float64))
+    return start.float()
+
+
+def drawn(name: str, mixing: Mixing, options: Mapping[str, Option]) -> tuple[Tensor, Tensor]:
+    """The points that a sampler draws, in a row, and the sigma that they have left."""
     steps = FINE if name in FIRST_ORDER else COARSE
     sigmas = falling(10.0 if mixing is Mixing.ADDED else 0.98, LOW, steps).float()
-    start = mixture.noisy(start_noise(SHAPE, 1).double(), sigmas[0].double()).float()
     setting = SamplerSetting(5, mixing, FlowLevels())
-    *_, last = SAMPLERS[name].steps(mixture, start, sigmas, setting, options)
-    drawn = last.latents.flatten().double().sort().values
-    exact = mixture.below(drawn, sigmas[-1].double())
-    count = len(drawn)
-    place = torch.arange(count + 1, dtype=torch.float64) / count
+    start = begun(mixing, float(sigmas[0]))
+    *_, last = SAMPLERS[name].steps(Mixture(mixing), start, sigmas, setting, options)
+    return last.latents.flatten().double(), sigmas[-1].double()
+
+
+def surprises(name: str, mixing: Mixing, options: Mapping[str, Option]) -> Mapping[str, float]:
+    """How far the drawn points are from the data's distribution, in units of what chance does once in 1 / FALSE_ALARM.
+
+    Their distribution function, their mean, their variance, and how the first half goes with the second one, which are
+    different channels: not at all.
+    """
+    points, sigma = drawn(name, mixing, options)
+    mean, variance, fourth = Mixture(mixing).moments(sigma)
+    one, other = (points - mean).chunk(2)
+    count = len(points)
+    chance = -NORMAL.inv_cdf(FALSE_ALARM / 2)
+    return {
+        "distribution": farthest(points, Mixture(mixing).below(points.sort().values, sigma)) / bound(count),
+        "mean": abs(float(points.mean()) - mean) / (chance * math.sqrt(variance / count)),
+        "variance": abs(float((points - mean).square().mean()) - variance)
+        / (chance * math.sqrt((fourth - variance**2) / count)),
+        "dependence": abs(float((one * other).mean())) / (chance * variance / math.sqrt(count / 2)),
+    }
+
+
+def farthest(points: Tensor, exact: Tensor) -> float:
+    """The largest distance between the share of points below a level and the exact one (Kolmogorov, Smirnov)."""
+    place = torch.arange(len(points) + 1, dtype=torch.float64) / len(points)
     return float(torch.maximum((place[1:] - exact).abs(), (exact - place[:-1]).abs()).max())
 
 
@@ -125,34 +173,24 @@ def bound(count: int) -> float:
     return math.sqrt(math.log(2 / FALSE_ALARM) / (2 * count))
 
 
-WITHIN = bound(math.prod(SHAPE))
+def test_every_option_of_every_sampler_with_noise_is_tried():
+    for name in DRAWING:
+        tried = {option for options in OPTIONS.get(name, ()) for option in options}
+        assert tried == set(SAMPLERS[name].options) - {"s_noise"}, name
 
 
-@pytest.mark.parametrize("name", DRAWING)
-def test_what_a_sampler_draws_is_distributed_as_the_data(name: str):
-    assert farthest(name, Mixing.ADDED) < WITHIN
+@pytest.mark.parametrize("case", CASES, ids=told)
+def test_what_a_sampler_draws_is_distributed_as_the_data(case: tuple[str, Mapping[str, Option]]):
+    assert {what: by for what, by in surprises(case[0], Mixing.ADDED, case[1]).items() if by >= 1} == {}
 
 
-@pytest.mark.parametrize("name", [name for name in DRAWING if SAMPLERS[name].mixed])
-def test_it_is_where_noise_is_traded(name: str):
-    assert farthest(name, Mixing.TRADED) < WITHIN
+@pytest.mark.parametrize("case", [case for case in CASES if SAMPLERS[case[0]].mixed], ids=told)
+def test_it_is_where_noise_is_traded(case: tuple[str, Mapping[str, Option]]):
+    assert {what: by for what, by in surprises(case[0], Mixing.TRADED, case[1]).items() if by >= 1} == {}
 
 
-@pytest.mark.parametrize("name", ["euler", "heun", "dpm_2"])
-def test_churned_noise_is_that_of_its_level_where_noise_is_traded(name: str):
-    assert farthest(name, Mixing.TRADED, {"s_churn": 20.0}) < WITHIN
-
-
-@pytest.mark.parametrize("case", sorted(OPTIONS))
-def test_options_do_not_change_the_distribution(case: str):
-    assert farthest(*_with_mixing(OPTIONS[case])) < WITHIN
-
-
-def test_the_test_would_notice_noise_that_is_a_fifth_too_strong():
-    assert farthest("euler_ancestral", Mixing.ADDED, {"s_noise": 1.2}) > WITHIN
-    assert farthest("dpmpp_2m_sde", Mixing.ADDED, {"s_noise": 1.2}) > WITHIN
-
-
-def _with_mixing(case: tuple[str, Mapping[str, Option]]) -> tuple[str, Mixing, Mapping[str, Option]]:
-    name, options = case
-    return name, Mixing.ADDED, options
+@pytest.mark.parametrize("name", ["euler_ancestral", "dpmpp_2m_sde"])
+def test_the_test_would_notice_noise_that_is_a_fifth_too_strong(name: str):
+    noticed = surprises(name, Mixing.ADDED, {"s_noise": 1.2})
+    assert noticed["distribution"] > 1
+    assert noticed["variance"] > 1

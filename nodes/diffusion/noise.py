@@ -17,6 +17,7 @@ Seeds = int | tuple[int, ...]
 """One seed for a whole batch, or one for each of its items."""
 
 CPU = torch.device("cpu")
+WRAP = 2**64  # the seed after the last one is the first
 
 
 @runtime_checkable
@@ -66,7 +67,8 @@ class SeededNoise:
     """Unit noise from a seed.
 
     Attributes:
-        per_image: item k of a batch is what a run of its own with `seed + k` would give; otherwise one seed draws the
+        per_image: item k of a batch is what a run of its own with `seed + k` would give (after the last seed comes 0), and
+            its variation that of `variation_seed + k`; otherwise one seed draws the
             whole batch, and its items cannot be had alone.
         variation_seed, variation_strength: another noise, and how far to go to it on the great circle, 0 to 1.
         on_device: drawn where the network is, which is quicker and other on each kind of device.
@@ -92,7 +94,7 @@ class SeededNoise:
     def seeds(self, count: int, batch_index: Sequence[int] | None, /) -> Seeds:
         """One for each item if they are apart."""
         places = range(count) if batch_index is None else batch_index
-        return tuple(self.seed + place for place in places) if self.per_image else self.seed
+        return tuple((self.seed + place) % WRAP for place in places) if self.per_image else self.seed
 
     def _of_seed(
         self, seed: int, shape: Sequence[int], batch_index: Sequence[int] | None, device: torch.device
@@ -135,7 +137,7 @@ def between(one: Tensor, other: Tensor, share: float) -> Tensor:
 def seeded(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator of its own. Seeds wrap at 64 bits."""
     generator = torch.Generator(device=device)
-    wrapped = seed % 2**64
+    wrapped = seed % WRAP
     generator.manual_seed(wrapped if wrapped < 2**63 else wrapped - 2**64)
     return generator
 

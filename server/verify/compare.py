@@ -13,6 +13,7 @@ PLACES = {"input": "picture", "output": "picture", "temp": "picture"}
 # What decides over pixels, and what it is called. Python and the system do not.
 PACKAGES = {"weft": "Weft", "torch": "torch", "diffusers": "diffusers", "transformers": "transformers"}
 MACHINE = {"name": "device", "capability": "kind of device", "cuda": "CUDA", "threads": "number of threads"}
+SPLIT = "Sums are split among threads and rounded in another order:"
 NO_RECORD = (
     "The picture holds no record (another program saved it, or one that only passes the prompt on): which versions, "
     "which device and which content of its models made it is not known."
@@ -187,6 +188,8 @@ def _machine(record: Record, here: Here) -> Iterator[Difference]:
         for name, shown in MACHINE.items():
             if name in then and then[name] != now.get(name):
                 told = f"Made with another {shown}: {then[name]}, here {now.get(name)}. The last bits may differ."
+                if name == "threads":
+                    told += f" {SPLIT} OMP_NUM_THREADS={then[name]} takes as many here."
                 yield Difference(Kind.MACHINE, told, then[name], now.get(name))
     for part, dtype in record.dtypes.items():
         other = here.part("dtypes").get(part)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from nodes.spec import Json
 from server.graph.run import Status
-from server.verify.compare import Difference
+from server.verify.compare import Difference, Kind
 from server.verify.distance import Distance
 from server.verify.picture import Picture
 from server.verify.rerun import Again
 
 SAME, OTHER, STOPPED = 0, 1, 130
+LIKELIEST = (Kind.NODE, Kind.FILE, Kind.VERSION, Kind.MACHINE)  # what changes most pixels comes first
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,20 @@ class Finding:
             return SAME if self.again.identical and not self.picture.is_edited else OTHER
         return OTHER if self.differences else SAME
 
+    @property
+    def cause(self) -> str:
+        """Why it likely came out otherwise; empty where it did not, or was not made again."""
+        if self.again is None or self.again.made is None or self.again.identical:
+            return ""
+        first = [Kind.PICTURE] if self.picture.is_prompt_changed else []
+        for kind in (*first, *LIKELIEST):
+            told = [entry.message for entry in self.differences if entry.kind is kind]
+            if told:
+                return " ".join(told)
+        if any(entry.kind is Kind.UNKNOWN for entry in self.differences):
+            return "something of which the picture holds no record."
+        return "a node that does not give the same for the same inputs, since nothing recorded is other here."
+
 
 def lines(finding: Finding) -> list[str]:
     """In words."""
@@ -52,6 +67,8 @@ def lines(finding: Finding) -> list[str]:
         told.append(finding.refused)
     elif finding.again is not None:
         told.append(_outcome(finding.picture, finding.again))
+        if finding.cause:
+            told.append(f"The likely cause: {finding.cause}")
     return told
 
 
@@ -111,7 +128,7 @@ def as_json(finding: Finding) -> dict[str, Json]:
     if finding.refused:
         told["rerun"] = {"error": finding.refused}
     elif finding.again is not None:
-        told["rerun"] = _rerun_as_json(finding.again)
+        told["rerun"] = _rerun_as_json(finding.again) | {"cause": finding.cause}
     return told
 
 

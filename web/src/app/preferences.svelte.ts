@@ -19,6 +19,8 @@ interface Kept {
 }
 
 const MOST_RECENT = 12;
+/** Pixels at which panels lie over the canvas, as the style sheets have it. */
+const NARROW = 900;
 
 export class Preferences {
   theme = $state<Theme>("dark");
@@ -44,7 +46,7 @@ export class Preferences {
     const light = matchMedia("(prefers-color-scheme: light)").matches;
     const kept = read(storage.getItem(KEY));
     this.theme = kept.theme ?? (light ? "light" : "dark");
-    this.side = kept.side ?? true;
+    this.side = (kept.side ?? true) && innerWidth > NARROW; // there it would lie over the canvas
     this.minimap = kept.minimap ?? true;
     this.recentNodes = Array.isArray(kept.recentNodes) ? kept.recentNodes.map(String) : [];
     this.threads = kept.threads === "chosen" ? "chosen" : "all";

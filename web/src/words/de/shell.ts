@@ -35,6 +35,7 @@ export const shell: Translated<typeof english> = {
   "shell.pack-broken": "Ein Pack konnte nicht geladen werden",
   "shell.zoom-out": "Verkleinern",
   "shell.zoom-in": "Vergrößern",
+  "shell.zoom": "{share}: Originalgröße",
   "shell.full-size": "Originalgröße",
   "shell.show-all": "Alles zeigen",
   "shell.fit": "Einpassen",

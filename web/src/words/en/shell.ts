@@ -33,6 +33,7 @@ export const shell = {
   "shell.pack-broken": "A pack could not be loaded",
   "shell.zoom-out": "Zoom out",
   "shell.zoom-in": "Zoom in",
+  "shell.zoom": "{share}: full size",
   "shell.full-size": "Full size",
   "shell.show-all": "Show all",
   "shell.fit": "Fit",

@@ -35,6 +35,7 @@ export const shell: Translated<typeof english> = {
   "shell.pack-broken": "読み込めないパックがあります",
   "shell.zoom-out": "縮小",
   "shell.zoom-in": "拡大",
+  "shell.zoom": "{share}: 等倍にする",
   "shell.full-size": "等倍",
   "shell.show-all": "全体を表示",
   "shell.fit": "全体",

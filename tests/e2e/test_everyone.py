@@ -68,6 +68,7 @@ def axe() -> str:
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_axe_finds_no_barrier_on_any_screen(canvas: Canvas, axe: str, theme: str):
     page = canvas.page
+    page.emulate_media(reduced_motion="reduce")  # what fades in has no contrast yet
     page.evaluate("(theme) => window.__weft.app.preferences.setTheme(theme)", theme)
     page.evaluate(
         "() => window.__weft.app.popups.tell('It failed', { bad: true, action: { label: 'Show', run() {} } })"

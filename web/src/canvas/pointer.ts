@@ -24,11 +24,17 @@ export interface PointerHost {
 }
 
 const OWN = "[data-own]";
+/** A finger that rests so long asks what can be done, as the right button does. */
+const LONG_MS = 500;
+/** Pixels that a resting finger may tremble. */
+const STILL = 8;
 
 export class Pointer {
   readonly #fingers = new Map<number, Point>();
   #pinch: Pinch | undefined;
   #held: number | undefined;
+  /** A finger that may come to rest. */
+  #rest: { readonly timer: ReturnType<typeof setTimeout>; readonly from: Point } | undefined;
 
   constructor(
     readonly stage: Stage,
@@ -65,6 +71,8 @@ export class Pointer {
   #down(event: PointerEvent): void {
     const screen = this.stage.screenAt(event);
     this.#fingers.set(event.pointerId, screen);
+    this.#wake();
+    if (event.pointerType === "touch" && this.#fingers.size === 1 && !isOwn(event.target)) this.#rest = { timer: setTimeout(() => this.#ask(event), LONG_MS), from: screen };
     if (this.#fingers.size === 2) {
       this.cancel();
       this.#pinch = new Pinch(this.stage);
@@ -150,6 +158,7 @@ export class Pointer {
   #move(event: PointerEvent): void {
     const screen = this.stage.screenAt(event);
     if (this.#fingers.has(event.pointerId)) this.#fingers.set(event.pointerId, screen);
+    if (this.#rest && Math.hypot(screen[0] - this.#rest.from[0], screen[1] - this.#rest.from[1]) > STILL) this.#wake();
     if (this.#pinch) {
       const [a, b] = [...this.#fingers.values()];
       if (a && b) this.#pinch.move(a, b);
@@ -170,7 +179,22 @@ export class Pointer {
     this.host.style.cursor = hit ? cursorOf(hit) : "";
   }
 
+  /** The finger does something else than rest. */
+  #wake(): void {
+    clearTimeout(this.#rest?.timer);
+    this.#rest = undefined;
+  }
+
+  /** A finger has rested: what it began is taken back. */
+  #ask(event: MouseEvent): void {
+    this.#wake();
+    this.cancel();
+    const at = this.stage.pointAt(event);
+    this.app.menu(this.stage.hits.at(at, this.stage.camera.scale), at, event);
+  }
+
   #up(event: PointerEvent): void {
+    this.#wake();
     this.#fingers.delete(event.pointerId);
     if (this.#fingers.size < 2) this.#pinch = undefined;
     const { gesture } = this.stage;
@@ -180,6 +204,7 @@ export class Pointer {
   }
 
   #stop(event: PointerEvent): void {
+    this.#wake();
     this.#fingers.delete(event.pointerId);
     this.#pinch = undefined;
     if (event.pointerId === this.#held) this.cancel();
@@ -219,6 +244,10 @@ export class Pointer {
   #menu(event: MouseEvent): void {
     if (event.target instanceof Element && event.target.closest("input, textarea")) return;
     event.preventDefault();
+    if (event instanceof PointerEvent && event.pointerType === "touch") {
+      if (this.#rest) this.#ask(event); // the browser was faster
+      return;
+    }
     if (this.stage.gesture || event.ctrlKey) return; // the right button cuts
     const at = this.stage.pointAt(event);
     this.app.menu(this.stage.hits.at(at, this.stage.camera.scale), at, event);

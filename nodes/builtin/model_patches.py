@@ -1,4 +1,4 @@
-"""Changes inside a model, added to its recipe: better skips, cheaper attention, fewer calls."""
+"""Changes inside a model, added to its recipe: better skips, cheaper attention, parts in turn."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -6,11 +6,10 @@ from typing import Annotated
 from nodes.builtin.kinds import ModelIn, ModelOut
 from nodes.builtin.shares import told_if_empty
 from nodes.diffusion.changes import Positions
-from nodes.diffusion.guidance import attention, caching, inside, merging, windows
+from nodes.diffusion.guidance import attention, inside, merging, windows
 from nodes.spec import Boolean, Combo, Context, Float, Int, NodeError, node
 
 Factor = Annotated[float, Float(minimum=0.0, maximum=10.0, step=0.01)]
-Threshold = Annotated[float, Float(minimum=0.0, maximum=3.0, step=0.01)]
 Share = Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.01)]
 Percent = Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.001)]
 Stretch = Annotated[float, Float(minimum=0.0, maximum=100.0, step=0.1)]
@@ -99,34 +98,6 @@ def tome_patch_model(ctx: Context, model: ModelIn, ratio: Share = 0.3) -> ModelO
     return model.ruled(merging.TokenMerging(ratio))
 
 
-@node("EasyCache", category="advanced/debug/model", experimental=True)
-def easy_cache(
-    ctx: Context,
-    model: ModelIn,
-    reuse_threshold: Threshold = 0.2,
-    start_percent: Share = 0.15,
-    end_percent: Share = 0.95,
-    verbose: Switch = False,
-) -> ModelOut:
-    """Skip calls of the model where little changes from step to step; a higher threshold skips more."""
-    told_if_empty(ctx, start_percent, end_percent)
-    return model.ruled(caching.EasyCache(reuse_threshold, start_percent, end_percent))
-
-
-@node("LazyCache", category="advanced/debug/model", experimental=True)
-def lazy_cache(
-    ctx: Context,
-    model: ModelIn,
-    reuse_threshold: Threshold = 0.2,
-    start_percent: Share = 0.15,
-    end_percent: Share = 0.95,
-    verbose: Switch = False,
-) -> ModelOut:
-    """EasyCache for any model, simpler: whole steps are skipped."""
-    told_if_empty(ctx, start_percent, end_percent)
-    return model.ruled(caching.LazyCache(reuse_threshold, start_percent, end_percent))
-
-
 @node("ScaleROPE", category="advanced/model_patches", experimental=True)
 def scale_rope(
     ctx: Context,
@@ -211,8 +182,6 @@ NODES = (
     patch_model_add_downscale,
     hyper_tile,
     tome_patch_model,
-    easy_cache,
-    lazy_cache,
     scale_rope,
     model_compute_dtype,
     context_windows_manual,

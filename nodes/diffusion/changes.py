@@ -191,6 +191,33 @@ class Away:
     layers: Tensor | None = None
 
 
+@runtime_checkable
+class BlockSparing(Protocol):
+    """Says at each call whether a transformer's blocks are asked, or what they added last time is added again.
+
+    Attributes:
+        after_first: the first block is always asked, and what it adds to the picture decides; else what goes into it.
+        kept: what the spared blocks of a list added to each of their streams last time, by list and stream.
+    """
+
+    @property
+    def after_first(self) -> bool: ...
+    @property
+    def kept(self) -> dict[tuple[int, str], Tensor]: ...
+
+    def spares(self, picture: Tensor, /) -> bool:
+        """Whether the blocks are spared; asked once a call.
+
+        Args:
+            picture: Float[batch token feature]: tokens before the first block, or what it adds to them.
+        """
+        ...
+
+    def learn(self, added: Tensor, /) -> None:
+        """Told what all blocks that were asked added to the picture's tokens, Float[batch token feature]."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Positions:
     """Where a transformer's rotary embedding sees the places of each axis: the n-th at `shift + n * scale`."""
@@ -216,6 +243,7 @@ class NetworkChanges:
         positions: of a transformer's rotary embedding; None: as they are. A U-Net has none.
         alone: layers of a transformer where each place of the picture sees the text and itself alone.
         away: a text that a transformer's attention is led away from; the last one counts.
+        sparing: says whether a transformer's blocks are asked; the last one counts.
     """
 
     skips: Sequence[SkipChange] = ()
@@ -228,6 +256,7 @@ class NetworkChanges:
     positions: Positions | None = None
     alone: Layers = Layers()
     away: Away | None = None
+    sparing: BlockSparing | None = None
 
     def __bool__(self) -> bool:
         """Whether anything is changed."""
@@ -250,6 +279,7 @@ class NetworkChanges:
             positions=self.positions if other.positions is None else other.positions,
             alone=self.alone + other.alone,
             away=self.away if other.away is None else other.away,
+            sparing=self.sparing if other.sparing is None else other.sparing,
         )
 
 

@@ -31,7 +31,9 @@ def run(name: str, **inputs: object) -> tuple[Any, list[str]]:
     return made, said
 
 
-@pytest.mark.parametrize("name", ["WeftGuidanceInterval", "WeftPerturbedAttentionLayers"])
+@pytest.mark.parametrize(
+    "name", ["WeftGuidanceInterval", "WeftPerturbedAttentionLayers", "WeftFirstBlockCache"]
+)
 def test_our_own_nodes_refuse_a_share_that_ends_before_it_starts(name: str):
     with pytest.raises(NodeError, match=r"start_percent is 0\.8 and comes after end_percent, which is 0\.3"):
         run(name, start_percent=0.8, end_percent=0.3)
@@ -165,3 +167,26 @@ def test_a_picture_to_refer_to_counts_or_is_said_not_to(ctx: Surroundings, trans
     made, said = sampled(ctx, sd3, shown)
     assert said == ["Stable Diffusion 3 does not read pictures to refer to (ReferenceLatent)."]
     assert torch.equal(made, sampled(ctx, sd3, cond)[0])
+
+
+def test_step_caches_spare_blocks_of_a_transformer_and_say_how_many(
+    ctx: Surroundings, transformers: dict[str, Model]
+):
+    model, cond = transformers["FLUX.1"], Cond(some(1, 5, 24, seed=3), some(1, 20))
+    plain, _ = sampled(ctx, model, cond)
+    made, said = sampled(ctx, run("WeftFirstBlockCache", model=model, threshold=3.0)[0], cond)
+    assert said == ["First-Block Cache spared 2 of 4 calls all blocks but the first."]
+    assert not torch.equal(made, plain)
+    measuring = run("WeftMagCache", model=model, table="measure")[0]
+    made, (ratios,) = sampled(ctx, measuring, cond)
+    assert torch.equal(made, plain)
+    own = run("WeftMagCache", model=model, table="own numbers", numbers=ratios.split(": ")[1], steps=2)[0]
+    assert len(own.rules[0].ratios) == 2
+    both = run("WeftFirstBlockCache", model=own)[0]
+    _, said = sampled(ctx, both, cond)
+    assert any("MagCache, whose node comes first, works alone." in line for line in said)
+    flux = run("WeftMagCache")[0].rules[0]
+    assert len(flux.ratios) == 28
+    for numbers, what in (("", "has to hold"), ("1, x", "no number"), ("1, -1", "above 0")):
+        with pytest.raises(NodeError, match=what):
+            run("WeftMagCache", table="own numbers", numbers=numbers)

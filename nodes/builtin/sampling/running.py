@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from nodes.builtin.models import told
 from nodes.builtin.previews import preview
-from nodes.diffusion.guidance import Guider
+from nodes.diffusion.guidance import Guider, ReportingGuider
 from nodes.diffusion.pool import Session
 from nodes.diffusion.sampling import SAMPLERS, Run, sample
 from nodes.diffusion.schedules import SCHEDULES
@@ -43,6 +43,8 @@ def sampled(ctx: Context, loaded: Session, guided: Guider, latent: Latent, run: 
             last = step
             if step.index >= 0:
                 ctx.progress(step.index + 1, total, preview(ctx, step.denoised, form))
+    for line in guided.told if isinstance(guided, ReportingGuider) else ():
+        ctx.say(line)
     if last is None:
         return Sampled(latent, latent)
     return Sampled(given.with_samples(last.latents.cpu()), given.with_samples(last.denoised.cpu()))

@@ -1,6 +1,6 @@
 """Guidance: many conditions, positive and negative, and the rules of a model, to one denoiser."""
 
-from nodes.diffusion.guidance.guiders import Guided, Guider, guider
+from nodes.diffusion.guidance.guiders import Guided, Guider, ReportingGuider, guider
 from nodes.diffusion.guidance.pieces import with_lent_controls
 from nodes.diffusion.guidance.recipes import (
     BasicGuidance,
@@ -20,6 +20,7 @@ __all__ = (
     "Guided",
     "Guider",
     "PerpNegGuidance",
+    "ReportingGuider",
     "guider",
     "with_lent_controls",
 )

@@ -4,7 +4,8 @@ Source: Zhou et al. 2025 (EasyCache, arXiv:2507.02860), eqs. 5 to 7; changes are
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,11 +32,13 @@ class LazyCache(Rule):
     Attributes:
         threshold: how large the change of the estimate may have grown, in its own size, before it is made anew.
         start_percent, end_percent: the share of the run.
+        verbose: people are told how much was saved.
     """
 
     threshold: float = 0.2
     start_percent: float = 0.15
     end_percent: float = 0.95
+    verbose: bool = False
 
     def guess(self, at: Evaluation) -> Latents | None:
         """As `Spares`."""
@@ -48,10 +51,12 @@ class LazyCache(Rule):
         if grown >= self.threshold:
             return None
         at.kept["seen"] = here
+        at.kept["spared"] = at.kept.get("spared", 0) + 1
         return at.latents + at.kept["added"]
 
     def learn(self, at: Evaluation, guided: Latents) -> None:
         """As `Spares`."""
+        at.kept["asked"] = at.kept.get("asked", 0) + 1
         if not self._active(at):
             return
         here, made = _sparse(at.latents), _sparse(guided)
@@ -60,8 +65,12 @@ class LazyCache(Rule):
             at.kept["rate"] = _distance(made, at.kept["made"]) / moved if moved > 0.0 else None
         at.kept.update(seen=here, made=made, size=float(made.abs().mean()), added=guided - at.latents)
 
+    def report(self, kept: dict[str, Any]) -> str:
+        """As `Reports`."""
+        return saved("LazyCache", kept, "evaluations") if self.verbose else ""
+
     def _active(self, at: Evaluation) -> bool:
-        return _between(at.network.levels, float(at.sigma), self.start_percent, self.end_percent)
+        return between(at.network.levels, float(at.sigma), self.start_percent, self.end_percent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +80,44 @@ class EasyCache(Rule):
     threshold: float = 0.2
     start_percent: float = 0.15
     end_percent: float = 0.95
+    verbose: bool = False
 
-    def wrap(self, network: Network, sigma: Callable[[], float]) -> Network:
+    def wrap(self, network: Network, sigma: Callable[[], float], kept: dict[str, Any]) -> Network:
         """As `Wraps`."""
-        return Reusing(network, self, sigma)
+        return Reusing(network, self, sigma, kept)
+
+    def report(self, kept: dict[str, Any]) -> str:
+        """As `Reports`."""
+        return saved("EasyCache", kept, "calls of the model") if self.verbose else ""
+
+
+def saved(name: str, kept: dict[str, Any], what: str) -> str:
+    """What people are told of a rule that counts what was asked and what was spared; nothing where nothing was."""
+    spared, asked = kept.get("spared", 0), kept.get("asked", 0)
+    return f"{name} spared {spared} of {spared + asked} {what}." if spared + asked else ""
 
 
 @dataclass(slots=True, eq=False)
 class _Course:
-    """How the latents, or one item of them that is asked apart, went so far under the condition that was asked first."""
+    """How the latents, or one item of them that is asked apart, went so far under the condition that was asked first.
+
+    Attributes:
+        first: that condition. level: the noise level of the last call.
+    """
 
     threshold: float
-    first: int
+    first: int | None = None
+    level: float | None = None
     reuses: bool = False
     _seen: Tensor | None = None
     _made: Tensor | None = None
     _rate: float | None = None
     _grown: float = 0.0
+
+    def lead(self, first: int) -> None:
+        """Another condition leads, as the one before counts no more; nothing is known of it."""
+        self.first, self.reuses, self._grown = first, False, 0.0
+        self._seen = self._made = self._rate = None
 
     def decide(self, latents: Tensor) -> None:
         """Whether all conditions answer at this noise level from what was added last time."""
@@ -118,14 +148,13 @@ class _Course:
 class Reusing(Wrapped):
     """A network that answers from what it said before, where a condition was asked shortly ago.
 
-    The condition that was asked first decides for all others at a noise level. Where the network is asked for one item at a
-    time, each item of a batch decides for itself, as in a run of its own.
+    The condition that was asked first decides for all others at a noise level; where it counts no more, the next one does.
+    Where the network is asked for one item at a time, each item of a batch decides for itself, as in a run of its own.
     """
 
     rule: EasyCache
     sigma: Callable[[], float]
-    _added: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
-    _courses: dict[int | None, _Course] = field(default_factory=dict[int | None, _Course])
+    kept: dict[str, Any]
 
     def __call__(
         self,
@@ -138,26 +167,37 @@ class Reusing(Wrapped):
         changes: NetworkChanges = NO_CHANGES,
     ) -> Tensor:
         """As `Network`."""
-        active = _between(self.levels, self.sigma(), self.rule.start_percent, self.rule.end_percent)
-        if not active or not inputs.conds:
-            return self.network(
-                latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes
-            )
-        parts = dict(zip(inputs.conds, latents.chunk(len(inputs.conds)), strict=True))
-        course = self._courses.setdefault(inputs.item, _Course(self.rule.threshold, next(iter(parts))))
-        if course.first in parts:
-            course.decide(parts[course.first])
-        if course.reuses and all(_fits(self._added.get(cond), part) for cond, part in parts.items()):
-            return torch.cat([part + self._added[cond] for cond, part in parts.items()])
+        level = self.sigma()
+        active = between(self.levels, level, self.rule.start_percent, self.rule.end_percent)
+        added: dict[int, Tensor] = self.kept.setdefault("added", {})
+        courses: dict[int | None, _Course] = self.kept.setdefault("courses", {})
+        parts = latents.chunk(max(1, len(inputs.conds)))
+        if active and inputs.conds:
+            course = courses.setdefault(inputs.item, _Course(self.rule.threshold))
+            if course.first not in inputs.conds and course.level != level:
+                course.lead(inputs.conds[0])
+            course.level = level
+            if course.first in inputs.conds:
+                course.decide(parts[inputs.conds.index(course.first)])
+            known = [added.get(cond) for cond in inputs.conds]
+            fits = [
+                one for one, part in zip(known, parts, strict=True) if one is not None and _fits(one, part)
+            ]
+            if course.reuses and len(fits) == len(parts):
+                self.kept["spared"] = self.kept.get("spared", 0) + 1
+                return torch.cat([part + one for part, one in zip(parts, fits, strict=True)])
+        self.kept["asked"] = self.kept.get("asked", 0) + 1
         made = self.network(latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes)
-        for (cond, part), answer in zip(parts.items(), made.chunk(len(parts)), strict=True):
-            self._added[cond] = answer - part
-            if cond == course.first:
-                course.learn(part, answer)
+        if active and inputs.conds:
+            for cond, part, answer in zip(inputs.conds, parts, made.chunk(len(parts)), strict=True):
+                added[cond] = answer - part
+                if cond == courses[inputs.item].first:
+                    courses[inputs.item].learn(part, answer)
         return made
 
 
-def _between(levels: NoiseLevels, sigma: float, start_percent: float, end_percent: float) -> bool:
+def between(levels: NoiseLevels, sigma: float, start_percent: float, end_percent: float) -> bool:
+    """Whether a noise level lies in a share of the run; at its end no more."""
     return levels.at_percent(end_percent) < sigma <= levels.at_percent(start_percent)
 
 

@@ -53,6 +53,16 @@ class Guider(TwoSidedDenoiser, Protocol):
         ...
 
 
+@runtime_checkable
+class ReportingGuider(Protocol):
+    """A guider whose rules have something to tell people when a run has ended."""
+
+    @property
+    def told(self) -> Sequence[str]:
+        """A sentence each."""
+        ...
+
+
 def guider(recipe: Guidance, network: Network, controls: FindControl | None = None) -> Guider:
     """The guider of a recipe.
 
@@ -92,6 +102,11 @@ class Guided:
 
     def __post_init__(self) -> None:
         self._steering = Steering(self.network, self.rules, self.controls)
+
+    @property
+    def told(self) -> Sequence[str]:
+        """As `ReportingGuider`."""
+        return self._steering.told
 
     @property
     def unread(self) -> Sequence[str]:
@@ -182,6 +197,11 @@ class DualGuided:
         self._steering = Steering(self.network, self.recipe.model.rules, self.controls)
 
     @property
+    def told(self) -> Sequence[str]:
+        """As `ReportingGuider`."""
+        return self._steering.told
+
+    @property
     def unread(self) -> Sequence[str]:
         """As `Guider`."""
         return _unread(self.network, self.recipe.first, self.recipe.second, self.recipe.negative)
@@ -250,6 +270,11 @@ class PerpNegGuided:
 
     def __post_init__(self) -> None:
         self._steering = Steering(self.network, self.recipe.model.rules, self.controls)
+
+    @property
+    def told(self) -> Sequence[str]:
+        """As `ReportingGuider`."""
+        return self._steering.told
 
     @property
     def unread(self) -> Sequence[str]:

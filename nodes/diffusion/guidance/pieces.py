@@ -12,6 +12,7 @@ from torch import Tensor
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.conditions import NOTHING_GIVEN, Given, inputs_of
 from nodes.diffusion.denoiser import (
+    AskedApart,
     ControlNetwork,
     Network,
     Residuals,
@@ -73,8 +74,9 @@ class Conditioned:
     """A network asked under conditions: what it estimates for each side.
 
     Conditions are grouped by what one call can answer, as far as there is room. Where the network is `AskedApart`, as on a
-    processor, the items of a group are asked one after the other: an answer is the same to the bit whatever it is grouped
-    with, and every image of a batch is that of a run of its own. Elsewhere groupings differ by rounding.
+    processor, the items of all groups are asked one after the other, in an order of their own: an answer, and what a cache
+    makes of it, is the same to the bit whatever it is grouped with, and every image of a batch is that of a run of its own.
+    Elsewhere groupings differ by rounding.
 
     Attributes:
         controls: finds the loaded network of a control; needed where a condition has controls.
@@ -139,13 +141,14 @@ class Conditioned:
         asked = _Asked(latents, scaled, sigma, level, timestep, changes)
         plan = self._plan(latents, level, sides, asked_as, tag)
         answers: dict[Piece, Tensor] = {}
-        calls: list[tuple[int, ...]] = []
-        for group in self._within_room(plan, latents):
-            calls.append(tuple(piece.side for piece in group))
+        asked_of = list(self._within_room(plan, latents))
+        self.calls = tuple(tuple(piece.side for piece in group) for group in asked_of)
+        if isinstance(self.network, AskedApart) and self.network.apart:
+            asked_of = [[piece] for piece in plan.order]
+        for group in asked_of:
             for piece, predicted in zip(group, self._ask(plan, group, asked), strict=True):
                 noisy = piece.place.cut(latents)
                 answers[piece] = denoised_from(kind, noisy, sigma, predicted, timestep)
-        self.calls = tuple(calls)
         return plan.averaged(answers, latents)
 
     def prepared(self, sides: Sequence[Conditioning], latents: Latents) -> Sequence[Conditioning]:
@@ -198,24 +201,30 @@ class Conditioned:
                 for piece in self._pieces(latents, level, sides)
             ]
             # the sides live on with the plan, so that no other condition gets their ids
-            groups = self.grouping(pieces)
-            if self.joint:
-                groups = [part for group in groups for part in by_length(group)]
-            self._plans[named] = Plan(tuple(sides), pieces, groups)
+            groups = self._parted(self.grouping(pieces))
+            order = [piece for group in self._parted(grouped(pieces)) for piece in group]
+            self._plans[named] = Plan(tuple(sides), pieces, groups, order)
         return self._plans[named]
+
+    def _parted(self, groups: Sequence[Sequence[Piece]]) -> Sequence[Sequence[Piece]]:
+        return [part for group in groups for part in by_length(group)] if self.joint else groups
 
     def _pieces(self, latents: Latents, sigma: float, sides: Sequence[Conditioning]) -> Sequence[Piece]:
         height, width = latents.shape[-2:]
         pieces: list[Piece] = []
         for index, side in enumerate(self.prepared(sides, latents)):
-            active = [cond for cond in side if self._active(cond, sigma)]
+            active = [(number, cond) for number, cond in enumerate(side) if self._active(cond, sigma)]
             placed = [
-                Piece(index, cond, rectangle(cond.area, height, width), weight(cond, latents))
-                for cond in active
+                Piece(index, cond, rectangle(cond.area, height, width), weight(cond, latents), number=number)
+                for number, cond in active
                 if not cond.fills
             ]
             pieces += placed
-            pieces += filling(index, [cond for cond in active if cond.fills], placed, latents)
+            fills = [(number, cond) for number, cond in active if cond.fills]
+            filled = filling(index, [cond for _, cond in fills], placed, latents)
+            pieces += [
+                replace(piece, number=number) for (number, _), piece in zip(fills, filled, strict=False)
+            ]
         return pieces
 
     def _within_room(self, plan: Plan, latents: Latents) -> Iterator[Sequence[Piece]]:

@@ -35,6 +35,7 @@ class Piece:
     inputs: NetworkInputs = NO_INPUTS
     role: int = 0  # 0 positive, 1 negative
     tag: int = 0  # tells apart what is asked of the same condition in other ways
+    number: int = 0  # of the condition in its side, whether all of them count or not
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +71,7 @@ class Plan:
     sides: Sequence[Conditioning]
     pieces: Sequence[Piece]
     groups: Sequence[Sequence[Piece]]
+    order: Sequence[Piece] = ()  # in which a network answers that is asked apart, whatever the groups
     _calls: dict[tuple[Piece, ...], Sequence[Call]] = field(
         default_factory=dict[tuple[Piece, ...], Sequence[Call]]
     )
@@ -124,7 +126,8 @@ def _call(pieces: Sequence[Piece], item: int | None, network: Network) -> Call:
 
     inputs = [piece.inputs if item is None else item_of(piece.inputs, item) for piece in pieces]
     conds = tuple(
-        hash((piece.side, id(piece.cond.context), piece.place, item, piece.tag)) for piece in pieces
+        hash((piece.side, piece.number, id(piece.cond.context), piece.place, item, piece.tag))
+        for piece in pieces
     )
     return Call(
         pieces,

@@ -163,10 +163,20 @@ class Spares(Protocol):
 class Wraps(Protocol):
     """Stands before the network in every call."""
 
-    def wrap(self, network: Network, sigma: Callable[[], float]) -> Network:
-        """The network with something before it, for one run.
+    def wrap(self, network: Network, sigma: Callable[[], float], kept: dict[str, Any]) -> Network:
+        """The network with something before it, for one run; again for each that has further patches (hooks).
 
         Args:
             sigma: tells the noise level of the evaluation under way.
+            kept: what this rule keeps during the run, all networks of it together.
         """
+        ...
+
+
+@runtime_checkable
+class Reports(Protocol):
+    """Has something to tell people when a run has ended."""
+
+    def report(self, kept: dict[str, Any]) -> str:
+        """A sentence, of what was kept; empty: nothing."""
         ...

@@ -39,6 +39,7 @@ from nodes.diffusion.guidance.joining import (
     TriangleFrames,
 )
 from nodes.diffusion.guidance.merging import TokenMerging
+from nodes.diffusion.guidance.sparing import FirstBlockCache, MagCache, TaylorSeer
 from nodes.diffusion.guidance.windows import ContextWindows
 from nodes.diffusion.values import Rule
 
@@ -72,6 +73,9 @@ RULES: tuple[type[Rule], ...] = (
     NormalisedAttention,
     EasyCache,
     LazyCache,
+    FirstBlockCache,
+    MagCache,
+    TaylorSeer,
     ContextWindows,
     ImagePrompt,
     Hypernetworked,
@@ -92,6 +96,8 @@ class Works:
     kinds: frozenset[Kind]
     instead: str = ""
 
+
+SPARES_ANY = "EasyCache, LazyCache and TaylorSeer spare calls of any model."
 
 INSIDE: dict[type[Rule], Works] = {
     SkippedLayers: Works("Skip-layer guidance", frozenset((Kind.LAYERS,))),
@@ -115,6 +121,8 @@ INSIDE: dict[type[Rule], Works] = {
     Hypernetworked: Works("Hypernetwork", frozenset((Kind.ATTENTION,))),
     ImagePrompt: Works("IP-Adapter", frozenset((Kind.ATTENTION,))),
     NormalisedAttention: Works("Normalized attention guidance", frozenset((Kind.ATTENTION, Kind.AWAY))),
+    FirstBlockCache: Works("First-Block Cache", frozenset((Kind.LAYERS,)), SPARES_ANY),
+    MagCache: Works("MagCache", frozenset((Kind.LAYERS,)), SPARES_ANY),
 }
 
 
@@ -135,6 +143,12 @@ def idle(rules: Sequence[Rule], family: str, takes: Set[Kind], blocks: tuple[int
             ] = None
         elif works is not None and isinstance(rule, SkippedLayers | NegativeSkippedLayers | PerturbedLayers):
             told |= dict.fromkeys(_beyond(works.name, rule.layers, family, blocks))
+    sparing = [type(rule) for rule in rules if isinstance(rule, FirstBlockCache | MagCache)]
+    if len(sparing) > 1 and Kind.LAYERS in takes:
+        told[
+            "Several nodes spare the same blocks (First-Block Cache, MagCache): "
+            f"{INSIDE[sparing[0]].name}, whose node comes first, works alone."
+        ] = None
     both = [type(rule) for rule in rules if isinstance(rule, HyperTile | TokenMerging)]
     if len({*both}) > 1 and Kind.ATTENTION in takes:
         told[

@@ -18,6 +18,7 @@ from nodes.diffusion.guidance.rule import (
     Evaluation,
     Joins,
     NeedsBoth,
+    Reports,
     Scales,
     Spares,
     Watches,
@@ -85,10 +86,15 @@ class Steering:
 
     def _wrapped(self, network: Network) -> Network:
         """The network as rules would have it seen."""
-        for rule in self.rules:
-            if isinstance(rule, Wraps):
-                network = rule.wrap(network, lambda: self._sigma)
+        for rule, kept in self._of(Wraps):
+            network = rule.wrap(network, lambda: self._sigma, kept)
         return network
+
+    @property
+    def told(self) -> Sequence[str]:
+        """What rules tell people of the run so far."""
+        reports = (rule.report(kept) for rule, kept in self._of(Reports))
+        return [text for text in reports if text]
 
     def _control(self, use: ControlUse) -> ControlNetwork:
         """The loaded network of a control, beside the network as no rule has it seen."""

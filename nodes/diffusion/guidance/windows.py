@@ -5,7 +5,8 @@ Source: Kosinkadink 2023, "AnimateDiff-Evolved" (the schedules and weights); Bar
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,9 +50,9 @@ class ContextWindows(Rule):
     fusion: str = "pyramid"
     axis: int = 2
 
-    def wrap(self, network: Network, sigma: Callable[[], float]) -> Network:
+    def wrap(self, network: Network, sigma: Callable[[], float], kept: dict[str, Any]) -> Network:
         """As `Wraps`."""
-        return Windowed(network, self, sigma)
+        return Windowed(network, self, sigma, kept)
 
     def windows(self, size: int, step: int) -> list[Window]:
         """The places that are answered together, at a step of the run (from 0), of latents of a size.
@@ -96,7 +97,7 @@ class Windowed(Wrapped):
 
     rule: ContextWindows
     sigma: Callable[[], float]
-    _levels: list[float] = field(default_factory=list[float])
+    kept: dict[str, Any]
 
     def __call__(
         self,
@@ -133,7 +134,7 @@ class Windowed(Wrapped):
         shape = [-1 if axis == rule.axis else 1 for axis in range(latents.ndim)]
         for window in rule.windows(size, self._step()):
             places = torch.tensor(window, device=latents.device)
-            part = _cut(inputs, places, rule.axis, latents)
+            part = _cut(inputs, window, places, rule.axis, latents)
             made = self.network(
                 latents.index_select(rule.axis, places), timestep, context, inputs=part, changes=changes
             )
@@ -144,15 +145,19 @@ class Windowed(Wrapped):
 
     def _step(self) -> int:
         """Of the noise levels of this run so far, the number of this one, from 0."""
+        levels: list[float] = self.kept.setdefault("levels", [])
         level = self.sigma()
-        if level not in self._levels:
-            self._levels.append(level)
-        return self._levels.index(level)
+        if level not in levels:
+            levels.append(level)
+        return levels.index(level)
 
 
-def _cut(inputs: NetworkInputs, places: Tensor, axis: int, latents: Tensor) -> NetworkInputs:
-    """What lies beside the latents, place by place, cut like them."""
-    joined = inputs.joined
+def _cut(inputs: NetworkInputs, window: Window, places: Tensor, axis: int, latents: Tensor) -> NetworkInputs:
+    """What lies beside the latents, place by place, cut like them; each window is a condition of its own to caches."""
+    joined, inputs = (
+        inputs.joined,
+        replace(inputs, conds=tuple(hash((cond, window)) for cond in inputs.conds)),
+    )
     if joined is None or joined.shape[axis] != latents.shape[axis]:
         return inputs
     return replace(inputs, joined=joined.index_select(axis, places))

@@ -20,6 +20,7 @@ from nodes.diffusion.conditions import of_rows
 from nodes.diffusion.denoiser import NO_INPUTS, NetworkInputs, Residuals
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.models.family import Family, Order, Stack, Stacks
+from nodes.diffusion.models.spared import put_on, spare
 from nodes.diffusion.regions import common_length
 
 POSITIVE = 0
@@ -38,7 +39,8 @@ def asked(
 ) -> Tensor:
     """A family's answer, as `Ask`, with the changes that its blocks have places for."""
     count = len(latents)
-    if family.stacks is None or not (changes.left_out or changes.alone or changes.away):
+    inside = changes.left_out or changes.alone or changes.away or changes.sparing is not None
+    if family.stacks is None or not inside:
         return family.ask(
             module, latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes
         )
@@ -53,6 +55,8 @@ def asked(
         _leave_out(module, family.stacks, changes.left_out, stack)
         if changes.alone:
             _set_apart(module, family.stacks, changes.alone, stack)
+        if changes.sparing is not None:
+            spare(module, family.stacks, changes.sparing, stack)
         answer = family.ask(
             module, latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes
         )
@@ -125,7 +129,7 @@ def _counted(mask: Tensor | None, context: Tensor) -> Tensor:
 def _leave_out(module: nn.Module, stacks: Stacks, layers: Layers, stack: ExitStack) -> None:
     for row, block in _chosen(module, stacks, layers):
         names = tuple(signature(block.forward).parameters)
-        _replace(block, _handing_on(names, row.gives), stack)
+        put_on(block, _handing_on(names, row.gives), stack)
 
 
 def _handing_on(names: Sequence[str], gives: Sequence[str]) -> Callable[..., Any]:
@@ -182,22 +186,7 @@ def _mix_by(attention: nn.Module, mixing: "_Mixing", stack: ExitStack) -> None:
         with mixing:
             return before(*args, **kwargs)
 
-    _replace(attention, forward, stack)
-
-
-def _replace(module: nn.Module, forward: Callable[..., Any], stack: ExitStack) -> None:
-    """Another `forward` until the stack is left; the one before comes back, its class's own or another change's."""
-    attributes = module.__dict__
-    before = attributes.get("forward")
-    attributes["forward"] = forward
-
-    def back() -> None:
-        if before is None:
-            attributes.pop("forward")
-        else:
-            attributes["forward"] = before
-
-    stack.callback(back)
+    put_on(attention, forward, stack)
 
 
 @dataclass(slots=True, eq=False)

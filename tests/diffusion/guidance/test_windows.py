@@ -71,7 +71,7 @@ class Pointwise:
 @pytest.mark.parametrize("axis", [2, 3])
 def test_what_needs_no_neighbours_stays_as_it_is(fusion: str, axis: int):
     network, latents = Pointwise(), torch.randn(1, 4, 20, 20)
-    seen = ContextWindows(8, 2, "standard_uniform", fusion=fusion, axis=axis).wrap(network, lambda: 3.0)
+    seen = ContextWindows(8, 2, "standard_uniform", fusion=fusion, axis=axis).wrap(network, lambda: 3.0, {})
     made = seen(latents, torch.zeros(1), torch.zeros(1, 1, 1))
     assert torch.allclose(made, latents.sin(), atol=1e-5)
     assert {shape[axis] for shape in network.asked} == {8}
@@ -81,13 +81,13 @@ def test_what_fits_a_window_and_a_batch_are_asked_whole():
     fits, batch = torch.randn(1, 4, 8, 30), torch.randn(3, 4, 2, 2)
     for rule, latents in ((ContextWindows(8, 2), fits), (ContextWindows(1, 0, axis=0), batch)):
         network = Pointwise(lambda latents: latents.cumsum(-1))
-        made = rule.wrap(network, lambda: 1.0)(latents, torch.zeros(len(latents)), torch.zeros(1, 1, 1))
+        made = rule.wrap(network, lambda: 1.0, {})(latents, torch.zeros(len(latents)), torch.zeros(1, 1, 1))
         assert torch.equal(made, latents.cumsum(-1))
         assert network.asked == [latents.shape]
 
 
 def test_an_axis_that_is_not_there_is_told():
-    seen = ContextWindows(8, 2, axis=5).wrap(Pointwise(), lambda: 1.0)
+    seen = ContextWindows(8, 2, axis=5).wrap(Pointwise(), lambda: 1.0, {})
     with pytest.raises(DiffusionError, match="axis 5"):
         seen(torch.zeros(1, 4, 9, 9), torch.zeros(1), torch.zeros(1, 1, 1))
 

@@ -17,8 +17,8 @@ REASONS: Mapping[str, str] = {
     "later": "for families that Weft loads, but not written yet",
 }
 MISSING: Mapping[str, str] = {
-    "family": """AudioEncoderEncode AudioEncoderLoader ChromaRadianceOptions HunyuanVideo15LatentUpscaleWithModel
-    ImageOnlyCheckpointSave LTXAVTextEncoderLoader LTXVAddGuide LTXVAudioVAEDecode LTXVAudioVAEEncode LTXVAudioVAELoader
+    "family": """ChromaRadianceOptions HunyuanVideo15LatentUpscaleWithModel
+    LTXAVTextEncoderLoader LTXVAddGuide LTXVAudioVAEDecode LTXVAudioVAEEncode LTXVAudioVAELoader
     LTXVEmptyLatentAudio LTXVLatentUpsampler LatentUpscaleModelLoader TextEncodeAceStepAudio
     TextEncodeHunyuanVideo_ImageToVideo VAEDecodeAudio VAEDecodeHunyuan3D VAEEncodeAudio""",
     "unknown": "LotusConditioning",

@@ -15,11 +15,15 @@ from nodes.builtin.kinds import ClipIn, ModelIn, VaeIn
 from nodes.builtin.models import models, there, told
 from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.models import saving
+from nodes.diffusion.models.detect import Part
 from nodes.diffusion.models.network import LoadedNetwork
+from nodes.diffusion.models.vision import load_vision
+from nodes.diffusion.models.vision_saving import vision_tensors
 from nodes.diffusion.pool import Session
 from nodes.diffusion.vae import VaeCoder
 from nodes.diffusion.values import PIXEL_SPACE, Clip, Model, Vae
-from nodes.spec import Context, Hidden, Json, NodeError, Place, Result, String, node
+from nodes.diffusion.vision_values import ClipVision
+from nodes.spec import Context, Hidden, Json, NodeError, Place, Result, Socket, String, node
 
 SUFFIX = ".safetensors"
 NETWORK, VAE = "model.diffusion_model.", "first_stage_model."
@@ -48,6 +52,29 @@ def checkpoint_save(
         network = _network(loaded, model)
         tensors = _network_state(network, model)
         tensors |= {} if clip is None else _text_state(loaded, clip, network.family.text)
+        tensors |= {VAE + name: tensor for name, tensor in _vae_state(loaded, vae).items()}
+        said = _modelspec(network)
+    _write(ctx, filename_prefix, tensors, said, prompt, extra_pnginfo)
+    return Result()
+
+
+@node("ImageOnlyCheckpointSave", category="advanced/model_merging", output=True)
+def image_only_checkpoint_save(
+    ctx: Context,
+    model: ModelIn,
+    clip_vision: Annotated[ClipVision, Socket("CLIP_VISION")],
+    vae: VaeIn,
+    filename_prefix: Annotated[str, String()] = "checkpoints/ComfyUI",
+    prompt: Prompt = None,
+    extra_pnginfo: Extra = None,
+) -> Result:
+    """Write a model that is steered by pictures, with its vision model and VAE, into one file."""
+    with models(ctx) as loaded:
+        network = _network(loaded, model)
+        tensors = _network_state(network, model)
+        eye = loaded.beside(Part.VISION, clip_vision.checkpoint, load_vision)
+        with told():
+            tensors |= vision_tensors(eye, clip_vision.checkpoint.path)
         tensors |= {VAE + name: tensor for name, tensor in _vae_state(loaded, vae).items()}
         said = _modelspec(network)
     _write(ctx, filename_prefix, tensors, said, prompt, extra_pnginfo)
@@ -166,4 +193,4 @@ def _write(
         save_file(dict(tensors), path, {"format": "pt", **said, **texts})
 
 
-NODES = (checkpoint_save, clip_save, vae_save, model_save)
+NODES = (checkpoint_save, image_only_checkpoint_save, clip_save, vae_save, model_save)

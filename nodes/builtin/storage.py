@@ -16,7 +16,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nodes.diffusion import gligen, guidance, latents, lending, media, noise, solids, values, vision_values
+from nodes.diffusion import (
+    gligen,
+    guidance,
+    hearing_values,
+    latents,
+    lending,
+    media,
+    noise,
+    solids,
+    values,
+    vision_values,
+)
 from nodes.diffusion.changes import Layers, Positions
 from nodes.diffusion.continuous_levels import AngleLevels, CosineLevels, EdmLevels, ShareLevels
 from nodes.diffusion.enlarging import UpscaleModel
@@ -65,6 +76,8 @@ CLASSES: tuple[type, ...] = (
     vision_values.ClipVision,
     vision_values.ClipVisionOutput,
     vision_values.StyleModel,
+    hearing_values.AudioEncoder,
+    hearing_values.AudioEncoderOutput,
     lending.ImagePromptAdapter,
     lending.Hypernetwork,
     latents.Sharpen,

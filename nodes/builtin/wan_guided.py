@@ -1,7 +1,7 @@
 """Videos of Wan that follow more than pictures: edited (VACE), acted (Animate), spoken or sung ones (HuMo, S2V)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeAlias, cast
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,7 @@ from nodes.builtin.wan_videos import (
     seen,
     started,
 )
+from nodes.diffusion.hearing_values import AudioEncoderOutput
 from nodes.diffusion.pictures.layout import resized, resized_mask
 from nodes.diffusion.values import Conditioning, Image, Latent, Mask, Vae
 from nodes.spec import Context, Float, Int, NodeError, Out, Socket, String, node
@@ -36,7 +37,8 @@ MOTION, MOTION_LATENTS = 73, 19  # frames that a spoken video goes on from
 BANDS = ((0, 8), (8, 16), (16, 24), (24, 32), (32, 33))  # of the layers of a network that hears
 HEARD_SAMPLES = 640  # sound samples behind two of its steps
 WINDOW = 8  # steps that each latent frame hears
-Heard = Annotated[Mapping[str, Any] | None, Socket("AUDIO_ENCODER_OUTPUT", optional=True)]
+Sounds: TypeAlias = AudioEncoderOutput | Mapping[str, Any]
+Heard = Annotated[Sounds | None, Socket("AUDIO_ENCODER_OUTPUT", optional=True)]
 Masks = Annotated[Mask | None, Socket("MASK", optional=True)]
 
 
@@ -311,13 +313,13 @@ def _blocks(mask: Mask, frames: int, more: int) -> Tensor:
     return torch.cat((sized.new_zeros(1, PIXELS**2, more, rows, columns), sized), 2)
 
 
-def _windows(heard: Mapping[str, Any], frames: int) -> Tensor:
+def _windows(heard: Sounds, frames: int) -> Tensor:
     """What each latent frame hears, Float[1 frame step band feature].
 
     The first one hears five steps, two before it, after three of silence; the others eight, five of them before theirs.
     """
     layers = torch.stack(list(cast("Sequence[Tensor]", heard["encoded_audio_all_layers"])), dim=2)[0].float()
-    steps = layers[: int(heard["audio_samples"]) // HEARD_SAMPLES * 2]
+    steps = layers[: int(cast("int", heard["audio_samples"])) // HEARD_SAMPLES * 2]
     bands = torch.stack([steps[:, first:last].mean(1) for first, last in BANDS], dim=1)  # step band feature
     count = max(1, len(bands) // 2)
     halved = F.interpolate(bands.permute(1, 2, 0), size=count, mode="linear", align_corners=True).permute(
@@ -339,7 +341,7 @@ def _sounding(
     vae: Vae | None,
     samples: Tensor,
     pictures: tuple[Image | None, Image | None],
-    heard: Mapping[str, Any] | None,
+    heard: Sounds | None,
 ) -> tuple[Conditioning, ...]:
     """What models of this kind are told of a person and a video to follow."""
     if heard is not None:

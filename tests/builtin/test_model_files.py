@@ -21,6 +21,7 @@ from server.workspace import Workspace
 from tests.builtin.surroundings import Surroundings
 from tests.diffusion.models import tiny
 from tests.diffusion.models.test_unet_families import CASES, original
+from tests.diffusion.models.test_vision import clip, open_layout
 
 NODES = {entry.spec.id: entry for entry in all_nodes()}
 CPU = torch.device("cpu")
@@ -95,6 +96,30 @@ def test_a_checkpoint_that_is_saved_holds_the_tensors_it_was_loaded_from(ctx: Su
     with safe_open(made, "pt") as file:
         assert json.loads(file.metadata()["prompt"]) == prompt
         assert file.metadata()["modelspec.predict_key"] == "epsilon"
+
+
+def test_a_model_steered_by_pictures_is_saved_with_what_sees_them(ctx: Surroundings):
+    """In half precision, as it came; the vision model by OpenCLIP's names, which load again."""
+    state = {name: tensor.half().clone() for name, tensor in clip(3).state_dict().items()}
+    (ctx.files.models / "clip_vision").mkdir(exist_ok=True)
+    save_file(state, ctx.files.models / "clip_vision" / "eye.safetensors")
+    model, _, vae = run(ctx, "CheckpointLoaderSimple", ckpt_name="one.safetensors")
+    eye = run(ctx, "CLIPVisionLoader", clip_name="eye.safetensors")
+    run(ctx, "ImageOnlyCheckpointSave", model=model, clip_vision=eye, vae=vae, filename_prefix="pictures")
+    made = load_file(ctx.files.place(Place.OUTPUT) / "pictures_00001_.safetensors")
+    inside = "conditioner.embedders.0.open_clip.model.visual."
+    seen = {name.removeprefix(inside): tensor for name, tensor in made.items() if name.startswith(inside)}
+    wanted = open_layout(state)
+    assert seen.keys() == wanted.keys() and all(torch.equal(seen[name], wanted[name]) for name in seen)
+    (ctx.files.place(Place.OUTPUT) / "pictures_00001_.safetensors").rename(
+        ctx.files.models / "checkpoints" / "pictures.safetensors"
+    )
+    again, eye, vae = run(ctx, "ImageOnlyCheckpointLoader", ckpt_name="pictures.safetensors")
+    with ctx.resource(Pool).session() as models:
+        one, other = (
+            models.network(each)(LATENTS, torch.tensor([500.0]), CONTEXT) for each in (model, again)
+        )
+        assert torch.allclose(one, other, atol=1e-5) and vae is not None and eye is not None
 
 
 def test_parts_of_their_own_load_again(ctx: Surroundings):

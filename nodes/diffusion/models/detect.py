@@ -28,6 +28,7 @@ class Part(Enum):
     UPSCALER = "upscale model"
     IMAGE_PROMPTS = "IP-Adapter"
     HYPERNETWORK = "hypernetwork"
+    AUDIO = "audio encoder"
 
 
 class Layout(Enum):

@@ -59,6 +59,7 @@ LOADERS = {
     Part.UPSCALER: "UpscaleModelLoader",
     Part.IMAGE_PROMPTS: "WeftIPAdapterLoader",
     Part.HYPERNETWORK: "HypernetworkLoader",
+    Part.AUDIO: "AudioEncoderLoader",
 }
 
 

@@ -82,13 +82,13 @@ def text_tensors(encoders: Mapping[str, Encoder], source: Iterable[Path], kind: 
         if isinstance(encoder, TextEncoder) and name not in where:
             before += NESTED
         state = _encoder(encoder, opened=opened)
-        made |= {before + key: tensor for key, tensor in _typed(state, types.get(name)).items()}
+        made |= {before + key: tensor for key, tensor in typed(state, types.get(name)).items()}
     return made
 
 
 def encoder_tensors(name: str, encoder: Encoder, source: Iterable[Path]) -> dict[str, Tensor]:
     """One text encoder as a file of its own has it, by the names of transformers."""
-    state = _typed(_encoder(encoder, opened=False), _text_types(source).get(name))
+    state = typed(_encoder(encoder, opened=False), _text_types(source).get(name))
     before = NESTED if isinstance(encoder, TextEncoder) else ""
     return {key if key == PROJECTION else before + key: tensor for key, tensor in state.items()}
 
@@ -106,7 +106,7 @@ def vae_tensors(coder: VaeCoder, source: Path) -> dict[str, Tensor]:
         state = dict(vae_shape.to_original(name, tensor, shape) for name, tensor in state.items())
     weights = folder_weights(_vae_folder(source)) if source.is_dir() else find_part(source, Part.VAE).weights
     prefix = "" if source.is_dir() else find_part(source, Part.VAE).prefix
-    return _typed(state, _most(weights, prefix))
+    return typed(state, most(weights, prefix))
 
 
 def _vae_folder(path: Path) -> Path:
@@ -147,18 +147,19 @@ def _is_scaled(name: str, weights: WeightFile) -> bool:
 
 def _text_types(source: Iterable[Path]) -> dict[str, torch.dtype]:
     found = (each for path in source for each in text.text_shapes(path))
-    kinds = {each.name: _most(each.weights, each.prefix) for each in found}
+    kinds = {each.name: most(each.weights, each.prefix) for each in found}
     return {name: kind for name, kind in kinds.items() if kind is not None}
 
 
-def _most(weights: WeightFile, prefix: str) -> torch.dtype | None:
+def most(weights: WeightFile, prefix: str) -> torch.dtype | None:
     """The type of most tensors below a prefix, of those that hold more than eight bits."""
     kinds = Counter(kind for name, kind in weights.dtypes.items() if name.startswith(prefix))
     usual = [kind for kind, _ in kinds.most_common() if kind in ("F32", "F16", "BF16")]
     return TYPES[usual[0]] if usual else None
 
 
-def _typed(state: Mapping[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:
+def typed(state: Mapping[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:
+    """Tensors in a type, those that are no fractions as they are; None: all as they are."""
     return {
         name: tensor.to(dtype or tensor.dtype if tensor.is_floating_point() else tensor.dtype).clone()
         for name, tensor in state.items()

@@ -1,4 +1,4 @@
-"""Families of transformers in further forms that people have: diffusers' names, shards, eight bits, saved again, full size."""
+"""Families of transformers in further forms of files: diffusers' names, shards, eight bits, saved again, full size."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -86,7 +86,8 @@ class LoadedHearing:
 
         front = cast("Any", WhisperFeatureExtractor)(feature_size=self.bands, sampling_rate=RATE)
         parts: list[tuple[Tensor, ...]] = []
-        for window in heard.split(WINDOW, dim=-1):
+        for start in range(0, heard.shape[-1], WINDOW):
+            window = heard[:, start : start + WINDOW]
             made = front(list(window.cpu().numpy()), sampling_rate=RATE, return_tensors="pt")
             parts.append(self._states(made.input_features))
         return tuple(torch.cat(layer, 1) for layer in zip(*parts, strict=True))

@@ -41,10 +41,11 @@ from server.worker.keeping import Keeping
 from server.worker.parts import Factory, Lasting, PackReport, Registered, WorkerParts
 from server.worker.parts import Services as WorkerServices
 from server.worker.saves import Journal, Saves
+from server.pack_reports import report_of
+from server.trust import Trust
 from server.workspace import Elsewhere, Workspace, suffixes
 
 if TYPE_CHECKING:
-    from nodes.compat.packs import Loaded
     from nodes.compat.places import Places
     from nodes.diffusion.models.load import Placement
 
@@ -74,6 +75,7 @@ class WorkerSettings:
     only_packs: frozenset[str] | None = None
     compute: Compute = field(default_factory=Compute)
     preview_method: str = "auto"
+    trust: Trust = field(default_factory=Trust)
 
 
 def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
@@ -88,7 +90,7 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
 
     workspace = build_workspace(settings.workspace, settings.packs, settings.elsewhere)
     places = _places(workspace)
-    prestart(places, services.announce, services.skip, settings.only_packs)
+    prestart(places, services.announce, services.skip, settings.only_packs, trusted=settings.trust.allows)
     return _furnished(settings, services, workspace, places)
 
 
@@ -120,6 +122,7 @@ def _furnished(
         services.announce,
         services.skip,
         only=settings.only_packs,
+        trusted=settings.trust.allows,
         publish=services.publish,
         wonder=services.wonder,
     )
@@ -133,7 +136,7 @@ def _furnished(
         files=workspace,
         resources={type(part): part for part in (pool, hashes, conversions, recorder, previews)},
         standing=recorder.standing,
-        load_packs=lambda: [_pack_report(pack) for pack in packs.load()],
+        load_packs=lambda: [report_of(pack) for pack in packs.load()],
         warm_up=warm_up,
         around=torch.inference_mode,
         refresh=packs.refresh,
@@ -189,11 +192,6 @@ def _places(workspace: Workspace) -> "Places":
     )
 
 
-def _pack_report(pack: "Loaded") -> PackReport:
-    fault = Failure(pack.message, pack.hint, pack.kind, pack.traceback) if pack.message else None
-    return PackReport(pack.name, str(pack.path), pack.ok, pack.seconds, pack.nodes, fault, pack.web_directory)
-
-
 def build_workspace(
     root: Path, packs: tuple[Path, ...] = (), elsewhere: Elsewhere | None = None
 ) -> Workspace:
@@ -214,6 +212,7 @@ def build_backend(config: Config) -> Backend:
         only_packs=config.only_packs,
         compute=config.compute,
         preview_method=config.preview_method,
+        trust=config.trust,
     )
     factory = Factory(config.factory, settings)
     if config.backend == "thread":

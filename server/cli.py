@@ -86,7 +86,8 @@ def _parser() -> tuple[argparse.ArgumentParser, "argparse._SubParsersAction[argp
     _add_workspace(converting)
     add_cache_command(commands.add_parser("cache", help="see or remove the results that are kept on disk"))
     add_docs(commands.add_parser("docs", help="make a page about samplers and schedules, with pictures"))
-    packs = commands.add_parser("packs", help="say which community packs load, and why others do not")
+    packs = commands.add_parser("packs", help="see, trust, add, switch off and remove community packs")
+    add_packs(packs)
     _add_workspace(packs)
     return parser, commands
 
@@ -227,10 +228,10 @@ async def verify(options: argparse.Namespace) -> int:
 
 
 async def packs(options: argparse.Namespace) -> int:
-    """List community packs."""
-    from server.headless import list_packs
+    """See and change community packs."""
+    from server.packs_command import packs
 
-    return await list_packs(working(options))
+    return await packs(working(options), options)
 
 
 async def queue(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nodes.spec import Json
 from server.worker.keeping import Keeping
+from server.trust import Trust
 from server.workspace import Elsewhere
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,6 +77,7 @@ class Config:
         elsewhere: what of it lies outside.
         packs: further folders of community packs, beside the workspace's own `custom_nodes/`.
         only_packs: names of the packs that are loaded; None for all.
+        trust: whose code may run.
         compute: how the worker computes.
         allow_hosts: names by which others may reach this server, beside its address and the loopback names.
         backend: where nodes run: "process" or "thread".
@@ -101,6 +103,7 @@ class Config:
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
     packs: tuple[Path, ...] = ()
     only_packs: frozenset[str] | None = None
+    trust: Trust = field(default_factory=Trust)
     compute: Compute = field(default_factory=Compute)
     allow_hosts: tuple[str, ...] = ()
     backend: str = "process"

@@ -309,24 +309,3 @@ def _copy(files: Sequence[Path], goal: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(files[0], target)
     return target
-
-
-async def list_packs(config: Config) -> int:
-    """`weft packs`; the exit status says whether all loaded."""
-    backend = build_backend(config)
-    await backend.start()
-    try:
-        reports = await backend.packs()
-    except BackendLost as error:
-        print(error, file=sys.stderr)
-        return FAILURE
-    finally:
-        await backend.close()
-    for report in reports:
-        if report.ok:
-            print(f"{report.name}: {len(report.nodes)} nodes in {report.seconds:.1f} s ({report.path})")
-        elif report.error:
-            print(f"{report.name}: FAILED: {report.error.message} {report.error.hint} ({report.path})")
-    if not reports:
-        print(f"No packs in {config.workspace / 'custom_nodes'}.")
-    return SUCCESS if all(report.ok for report in reports) else FAILURE

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from server.memory import GIGABYTE
+from server.trust import ALL
 
 EVERYWHERE = "0.0.0.0,::"  # what `--listen` without an address means
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -28,15 +29,35 @@ PRECISIONS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+class _Base(argparse.Action):
+    """The workspace, named in a way that trusts it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        namespace.workspace = namespace.base_directory = values
+
+
 def add_home(parser: argparse.ArgumentParser, workspace: Path) -> "argparse._ArgumentGroup":
     """Where the workspace is, and what a person keeps in it; in a group that may take more."""
     group = parser.add_argument_group("folders")
     group.add_argument(
-        *("--workspace", "--base-directory"),
+        "--workspace",
         type=Path,
         default=workspace,
         metavar="DIR",
         help="where models, pictures and settings lie (default: %(default)s)",
+    )
+    group.add_argument(
+        "--base-directory",
+        type=Path,
+        metavar="DIR",
+        action=_Base,
+        help="as --workspace; packs in it are trusted unasked",
     )
     group.add_argument(
         "--user-directory", type=Path, metavar="DIR", help="the folder of settings, queue and history"
@@ -70,7 +91,14 @@ def add_folders(parser: argparse.ArgumentParser, workspace: Path) -> None:
         help="load no community packs, but those named next",
     )
     group.add_argument(
-        "--whitelist-custom-nodes", nargs="+", default=[], metavar="PACK", help="packs to load all the same"
+        *("--whitelist-custom-nodes",),
+        nargs="+",
+        default=[],
+        metavar="PACK",
+        help="packs to load all the same, and to trust unasked",
+    )
+    group.add_argument(
+        "--trust-all", action="store_true", help=f"run every pack without asking, as {ALL}=1 in the environment"
     )
 
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +12,8 @@ from pathlib import Path
 from nodes.spec import Json
 from server.config import MEGABYTE, Compute, Config, Tls, checkout_packs, web_folder
 from server.extra_paths import PathsUnreadable, read_extra_paths
+from server.trust import ALL, Trust
+from server.trust import FILE as TRUSTED
 from server.worker.keeping import Keeping, Policy
 from server.workspace import Elsewhere
 
@@ -39,6 +42,7 @@ def working(options: argparse.Namespace) -> Config:
     for folder in extra.missing():
         print(f"weft: {folder} is not there; {', '.join(map(str, files))} names it.", file=sys.stderr)
     temp = options.temp_directory
+    user = _maybe(options.user_directory)
     return Config(
         workspace=workspace,
         elsewhere=Elsewhere(
@@ -47,15 +51,27 @@ def working(options: argparse.Namespace) -> Config:
             output=_maybe(options.output_directory),
             # It is emptied at every start, so it is a folder of ours inside the one that was named.
             temp=_path(temp) / "temp" if temp else None,
-            user=_maybe(options.user_directory),
+            user=user,
             first_models=extra.first,
             more_models=extra.models,
         ),
         packs=(*checkout_packs(), *extra.packs),
         only_packs=frozenset(options.whitelist_custom_nodes) if options.disable_all_custom_nodes else None,
+        trust=_trust(options, workspace, user or workspace / "user", [file for file in files if file != unasked]),
         compute=_compute(options),
         backend=options.backend,
         factory=options.factory,
+    )
+
+
+def _trust(options: argparse.Namespace, workspace: Path, user: Path, files: Sequence[Path]) -> Trust:
+    """Whose code runs unasked: what comes with Weft, and what the person who starts it has named."""
+    named = (workspace / "custom_nodes",) if options.base_directory is not None else ()
+    return Trust(
+        file=user / TRUSTED,
+        everything=options.trust_all or os.environ.get(ALL) == "1",
+        folders=(*checkout_packs(), *read_extra_paths(files).packs, *named),
+        names=frozenset(options.whitelist_custom_nodes),
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 
 from nodes.compat import names
@@ -30,6 +31,7 @@ def prestart(
     skip: Mapping[str, str],
     only: Collection[str] | None = None,
     *,
+    trusted: Callable[[Path], bool] = lambda _path: True,
     patience: float = PATIENCE,
 ) -> None:
     """Run the prestartup script of every pack that has one. One that fails or hangs is named in the log.
@@ -37,11 +39,13 @@ def prestart(
     Args:
         announce: told the name of each pack before its script runs.
         skip: packs not to touch. only: the packs to touch; None for all.
+        trusted: whether a person lets a pack's code run.
     """
     folder_paths.configure(places)
     with _names_of_a_host():
         for path in find(places.packs):
-            if path.is_dir() and path.name not in skip and (only is None or path.name in only):
+            wanted = path.name not in skip and (only is None or path.name in only)
+            if path.is_dir() and wanted and trusted(path):
                 announce(path.name)
                 try:
                     within(patience, lambda path=path: run_prestartup(path))

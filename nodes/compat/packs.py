@@ -4,7 +4,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +25,9 @@ from nodes.compat.importing import (
 from nodes.compat.install import install, install_classes, share
 from nodes.compat.names.server_face import PromptServer
 from nodes.compat.places import Places
+from nodes.compat.reading import Said, read
 from nodes.compat.routes import Routes
+from nodes.compat.witness import witnessed
 from nodes.spec import Json, Registry, SpecError
 
 # Modules that are not called like the package they come in.
@@ -48,6 +50,8 @@ HOST_MODULES = (
 )
 HOST_MORE = ("node_helpers", "nodes", "server", "app", "api_server", "cuda_malloc", "protocol")
 
+UNTRUSTED = "Untrusted"  # the kind of a report of a pack that nobody trusts yet
+
 log = logging.getLogger(__name__)
 
 
@@ -59,6 +63,8 @@ class Loaded:
         ok: its nodes are there (all but those that `message` names).
         message, hint, kind, traceback: what went wrong; empty if nothing did.
         web_directory: folder of its scripts for the canvas; empty if it has none.
+        said: what its files say of it.
+        deeds: what it did while it was imported, by kind ("files", "programs", "network", "replaced", "routes").
     """
 
     name: str
@@ -71,6 +77,8 @@ class Loaded:
     kind: str = ""
     traceback: tuple[str, ...] = ()
     web_directory: str = ""
+    said: Said = Said()
+    deeds: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
 
 @dataclass(slots=True)
@@ -102,6 +110,7 @@ class Packs:
         places: the workspace's folders.
         announce: told each pack's name before it is loaded.
         skip: packs not to load, and why.
+        trusted: whether a person lets a pack's code run; asked of each. Others are reported, and nothing of them runs.
         only: names of folders and files that are loaded; None for all.
         patience: seconds a pack may take to import.
         publish: tells clients an event of a pack: its name or number, JSON or bytes, the client's id (None: all).
@@ -117,6 +126,7 @@ class Packs:
         skip: Mapping[str, str],
         *,
         only: Collection[str] | None = None,
+        trusted: Callable[[Path], bool] = lambda _path: True,
         patience: float = 30.0,
         publish: Callable[[str | int, Any, str | None], None] = _tell_nobody,
         wonder: Callable[[str, Sequence[str]], Json] = _know_nothing,
@@ -127,6 +137,7 @@ class Packs:
         self._announce = announce
         self._skip = skip
         self._only = only
+        self._trusted = trusted
         self._patience = patience
         self._packs: list[_Pack] = []
         self._publish = publish
@@ -139,7 +150,7 @@ class Packs:
         install(self._places, self._publish, self._wonder)
         install_classes(self._registry, self._places.choices)
         found = [path for path in find(self._places.packs) if self._may_load(path)]
-        loaded = tuple(self._load(path) for path in found)
+        loaded = tuple(self._witnessed(path) for path in found)
         self.routes.open(PromptServer.instance, self._owner)
         return loaded
 
@@ -176,6 +187,19 @@ class Packs:
 
     def _may_load(self, path: Path) -> bool:
         return self._only is None or path.name in self._only or path.stem in self._only
+
+    def _witnessed(self, path: Path) -> Loaded:
+        """A pack with what its files say and what it did."""
+        said = read(path, (*HOST_MODULES, *HOST_MORE))
+        if not self._trusted(path):
+            return _untrusted(path, said)
+        before = len(PromptServer.instance.routes)
+        with witnessed() as deeds:
+            loaded = self._load(path)
+        for route in list(PromptServer.instance.routes)[before:]:
+            deeds.add("routes", f"{getattr(route, 'method', '*')} {getattr(route, 'path', route)}")
+        told = {kind: tuple(all_of_it) for kind, all_of_it in deeds.told.items()}
+        return replace(loaded, said=said, deeds=told)
 
     def _load(self, path: Path) -> Loaded:
         name = path.stem if path.is_file() else path.name
@@ -233,6 +257,20 @@ class Packs:
         adapted = adapt(id, node_class, title, module, pack.version)
         pack.classes[id] = node_class
         return self._registry.add(adapted)
+
+
+def _untrusted(path: Path, said: Said) -> Loaded:
+    name = path.stem if path.is_file() else path.name
+    runs = f" It would run {', '.join(said.first)}." if said.first else ""
+    return Loaded(
+        name,
+        path,
+        ok=False,
+        message=f"It is new: nothing of its {said.files} files of Python runs until you trust it.{runs}",
+        hint=f"Look at its files, then press Trust, or type `weft packs trust {name}`.",
+        kind=UNTRUSTED,
+        said=said,
+    )
 
 
 def _failed(name: str, path: Path, seconds: float, error: BaseException) -> Loaded:

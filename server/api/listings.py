@@ -75,6 +75,20 @@ class PackJson(TypedDict):
     seconds: float
     nodes: list[str]
     error: Object | None
+    trusted: bool
+    version: str
+    missing: list[str]
+    conflicts: list[str]
+    names: list[str]
+    deeds: dict[str, list[str]]
+
+
+class TrustJson(TypedDict):
+    """Whether a pack's code may run, and whether packs are being loaded anew."""
+
+    name: str
+    trusted: bool
+    restarting: bool
 
 
 class ServerJson(TypedDict):

@@ -67,6 +67,7 @@ class Services:
         versions: of Weft and what it stands on.
         argv: the command line, for `/system_stats`.
         only_packs: names of the packs that are loaded; None for all.
+        trust: whose code may run.
         multi_user: several people work here, each with their own files and settings.
         tokens: who may come in; None for everybody.
         belongings: whose files are whose; None where people are not told apart.
@@ -98,6 +99,7 @@ class Services:
     versions: Mapping[str, str]
     argv: tuple[str, ...] = ()
     only_packs: frozenset[str] | None = None
+    trust: Trust = field(default_factory=Trust)
     multi_user: bool = False
     tokens: Tokens | None = None
     cors: str | None = None

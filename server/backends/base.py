@@ -67,6 +67,10 @@ class Backend(Host, Protocol):
         """How each community pack fared."""
         ...
 
+    async def restart(self) -> bool:
+        """Load packs anew as soon as no job runs; False if that takes a start of Weft."""
+        ...
+
     async def validate(self, calls: Sequence[Call]) -> Sequence[Complaint]:
         """The nodes' own validation, of nodes that have one."""
         ...

@@ -77,6 +77,7 @@ class ProcessBackend:
         self._may_try = asyncio.Event()
         self._may_try.set()
         self._untouched: JobContext | None = None  # the job that began and has asked nothing of a node yet
+        self._busy = self._outdated = False  # a job has begun; packs have changed since the worker was started
         self._closing = False
         self._stop_asked = False
         self._specs: Mapping[str, NodeSpec] | None = None
@@ -167,6 +168,9 @@ class ProcessBackend:
     async def end(self) -> None:
         """The job is over. What a worker that is gone would have dropped is gone with it."""
         self._present().tell(End())
+        self._busy = False
+        if self._outdated:
+            self._renew()
 
     def stop(self) -> None:
         """Ask what runs to stop; what gives no sign of life for `Patience.stop` seconds is ended with its worker."""
@@ -235,11 +239,18 @@ class ProcessBackend:
         """What the record in a saved file would say today of this machine and of these files."""
         return await self._ask_patiently(Standing(tuple(files)))
 
+    async def restart(self) -> bool:
+        """Load packs anew, in a new worker: now, or when the job that runs is over."""
+        self._outdated = True
+        if not self._busy:
+            self._renew()
+        return True
+
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _begin_on(self, child: Child, context: JobContext) -> None:
         """Let the job begin on that worker, which hears of it before all that the job asks."""
-        self._at_work, self._untouched = child, context
+        self._at_work, self._untouched, self._busy = child, context, True
         child.tell(Begin(context))
         if self._stop_asked:
             child.stop()
@@ -256,6 +267,14 @@ class ProcessBackend:
         self._child = child
         self._begin_chore(self._attend(child))
         self._begin_chore(watch_memory(child, self._most_memory))
+
+    def _renew(self) -> None:
+        self._outdated = False
+        self._skip.clear()
+        before, self._specs = self._child, None
+        self._launch()
+        if before is not None:
+            self._begin_chore(before.close())
 
     def _granted(self) -> int:
         """Bytes of memory that a worker may ask for; 0: as many as the system gives.

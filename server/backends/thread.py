@@ -61,6 +61,10 @@ class ThreadBackend:
             for stream in self._printed:
                 stream.close()
 
+    async def restart(self) -> bool:
+        """Packs in the server's own process are loaded once."""
+        return False
+
     @property
     def ready(self) -> bool:
         """Whether the worker is furnished."""

@@ -16,7 +16,15 @@ from server.worker.saves import Saves
 
 @dataclass(frozen=True, slots=True)
 class PackReport:
-    """How a community pack fared at load."""
+    """How a community pack fared at load.
+
+    Attributes:
+        trusted: its code may run.
+        version: as its pyproject.toml says.
+        missing, conflicts: of what its requirements.txt wants.
+        names: of a host, that its code imports.
+        deeds: what it did while it was imported: "files", "programs", "network", "routes", "replaced".
+    """
 
     name: str
     path: str
@@ -25,6 +33,12 @@ class PackReport:
     nodes: tuple[str, ...] = ()
     error: Failure | None = None
     web_directory: str = ""
+    trusted: bool = True
+    version: str = ""
+    missing: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    deeds: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
 
 # Tells clients an event of a pack: its name (data is JSON) or number (bytes), the client's id (None: all of them).

@@ -59,6 +59,29 @@ async def packs(request: web.Request) -> web.Response:
     return json_response([pack_json(report) for report in await services(request).backend.packs()])
 
 
+@OWN.post("/packs/{name}/trust", shape=Shape(answer=listings.TrustJson))
+async def trust(request: web.Request) -> web.Response:
+    """Let a pack's code run: packs are loaded anew as soon as no job runs."""
+    return await _trust(request, wanted=True)
+
+
+@OWN.delete("/packs/{name}/trust", shape=Shape(answer=listings.TrustJson))
+async def distrust(request: web.Request) -> web.Response:
+    """Let a pack's code run no more, from the next load on."""
+    return await _trust(request, wanted=False)
+
+
+async def _trust(request: web.Request, *, wanted: bool) -> web.Response:
+    check_admin(request, "say whose code runs")
+    behind, name = services(request), request.match_info["name"]
+    path = packs_in(behind.workspace.pack_folders).get(name)
+    if path is None:
+        raise web.HTTPNotFound(text=f"There is no pack {name}.")
+    await asyncio.to_thread(behind.trust.add if wanted else behind.trust.remove, path)
+    restarting = await behind.backend.restart()
+    return json_response({"name": name, "trusted": behind.trust.allows(path), "restarting": restarting})
+
+
 @OWN.get("/samplers", shape=Shape(answer=listings.SamplersJson))
 async def samplers(request: web.Request) -> web.FileResponse:
     """What each sampler and schedule of Weft's own is for, what it costs, and what people may type to find it."""
@@ -100,4 +123,10 @@ def pack_json(report: PackReport) -> dict[str, Json]:
         "seconds": report.seconds,
         "nodes": list(report.nodes),
         "error": failure_json(report.error) if report.error else None,
+        "trusted": report.trusted,
+        "version": report.version,
+        "missing": list(report.missing),
+        "conflicts": list(report.conflicts),
+        "names": list(report.names),
+        "deeds": {kind: list(deeds) for kind, deeds in report.deeds.items()},
     }

@@ -1,0 +1,31 @@
+"""How a pack fared, from the room of packs to whoever asks."""
+
+from typing import TYPE_CHECKING
+
+from server.graph.outcome import Failure
+from server.worker.parts import PackReport
+
+if TYPE_CHECKING:
+    from nodes.compat.packs import Loaded
+
+UNTRUSTED = "Untrusted"  # the kind of a failure of a pack that nobody trusts yet
+
+
+def report_of(pack: "Loaded") -> PackReport:
+    """The report of a pack that was loaded, or was not."""
+    fault = Failure(pack.message, pack.hint, pack.kind, pack.traceback) if pack.message else None
+    return PackReport(
+        pack.name,
+        str(pack.path),
+        pack.ok,
+        pack.seconds,
+        pack.nodes,
+        fault,
+        pack.web_directory,
+        trusted=pack.kind != UNTRUSTED,
+        version=pack.said.version,
+        missing=pack.said.missing,
+        conflicts=pack.said.conflicts,
+        names=pack.said.names,
+        deeds=pack.deeds,
+    )

@@ -1,0 +1,221 @@
+"""`weft packs`: how community packs fare, whose code may run, and packs added, switched off, removed and brought back."""
+
+import argparse
+import asyncio
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from server.app import build_backend, build_workspace
+from server.backends.base import BackendLost, PackReport
+from server.config import Config
+from server.trust import DISABLED, origin, packs_in
+from server.workspace import Workspace
+
+SUCCESS, FAILURE, USAGE = 0, 1, 2
+REMOVED = "removed_packs"  # among the user data: what `remove` took away, for `restore`
+ACTS = ("list", "trust", "distrust", "add", "disable", "enable", "remove", "restore")
+TOLD = {"files": "writes files", "programs": "starts programs", "network": "uses the network"} | {
+    "routes": "answers under", "replaced": "replaces"
+}  # fmt: skip
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; the message says why and what to do."""
+
+
+def add_packs(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `weft packs`."""
+    parser.add_argument("act", nargs="?", default="list", choices=ACTS, help="list: the default")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="packs; for add: a folder, a zip file, or an address of either or of git"
+    )
+    parser.add_argument("--trust", action="store_true", help="with add: let its code run from the next start on")
+
+
+async def packs(config: Config, options: argparse.Namespace) -> int:
+    """Do what the command line says; the exit status."""
+    if options.act == "list":
+        return await _list(config)
+    if not options.names:
+        print(f"weft packs {options.act}: name at least one.", file=sys.stderr)
+        return USAGE
+    workspace = build_workspace(config.workspace, config.packs, config.elsewhere)
+    try:
+        for name in options.names:
+            await asyncio.to_thread(_act, options.act, name, config, workspace, trust=options.trust)
+    except (Refused, OSError, subprocess.SubprocessError, zipfile.BadZipFile) as error:
+        print(f"weft packs: {error}", file=sys.stderr)
+        return FAILURE
+    return SUCCESS
+
+
+def _act(act: str, name: str, config: Config, workspace: Workspace, *, trust: bool) -> None:
+    if act == "add":
+        path = added(name, workspace)
+        print(f"{path.name} lies in {path}.")
+        if trust:
+            config.trust.add(path)
+        elif not config.trust.allows(path):
+            print(f"Nothing of it runs before `weft packs trust {path.name}`. Look at it first: {_first(path)}.")
+        return
+    if act == "restore":
+        print(f"{restored(name, workspace)} is back.")
+        return
+    path = packs_in(workspace.pack_folders).get(name)
+    if path is None:
+        known = ", ".join(packs_in(workspace.pack_folders)) or "none"
+        raise Refused(f"There is no pack {name!r}. There are: {known}.")
+    done: Mapping[str, Callable[[], object]] = {
+        "trust": lambda: config.trust.add(path),
+        "distrust": lambda: config.trust.remove(path),
+        "disable": lambda: switched(path, on=False),
+        "enable": lambda: switched(path, on=True),
+        "remove": lambda: removed(path, workspace),
+    }
+    done[act]()
+    print(f"{name}: {act}, from the next start on.")
+
+
+def added(source: str, workspace: Workspace) -> Path:
+    """A copy of a pack in the workspace: of a folder, a zip file, or what lies at an address.
+
+    Raises:
+        Refused: it is no pack, or one of its name is there.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        found = _fetched(source, Path(scratch))
+        goal = workspace.root / "custom_nodes" / found.name
+        if goal.exists() or goal.with_name(goal.name + DISABLED).exists():
+            raise Refused(f"There is a pack {found.name} already. Remove it first.")
+        if not (found.is_file() and found.suffix == ".py") and not (found / "__init__.py").is_file():
+            raise Refused(f"{source} is no pack: it has no __init__.py.")
+        if found.is_dir():
+            shutil.copytree(found, goal, symlinks=True)
+        else:
+            shutil.copyfile(found, goal)
+    return goal
+
+
+def switched(path: Path, *, on: bool) -> Path:
+    """A pack under the name that lets it be loaded, or not."""
+    bare = path.with_name(path.name.removesuffix(DISABLED))
+    return path.rename(bare if on else bare.with_name(bare.name + DISABLED))
+
+
+def removed(path: Path, workspace: Workspace) -> Path:
+    """Take a pack away; it is kept until another of its name is removed."""
+    goal = workspace.user / REMOVED / path.name.removesuffix(DISABLED)
+    if goal.is_dir():
+        shutil.rmtree(goal)
+    goal.unlink(missing_ok=True) if goal.is_file() else None
+    goal.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(path, goal)
+    return goal
+
+
+def restored(name: str, workspace: Workspace) -> Path:
+    """Bring a removed pack back.
+
+    Raises:
+        Refused: none of that name was removed, or there is another by now.
+    """
+    kept = packs_in((workspace.user / REMOVED,))
+    if name not in kept:
+        raise Refused(f"No pack {name!r} was removed. There are: {', '.join(kept) or 'none'}.")
+    goal = workspace.root / "custom_nodes" / kept[name].name
+    if goal.exists():
+        raise Refused(f"There is another pack {name} by now. Remove it first.")
+    shutil.move(kept[name], goal)
+    return goal
+
+
+def _fetched(source: str, scratch: Path) -> Path:
+    """The pack as a folder or file on this machine."""
+    local = Path(source).expanduser()
+    if local.is_file() and local.suffix == ".zip":
+        return _unpacked(local, scratch)
+    if local.exists():
+        return local.resolve()
+    parts = urlsplit(source)
+    if parts.scheme not in ("http", "https", "ssh", "git", "file"):
+        raise Refused(f"{source} is neither a file, nor a folder, nor an address.")
+    name = PurePosixPath(parts.path).name
+    if name.endswith(".zip"):
+        from urllib.request import urlopen
+
+        with urlopen(source, timeout=60) as answer, (scratch / name).open("wb") as file:  # noqa: S310 - checked above
+            shutil.copyfileobj(answer, file)
+        return _unpacked(scratch / name, scratch)
+    git = shutil.which("git")
+    if git is None:
+        raise Refused("There is no git on this machine: install it, or give the address of a zip file.")
+    goal = scratch / name.removesuffix(".git")
+    subprocess.run([git, "clone", "--depth", "1", "--", source, str(goal)], check=True)
+    return goal
+
+
+def _unpacked(file: Path, scratch: Path) -> Path:
+    """The one folder in a zip file; of several files at its top, a folder of the file's name.
+
+    Raises:
+        Refused: a name in it leads elsewhere.
+    """
+    inside = scratch / "unpacked" / file.stem
+    with zipfile.ZipFile(file) as archive:
+        for entry in archive.infolist():
+            path = PurePosixPath(entry.filename.replace("\\", "/"))
+            if path.is_absolute() or ".." in path.parts or ":" in entry.filename:
+                raise Refused(f"{file.name} holds a name that leads out of it: {entry.filename}.")
+        archive.extractall(inside)
+    top = list(inside.iterdir())
+    return top[0] if len(top) == 1 and top[0].is_dir() else inside
+
+
+async def _list(config: Config) -> int:
+    """How each pack fared; the exit status says whether all loaded."""
+    backend = build_backend(config)
+    await backend.start()
+    try:
+        reports = await backend.packs()
+    except BackendLost as error:
+        print(error, file=sys.stderr)
+        return FAILURE
+    finally:
+        await backend.close()
+    for report in reports:
+        _tell(report)
+    workspace = build_workspace(config.workspace, config.packs, config.elsewhere)
+    for name, path in packs_in(workspace.pack_folders).items():
+        if path.name.endswith(DISABLED):
+            print(f"{name}: disabled ({path})")
+    if not reports:
+        print(f"No packs in {config.workspace / 'custom_nodes'}.")
+    return SUCCESS if all(report.ok or not report.trusted for report in reports) else FAILURE
+
+
+def _tell(report: PackReport) -> None:
+    version = f" {report.version}" if report.version else ""
+    from_where = origin(Path(report.path))
+    place = f"({report.path}{', from ' + from_where if from_where else ''})"
+    if report.ok:
+        print(f"{report.name}{version}: {len(report.nodes)} nodes in {report.seconds:.1f} s {place}")
+    elif report.error:
+        word = "FAILED" if report.trusted else "NOT TRUSTED"
+        print(f"{report.name}{version}: {word}: {report.error.message} {report.error.hint} {place}")
+    if report.missing:
+        print(f"    is not installed: {', '.join(report.missing)}")
+    if report.conflicts:
+        print(f"    wants another version: {', '.join(report.conflicts)}")
+    for kind, deeds in report.deeds.items():
+        print(f"    {TOLD.get(kind, kind)}: {'; '.join(deeds)}")
+
+
+def _first(path: Path) -> str:
+    named = ("prestartup_script.py", "__init__.py", "install.py")
+    return ", ".join(str(path / name) for name in named if (path / name).is_file()) or str(path)

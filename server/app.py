@@ -28,21 +28,21 @@ from server.backends.process import ProcessBackend
 from server.belongings import Belongings
 from server.config import ROOT, Compute, Config
 from server.events import Bus
-from server.graph.outcome import Failure, now_ms
+from server.graph.outcome import now_ms
 from server.hashes import Hashes
 from server.jobs.control import Control
 from server.jobs.history import History
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner, Surroundings
 from server.memory import spare_the_collector
+from server.pack_reports import report_of
 from server.store import Store
 from server.tokens import OWNER, Tokens
+from server.trust import Trust
 from server.worker.keeping import Keeping
-from server.worker.parts import Factory, Lasting, PackReport, Registered, WorkerParts
+from server.worker.parts import Factory, Lasting, Registered, WorkerParts
 from server.worker.parts import Services as WorkerServices
 from server.worker.saves import Journal, Saves
-from server.pack_reports import report_of
-from server.trust import Trust
 from server.workspace import Elsewhere, Workspace, suffixes
 
 if TYPE_CHECKING:
@@ -390,5 +390,7 @@ class Server:
             compress=config.compress,
             versions=versions(),
             argv=tuple(sys.argv),
+            only_packs=config.only_packs,
+            trust=config.trust,
             multi_user=config.multi_user and tokens is None,  # each token is a user already
         )

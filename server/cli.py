@@ -1,4 +1,4 @@
-"""The command line: `weft` serves, `weft run` makes a picture without a browser, `weft packs` says how packs fare."""
+"""The command line: `weft` serves, `weft run` makes a picture without a browser, `weft packs` sees to packs."""
 
 import argparse
 import asyncio
@@ -22,12 +22,14 @@ from server.docs_command import docs as make_docs
 from server.graph.host import BackendLost
 from server.meaningless import add_meaningless, notes, unknown
 from server.options import add_cache, add_compute, add_folders, add_metadata, add_network, add_rest
+from server.pack_options import add_packs
 from server.remote import add_queue
 from server.remote import queue as ask_queue
 from server.settings import Unusable, log_as, running, serving, working
 from server.token_command import add_token
 from server.token_command import token as change_tokens
 from server.tokens import TokensUnreadable
+from server.trust import DISABLED, packs_in
 
 if TYPE_CHECKING:
     from server.app import Server
@@ -177,7 +179,7 @@ async def serve(options: argparse.Namespace) -> int:
         print(f"Weft cannot start: {error}", file=sys.stderr)
         return FAILURE
     print(f"Weft is at {url}", flush=True)
-    for line in _of_tokens(options, config):
+    for line in (*_of_tokens(options, config), *_of_trust(config)):
         print(line, file=sys.stderr)
     try:
         if options.quick_test_for_ci:
@@ -198,6 +200,19 @@ def _of_tokens(options: argparse.Namespace, config: "Config") -> Iterator[str]:
             yield "weft: --multi-user adds nothing here: each token is a person, with jobs, files and settings of their own."
     elif not all(is_loopback(host) for host in config.hosts):
         yield "weft: with --no-token, everybody who can reach this machine can run anything that its nodes can do."
+
+
+def _of_trust(config: "Config") -> Iterator[str]:
+    """The packs of which nothing runs, because nobody has said yet that it may."""
+    folders = (config.workspace / "custom_nodes", *config.packs)
+    new = [
+        name
+        for name, path in packs_in(folders).items()
+        if not path.name.endswith(DISABLED) and not config.trust.allows(path)
+    ]
+    if new:
+        yield f"weft: nothing of these new packs runs until you trust them: {', '.join(new)}."
+        yield "Look at them, then trust them in the list of packs on the canvas, or by `weft packs trust NAME`."
 
 
 async def _all_loads(server: "Server") -> int:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nodes.spec import Json
-from server.worker.keeping import Keeping
 from server.trust import Trust
+from server.worker.keeping import Keeping
 from server.workspace import Elsewhere
 
 ROOT = Path(__file__).resolve().parents[1]

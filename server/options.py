@@ -33,11 +33,7 @@ class _Base(argparse.Action):
     """The workspace, named in a way that trusts it."""
 
     def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,
+        self, _parser: object, namespace: argparse.Namespace, values: object, *_option: object
     ) -> None:
         namespace.workspace = namespace.base_directory = values
 
@@ -98,7 +94,9 @@ def add_folders(parser: argparse.ArgumentParser, workspace: Path) -> None:
         help="packs to load all the same, and to trust unasked",
     )
     group.add_argument(
-        "--trust-all", action="store_true", help=f"run every pack without asking, as {ALL}=1 in the environment"
+        "--trust-all",
+        action="store_true",
+        help=f"run every pack without asking, as {ALL}=1 in the environment",
     )
 
 

@@ -1,18 +1,19 @@
 """How a pack fared, from the room of packs to whoever asks."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from server.graph.outcome import Failure
 from server.worker.parts import PackReport
 
-if TYPE_CHECKING:
-    from nodes.compat.packs import Loaded
-
 UNTRUSTED = "Untrusted"  # the kind of a failure of a pack that nobody trusts yet
 
 
-def report_of(pack: "Loaded") -> PackReport:
-    """The report of a pack that was loaded, or was not."""
+def report_of(pack: Any) -> PackReport:
+    """The report of a pack that was loaded, or was not.
+
+    Args:
+        pack: a `Loaded` of `nodes.compat`, which the server knows by its fields alone.
+    """
     fault = Failure(pack.message, pack.hint, pack.kind, pack.traceback) if pack.message else None
     return PackReport(
         pack.name,

@@ -19,7 +19,6 @@ from server.workspace import Workspace
 
 SUCCESS, FAILURE, USAGE = 0, 1, 2
 REMOVED = "removed_packs"  # among the user data: what `remove` took away, for `restore`
-ACTS = ("list", "trust", "distrust", "add", "disable", "enable", "remove", "restore")
 TOLD = {"files": "writes files", "programs": "starts programs", "network": "uses the network"} | {
     "routes": "answers under", "replaced": "replaces"
 }  # fmt: skip
@@ -27,15 +26,6 @@ TOLD = {"files": "writes files", "programs": "starts programs", "network": "uses
 
 class Refused(Exception):
     """What was asked for cannot be done; the message says why and what to do."""
-
-
-def add_packs(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `weft packs`."""
-    parser.add_argument("act", nargs="?", default="list", choices=ACTS, help="list: the default")
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="packs; for add: a folder, a zip file, or an address of either or of git"
-    )
-    parser.add_argument("--trust", action="store_true", help="with add: let its code run from the next start on")
 
 
 async def packs(config: Config, options: argparse.Namespace) -> int:
@@ -62,7 +52,9 @@ def _act(act: str, name: str, config: Config, workspace: Workspace, *, trust: bo
         if trust:
             config.trust.add(path)
         elif not config.trust.allows(path):
-            print(f"Nothing of it runs before `weft packs trust {path.name}`. Look at it first: {_first(path)}.")
+            print(
+                f"Nothing of it runs before `weft packs trust {path.name}`. Look at it first: {_first(path)}."
+            )
         return
     if act == "restore":
         print(f"{restored(name, workspace)} is back.")

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from server.trust import FILE as TRUSTED
 from server.worker.keeping import Keeping, Policy
 from server.workspace import Elsewhere
 
+EXAMPLE = "weft_example_pack"  # comes with Weft
 UNASKED = "extra_model_paths.yaml"  # of the workspace; read without being named
 
 
@@ -57,7 +58,9 @@ def working(options: argparse.Namespace) -> Config:
         ),
         packs=(*checkout_packs(), *extra.packs),
         only_packs=frozenset(options.whitelist_custom_nodes) if options.disable_all_custom_nodes else None,
-        trust=_trust(options, workspace, user or workspace / "user", [file for file in files if file != unasked]),
+        trust=_trust(
+            options, workspace, user or workspace / "user", [file for file in files if file != unasked]
+        ),
         compute=_compute(options),
         backend=options.backend,
         factory=options.factory,
@@ -70,7 +73,7 @@ def _trust(options: argparse.Namespace, workspace: Path, user: Path, files: Sequ
     return Trust(
         file=user / TRUSTED,
         everything=options.trust_all or os.environ.get(ALL) == "1",
-        folders=(*checkout_packs(), *read_extra_paths(files).packs, *named),
+        folders=(*(folder / EXAMPLE for folder in checkout_packs()), *read_extra_paths(files).packs, *named),
         names=frozenset(options.whitelist_custom_nodes),
     )
 

@@ -1,7 +1,6 @@
 """Whose code runs: packs that a person trusts, by their folder and where it came from, and those trusted without asking."""
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,7 +19,7 @@ class Trust:
     Attributes:
         file: where trust is kept; None: it is not.
         everything: all packs are trusted.
-        folders: packs in them are trusted: whoever starts the server has named them.
+        folders: packs in them, or that they are, are trusted: whoever starts the server has named them.
         names: packs that are trusted by their name, for the same reason.
     """
 
@@ -33,7 +32,8 @@ class Trust:
         """Whether a pack's code may run. Editing it does not change that; another folder or another origin does."""
         if self.everything or not {pack.name, pack.stem}.isdisjoint(self.names):
             return True
-        if any(pack.parent.resolve() == folder.resolve() for folder in self.folders):
+        named = {folder.resolve() for folder in self.folders}
+        if not named.isdisjoint((pack.resolve(), pack.parent.resolve())):
             return True
         return self._kept().get(str(pack.resolve())) == origin(pack)
 
@@ -64,7 +64,7 @@ class Trust:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         new = self.file.with_suffix(".new")
         new.write_text(json.dumps(kept, indent=2, sort_keys=True), encoding="utf-8")
-        os.replace(new, self.file)
+        new.replace(self.file)
 
 
 def origin(pack: Path) -> str:

@@ -11,6 +11,9 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 
+# Packs of tests run unasked, but where a test is about trust.
+os.environ.setdefault("WEFT_TRUST_ALL", "1")
+
 # Processes that share the cores take one each: more threads than cores wait for each other, up to twenty times as long.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # also read by the servers that tests start

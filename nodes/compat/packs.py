@@ -77,7 +77,7 @@ class Loaded:
     kind: str = ""
     traceback: tuple[str, ...] = ()
     web_directory: str = ""
-    said: Said = Said()
+    said: Said = field(default_factory=Said)
     deeds: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
 

@@ -1,4 +1,4 @@
-"""What a pack's files say of it, without running any: its version, what it wants installed, which names of a host it uses."""
+"""What a pack's files say of it, without running any: its version, what it wants installed, names of a host."""
 
 import ast
 import tomllib
@@ -103,6 +103,5 @@ def _imported(source: Path, host: frozenset[str]) -> Iterator[str]:
     for at in ast.walk(tree):
         if isinstance(at, ast.Import):
             yield from (alias.name for alias in at.names if alias.name.partition(".")[0] in host)
-        elif isinstance(at, ast.ImportFrom) and not at.level and at.module is not None:
-            if at.module.partition(".")[0] in host:
-                yield from (f"{at.module}.{alias.name}" for alias in at.names)
+        elif isinstance(at, ast.ImportFrom) and not at.level and (at.module or "").partition(".")[0] in host:
+            yield from (f"{at.module}.{alias.name}" for alias in at.names)

@@ -15,10 +15,21 @@ from functools import cache
 from typing import Any
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-PROGRAMS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"})
+PROGRAMS = frozenset(
+    {"subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"}
+)
 NETWORK = frozenset({"socket.connect", "socket.bind", "socket.getaddrinfo"})
 FILES = frozenset(
-    {"os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "shutil.rmtree"}
+    {
+        "os.remove",
+        "os.rename",
+        "os.rmdir",
+        "os.mkdir",
+        "os.link",
+        "os.symlink",
+        "os.truncate",
+        "shutil.rmtree",
+    }
 )
 NOT_TOLD = ("__pycache__", os.devnull)
 MOST = 50  # deeds of a kind that are kept
@@ -80,7 +91,10 @@ class _Ear:
         elif event in PROGRAMS:
             deeds.add("programs", " ".join(_text(part) for part in given[:2] if part) or event)
         elif event in NETWORK:
-            deeds.add("network", f"{event.partition('.')[2]} {_text(given[1 if event != 'socket.getaddrinfo' else 0])}")
+            deeds.add(
+                "network",
+                f"{event.partition('.')[2]} {_text(given[1 if event != 'socket.getaddrinfo' else 0])}",
+            )
 
 
 @cache

@@ -24,6 +24,7 @@ from server.jobs.history import History
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner
 from server.tokens import Tokens
+from server.trust import Trust
 from server.workspace import Workspace
 
 

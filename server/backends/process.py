@@ -5,7 +5,6 @@ A node that crashes, hangs or eats all memory takes that process down and nothin
 
 import asyncio
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -23,10 +22,9 @@ from server.backends.base import (
 )
 from server.backends.child import Child
 from server.backends.endings import again, not_answered
-from server.backends.vigil import Patience, see_started, watch_memory
+from server.backends.vigil import Patience, granted, see_started, watch_memory
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Outcome, Task
-from server.memory import memory
 from server.worker.messages import (
     Begin,
     ChangeTokens,
@@ -77,7 +75,9 @@ class ProcessBackend:
         self._may_try = asyncio.Event()
         self._may_try.set()
         self._untouched: JobContext | None = None  # the job that began and has asked nothing of a node yet
-        self._busy = self._outdated = False  # a job has begun; packs have changed since the worker was started
+        self._busy = self._outdated = (
+            False  # a job has begun; packs have changed since the worker was started
+        )
         self._closing = False
         self._stop_asked = False
         self._specs: Mapping[str, NodeSpec] | None = None
@@ -169,8 +169,7 @@ class ProcessBackend:
         """The job is over. What a worker that is gone would have dropped is gone with it."""
         self._present().tell(End())
         self._busy = False
-        if self._outdated:
-            self._renew()
+        self._renew()
 
     def stop(self) -> None:
         """Ask what runs to stop; what gives no sign of life for `Patience.stop` seconds is ended with its worker."""
@@ -242,8 +241,7 @@ class ProcessBackend:
     async def restart(self) -> bool:
         """Load packs anew, in a new worker: now, or when the job that runs is over."""
         self._outdated = True
-        if not self._busy:
-            self._renew()
+        self._renew()
         return True
 
     # --- inside -----------------------------------------------------------------------------------------------------
@@ -263,25 +261,21 @@ class ProcessBackend:
     def _launch(self, sources: tuple[str, ...] = ()) -> None:
         self._why_none = None
         self._may_try.set()
-        child = Child(self._factory, self._skip, self._mourn, self._pass_on, self._granted(), sources)
+        child = Child(
+            self._factory, self._skip, self._mourn, self._pass_on, granted(self._most_memory), sources
+        )
         self._child = child
         self._begin_chore(self._attend(child))
         self._begin_chore(watch_memory(child, self._most_memory))
 
     def _renew(self) -> None:
-        self._outdated = False
+        if self._busy or not self._outdated:
+            return
+        before, self._specs, self._outdated = self._child, None, False
         self._skip.clear()
-        before, self._specs = self._child, None
         self._launch()
         if before is not None:
             self._begin_chore(before.close())
-
-    def _granted(self) -> int:
-        """Bytes of memory that a worker may ask for; 0: as many as the system gives.
-
-        Windows counts what is asked for, not what is used: there only a person can say how much that may be.
-        """
-        return self._most_memory or (memory()[0] if sys.platform == "linux" else 0)
 
     async def _attend(self, child: Child) -> None:
         """See a new worker through its start, then ask for its descriptions."""

@@ -124,3 +124,14 @@ def _effort(pid: int) -> int:
     except OSError:
         return 0
     return int(words[11]) + int(words[12]) + int(read[1])
+
+
+def granted(most: int | None) -> int:
+    """Bytes of memory that a worker may ask for; 0: as many as the system gives.
+
+    Windows counts what is asked for, not what is used: there only a person can say how much that may be.
+
+    Args:
+        most: that a person has said.
+    """
+    return most or (memory()[0] if sys.platform == "linux" else 0)

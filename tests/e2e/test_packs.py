@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.canvas import Canvas
+from tests.e2e.conftest import FIRST
 from tests.serving import serving
 from web.build import build
 
@@ -23,3 +25,22 @@ def test_a_broken_pack_is_told_of_and_its_cause_stands_in_the_panel(page: Page, 
         report = page.get_by_test_id("pack-broken_pack")
         expect(report).to_contain_text("a_module_that_nobody_has")
         assert len(Canvas(page).nodes()) == 7
+
+
+def test_a_new_pack_is_trusted_on_the_canvas(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("WEFT_TRUST_ALL")
+    pack = tmp_path / "custom_nodes" / "new_pack"
+    pack.mkdir(parents=True)
+    (pack / "__init__.py").write_text("open(__file__ + '.ran', 'w').close()\nNODE_CLASS_MAPPINGS = {}\n")
+    build()
+    with serving(tmp_path) as server:
+        page.goto(server.url)
+        page.wait_for_function("() => window.__weft?.app.ready", timeout=FIRST)
+        page.get_by_role("button", name="Show packs").click()
+        report = page.get_by_test_id("pack-new_pack")
+        expect(report).to_contain_text("nothing of its 1 files of Python runs until you trust it")
+        assert not (pack / "__init__.py.ran").exists()
+        report.get_by_role("button", name="Trust it").click()
+        expect(report).to_contain_text("0 nodes", timeout=FIRST)
+        expect(report).to_contain_text("Wrote files while it was loaded")
+        assert (pack / "__init__.py.ran").exists()

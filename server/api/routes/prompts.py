@@ -27,6 +27,7 @@ from server.graph.validate import Specs, calls
 from server.graph.written import dump
 from server.jobs.job import Wish
 from server.jobs.queue import DuplicateJob
+from server.trust import needing
 
 ROUTES = web.RouteTableDef()
 FEW = 64  # nodes, which are judged sooner than a thread could be asked to
@@ -52,7 +53,8 @@ async def queue_prompt(request: web.Request) -> web.Response:
     judgement = await judged(behind, reading.graph, wanted.targets)
     verdict = judgement.verdict
     if verdict.error:
-        return json_response(answers.error_json(verdict.error, verdict.node_faults), 400)
+        fault = await _with_packs(behind, verdict.error)
+        return json_response(answers.error_json(fault, verdict.node_faults), 400)
     created = now_ms()
     extra: dict[str, Json] = {**wanted.extra, "create_time": created}
     wish = Wish(
@@ -79,6 +81,19 @@ async def queue_prompt(request: web.Request) -> web.Response:
         "node_errors": answers.node_errors_json(verdict.node_faults),
     }
     return json_response(answer)
+
+
+async def _with_packs(behind: Services, fault: Fault) -> Fault:
+    """A fault that names who may bring a missing node: packs that nobody trusts yet."""
+    wanted = fault.extra_info.get("class_type")
+    if fault.type != "missing_node_type" or not isinstance(wanted, str):
+        return fault
+    named = await asyncio.to_thread(needing, behind.workspace.pack_folders, behind.trust, wanted)
+    if not named:
+        return fault
+    told = f"It seems to come with {' or '.join(named)}, which nobody trusts yet"
+    how = f"trust it in the list of packs, or by `weft packs trust {named[0]}`"
+    return replace(fault, details=f"{fault.details}. {told}: {how}.")
 
 
 async def as_prompt(behind: Services, wanted: wire.PromptRequest) -> wire.PromptRequest:

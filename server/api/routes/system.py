@@ -1,5 +1,6 @@
 """The server itself: the machine, what it understands, and Weft's own questions."""
 
+import asyncio
 import json
 import platform
 import sys
@@ -11,11 +12,12 @@ from nodes.spec import Json
 from server.api import answers, listings
 from server.api.messages import failure_json
 from server.api.middleware import json_response
-from server.api.people import is_theirs
+from server.api.people import check_admin, is_theirs
 from server.api.services import services
 from server.api.shape import Shape
 from server.backends.base import PackReport
 from server.memory import memory
+from server.trust import packs_in
 
 ROUTES = web.RouteTableDef()
 OWN = web.RouteTableDef()  # these are under /api/weft alone

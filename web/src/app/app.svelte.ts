@@ -32,6 +32,15 @@ export interface PackReport {
   readonly ok: boolean;
   readonly error: { readonly message: string; readonly hint: string; readonly traceback: string } | null;
   readonly nodes: readonly string[];
+  /** Its code may run. */
+  readonly trusted?: boolean;
+  readonly seconds?: number;
+  readonly version?: string;
+  /** Of what it wants installed: what is not there, and what is in another version. */
+  readonly missing?: readonly string[];
+  readonly conflicts?: readonly string[];
+  /** What it did while it was loaded, by kind. */
+  readonly deeds?: Readonly<Record<string, readonly string[]>>;
 }
 
 export class App {
@@ -385,6 +394,13 @@ export class App {
 
   fail(error: unknown): void {
     this.popups.tell(messageOf(error), { bad: true });
+  }
+
+  /** Let a pack's code run, and take in its nodes. */
+  async trustPack(name: string): Promise<void> {
+    await this.client.trustPack(name);
+    await this.#readPacks();
+    await this.reread();
   }
 
   async #readPacks(): Promise<void> {

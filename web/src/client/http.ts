@@ -290,6 +290,11 @@ export class Client {
     return this.#json(route.replace(/^\/+(api\/)?/, ""));
   }
 
+  /** Let a pack's code run; packs are loaded anew as soon as no job runs. */
+  async trustPack(name: string): Promise<void> {
+    await this.#post(`weft/packs/${encodeURIComponent(name)}/trust`, {});
+  }
+
   async #object(route: string): Promise<JsonObject> {
     const answer = await this.#json(route);
     if (!isObject(answer)) throw new HttpError(`unexpected: ${route}`, 200, answer, undefined, { why: "unexpected", route });

@@ -83,6 +83,12 @@ class PackJson(TypedDict):
     deeds: dict[str, list[str]]
 
 
+class ReloadJson(TypedDict):
+    """Whether packs are being loaded anew; else that takes a start of Weft."""
+
+    restarting: bool
+
+
 class TrustJson(TypedDict):
     """Whether a pack's code may run, and whether packs are being loaded anew."""
 

@@ -273,7 +273,7 @@ class ProcessBackend:
             return
         before, self._specs, self._outdated = self._child, None, False
         self._skip.clear()
-        self._launch()
+        self._launch(before.sources if before is not None else ())
         if before is not None:
             self._begin_chore(before.close())
 

@@ -187,5 +187,10 @@ def test_a_server_asks_before_it_runs_a_pack_and_loads_it_when_told(asking: Serv
     assert (report["ok"], report["nodes"]) == (True, ["SmallAdds"])
     assert "SmallAdds" in asking.get("/object_info")
     assert (tmp_path / "early").exists()
+    with (tmp_path / "work" / "custom_nodes" / "small" / "__init__.py").open("a") as file:
+        file.write("NODE_CLASS_MAPPINGS['SmallerAdds'] = Adds\n")
+    assert asking.post("/api/weft/packs/reload", {}) == {"restarting": True}
+    (report,) = [pack for pack in asking.get("/api/weft/packs") if pack["name"] == "small"]
+    assert report["nodes"] == ["SmallAdds", "SmallerAdds"]  # an edited pack, and nobody was asked again
     with pytest.raises(HTTPError, match="404"):
         urlopen(Request(asking.url + "/api/weft/packs/nobody/trust", b"", method="POST"), timeout=60)

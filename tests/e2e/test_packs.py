@@ -18,9 +18,9 @@ def test_a_broken_pack_is_told_of_and_its_cause_stands_in_the_panel(page: Page, 
     build()
     with serving(tmp_path) as server:
         page.goto(server.url)
-        page.wait_for_function("() => window.__weft?.app.ready")
+        page.wait_for_function("() => window.__weft?.app.ready", timeout=FIRST)
         notice = page.get_by_test_id("notice").filter(has_text="broken_pack could not be loaded")
-        expect(notice).to_be_visible()
+        expect(notice).to_be_visible(timeout=FIRST)
         notice.get_by_role("button", name="Show packs").click()
         report = page.get_by_test_id("pack-broken_pack")
         expect(report).to_contain_text("a_module_that_nobody_has")
@@ -36,7 +36,7 @@ def test_a_new_pack_is_trusted_on_the_canvas(page: Page, tmp_path: Path, monkeyp
     with serving(tmp_path) as server:
         page.goto(server.url)
         page.wait_for_function("() => window.__weft?.app.ready", timeout=FIRST)
-        page.get_by_role("button", name="Show packs").click()
+        page.get_by_role("button", name="Show packs").click(timeout=FIRST)
         report = page.get_by_test_id("pack-new_pack")
         expect(report).to_contain_text("nothing of its 1 files of Python runs until you trust it")
         assert not (pack / "__init__.py.ran").exists()
@@ -44,3 +44,6 @@ def test_a_new_pack_is_trusted_on_the_canvas(page: Page, tmp_path: Path, monkeyp
         expect(report).to_contain_text("0 nodes", timeout=FIRST)
         expect(report).to_contain_text("Wrote files while it was loaded")
         assert (pack / "__init__.py.ran").exists()
+        (pack / "__init__.py").write_text("import a_module_that_nobody_has\n")
+        page.get_by_role("button", name="Load packs again").click()
+        expect(report).to_contain_text("a_module_that_nobody_has", timeout=FIRST)

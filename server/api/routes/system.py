@@ -61,6 +61,13 @@ async def packs(request: web.Request) -> web.Response:
     return json_response([pack_json(report) for report in await services(request).backend.packs()])
 
 
+@OWN.post("/packs/reload", shape=Shape(answer=listings.ReloadJson))
+async def reload(request: web.Request) -> web.Response:
+    """Load all packs anew, edited files too, as soon as no job runs; what waits goes on waiting."""
+    check_admin(request, "have packs loaded anew")
+    return json_response({"restarting": await services(request).backend.restart()})
+
+
 @OWN.post("/packs/{name}/trust", shape=Shape(answer=listings.TrustJson))
 async def trust(request: web.Request) -> web.Response:
     """Let a pack's code run: packs are loaded anew as soon as no job runs."""

@@ -396,9 +396,9 @@ export class App {
     this.popups.tell(messageOf(error), { bad: true });
   }
 
-  /** Let a pack's code run, and take in its nodes. */
-  async trustPack(name: string): Promise<void> {
-    await this.client.trustPack(name);
+  /** Load packs anew, with one more that is trusted or none, and take in their nodes. */
+  async loadPacks(trusted?: string): Promise<void> {
+    await (trusted === undefined ? this.client.reloadPacks() : this.client.trustPack(trusted));
     await this.#readPacks();
     await this.reread();
   }

@@ -295,6 +295,11 @@ export class Client {
     await this.#post(`weft/packs/${encodeURIComponent(name)}/trust`, {});
   }
 
+  /** Load all packs anew, edited files too, as soon as no job runs. */
+  async reloadPacks(): Promise<void> {
+    await this.#post("weft/packs/reload", {});
+  }
+
   async #object(route: string): Promise<JsonObject> {
     const answer = await this.#json(route);
     if (!isObject(answer)) throw new HttpError(`unexpected: ${route}`, 200, answer, undefined, { why: "unexpected", route });

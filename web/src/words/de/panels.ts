@@ -20,6 +20,7 @@ export const panels: Translated<typeof english> = {
   "panels.no-packs": "Noch keine Packs. Legen Sie den Ordner eines Packs in den Ordner custom_nodes des Arbeitsbereichs und starten Sie Weft neu.",
   "panels.trust-pack": "Vertrauen",
   "panels.loading-packs": "Packs werden geladen",
+  "panels.load-packs-again": "Packs neu laden",
   "panels.pack-missing": "Nicht installiert: {list}",
   "panels.pack-conflicts": "Verlangt eine andere Version: {list}",
   "panels.pack-files": "Schrieb beim Laden Dateien: {list}",

@@ -18,6 +18,7 @@ export const panels = {
   "panels.no-packs": "No packs yet. Put a pack's folder into the workspace's custom_nodes folder and start Weft again.",
   "panels.trust-pack": "Trust it",
   "panels.loading-packs": "Loading packs",
+  "panels.load-packs-again": "Load packs again",
   "panels.pack-missing": "Is not installed: {list}",
   "panels.pack-conflicts": "Wants another version: {list}",
   "panels.pack-files": "Wrote files while it was loaded: {list}",

@@ -20,6 +20,7 @@ export const panels: Translated<typeof english> = {
   "panels.no-packs": "パックはまだありません。ワークスペースの custom_nodes フォルダーにパックのフォルダーを入れて、Weft を再起動してください。",
   "panels.trust-pack": "信頼する",
   "panels.loading-packs": "パックを読み込み中",
+  "panels.load-packs-again": "パックを読み込み直す",
   "panels.pack-missing": "インストールされていません: {list}",
   "panels.pack-conflicts": "別のバージョンが必要です: {list}",
   "panels.pack-files": "読み込み時に書き込んだファイル: {list}",

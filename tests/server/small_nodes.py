@@ -273,7 +273,8 @@ def build_slowly(settings: object, services: Services) -> WorkerParts:
 def build_with_packs(settings: object, services: Services) -> WorkerParts:
     """Furnish a worker with community packs too, which brings torch in."""
     from nodes.compat.packs import Packs
-    from server.app import WorkerSettings, _pack_report, _places, build_workspace
+    from server.app import WorkerSettings, _places, build_workspace
+    from server.pack_reports import report_of
 
     assert isinstance(settings, WorkerSettings)
     workspace = build_workspace(settings.workspace, settings.packs, settings.elsewhere)
@@ -284,6 +285,7 @@ def build_with_packs(settings: object, services: Services) -> WorkerParts:
         services.announce,
         services.skip,
         only=settings.only_packs,
+        trusted=settings.trust.allows,
         publish=services.publish,
         wonder=services.wonder,
         handler_patience=2.0,
@@ -291,7 +293,7 @@ def build_with_packs(settings: object, services: Services) -> WorkerParts:
     return WorkerParts(
         registry=registry,
         files=workspace,
-        load_packs=lambda: [_pack_report(loaded) for loaded in packs.load()],
+        load_packs=lambda: [report_of(loaded) for loaded in packs.load()],
         refresh=packs.refresh,
         registered=lambda: Registered(packs.prompt_handlers.any, packs.routes.port, packs.routes.key),
         on_prompt=packs.prompt_handlers.change,

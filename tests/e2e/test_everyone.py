@@ -22,6 +22,7 @@ SHEETS = {
     "keys": "show({ kind: 'keys' })",
     "help": "show({ kind: 'help', def: app.defs.get('KSampler') })",
     "troubles": "show({ kind: 'troubles' })",
+    "colours": "show({ kind: 'colours' })",
     "choices": "app.popups.choose({ anchor: new DOMRect(200, 200, 200, 26), options: [...app.defs.get('KSampler').inputs"
     ".find(({ name }) => name === 'sampler_name').widget.options], chosen: ['euler'], name: 'sampler', pick() {} })",
     "line": "show({ kind: 'line', at: [200, 100], width: 200, label: 'Title', text: 'x', done() {} })",
@@ -137,6 +138,27 @@ def test_a_page_from_right_to_left_keeps_the_canvas_as_files_have_it(canvas: Can
     page.mouse.click(x, y)
     expect(canvas.node(canvas.node_of("KSampler")["id"])).to_have_class(re.compile("selected"))
     assert [node["pos"] for node in canvas.nodes()] == before
+
+
+def test_own_colours_are_worn_at_once_kept_and_taken_along(canvas: Canvas):
+    page = canvas.page
+    page.evaluate("() => window.__weft.app.preferences.setTheme('dark')")
+    open_sheet(page, "colours")
+    sheet = page.get_by_test_id("colours")
+    sheet.get_by_label("accent", exact=True).fill("#58c4dd")
+    assert page.evaluate("() => window.__weft.app.active.stage.palette.accent") == "#58c4dd"
+    sheet.get_by_label("soft", exact=True).fill("#333333")
+    expect(sheet.get_by_role("status")).to_contain_text("hard to read")
+    with page.expect_download() as saved:
+        sheet.get_by_role("button", name="Save to this computer").click()
+    sheet.get_by_role("button", name="Reset all").click()
+    assert page.evaluate("() => window.__weft.app.active.stage.palette.accent") == "#f0b35e"
+    sheet.locator("input[type=file]").set_input_files(saved.value.path())
+    expect(sheet.get_by_role("status")).to_contain_text("hard to read")
+    page.reload()
+    page.wait_for_function(
+        "() => window.__weft?.app.active?.stage.palette?.accent === '#58c4dd'", timeout=FIRST
+    )
 
 
 def outside(page: Page, selector: str) -> list[str]:

@@ -114,6 +114,7 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "side", label: "actions.side", keys: "Q", run: () => app.preferences.toggleSide() },
     { id: "minimap", label: "actions.minimap", run: () => app.preferences.toggleMinimap() },
     { id: "theme", label: "actions.theme", run: () => app.preferences.setTheme(app.preferences.theme === "dark" ? "light" : "dark") },
+    { id: "colours", label: "actions.colours", run: () => app.popups.show({ kind: "colours" }) },
     ...LANGUAGES.map(({ code, name }): Entry => ({ id: `language-${code}`, label: () => t("actions.language", { name }), can: () => currentLanguage().code !== code, run: () => void app.speak(code) })),
     { id: "language-auto", label: "actions.language-auto", can: () => app.preferences.language !== undefined, run: () => void app.speak(undefined) },
     { id: "threads", label: "actions.threads", keys: "L", run: () => app.preferences.setThreads(app.preferences.threads === "all" ? "chosen" : "all") },

@@ -44,6 +44,7 @@ export type Popup =
   | { readonly kind: "compare"; readonly left: Compared; readonly right: Compared; readonly all: readonly Compared[] }
   | { readonly kind: "help"; readonly def: NodeDef }
   | { readonly kind: "troubles" }
+  | { readonly kind: "colours" }
   | { readonly kind: "keys" };
 
 export type PopupOf<Kind extends Popup["kind"]> = Extract<Popup, { kind: Kind }>;

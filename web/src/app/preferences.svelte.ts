@@ -1,6 +1,7 @@
 /** How a person likes it: kept in the browser. */
 import { speakChosen } from "../words/page.svelte";
 import type { Snapping, Threads } from "../canvas/stage.svelte";
+import { type OwnColours, ROLES, readColours } from "../theme/palettes";
 
 export type Drawer = "nodes" | "models" | "pictures" | "workflows" | "packs";
 export type Theme = "dark" | "light";
@@ -16,6 +17,7 @@ interface Kept {
   readonly snap: Snapping;
   readonly keys: Readonly<Record<string, string>>;
   readonly language?: string | undefined;
+  readonly colours?: OwnColours | undefined;
 }
 
 const MOST_RECENT = 12;
@@ -39,6 +41,8 @@ export class Preferences {
   keys = $state.raw<Readonly<Record<string, string>>>({});
   /** The language's code; undefined: the browser's. */
   language = $state<string | undefined>();
+  /** A person's own colours, over the theme. */
+  colours = $state.raw<OwnColours | undefined>();
   readonly #storage: Pick<Storage, "getItem" | "setItem">;
 
   constructor(storage: Pick<Storage, "getItem" | "setItem">) {
@@ -53,7 +57,20 @@ export class Preferences {
     this.snap = kept.snap === "grid" || kept.snap === "none" ? kept.snap : "guides";
     this.keys = typeof kept.keys === "object" ? kept.keys : {};
     this.language = typeof kept.language === "string" ? kept.language : undefined;
+    try {
+      this.colours = kept.colours && readColours(JSON.stringify(kept.colours));
+    } catch {
+      this.colours = undefined; // of another version: the theme is always there
+    }
     this.#wear();
+  }
+
+  /** Wear other colours; undefined: the theme's. Those of another base bring it along. */
+  setColours(colours: OwnColours | undefined): void {
+    if (colours && colours.base !== this.colours?.base) this.theme = colours.base;
+    this.colours = colours && { ...colours, base: this.theme };
+    this.#wear();
+    this.#keep();
   }
 
   /** Speak another language: what is shown changes where it stands. */
@@ -110,11 +127,13 @@ export class Preferences {
   }
 
   #wear(): void {
-    document.documentElement.dataset.theme = this.theme;
+    const { dataset, style } = document.documentElement;
+    dataset.theme = this.theme;
+    for (const role of ROLES) style.setProperty(`--${role}`, this.colours?.roles[role] ?? "");
   }
 
   #keep(): void {
-    const kept: Kept = { theme: this.theme, side: this.side, minimap: this.minimap, recentNodes: this.recentNodes, threads: this.threads, snap: this.snap, keys: this.keys, language: this.language };
+    const kept: Kept = { theme: this.theme, side: this.side, minimap: this.minimap, recentNodes: this.recentNodes, threads: this.threads, snap: this.snap, keys: this.keys, language: this.language, colours: this.colours };
     this.#storage.setItem(KEY, JSON.stringify(kept));
   }
 }

@@ -62,6 +62,7 @@ export const actions: Translated<typeof english> = {
   "actions.side": "Warteschlange und Bilder",
   "actions.minimap": "Übersichtskarte",
   "actions.theme": "Dunkel oder hell",
+  "actions.colours": "Farben",
   "actions.threads": "Alle Fäden zeichnen oder nur die der Auswahl",
   "actions.lock": "Sperren: der Zeiger bewegt nichts",
   "actions.unlock": "Entsperren",

@@ -60,6 +60,7 @@ export const actions = {
   "actions.side": "Queue and pictures",
   "actions.minimap": "Map",
   "actions.theme": "Dark or light",
+  "actions.colours": "Colours",
   "actions.threads": "Draw all threads, or those of what is chosen",
   "actions.lock": "Lock: the pointer moves nothing",
   "actions.unlock": "Unlock",

@@ -10,5 +10,6 @@ import { nodes } from "./nodes";
 import { errors } from "./errors";
 import { mask } from "./mask";
 import { compare } from "./compare";
+import { colours } from "./colours";
 
-export const en = { ...shell, ...actions, ...menus, ...steps, ...queue, ...panels, ...sheets, ...nodes, ...errors, ...mask, ...compare } as const;
+export const en = { ...shell, ...actions, ...menus, ...steps, ...queue, ...panels, ...sheets, ...nodes, ...errors, ...mask, ...compare, ...colours } as const;

@@ -62,6 +62,7 @@ export const actions: Translated<typeof english> = {
   "actions.side": "キューと画像",
   "actions.minimap": "マップ",
   "actions.theme": "ダークとライトの切り替え",
+  "actions.colours": "配色",
   "actions.threads": "線をすべて描くか、選択したものだけ描くか",
   "actions.lock": "ロック: ポインターで何も動かさない",
   "actions.unlock": "ロック解除",

@@ -11,5 +11,6 @@ import { nodes } from "./nodes";
 import { errors } from "./errors";
 import { mask } from "./mask";
 import { compare } from "./compare";
+import { colours } from "./colours";
 
-export const ja: Catalogue = { ...shell, ...actions, ...menus, ...steps, ...queue, ...panels, ...sheets, ...nodes, ...errors, ...mask, ...compare };
+export const ja: Catalogue = { ...shell, ...actions, ...menus, ...steps, ...queue, ...panels, ...sheets, ...nodes, ...errors, ...mask, ...compare, ...colours };

@@ -1,0 +1,23 @@
+/** A person's own colours. */
+export const colours = {
+  "colours.title": "Colours",
+  "colours.about": "Every colour by its role. What is not changed stays as the theme has it.",
+  "colours.name": "Name",
+  "colours.own": "My colours",
+  "colours.base": "Starts from",
+  "colours.dark": "Dark",
+  "colours.light": "Light",
+  "colours.open": "Open a file",
+  "colours.save": "Save to this computer",
+  "colours.reset": "Reset all",
+  "colours.reset-one": "{role}: as the theme has it",
+  "colours.close": "Close",
+  "colours.surfaces": "Surfaces",
+  "colours.texts": "Words and lines",
+  "colours.threads": "Threads",
+  "colours.weak": "{role} on {ground}: {ratio} to 1, hard to read (4.5 to 1 is enough)",
+  "colours.bad-file": "This file holds no colours of Weft: {why}.",
+  "colours.not-object": "it is not a JSON object with “roles”",
+  "colours.unknown-role": "there is no role {role}",
+  "colours.no-colour": "{role} is no colour like #a1b2c3",
+} as const;

@@ -155,6 +155,7 @@ class Family:
         stacks: its blocks; None: it is no transformer.
         controlled: whether its `ask` adds what control networks give; others are asked without any.
         one_file: in which layouts a file of its own loads, in words.
+        held_to: what tests hold it to, in words; empty: one call of diffusers' class in each form.
     """
 
     name: str
@@ -174,6 +175,7 @@ class Family:
     stacks: Stacks | None = None
     controlled: bool = False
     one_file: str = BOTH_LAYOUTS
+    held_to: str = ""
 
     def class_of(self) -> Callable[..., nn.Module]:
         """The class of its networks; the first import takes a second."""

@@ -6,7 +6,8 @@ from nodes.diffusion.latent_formats import SAID
 from nodes.diffusion.models.families import FAMILIES
 from nodes.diffusion.models.family import Family
 
-HEAD = ("family", "one file", "class in a diffusers folder", "latents", "text encoders")
+HEAD = ("family", "one file", "class in a diffusers folder", "latents", "text encoders", "tests hold it to")
+UNET, CALLED = "diffusers' U-Net, each form", "its pipeline's call, each form"
 
 
 def table(families: Iterable[Family] = FAMILIES) -> str:
@@ -18,4 +19,5 @@ def table(families: Iterable[Family] = FAMILIES) -> str:
 def _line(family: Family) -> tuple[str, ...]:
     folder = f"`{family.folder}`: {family.made_by.partition(':')[2]}"
     latents = SAID.get(family.latents, family.latents)
-    return family.name, family.one_file, folder, latents, family.text or "as the file tells"
+    held_to = family.held_to or (UNET if family.folder == "unet" else CALLED)
+    return family.name, family.one_file, folder, latents, family.text or "as the file tells", held_to

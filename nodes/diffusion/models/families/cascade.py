@@ -198,6 +198,7 @@ FAMILIES = (
         text="stable_cascade",
         folder="prior",
         of_folder=lambda said: said.get("clip_text_in_channels") is not None,
+        held_to="its pipeline, step by step",
     ),
     Family(
         name="Stable Cascade, stage B",
@@ -211,5 +212,6 @@ FAMILIES = (
         text="stable_cascade",
         folder="decoder",
         of_folder=lambda said: said.get("effnet_in_channels") is not None,
+        held_to="its pipeline, step by step",
     ),
 )

@@ -154,5 +154,6 @@ FAMILIES = (
         one_file="diffusers' names (diffusers has no loader for the original's)",
         takes=frozenset((Kind.LAYERS, Kind.ALONE)),
         stacks=Stacks(Stack("blocks", ("hidden_states",), ("attn1",), ("attn2",))),
+        held_to="its pipeline, step by step",
     ),
 )

@@ -147,5 +147,6 @@ FAMILIES = (
         takes=TAKES,
         stacks=BLOCKS,
         controlled=True,
+        held_to="its pipeline, step by step",
     ),
 )

@@ -44,6 +44,7 @@ def test_a_real_server_answers_as_its_description_says(tmp_path: Path):
                 "30",
             ),
             *("--exclude-path", "/ws"),  # a websocket
+            *("--exclude-path-regex", "/packs/reload$"),  # begins another worker each time
         ]
         ended = subprocess.run(
             command,

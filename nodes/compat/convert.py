@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, cast
 
 from torch import Tensor
 
 from nodes.diffusion.joined_latents import NoLatents
-from nodes.diffusion.media import Audio, Tracks
+from nodes.diffusion.media import Audio, Tracks, Video, VideoFile
 from nodes.diffusion.values import Area, Cond, ControlUse, HookGroup, Latent, Span
 from nodes.spec import ANY, Blocker
 
@@ -36,6 +37,8 @@ def outward(value: object) -> object:
         return [_cond_pair(entry) for entry in cast("tuple[Cond, ...]", value)]
     if isinstance(value, Audio):
         return {"waveform": value.waveform, "sample_rate": value.sample_rate}
+    if isinstance(value, Video | VideoFile):
+        return films().outside(value)
     if isinstance(value, NoLatents):
         return {}
     if isinstance(value, Tracks):
@@ -63,11 +66,18 @@ def inward(value: object, kind: str) -> object:
     if kind in ("AUDIO", ANY) and _is_audio(value):
         sound = cast("Mapping[str, Any]", value)
         return Audio(sound["waveform"], int(sound["sample_rate"]))
+    if kind in ("VIDEO", ANY) and hasattr(value, "get_components"):
+        return films().inside(value)
     if kind == "CONDITIONING" or (kind == ANY and _is_conditioning(value)):
         return _conditioning(value)
     if kind == "TIMESTEPS_RANGE" and isinstance(value, list | tuple):
         return Span(*(float(end) for end in cast("Sequence[float]", value)))
     return value
+
+
+def films() -> Any:
+    """What packs call films; read when one crosses, since it brings the built-in nodes along."""
+    return import_module("nodes.compat.names.comfy_api.latest.values")
 
 
 def _is_audio(value: object) -> bool:

@@ -165,7 +165,7 @@ class Broken(io.ComfyNode):
 
 
 class Films(io.ComfyNode):
-    """Needs what is not there yet."""
+    """Gives a film of one picture."""
 
     @classmethod
     def define_schema(cls):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from nodes.spec import Json, Place, Registry
 from server.api.descriptions import Descriptions
 from server.api.desk import Desk
+from server.api.downloads import SITES, Downloads
 from server.api.kept import Kept
 from server.api.library import Library
 from server.api.logs import LogBook
@@ -26,7 +27,7 @@ from server.api.websocket import FLAG, Hub
 from server.backends.base import Backend
 from server.backends.process import ProcessBackend
 from server.belongings import Belongings
-from server.config import ROOT, Compute, Config
+from server.config import ROOT, SHIPPED, Compute, Config
 from server.events import Bus
 from server.graph.outcome import now_ms
 from server.hashes import Hashes
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from nodes.compat.places import Places
     from nodes.diffusion.models.load import Placement
 
-STARTER = "weft-starter-v0"
 DEFAULT_WORKFLOW = Path(__file__).with_name("default_workflow.json")
 TEMPLATES = Path(__file__).with_name("templates")
 CONVERTED = "converted"  # models that could run code, as safetensors
@@ -195,9 +195,9 @@ def _places(workspace: Workspace) -> "Places":
 def build_workspace(
     root: Path, packs: tuple[Path, ...] = (), elsewhere: Elsewhere | None = None
 ) -> Workspace:
-    """The workspace, with the model that comes with Weft."""
-    starter = ROOT / "nodes" / "starter" / STARTER
-    shipped = {"checkpoints": {STARTER: starter}} if starter.is_dir() else {}
+    """The workspace, with the models that come with Weft."""
+    folder = ROOT / "nodes" / "starter"
+    shipped = {key: {name: folder / name} for key, name in SHIPPED.items() if (folder / name).exists()}
     return Workspace(root, more_packs=packs, elsewhere=elsewhere or Elsewhere(), shipped=shipped)
 
 
@@ -273,6 +273,7 @@ class Server:
         self._backend: Backend | None = None
         self._hub: Hub | None = None
         self._library: Library | None = None
+        self._downloads = Downloads((*SITES, *config.download_from) if config.downloads else ())
         self._belongings: Belongings | None = None
         self._log = LogBook(self._tell)
 
@@ -325,6 +326,7 @@ class Server:
         """Stop: what runs goes back to the head of the queue, for the next server."""
         if self._hub:
             await self._hub.close()
+        await self._downloads.close()
         if self._library:
             await self._library.close()
         for task in self._tasks:
@@ -379,6 +381,7 @@ class Server:
             belongings=self._belongings,
             settings=store,
             editions=store.editions,
+            downloads=self._downloads,
             limits=Limits(upload=config.max_upload, body=config.max_body),
             features=understood,
             web=config.web,

@@ -88,6 +88,7 @@ def _parser() -> tuple[argparse.ArgumentParser, "argparse._SubParsersAction[argp
     _add_workspace(converting)
     add_cache_command(commands.add_parser("cache", help="see or remove the results that are kept on disk"))
     add_docs(commands.add_parser("docs", help="make a page about samplers and schedules, with pictures"))
+    _add_templates(commands.add_parser("templates", help="list the workflows that Weft brings"))
     packs = commands.add_parser("packs", help="see, trust, add, switch off and remove community packs")
     add_packs(packs)
     _add_workspace(packs)
@@ -108,6 +109,17 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     add_metadata(parser)
     add_rest(parser)
     add_meaningless(parser)
+
+
+def _add_templates(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all)")
+    parser.add_argument(
+        "--thumbnails", type=Path, metavar="FOLDER",
+        help="run them, and write a picture of what each makes there",
+    )  # fmt: skip
+    _add_workspace(parser)
+    add_cache(parser)
+    add_metadata(parser)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -264,6 +276,13 @@ async def cache(options: argparse.Namespace) -> int:
     return see_cache(options)
 
 
+async def templates(options: argparse.Namespace) -> int:
+    """List the workflows that Weft brings, or make pictures of what they make."""
+    from server.templates_command import templates as see_templates
+
+    return await see_templates(working(options), options, _ending_event())
+
+
 async def docs(options: argparse.Namespace) -> int:
     """Make a page for people."""
     return await make_docs(options, _ending_event())
@@ -279,6 +298,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Coroutine[object, object, int
     "token": token,
     "cache": cache,
     "docs": docs,
+    "templates": templates,
 }
 
 

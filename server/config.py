@@ -13,6 +13,8 @@ from server.workspace import Elsewhere
 
 ROOT = Path(__file__).resolve().parents[1]
 MEGABYTE = 1024 * 1024
+STARTER = "weft-starter-v0"
+SHIPPED = {"checkpoints": STARTER, "loras": "weft-starter-ink.safetensors"}  # what comes along, by folder key
 
 
 def default_workspace(environment: Mapping[str, str] = os.environ) -> Path:
@@ -91,6 +93,7 @@ class Config:
         tls: with it, https is served.
         token: whether to ask for a token; None: if others can reach the server.
         cors: origin of pages that may use the server beside ours; "*" for all.
+        downloads: whether models are brought when people ask. download_from: more sites than those known.
         compress: gzip answers for who takes them so.
         previews: whether jobs that do not say themselves send previews; None: to clients that understand them.
         preview_method: how they are made: "auto", "latent2rgb" (a linear map) or "taesd" (a small decoder).
@@ -119,6 +122,8 @@ class Config:
     token: bool | None = None
     cors: str | None = None
     compress: bool = False
+    downloads: bool = True
+    download_from: tuple[str, ...] = ()
     previews: bool | None = None
     preview_method: str = "auto"
     features: Mapping[str, Json] = field(default_factory=dict[str, Json])

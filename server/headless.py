@@ -165,7 +165,7 @@ async def _run(
         extra = {}
     for change in changes:
         change(prompt)
-    verdict = await _judge(prompt, specs, backend, workspace)
+    verdict = await judge(prompt, specs, backend, workspace)
     if verdict.error:
         raise PromptError(verdict.error, verdict.node_faults)
     titles = {node.id: node.title or node.type for node in verdict.graph}
@@ -178,7 +178,7 @@ async def _run(
         result = await run(order, specs, backend, reporter.event)
     finally:
         stopper.cancel()
-    files = _saved(workspace, result)
+    files = saved(workspace, result)
     if options.output and result.status is Status.SUCCEEDED:
         files = [await asyncio.to_thread(_copy, files, options.output), *files]
     reporter.end(result, files)
@@ -267,9 +267,10 @@ def _class(node: Json) -> Json:
     return node.get("class_type") if isinstance(node, Mapping) else None
 
 
-async def _judge(
+async def judge(
     prompt: Mapping[str, Json], specs: Mapping[str, NodeSpec], backend: Backend, workspace: Workspace
 ) -> Verdict:
+    """Whether a prompt can run here, and what of it."""
     graph = parse_prompt(prompt)
     asked = calls(graph, specs)
     complaints = await backend.validate(asked) if asked else ()
@@ -290,15 +291,20 @@ def _fault(fault: Fault) -> str:
     return f"{fault.message}: {fault.details}" if fault.details else fault.message
 
 
-def _saved(workspace: Workspace, ending: Ending) -> list[Path]:
-    """The files that nodes saved, outputs before temporary ones."""
+def saved(workspace: Workspace, ending: Ending, *, in_order: bool = False) -> list[Path]:
+    """The files that nodes saved: outputs before temporary ones, or in the order of the nodes' ids."""
     found: list[tuple[Place, Path]] = []
-    for ui in ending.outputs.values():
-        for item in (item for items in ui.values() for item in items if isinstance(item, Mapping)):
+    nodes = sorted(ending.outputs, key=lambda id: (len(id), id)) if in_order else list(ending.outputs)
+    for id in nodes:
+        for item in (
+            item for items in ending.outputs[id].values() for item in items if isinstance(item, Mapping)
+        ):
             name, place = item.get("filename"), item.get("type")
             if isinstance(name, str) and place in set(Place):
                 kept = Place(str(place))
                 found.append((kept, workspace.resolve(kept, str(item.get("subfolder") or ""), name)))
+    if in_order:
+        return [path for _, path in found]
     return [path for _, path in sorted(found, key=lambda entry: entry[0] is not Place.OUTPUT)]
 
 

@@ -221,6 +221,12 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tls-keyfile", type=Path, metavar="FILE", help="serve https; needs --tls-certfile")
     group.add_argument("--tls-certfile", type=Path, metavar="FILE", help="serve https; needs --tls-keyfile")
     group.add_argument(
+        "--download-from", action="append", default=[], metavar="SITE",
+        help="a site that models may be brought from when a person asks, beside huggingface.co, civitai.com, github.com "
+        "and modelscope.cn; http://HOST:PORT for one of the inner network (repeat for more)",
+    )  # fmt: skip
+    group.add_argument("--no-downloads", action="store_true", help="bring no models, whoever asks")
+    group.add_argument(
         "--enable-compress-response-body", action="store_true", help="gzip what browsers take so"
     )
 

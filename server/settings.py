@@ -106,6 +106,8 @@ def serving(options: argparse.Namespace) -> Config:
         token=options.token,
         cors=options.enable_cors_header,
         compress=options.enable_compress_response_body,
+        downloads=not options.no_downloads,
+        download_from=tuple(options.download_from),
         previews=None if options.preview_method is None else options.preview_method != "none",
         preview_method="auto" if options.preview_method in (None, "none") else options.preview_method,
         features=features(options.feature_flag),

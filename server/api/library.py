@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,6 +84,14 @@ class Library:
     async def keep_hash(self, path: Path, sha256: str) -> None:
         """The hash of a file that was just written."""
         await self._hashes.keep(path, await asyncio.to_thread(path.stat), sha256)
+
+    async def hash_of(self, path: Path) -> str:
+        """The hash of a file, computed if it must be. Raises Abandoned when the server closes."""
+        return await self._hashes.of(path)
+
+    def hash_if_known(self, path: Path, stat: os.stat_result) -> str | None:
+        """The hash of a file in this state, if it was computed. Costs nothing; from any thread."""
+        return self._hashes.known(path, stat)
 
     async def note(self, asset: Asset, note: Note) -> Asset:
         """Say something else of an asset."""

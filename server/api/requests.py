@@ -31,6 +31,20 @@ class RemovalBody(TypedDict, total=False):
     delete: list[str | int] | None
 
 
+class ModelBody(TypedDict):
+    """A model: its folder key and its name there."""
+
+    folder: str
+    name: str
+
+
+class DownloadBody(ModelBody):
+    """What to bring from where; `sha256` is what its content must have."""
+
+    url: str
+    sha256: NotRequired[str | None]
+
+
 class InterruptBody(TypedDict, total=False):
     """The only job to stop; any that runs if it is not named."""
 
@@ -100,6 +114,13 @@ class PageQuery(TypedDict, total=False):
 
     limit: int
     offset: int
+
+
+class PicturesQuery(PageQuery, total=False):
+    """Which pictures: with all words of a text in prompt, models, seeds or names; only favourites."""
+
+    text: str
+    favourites: Yes
 
 
 class SocketQuery(TypedDict, total=False):

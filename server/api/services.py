@@ -10,6 +10,7 @@ from aiohttp import web
 
 from nodes.spec import Json
 from server.api.descriptions import Descriptions
+from server.api.downloads import Downloads
 from server.api.library import Library
 from server.api.logs import LogBook
 from server.api.scripts import Scripts
@@ -64,6 +65,7 @@ class Services:
         web: the built editor; None if there is none.
         default_workflow: the workflow that a new person sees; `templates`: the folder of others to begin with.
         editions: what saved workflows were before.
+        downloads: brings models that people ask for.
         hosts: names by which this server may be called, beside loopback ones.
         versions: of Weft and what it stands on.
         argv: the command line, for `/system_stats`.
@@ -91,6 +93,7 @@ class Services:
     belongings: Belongings | None
     settings: Settings
     editions: Editions
+    downloads: Downloads
     limits: Limits
     features: Mapping[str, Json]
     web: Path | None

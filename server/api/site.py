@@ -18,6 +18,7 @@ from server.api.routes import (
     catalogue,
     editions,
     files,
+    gallery,
     history,
     internal,
     jobs,
@@ -26,6 +27,7 @@ from server.api.routes import (
     people,
     prompts,
     queue,
+    shelves,
     socket,
     static,
     system,
@@ -41,6 +43,7 @@ BOTH = (
     nodes,
     files,
     people,
+    shelves,
     userdata,
     models,
     catalogue,
@@ -75,6 +78,8 @@ def entries() -> Iterator[Entry]:
     """All routes, in the order in which they are tried."""
     yield from _entries(("/api/weft",), system.OWN)
     yield from _entries(("/api/weft",), editions.ROUTES)
+    yield from _entries(("/api/weft",), shelves.ROUTES)
+    yield from _entries(("/api/weft",), gallery.ROUTES)
     yield from _entries(("/api",), jobs.ROUTES)
     yield from _entries(("/api",), asset_uploads.ROUTES)
     yield from _entries(("/api",), assets.ROUTES)

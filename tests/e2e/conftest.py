@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.e2e.canvas import Canvas
 from tests.server.small_nodes import FACTORY
 from tests.serving import Server, serving
+from tests.sites import Site, giving
 from web.build import build
 
 FIRST = 90_000  # ms; the first page waits for the server's worker too, on a machine that may be busy
@@ -21,10 +22,17 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def weft_server(chromium: Path, workspace: Path) -> Iterator[Server]:
-    """A server as a person starts it."""
+def site() -> Iterator[Site]:
+    """A site that gives models."""
+    with giving() as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def weft_server(chromium: Path, workspace: Path, site: Site) -> Iterator[Server]:
+    """A server as a person starts it, who trusts a site of this machine."""
     build()
-    with serving(workspace) as server:
+    with serving(workspace, "--download-from", site.url) as server:
         yield server
 
 

@@ -13,9 +13,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
 from nodes.spec import RECORD
-from server.app import STARTER
 from server.cli import main
-from server.config import ROOT
+from server.config import ROOT, STARTER
 from tests.whole.test_pictures import txt2img
 
 LARGEST = 2**64 - 1

@@ -12,7 +12,11 @@ import { speakChosen } from "./words/page.svelte";
 const target = document.querySelector("#app");
 if (!target) throw new Error("The page has no place for the app.");
 const app = new App(new URL(".", location.href).href);
+const form = new URLSearchParams(location.search).get("form");
 // A language that cannot be loaded is no reason to show nothing: English is here.
 void speakChosen(app.preferences.language)
   .catch((error: unknown) => console.error(error))
-  .then(() => mount(Shell, { target, props: { app } }));
+  .then(async () => {
+    if (form === null) mount(Shell, { target, props: { app } });
+    else mount((await import("./form/FormPage.svelte")).default, { target, props: { app, path: form } });
+  });

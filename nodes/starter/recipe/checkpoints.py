@@ -2,11 +2,22 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from nodes.starter.recipe.muon import Muon
+
+class Optimizer(Protocol):
+    """What a state is kept of: `Muon`, and torch's own."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a later run needs to go on exactly."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +31,7 @@ class Run:
     save_every: int = 200
     stop_at: int | None = None
 
-    def resume(self, model: nn.Module, optimizer: Muon) -> int:
+    def resume(self, model: nn.Module, optimizer: Optimizer) -> int:
         """Load the last state, if there is one; returns the number of steps already done."""
         if not self._file.exists():
             return 0
@@ -29,7 +40,7 @@ class Run:
         optimizer.load_state_dict(state["optimizer"])
         return int(state["step"])
 
-    def save(self, model: nn.Module, optimizer: Muon, step: int) -> None:
+    def save(self, model: nn.Module, optimizer: Optimizer, step: int) -> None:
         """Write the state after `step` steps."""
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self._file.with_suffix(".part")

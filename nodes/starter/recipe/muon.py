@@ -4,6 +4,7 @@ Source: Jordan et al. 2024, kellerjordan.github.io/posts/muon.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -65,12 +66,13 @@ class Muon:
         for weight in (*self._muon, *self._rest):
             weight.grad = None
 
-    def state_dict(self) -> dict[str, object]:
+    def state_dict(self) -> dict[str, Any]:
         """Everything a later run needs to go on exactly."""
         return {"velocity": self._velocity, "adam": self._adam.state_dict()}
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up what `state_dict` gave."""
+        state = state_dict
         for mine, theirs in zip(self._velocity, state["velocity"], strict=True):
             mine.copy_(theirs)
         self._adam.load_state_dict(state["adam"])

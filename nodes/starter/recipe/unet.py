@@ -99,7 +99,7 @@ def train(
     for step in range(first, min(plan.steps, run.stop_at or plan.steps)):
         clean, states = _batch(encoder, tokenizer, scenes, latents, plan, step)
         generator = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
-        timesteps = _timesteps(len(clean), generator)
+        timesteps = timesteps_of(len(clean), generator)
         noise = torch.randn(clean.shape, generator=generator)
         a, b = signal[timesteps].view(-1, 1, 1, 1), noise_part[timesteps].view(-1, 1, 1, 1)
         noisy = (a * clean + b * noise).contiguous(memory_format=torch.channels_last)
@@ -149,7 +149,7 @@ def _batch(
     return latents.of(drawn), states
 
 
-def _timesteps(count: int, generator: torch.Generator) -> Tensor:
+def timesteps_of(count: int, generator: torch.Generator) -> Tensor:
     """One timestep from each of `count` equal parts of the schedule, shuffled; int64."""
     parts = (torch.arange(count) + torch.rand(count, generator=generator)) / count
     shuffled = parts[torch.randperm(count, generator=generator)]

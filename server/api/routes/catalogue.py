@@ -73,16 +73,15 @@ async def subgraph(request: web.Request) -> web.Response:
 
 @PAGES.get("/templates/index.json", shape=Shape(answer=list[Object]))
 async def templates(request: web.Request) -> web.Response:
-    """Workflows to begin with, by category: ours, told in English. Those of packs are in `/workflow_templates`."""
+    """Workflows to begin with, by what one wants: ours, told in English. Those of packs are in `/workflow_templates`."""
     del request
-    told: list[Json] = [template.told for template in ours.TEMPLATES]
-    return json_response([{"moduleName": "default", "title": "Weft", "type": "image", "templates": told}])
+    return json_response(ours.listed())
 
 
 @PAGES.get("/templates/index.{language}.json", shape=Shape(answer=list[Object]))
 async def templates_in(request: web.Request) -> web.StreamResponse:
-    """The same for those who ask in their language; ours are told in English."""
-    return await templates(request)
+    """The same for those who ask in their language; in English where we have no words of it."""
+    return json_response(ours.listed(request.match_info["language"]))
 
 
 @PAGES.get("/templates/index_logo.json", shape=Shape(answer=Object))

@@ -105,29 +105,45 @@ def test_packs_that_are_left_out_bring_nothing(pack):
 
 
 async def test_templates_hold_our_own_workflow_and_a_picture_of_it(http):
-    (category,) = await get(http, "/templates/index.json")
-    assert len(category["templates"]) == 4
-    told = category["templates"][0]
+    groups = await get(http, "/templates/index.json")
+    told = groups[0]["templates"][0]
     workflow = await get(http, f"/templates/{told['name']}.json")
     assert workflow == await get(http, "/api/weft/default_workflow")
     async with http.get(f"/templates/{told['name']}-1.{told['mediaSubtype']}") as answer:
         assert answer.content_type == "image/webp"
         assert (await answer.read())[8:12] == b"WEBP"
     assert await get(http, "/templates/index_logo.json") == {}
-    assert await get(http, "/templates/index.de.json") == await get(http, "/templates/index.json")
     for path in ("/templates/nothing.json", "/templates/nothing-1.webp"):
         async with http.get(path) as answer:
             assert answer.status == 404
 
 
+async def test_templates_stand_by_what_one_wants_and_are_told_in_the_languages_of_the_canvas(http):
+    english, german, japanese, other = [
+        await get(http, f"/templates/index{language}.json") for language in ("", ".de", ".ja", ".xx")
+    ]
+    assert english == other
+    assert len(english) == 4
+    assert sum(len(group["templates"]) for group in english) >= 15
+    for told in (german, japanese):
+        assert [[one["name"] for one in group["templates"]] for group in told] == [
+            [one["name"] for one in group["templates"]] for group in english
+        ]
+        for mine, theirs in zip(told, english, strict=True):
+            assert mine["title"] != theirs["title"]
+            for one, other_one in zip(mine["templates"], theirs["templates"], strict=True):
+                assert one["title"] != other_one["title"]
+                assert one["description"] != other_one["description"]
+
+
 async def test_every_template_is_there_with_a_picture_of_its_own(http):
-    (category,) = await get(http, "/templates/index.json")
+    templates = [one for group in await get(http, "/templates/index.json") for one in group["templates"]]
     ids, pictures = set(), set()
-    for told in category["templates"]:
+    for told in templates:
         ids.add((await get(http, f"/templates/{told['name']}.json"))["id"])
         async with http.get(f"/templates/{told['name']}-1.webp") as answer:
             pictures.add(await answer.read())
-    assert len(ids) == len(pictures) == len(category["templates"])
+    assert len(ids) == len(pictures) == len(templates)
 
 
 async def test_every_node_has_a_page_of_help(http):

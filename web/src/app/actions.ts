@@ -75,6 +75,8 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "redo", label: "actions.redo", keys: "Mod+Shift+Z|Mod+Y", can: () => editor()?.document.canRedo === true, run: on(({ document }) => void document.redo()) },
     { id: "new", label: "actions.new", run: () => void app.newTab() },
     { id: "open", label: "actions.open", keys: "Mod+O", run: () => document.querySelector<HTMLInputElement>("#open-file")?.click() },
+    { id: "form", label: "form.make", keys: "Shift+F", can: () => editor()?.isEmpty === false, run: () => app.popups.show({ kind: "form" }) },
+    { id: "templates", label: "templates.all", keys: "T", run: () => app.popups.show({ kind: "templates" }) },
     ...LESSONS.map((name): Entry => ({ id: `learn-${name}`, label: () => t("actions.learn", { title: t(`actions.learn-${name}`) }), run: () => void app.openTemplate(name, t(`actions.learn-${name}`)) })),
     { id: "save", label: "actions.save", keys: "Mod+S", run: on((active) => saveHere(app, active)) },
     { id: "save-as", label: "actions.save-as", keys: "Mod+Shift+S", run: on((active) => saveHere(app, active, true)) },

@@ -1,8 +1,9 @@
 /** The app: the server, the open workflows, what runs. */
-import { Client, Events, type PromptId, type SamplerTable } from "../client";
+import { Client, Events, type FileRef, type PromptId, type SamplerTable } from "../client";
 import { BrowserJournals, type DocumentState, Journal, type ListedStorage, type MediaKind, NodeDefs, NothingCarried, type NodeId, type Point, type Restored, indexedDbStorage, isArray, isObject, openFile, openJson, parseJson, restoreJournal, restoreSaved, serialize, setWidget, stringifyJson, widgetsOf } from "../graph";
 import { beginWire } from "../canvas/wire";
 import { isWorkflowText, pasteText } from "./actions";
+import { Downloads } from "../models/downloads.svelte";
 import { Completions } from "./completion.svelte";
 import { Editor, type SavedAs } from "./editor.svelte";
 import { Jobs } from "./jobs.svelte";
@@ -51,6 +52,7 @@ export class App {
   readonly jobs: Jobs;
   /** What a saved workflow was before. */
   readonly versions = new Versions(this);
+  readonly downloads: Downloads;
   readonly queue: Queue;
   /** What nodes are called in the page's language. */
   readonly locales: Locales;
@@ -76,6 +78,7 @@ export class App {
     this.client = new Client({ base });
     this.preferences = new Preferences(webStore("localStorage"));
     this.jobs = new Jobs(this.client);
+    this.downloads = new Downloads(this.client, ({ name }) => void this.#took(name));
     this.locales = new Locales(this.client);
     const events = new Events({ base, storage: webStore("sessionStorage") });
     this.queue = new Queue({ client: this.client, popups: this.popups, jobs: this.jobs, expect: () => this.runner.expect(), again: (jobs) => this.runner.again(jobs) });
@@ -139,6 +142,17 @@ export class App {
         document.redefine(this.defs);
         stage.rebuild();
       }
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** A model came: lists have it now. */
+  async #took(name: string): Promise<void> {
+    this.popups.tell(t("models.bring.done", { name }));
+    try {
+      await this.reread();
+      for (const { watch } of this.editors) watch.look();
     } catch (error) {
       this.fail(error);
     }
@@ -357,6 +371,17 @@ export class App {
       document.execute(setWidget(view.scope, id, entry.key, value));
       document.seal();
     }
+  }
+
+  /** A picture that was made becomes one to begin with: of the chosen node, if it loads pictures, else of a new one. */
+  async sendToInput(made: FileRef): Promise<void> {
+    const response = await fetch(this.client.viewUrl(made));
+    if (!response.ok) throw new Error(t("gallery.none-found"));
+    const file = new File([await response.blob()], made.filename);
+    const [id, another] = this.active?.view.selection.nodes ?? [];
+    if (this.active && id !== undefined && another === undefined && this.active.takesFiles(id)) await this.uploadTo(this.active, id, [file]);
+    else await this.#placeMedia("png", file, undefined);
+    this.popups.tell(t("gallery.sent", { name: made.filename }));
   }
 
   /** Lists of files, after one was sent. */

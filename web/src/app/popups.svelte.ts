@@ -4,6 +4,7 @@ import type { ComboValue, NodeDef, NodeId, Point } from "../graph";
 import type { Wire } from "../canvas/wire";
 import type { MaskDrawing } from "../mask/drawing";
 import type { MaskTarget } from "./masks";
+import type { Made } from "../gallery/found";
 import type { Conflict } from "./conflict";
 
 export interface MenuItem {
@@ -37,7 +38,8 @@ export type Popup =
   /** Add a node, find one, do something. `at`: page pixels, or under the field at the top; `place`: where a new node goes. */
   | { readonly kind: "palette"; readonly at: Point | undefined; readonly place: Point | undefined; readonly wire: Wire | undefined; readonly first: string; /** The node whose place the chosen type takes. */ readonly replace?: NodeId }
   | { readonly kind: "line"; readonly at: Point; readonly width: number; readonly label: string; readonly text: string; /** Also where the text stays as it was, and not by leaving it. */ readonly always?: boolean; readonly done: (text: string) => void }
-  | { readonly kind: "picture"; readonly url: string; readonly words: string; readonly open: (() => void) | undefined; /** Where it lies, if it can be held against others. */ readonly file?: FileRef }
+  | { readonly kind: "picture"; readonly url: string; readonly words: string; readonly open: (() => void) | undefined; /** Where it lies, if it can be held against others. */ readonly file?: FileRef; /** Of what it was made. */ readonly about?: Made }
+  | { readonly kind: "differences"; readonly left: Made; readonly right: Made }
   | { readonly kind: "conflict"; readonly conflict: Conflict }
   /** `url`: the picture without its alpha; `drawing`: a mask that was drawn before. */
   | { readonly kind: "mask"; readonly name: string; readonly url: string; readonly alphaUrl: string; readonly target: MaskTarget; readonly drawing?: MaskDrawing }
@@ -45,6 +47,8 @@ export type Popup =
   | { readonly kind: "help"; readonly def: NodeDef }
   | { readonly kind: "troubles" }
   | { readonly kind: "colours" }
+  | { readonly kind: "templates" }
+  | { readonly kind: "form" }
   | { readonly kind: "keys" };
 
 export type PopupOf<Kind extends Popup["kind"]> = Extract<Popup, { kind: Kind }>;

@@ -32,6 +32,8 @@ export interface MissingChoice {
   /** Where the workflow says that the file is to be had. */
   readonly url: string | undefined;
   readonly directory: string | undefined;
+  /** What the workflow says that its content has. */
+  readonly sha256: string | undefined;
 }
 
 export interface Said {
@@ -108,6 +110,7 @@ function addMissing(found: Map<string, MissingChoice>, state: DocumentState, def
       near: known?.near ?? nearest(value, entry.widget.options.map(String)),
       url: known?.url ?? told.url,
       directory: known?.directory ?? told.directory,
+      sha256: known?.sha256 ?? told.sha256,
     });
   }
 }
@@ -117,14 +120,15 @@ function isElsewhere(value: string, upload: boolean): boolean {
   return upload && (/ \[(input|output|temp)\]$/.test(value) || value.includes("/"));
 }
 
-/** What the node says of its models: name, page and folder. */
-function toldOf({ properties }: Node, value: string): { readonly url: string | undefined; readonly directory: string | undefined } {
+/** What the node says of its models: name, page, folder and hash. */
+function toldOf({ properties }: Node, value: string): Pick<MissingChoice, "url" | "directory" | "sha256"> {
   const models: readonly JsonValue[] = isArray(properties.models) ? properties.models : [];
   const name = nameOf(value);
   const model = models.find((one) => isObject(one) && typeof one.name === "string" && nameOf(one.name) === name);
   const text = (key: string): string | undefined => (isObject(model) && typeof model[key] === "string" ? model[key] : undefined);
   const url = text("url");
-  return { url: url !== undefined && /^https?:\/\//.test(url) ? url : undefined, directory: text("directory") };
+  const sha256 = (text("hash_type") ?? "SHA256").toUpperCase() === "SHA256" ? text("hash") : undefined;
+  return { url: url !== undefined && /^https?:\/\//.test(url) ? url : undefined, directory: text("directory"), sha256: sha256 !== undefined && /^[0-9a-f]{64}$/i.test(sha256) ? sha256 : undefined };
 }
 
 function nameOf(path: string): string {

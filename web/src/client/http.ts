@@ -306,6 +306,15 @@ export class Client {
     return answer;
   }
 
+  /** Any other route that takes JSON. */
+  async post(route: string, body: JsonValue): Promise<JsonValue> {
+    return this.#post(route, body);
+  }
+
+  async delete(route: string, body?: JsonValue): Promise<JsonValue> {
+    return this.#json(route, { method: "DELETE", ...(body !== undefined && { body: stringifyJson(body), headers: { "Content-Type": "application/json" } }) });
+  }
+
   async #post(route: string, body: JsonValue): Promise<JsonValue> {
     return this.#json(route, {
       method: "POST",

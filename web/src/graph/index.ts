@@ -27,6 +27,7 @@ export * from "./commands/groups";
 export * from "./commands/refresh";
 export { keptLinks, replaceNode } from "./commands/replace";
 export { type LinkPoint, movePoint, pointsOf, pointsOn, removePoint } from "./points";
+export { type Form, NO_FORM, formOf, setForm } from "./form";
 export { hidesAll, hideThreads, isHidden } from "./hidden";
 export { type Side, labelSlot, removeSlot } from "./commands/boundary";
 export { makeSubgraph, pathTo, unpackSubgraph } from "./commands/subgraphs";

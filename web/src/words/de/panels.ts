@@ -9,7 +9,6 @@ export const panels: Translated<typeof english> = {
   "panels.upscale-models": "Upscale-Modelle",
   "panels.add-loader": "Einen Node hinzufügen, der {file} lädt",
   "panels.none-yet": "Noch keine",
-  "panels.models-hint": "Legen Sie Dateien in den Ordner models des Arbeitsbereichs und drücken Sie R.",
   "panels.filter": "Filtern",
   "panels.filter-nodes": "Nodes filtern",
   "panels.nothing-named": "Nichts heißt so.",

@@ -53,8 +53,6 @@ export const shell: Translated<typeof english> = {
   "shell.canvas": "Arbeitsfläche",
   "shell.title-of-node": "Titel",
   "shell.title-of-group": "Titel der Gruppe",
-  "shell.begin.template": "Text zu Bild",
-  "shell.begin.template-hint": "Ein kleiner Workflow, sofort ausführbar",
   "shell.begin.picture": "Aus einem Bild",
   "shell.begin.picture-hint": "Hier ablegen: es trägt seinen Workflow in sich",
   "shell.begin.node": "Ein Node",

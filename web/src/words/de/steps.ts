@@ -54,4 +54,5 @@ export const steps: Translated<typeof english> = {
   "steps.use-another-choice": "Andere Auswahl verwenden",
   "steps.choose-schedule": "Schedule wählen",
   "steps.refresh": "Auffrischen",
+  "steps.choose-the-form": "Das Formular wählen",
 };

@@ -1,5 +1,9 @@
 /** English: what other languages are translated from. One file for each room; the key begins with the file's name. */
 import { shell } from "./shell";
+import { form } from "./form";
+import { gallery } from "./gallery";
+import { models } from "./models";
+import { templates } from "./templates";
 import { actions } from "./actions";
 import { menus } from "./menus";
 import { steps } from "./steps";
@@ -12,4 +16,4 @@ import { mask } from "./mask";
 import { compare } from "./compare";
 import { colours } from "./colours";
 
-export const en = { ...shell, ...actions, ...menus, ...steps, ...queue, ...panels, ...sheets, ...nodes, ...errors, ...mask, ...compare, ...colours } as const;
+export const en = { ...shell, ...form, ...gallery, ...models, ...templates, ...actions, ...menus, ...steps, ...queue, ...panels, ...sheets, ...nodes, ...errors, ...mask, ...compare, ...colours } as const;

@@ -7,7 +7,6 @@ export const panels = {
   "panels.upscale-models": "Upscale models",
   "panels.add-loader": "Add a node that loads {file}",
   "panels.none-yet": "None yet",
-  "panels.models-hint": "Put files into the workspace's models folder, then press R.",
   "panels.filter": "Filter",
   "panels.filter-nodes": "Filter nodes",
   "panels.nothing-named": "Nothing is named like this.",

@@ -51,8 +51,6 @@ export const shell = {
   "shell.canvas": "Canvas",
   "shell.title-of-node": "Title",
   "shell.title-of-group": "Title of the group",
-  "shell.begin.template": "Text to picture",
-  "shell.begin.template-hint": "A small workflow, ready to run",
   "shell.begin.picture": "From a picture",
   "shell.begin.picture-hint": "Drop one here: it carries its workflow",
   "shell.begin.node": "A node",

@@ -52,4 +52,5 @@ export const steps = {
   "steps.use-another-choice": "Use another choice",
   "steps.choose-schedule": "Choose schedule",
   "steps.refresh": "Refresh",
+  "steps.choose-the-form": "Choose the form",
 } as const;

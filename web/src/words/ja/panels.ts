@@ -9,7 +9,6 @@ export const panels: Translated<typeof english> = {
   "panels.upscale-models": "アップスケールモデル",
   "panels.add-loader": "{file} を読み込むノードを追加",
   "panels.none-yet": "まだありません",
-  "panels.models-hint": "ワークスペースの models フォルダーにファイルを入れ、R を押してください。",
   "panels.filter": "絞り込み",
   "panels.filter-nodes": "ノードを絞り込む",
   "panels.nothing-named": "この名前のものはありません。",

@@ -53,8 +53,6 @@ export const shell: Translated<typeof english> = {
   "shell.canvas": "キャンバス",
   "shell.title-of-node": "タイトル",
   "shell.title-of-group": "グループのタイトル",
-  "shell.begin.template": "テキストから画像",
-  "shell.begin.template-hint": "すぐに実行できる小さなワークフロー",
   "shell.begin.picture": "画像から",
   "shell.begin.picture-hint": "ここにドロップ: 画像はワークフローを含みます",
   "shell.begin.node": "ノード",

@@ -54,4 +54,5 @@ export const steps: Translated<typeof english> = {
   "steps.use-another-choice": "別の選択肢を使う",
   "steps.choose-schedule": "スケジュールを選択",
   "steps.refresh": "更新",
+  "steps.choose-the-form": "フォームを選択",
 };

@@ -1,0 +1,32 @@
+import type { Translated } from "../message";
+import type { gallery as english } from "../en/gallery";
+
+export const gallery: Translated<typeof english> = {
+  "gallery.search": "Prompts, Modelle, Seeds suchen",
+  "gallery.favourites": "Nur Favoriten",
+  "gallery.favourite": "{name} zum Favoriten machen",
+  "gallery.not-favourite": "{name} aus den Favoriten nehmen",
+  "gallery.none-found": "Damit wurde kein Bild gemacht.",
+  "gallery.more": "Mehr",
+  "gallery.choose": "{name} auswählen",
+  "gallery.chosen": { one: "{count} Bild ausgewählt", other: "{count} Bilder ausgewählt" },
+  "gallery.compare": "Bilder vergleichen",
+  "gallery.differences": "Was sich geändert hat",
+  "gallery.unchoose": "Auswahl aufheben",
+  "gallery.open": "{name} öffnen",
+  "gallery.send": "Als Eingabe verwenden",
+  "gallery.sent": "{name} liegt jetzt im Eingabeordner",
+  "gallery.prompt": "Prompt",
+  "gallery.models": "Modelle",
+  "gallery.seed": "Seed",
+  "gallery.add-favourite": "Favorit",
+  "gallery.drop-favourite": "Kein Favorit",
+  "gallery.temporary": "Eine Vorschau: Sie ist beim nächsten Start weg und kann kein Favorit sein.",
+  "gallery.diff.title": "Was sich zwischen zwei Workflows geändert hat",
+  "gallery.diff.same": "Beide wurden mit demselben Workflow gemacht.",
+  "gallery.diff.only-first": "nur im ersten",
+  "gallery.diff.only-second": "nur im zweiten",
+  "gallery.diff.open": "Workflow von {name} öffnen",
+  "gallery.diff.source": "andere Quelle",
+  "gallery.diff.moved": { one: "{count} Knoten liegt anderswo", other: "{count} Knoten liegen anderswo" },
+};

@@ -1,0 +1,32 @@
+import type { Translated } from "../message";
+import type { gallery as english } from "../en/gallery";
+
+export const gallery: Translated<typeof english> = {
+  "gallery.search": "プロンプト、モデル、シードを検索",
+  "gallery.favourites": "お気に入りのみ",
+  "gallery.favourite": "{name} をお気に入りにする",
+  "gallery.not-favourite": "{name} をお気に入りから外す",
+  "gallery.none-found": "該当する画像はありません。",
+  "gallery.more": "もっと見る",
+  "gallery.choose": "{name} を選択",
+  "gallery.chosen": { other: "{count} 枚を選択中" },
+  "gallery.compare": "画像を比べる",
+  "gallery.differences": "変更点",
+  "gallery.unchoose": "選択を解除",
+  "gallery.open": "{name} を開く",
+  "gallery.send": "入力に送る",
+  "gallery.sent": "{name} を入力フォルダーに置きました",
+  "gallery.prompt": "プロンプト",
+  "gallery.models": "モデル",
+  "gallery.seed": "シード",
+  "gallery.add-favourite": "お気に入り",
+  "gallery.drop-favourite": "お気に入りから外す",
+  "gallery.temporary": "プレビューは次の起動で消えるため、お気に入りにできません。",
+  "gallery.diff.title": "二つのワークフローの変更点",
+  "gallery.diff.same": "どちらも同じワークフローで作られました。",
+  "gallery.diff.only-first": "一つ目のみ",
+  "gallery.diff.only-second": "二つ目のみ",
+  "gallery.diff.open": "{name} のワークフローを開く",
+  "gallery.diff.source": "別の接続元",
+  "gallery.diff.moved": { other: "{count} 個のノードの位置が違います" },
+};

@@ -24,7 +24,7 @@ MISSING: Mapping[str, str] = {
     "unknown": "LotusConditioning",
     "canvas": "Load3D",
     "later": """ModelPatchLoader PhotoMakerEncode PhotoMakerLoader
-    QwenImageDiffsynthControlnet TextEncodeQwenImageEdit TextEncodeQwenImageEditPlus TorchCompileModel USOStyleReference
+    QwenImageDiffsynthControlnet TextEncodeQwenImageEdit TextEncodeQwenImageEditPlus USOStyleReference
     ZImageFunControlnet""",
 }
 

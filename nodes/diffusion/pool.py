@@ -22,7 +22,7 @@ import torch
 
 from nodes.diffusion.denoiser import ControlNetwork, Network
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.guidance.rules import idle
+from nodes.diffusion.guidance.rules import idle, uncompiled
 from nodes.diffusion.holding import Beside, Build, Kept, Loaded, file_name, opened, text_patchers
 from nodes.diffusion.lora_files import LoraFile, Strong
 from nodes.diffusion.lora_names import NETWORK_PREFIXES
@@ -296,6 +296,8 @@ class Session:
         kept = self._take(Part.NETWORK, model.checkpoint, model.patches, build)
         loaded = cast("LoadedNetwork", kept.loaded)
         told = idle(model.rules, loaded.family.name, loaded.family.takes, loaded.blocks)
+        if model.settings.compiled:
+            told = (*told, *uncompiled(model.rules, loaded.family.takes))
         self.warnings += [text for text in told if text not in self.warnings]
         key = (id(kept), model.settings, model.patches)
         if key not in self._networks:

@@ -212,6 +212,8 @@ class ModelSettings:
             how far toward that, 0 to 1; None: it is what it is all along.
         compute: the type it computes in, "fp32", "fp16" or "bf16"; empty: as suits the device.
         stored: the type that its large weights are kept in, "fp8_e4m3fn" or "fp8_e5m2"; empty: the one it computes in.
+        compiled: the backend of `torch.compile` that its blocks are compiled with; empty: they are not.
+        kernel: of its attention, a name of `models.compiled.KERNELS`; empty: what suits.
     """
 
     parametrisation: str = ""
@@ -220,6 +222,8 @@ class ModelSettings:
     differential: float | None = None
     compute: str = ""
     stored: str = ""
+    compiled: str = ""
+    kernel: str = ""
 
 
 class Rule:

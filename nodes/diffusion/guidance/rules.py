@@ -158,6 +158,17 @@ def idle(rules: Sequence[Rule], family: str, takes: Set[Kind], blocks: tuple[int
     return tuple(told)
 
 
+def uncompiled(rules: Sequence[Rule], takes: Set[Kind]) -> Sequence[str]:
+    """What to tell people of rules that work inside of compiled blocks: such calls go through the blocks as they are."""
+    around = {Kind.LAYERS, Kind.SKIPS, Kind.BLOCKS}
+    names = dict.fromkeys(
+        works.name
+        for works in (INSIDE.get(type(rule)) for rule in rules)
+        if works is not None and (works.kinds & takes) - around
+    )
+    return tuple(f"{name} works inside of blocks: its calls go through them uncompiled." for name in names)
+
+
 def _beyond(name: str, layers: Layers, family: str, blocks: tuple[int, int]) -> Iterator[str]:
     """Layers that a network does not have."""
     kinds = ("double_layers", "single_layers")

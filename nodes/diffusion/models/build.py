@@ -39,7 +39,9 @@ class Gate:
         self.check: Check | None = None
 
     def __call__(self, _module: nn.Module, _inputs: tuple[Any, ...]) -> None:
-        if self.check is not None:
+        if (
+            self.check is not None and not torch.compiler.is_compiling()
+        ):  # a compiled block is asked once, before it
             self.check()
 
     def watch(self, module: nn.Module) -> None:

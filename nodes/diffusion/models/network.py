@@ -1,7 +1,8 @@
 """A loaded network as a `Network`: called with scaled latents, a timestep and a context."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ from nodes.diffusion.gligen import FindPlaces
 from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.lending import Lend
 from nodes.diffusion.level_recipes import built
+from nodes.diffusion.models.compiled import Regions, compilable, hurried
+from nodes.diffusion.models.families.placing import CLEAN
 from nodes.diffusion.models.family import Family, Place
 from nodes.diffusion.models.stacked import asked
 from nodes.diffusion.noise_levels import NoiseLevels
@@ -48,6 +51,7 @@ class LoadedNetwork:
         places: finds what tells it of boxes; None: it cannot be told.
         lend: finds what rules need beside it; None where nobody keeps files.
         patched: gives it with further patches; None where nobody keeps its files.
+        compiled, kernel: as of `ModelSettings`. regions: its compiled blocks by backend, the same for all its settings.
     """
 
     module: nn.Module
@@ -62,6 +66,9 @@ class LoadedNetwork:
     seen: Seen | None = None
     places: FindPlaces | None = None
     lend: Lend | None = None
+    compiled: str = ""
+    kernel: str = ""
+    regions: Regions = field(default_factory=dict[str, list[tuple[nn.Module, Callable[..., Any]]]])
 
     @property
     def apart(self) -> bool:
@@ -120,16 +127,18 @@ class LoadedNetwork:
                 f"{self.family.name} cannot be told what this control network says.",
                 "Use a control network that was made for this model, or leave it out.",
             )
-        return asked(
-            self.family,
-            self.module,
-            latents,
-            timestep,
-            context,
-            residuals=residuals,
-            inputs=inputs,
-            changes=changes,
-        )
+        compiled = self.compiled if compilable(changes) and inputs.reference_method != CLEAN else ""
+        with hurried(self.module, self.family.stacks, compiled, self.kernel, self.regions):
+            return asked(
+                self.family,
+                self.module,
+                latents,
+                timestep,
+                context,
+                residuals=residuals,
+                inputs=inputs,
+                changes=changes,
+            )
 
     def settled(self, settings: ModelSettings) -> "LoadedNetwork":
         """The same network, sampled as nodes have set it."""
@@ -139,6 +148,8 @@ class LoadedNetwork:
             parametrisation=Parametrisation(kind) if kind else self.parametrisation,
             levels=self.levels if levels is None else built(levels, self.levels),
             latent_format=latent_format(form) if form else self.latent_format,
+            compiled=settings.compiled,
+            kernel=settings.kernel,
         )
 
     def widened(self, wider: Mapping[str, float]) -> "LoadedNetwork":

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -52,13 +52,13 @@ def hurried(
             if compiled not in regions:
                 checked(module, compiled)
                 regions[compiled] = [
-                    (block, torch.compile(block.forward, backend=compiled))
+                    (block, cast("Any", torch).compile(block.forward, backend=compiled))
                     for block in _blocks(module, stacks)
                 ]
             for block, forward in regions[compiled]:
                 put_on(block, forward, stack)
         if kernel:
-            stack.enter_context(sdpa_kernel(KERNELS[kernel]))
+            stack.enter_context(cast("Any", sdpa_kernel)(KERNELS[kernel]))
         try:
             yield
         except (TorchDynamoException, InductorError) as error:

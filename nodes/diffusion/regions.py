@@ -35,7 +35,10 @@ class Rectangle:
         return upper and self.bottom >= other.bottom and self.right >= other.right
 
     def cut(self, latents: Tensor) -> Tensor:
-        """This part of the last two axes, as a view."""
+        """This part of the last two axes, as a view; the latents themselves where it is all of them."""
+        height, width = latents.shape[-2:]
+        if (self.top, self.left) == (0, 0) and self.bottom >= height and self.right >= width:
+            return latents
         return latents[..., self.top : self.bottom, self.left : self.right]
 
 

@@ -245,12 +245,15 @@ class Conditioned:
         if calls[0].item is None:
             return predicted[0].chunk(len(group))
         batch = len(asked.latents)
+        if batch == 1:
+            return predicted
         return [torch.cat(predicted[start : start + batch]) for start in range(0, len(predicted), batch)]
 
     def _predicted(self, network: Network, call: Call, asked: _Asked) -> Tensor:
         """One call of the network; float32."""
         chosen = asked.scaled if call.item is None else asked.scaled[call.item : call.item + 1]
-        scaled = torch.cat([piece.place.cut(chosen) for piece in call.pieces])
+        cut = [piece.place.cut(chosen) for piece in call.pieces]
+        scaled = cut[0].contiguous() if len(cut) == 1 else torch.cat(cut)
         timestep = asked.timestep.expand(len(scaled))
         residuals = None
         if call.steering is not None:

@@ -1,7 +1,7 @@
 """Pairs of rules on one model: the order of their moments and of their nodes, and exact values for linear ones."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import combinations_with_replacement, product
 
 import torch
@@ -182,3 +182,13 @@ def test_every_rule_is_finite_at_scale_one_and_alone_where_it_only_guides():
         assert bool(made.isfinite().all()), rule
         if hasattr(rule, "join") and not getattr(rule, "needs_both", False):
             assert torch.allclose(made, POSITIVE, atol=2e-4), rule
+
+
+def test_any_change_inside_a_network_is_one():
+    assert not NetworkChanges()
+    assert not NO_CHANGES + NetworkChanges()
+    for entry in fields(NetworkChanges):
+        kinds = {"positions": Positions(), "left_out": Layers((1,)), "alone": Layers((), (2,))}
+        changed = NetworkChanges(**{entry.name: kinds.get(entry.name, (object(),))})
+        assert changed, entry.name
+        assert changed + NO_CHANGES is NO_CHANGES + changed is changed

@@ -186,9 +186,8 @@ def test_every_rule_is_finite_at_scale_one_and_alone_where_it_only_guides():
 
 def test_any_change_inside_a_network_is_one():
     assert not NetworkChanges()
-    assert not NO_CHANGES + NetworkChanges()
     for entry in fields(NetworkChanges):
-        kinds = {"positions": Positions(), "left_out": Layers((1,)), "alone": Layers((), (2,))}
-        changed = NetworkChanges(**{entry.name: kinds.get(entry.name, (object(),))})
+        changed = NetworkChanges()
+        object.__setattr__(changed, entry.name, (1,))  # any that counts: types are checked where one is made
         assert changed, entry.name
         assert changed + NO_CHANGES is NO_CHANGES + changed is changed

@@ -5,7 +5,7 @@ output blocks from 0. A downsampler is an input block of its own, an upsampler b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
@@ -260,19 +260,7 @@ class NetworkChanges:
 
     def __bool__(self) -> bool:
         """Whether anything is changed."""
-        # In the order of `fields`, without asking for them: this is asked at every call of the network.
-        return self is not NO_CHANGES and bool(
-            self.skips
-            or self.attention
-            or self.before_skip
-            or self.after_skip
-            or self.middle
-            or self.left_out
-            or self.between
-            or self.positions
-            or self.alone
-            or self.away
-        )
+        return self is not NO_CHANGES and any(bool(getattr(self, entry.name)) for entry in fields(self))
 
     @property
     def resizes(self) -> bool:

@@ -43,7 +43,6 @@ BOTH = (
     nodes,
     files,
     people,
-    shelves,
     userdata,
     models,
     catalogue,

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
+from nodes.compat.faces import KINDS, Face
 from nodes.diffusion.joined_latents import NoLatents
 from nodes.diffusion.media import Audio, Tracks, Video, VideoFile
 from nodes.diffusion.values import Area, Cond, ControlUse, HookGroup, Latent, Span
@@ -33,6 +34,8 @@ def outward(value: object) -> object:
     """The value as a pack expects it."""
     if isinstance(value, Latent):
         return _latent_dict(value)
+    if type(value) in KINDS:
+        return KINDS[type(value)](value)
     if isinstance(value, tuple) and value and all(isinstance(entry, Cond) for entry in value):
         return [_cond_pair(entry) for entry in cast("tuple[Cond, ...]", value)]
     if isinstance(value, Audio):
@@ -58,6 +61,8 @@ def inward(value: object, kind: str) -> object:
     """
     if isinstance(value, BlockerFace):
         return Blocker(value.message)
+    if isinstance(value, Face):
+        return value.recipe
     if kind in ("LATENT", ANY) and _is_latent(value):
         return _latent(cast("Mapping[str, Any]", value))
     if kind == "TRACKS" and isinstance(value, Mapping):

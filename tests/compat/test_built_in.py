@@ -62,6 +62,34 @@ def test_a_picture_made_by_calls_is_the_one_that_nodes_make(server: Server):
     assert outputs["one"]["range"][0] > 0.01
 
 
+def test_models_are_used_by_their_own_methods(server: Server):
+    outputs = shown(
+        server,
+        load=("CheckpointLoaderSimple", {"ckpt_name": STARTER}),
+        text=("CLIPTextEncode", {"clip": ["load", 1], "text": "a (red:1.3) apple"}),
+        picture=("EmptyImage", {"width": 64, "height": 48, "batch_size": 1, "color": 0x4080C0}),
+        sigmas=("BasicScheduler", {"model": ["load", 0], "scheduler": "karras", "steps": 5, "denoise": 1.0}),
+        open=(
+            "CallsOpens",
+            {
+                "model": ["load", 0],
+                "clip": ["load", 1],
+                "vae": ["load", 2],
+                "cond": ["text", 0],
+                "image": ["picture", 0],
+                "sigmas": ["sigmas", 0],
+            },
+        ),
+        again=("CLIPTextEncode", {"clip": ["open", 1], "text": "x"}),
+        latent=("VAEEncode", {"pixels": ["picture", 0], "vae": ["open", 2]}),
+        decode=("VAEDecode", {"samples": ["latent", 0], "vae": ["open", 2]}),
+        show=("PreviewImage", {"images": ["decode", 0]}),
+    )
+    said = json.loads(outputs["open"]["said"][0])
+    assert said.pop("kinds") == ["ModelPatcher", "CLIP", "VAE"]
+    assert [name for name, holds in said.items() if not holds] == []
+
+
 def test_a_class_derived_from_the_saver_saves_where_it_says(server: Server):
     outputs = shown(
         server,

@@ -46,3 +46,9 @@ def _face(name, own):
 
 for _name, _own in latent_formats().items():
     globals()[_name] = _face(_name, _own)
+
+
+def face_of(own):
+    """The class of a format of Weft's."""
+    known = next((name for name, each in latent_formats().items() if each is own), None)
+    return globals()[known] if known else _face("LatentFormat", own)

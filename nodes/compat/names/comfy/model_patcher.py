@@ -1,9 +1,12 @@
 """`comfy.model_patcher`: functions on a model's options."""
 
+from nodes.compat.faces import ModelPatcher
 from nodes.compat.names.comfy.patcher_extension import PatcherInjection, copy_nested_dicts
 from nodes.compat.names.comfy.utils import string_to_seed
 
-__all__ = ["PatcherInjection", "string_to_seed"]
+__all__ = ["CoreModelPatcher", "ModelPatcher", "PatcherInjection", "string_to_seed"]
+
+CoreModelPatcher = ModelPatcher
 
 
 def create_model_options_clone(orig_model_options):

@@ -1,6 +1,10 @@
-"""`comfy.sd`: kinds of text encoders."""
+"""`comfy.sd`: text encoders, autoencoders, and kinds of them."""
 
 from enum import Enum
+
+from nodes.compat.faces import CLIP, VAE
+
+__all__ = ["CLIP", "VAE", "CLIPType"]
 
 KINDS = """STABLE_DIFFUSION STABLE_CASCADE SD3 STABLE_AUDIO HUNYUAN_DIT FLUX MOCHI LTXV HUNYUAN_VIDEO PIXART
     COSMOS LUMINA2 WAN HIDREAM CHROMA ACE OMNIGEN2 QWEN_IMAGE HUNYUAN_IMAGE HUNYUAN_VIDEO_15 OVIS KANDINSKY5

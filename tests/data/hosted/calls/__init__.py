@@ -114,6 +114,63 @@ class Tells:
         return {"ui": {"said": [json.dumps(said)]}}
 
 
+class Opens:
+    """Uses models by their own methods, and compares with what built-in nodes give."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {
+                "model": ("MODEL",),
+                "clip": ("CLIP",),
+                "vae": ("VAE",),
+                "cond": ("CONDITIONING",),
+                "image": ("IMAGE",),
+                "sigmas": ("SIGMAS",),
+            }
+        }
+
+    RETURN_TYPES = ("MODEL", "CLIP", "VAE", "CONDITIONING")
+    FUNCTION = "open"
+    OUTPUT_NODE = True
+
+    def open(self, model, clip, vae, cond, image, sigmas):
+        text = "a (red:1.3) apple"
+        tokens = clip.tokenize(text)
+        plain, pooled = clip.encode_from_tokens(tokens, return_pooled=True)
+        changed = clip.tokenize(text)
+        for name, chunks in changed.items():
+            changed[name] = [[(number, 1.0) for number, _weight in chunk] for chunk in chunks]
+        level = clip.encode_from_tokens(changed)
+        copied = clip.clone()
+        copied.clip_layer(-2)
+        latent = vae.encode(image)
+        (by_node,) = nodes.VAEEncode().encode(vae, image)
+        sampling = model.get_model_object("model_sampling")
+        format = model.model.latent_format
+        said = {
+            "same text": torch.equal(plain, cond[0][0]) and torch.equal(pooled, cond[0][1]["pooled_output"]),
+            "weights count": not torch.equal(level, plain),
+            "as said without": torch.equal(level, clip.encode("a red apple")),
+            "scheduled": torch.equal(clip.encode_from_tokens_scheduled(tokens)[0][0], plain),
+            "layers differ": not torch.equal(copied.encode(text), plain) and clip.layer_idx is None,
+            "same latents": torch.equal(latent, by_node["samples"]),
+            "same picture": torch.equal(vae.decode(latent), nodes.VAEDecode().decode(vae, by_node)[0]),
+            "tiles": float((vae.decode_tiled(latent) - vae.decode(latent)).abs().max()) < 1e-4,
+            "ratio": vae.downscale_ratio == image.shape[1] // latent.shape[2],
+            "schedule": torch.equal(comfy.samplers.calculate_sigmas(sampling, "karras", 5), sigmas),
+            "start": float(sampling.sigma_max) == float(sampling.sigmas[-1]),
+            "scaled": torch.allclose(format.process_out(format.process_in(latent)), latent, atol=1e-5),
+            "clone": model.clone().is_clone(model),
+            "kinds": [type(each).__name__ for each in (model, clip, vae)],
+        }
+        try:
+            model.set_model_attn1_patch(lambda *given: given)
+        except RuntimeError as error:
+            said["refused"] = "ModelPatcher.set_model_attn1_patch" in str(error)
+        return {"ui": {"said": [json.dumps(said)]}, "result": (model.clone(), copied, vae, cond)}
+
+
 class TooEarly:
     """Uses a part of the host that is not there."""
 
@@ -136,6 +193,7 @@ NODE_CLASS_MAPPINGS = {
     "CallsSame": Same,
     "CallsElsewhere": Elsewhere,
     "CallsGrows": Grows,
+    "CallsOpens": Opens,
     "CallsTells": Tells,
     "CallsTooEarly": TooEarly,
 }

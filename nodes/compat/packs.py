@@ -28,17 +28,8 @@ from nodes.compat.places import Places
 from nodes.compat.reading import Said, read
 from nodes.compat.routes import Routes
 from nodes.compat.witness import witnessed
-from nodes.spec import Json, Registry, SpecError
+from nodes.spec import Json, Registry, SpecError, package_of
 
-# Modules that are not called like the package they come in.
-PACKAGES = {
-    "cv2": "opencv-python",
-    "PIL": "pillow",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "yaml": "pyyaml",
-    "git": "gitpython",
-}
 HOST_MODULES = (
     "comfy",
     "comfy_api",
@@ -315,7 +306,7 @@ def _hint(path: Path, error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and root:
         listed = path / "requirements.txt"
         install_all = f", or all it wants: `pip install -r {listed}`" if listed.is_file() else ""
-        return f"Install what it needs: `pip install {PACKAGES.get(root, root)}`{install_all}. Then start Weft again."
+        return f"Install what it needs: `pip install {package_of(root)}`{install_all}. Then start Weft again."
     return "Update the pack, or what it imports."
 
 

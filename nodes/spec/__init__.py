@@ -14,6 +14,7 @@ from nodes.spec.errors import NodeError, SpecError, Stopped
 from nodes.spec.files import PARTIAL, Files, Place, SaveSlot
 from nodes.spec.lineage import RECORD, RECORD_VERSION, Lineage, Maker, RecordedFile, pixel_hash
 from nodes.spec.node import Blocker, Node, NodeSpec, Result, node
+from nodes.spec.packages import package_of
 from nodes.spec.packing import Codec, Packed, Part, PlainCodec, Unstorable
 from nodes.spec.plain import is_plain, plain
 from nodes.spec.registry import Registry
@@ -88,6 +89,7 @@ __all__ = [
     "compatible",
     "is_plain",
     "node",
+    "package_of",
     "pixel_hash",
     "plain",
     "read_input",

@@ -7,7 +7,7 @@ from collections.abc import Set as AnySet
 from pathlib import Path
 from typing import cast
 
-from nodes.spec import Json, NodeError, plain
+from nodes.spec import Json, NodeError, package_of, plain
 from server.graph.outcome import Failure
 
 LONGEST_TEXT = 1000  # characters of one input value in a report
@@ -103,7 +103,7 @@ def _words(error: BaseException) -> tuple[str, str]:
         many = f" {asked[1]} {asked[2]} were asked for." if asked else ""
         return f"Out of memory.{many} {text.splitlines()[0] if text else ''}".strip(), OUT_OF_MEMORY
     if isinstance(error, ModuleNotFoundError) and error.name:
-        package = error.name.split(".")[0]
+        package = package_of(error.name.split(".")[0])
         return text, f"Install what it needs (`pip install {package}`), then start Weft again."
     for kind, message, hint in ADVICE:
         if isinstance(error, kind):

@@ -1,10 +1,16 @@
 """`comfy.sd`: text encoders, autoencoders, and kinds of them."""
 
 from enum import Enum
+from pathlib import Path
 
-from nodes.compat.faces import CLIP, VAE
+import torch
 
-__all__ = ["CLIP", "VAE", "CLIPType"]
+from nodes.builtin.models import safe, told
+from nodes.compat.faces import CLIP, VAE, ModelPatcher, context
+from nodes.compat.standing import refuse
+from nodes.diffusion.models.detect import Part, contents, text_kind
+from nodes.diffusion.models.files import ContentHashes
+from nodes.diffusion.values import Clip, Model, ModelSettings, Vae
 
 KINDS = """STABLE_DIFFUSION STABLE_CASCADE SD3 STABLE_AUDIO HUNYUAN_DIT FLUX MOCHI LTXV HUNYUAN_VIDEO PIXART
     COSMOS LUMINA2 WAN HIDREAM CHROMA ACE OMNIGEN2 QWEN_IMAGE HUNYUAN_IMAGE HUNYUAN_VIDEO_15 OVIS KANDINSKY5
@@ -12,3 +18,84 @@ KINDS = """STABLE_DIFFUSION STABLE_CASCADE SD3 STABLE_AUDIO HUNYUAN_DIT FLUX MOC
     MINIMAX"""
 
 CLIPType = Enum("CLIPType", KINDS)
+
+PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
+EIGHT_BITS = {torch.float8_e4m3fn: "fp8_e4m3fn", torch.float8_e5m2: "fp8_e5m2"}
+
+
+def _reference(path):
+    """A file with the hash of its content, in a form that can be opened without harm."""
+    node = context()
+    with told():
+        return node.resource(ContentHashes).reference(safe(node, Path(path)))
+
+
+def _settings(model_options):
+    """What the options of a loader ask for.
+
+    Raises:
+        NotOffered: a type of numbers that Weft keeps no weights in.
+    """
+    dtype = (model_options or {}).get("dtype")
+    if dtype is None:
+        return ModelSettings()
+    if dtype in EIGHT_BITS:
+        return ModelSettings(stored=EIGHT_BITS[dtype])
+    if dtype not in PRECISIONS:
+        refuse(f"comfy.sd's weights in {dtype}")
+    return ModelSettings(compute=PRECISIONS[dtype])
+
+
+def load_checkpoint_guess_config(
+    ckpt_path,
+    output_vae=True,
+    output_clip=True,
+    output_clipvision=False,
+    embedding_directory=None,
+    output_model=True,
+    model_options=None,
+    te_model_options=None,
+    disable_dynamic=False,
+):
+    """(model, text encoder, autoencoder, None) of a file; None where it has none, or nobody wants it."""
+    file = _reference(ckpt_path)
+    with told():
+        parts, kind = contents(file.path), text_kind(file.path)
+    if Part.NETWORK not in parts:
+        raise RuntimeError(f"ERROR: Could not detect model type of: {ckpt_path}")
+    model = ModelPatcher(Model(file, settings=_settings(model_options))) if output_model else None
+    clip = CLIP(Clip(file, kind=kind)) if output_clip and Part.TEXT in parts else None
+    return model, clip, VAE(Vae(file)) if output_vae and Part.VAE in parts else None, None
+
+
+def load_checkpoint(
+    config_path=None, ckpt_path=None, output_vae=True, output_clip=True, embedding_directory=None, **more
+):
+    """The first three of `load_checkpoint_guess_config`."""
+    return load_checkpoint_guess_config(ckpt_path, output_vae, output_clip)[:3]
+
+
+def load_diffusion_model(unet_path, model_options=None, disable_dynamic=False):
+    """A model from a file of its own."""
+    file = _reference(unet_path)
+    with told():
+        parts = contents(file.path)
+    if Part.NETWORK not in parts:
+        raise RuntimeError(f"ERROR: Could not detect model type of: {unet_path}")
+    return ModelPatcher(Model(file, settings=_settings(model_options)))
+
+
+def load_unet(unet_path, dtype=None):
+    return load_diffusion_model(unet_path, {"dtype": dtype})
+
+
+def load_clip(
+    ckpt_paths,
+    embedding_directory=None,
+    clip_type=CLIPType["STABLE_DIFFUSION"],
+    model_options=None,
+    disable_dynamic=False,
+):
+    """Text encoders from files of their own, read together."""
+    first, *others = (_reference(path) for path in ckpt_paths)
+    return CLIP(Clip(first, others=tuple(others), kind=clip_type.name.lower()))

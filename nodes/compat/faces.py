@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from nodes.builtin.embeddings import embeddings
 from nodes.builtin.encoding import encoded
 from nodes.builtin.models import models
 from nodes.compat import current
+from nodes.compat.conditioning import cond_pair
+from nodes.compat.formats import face_of
 from nodes.compat.standing import Refusal, refuse
 from nodes.diffusion.pool import Session
 from nodes.diffusion.text import Prompts
@@ -255,13 +257,11 @@ class CLIP(Face):
     ) -> list[Any]:
         """As conditioning on a wire; `add_dict` goes beside it."""
         del unprojected, show_pbar
-        from nodes.compat.convert import outward
-
         if self.recipe.hooks is not None and not _changed(tokens):
             read = encoded(context(), self.recipe, _text(tokens), add_dict or {})
         else:
             read = (self._read(tokens).with_extra(add_dict or {}),)
-        return cast("list[Any]", outward(read))
+        return [cond_pair(cond) for cond in read]
 
     def encode(self, text: str) -> Tensor:
         """The conditioning of a text."""
@@ -457,8 +457,6 @@ class _Inside:
     @property
     def latent_format(self) -> Any:
         """How its latents are scaled."""
-        from nodes.compat.names.comfy.latent_formats import face_of
-
         with session() as loaded:
             return face_of(loaded.network(self._patcher.recipe).latent_format)()
 

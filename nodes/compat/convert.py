@@ -7,7 +7,8 @@ from typing import Any, cast
 from torch import Tensor
 
 from nodes.compat.conditioning import cond_pair, conditioning, is_conditioning
-from nodes.compat.faces import KINDS, Face
+from nodes.compat.faced import Face
+from nodes.compat.faces import KINDS
 from nodes.diffusion.joined_latents import NoLatents
 from nodes.diffusion.media import Audio, Tracks, Video, VideoFile
 from nodes.diffusion.values import Cond, Latent, Span

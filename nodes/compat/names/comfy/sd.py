@@ -6,7 +6,9 @@ from pathlib import Path
 import torch
 
 from nodes.builtin.models import safe, told
-from nodes.compat.faces import CLIP, VAE, ModelPatcher, context
+from nodes.compat.clip_face import CLIP
+from nodes.compat.faced import context
+from nodes.compat.faces import VAE, ModelPatcher
 from nodes.compat.standing import refuse
 from nodes.diffusion.models.detect import Part, contents, text_kind
 from nodes.diffusion.models.files import ContentHashes

@@ -45,6 +45,8 @@ MODEL_FOLDERS: Mapping[str, tuple[str, ...]] = {
     "model_patches": ("model_patches",),
     "audio_encoders": ("audio_encoders",),
     "ipadapter": ("ipadapter",),
+    "geometry_estimation": ("geometry_estimation",),
+    "detection": ("detection",),
 }
 OLDER_KEYS: Mapping[str, str] = {"unet": "diffusion_models", "clip": "text_encoders"}
 SUFFIXES: Mapping[str, frozenset[str]] = {"configs": frozenset({".yaml"}), "diffusers": frozenset()}

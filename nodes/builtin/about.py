@@ -23,9 +23,7 @@ MISSING: Mapping[str, str] = {
     TextEncodeHunyuanVideo_ImageToVideo VAEDecodeAudio VAEDecodeHunyuan3D VAEEncodeAudio""",
     "unknown": "LotusConditioning",
     "canvas": "Load3D",
-    "later": """ModelPatchLoader PhotoMakerEncode PhotoMakerLoader
-    QwenImageDiffsynthControlnet TextEncodeQwenImageEdit TextEncodeQwenImageEditPlus USOStyleReference
-    ZImageFunControlnet""",
+    "later": "TextEncodeQwenImageEdit TextEncodeQwenImageEditPlus",
 }
 
 

@@ -30,6 +30,7 @@ KINDS = (
     "tile",
     "repaint",
 )  # by their numbers in nets that were trained on several
+FLUX_KINDS = ("canny", "tile", "depth", "blur", "pose", "gray", "low quality")  # of InstantX and Shakker
 Percent = Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.001)]
 
 
@@ -94,6 +95,19 @@ def set_union_control_net_type(
     return replace(control_net, kind=None if type == "auto" else KINDS.index(type))
 
 
+@node("WeftFluxUnionControlType", name="Set FLUX Union Control Type", category="conditioning/controlnet")
+def flux_union_control_type(
+    ctx: Context,
+    control_net: ControlIn,
+    type: Annotated[str, Combo(("auto", *FLUX_KINDS))],
+) -> ControlOut:
+    """Which kind of hint a union of FLUX.1 gets (InstantX, Shakker), by the numbers that its makers gave each kind.
+
+    SetUnionControlNetType gives the number that a kind has in unions of Stable Diffusion XL.
+    """
+    return replace(control_net, kind=None if type == "auto" else FLUX_KINDS.index(type))
+
+
 @node("ControlNetInpaintingAliMamaApply", category="conditioning/controlnet")
 def controlnet_inpainting_alimama_apply(
     ctx: Context,
@@ -140,6 +154,7 @@ NODES = (
     controlnet_apply_sd3,
     controlnet_apply,
     set_union_control_net_type,
+    flux_union_control_type,
     controlnet_inpainting_alimama_apply,
     diff_controlnet_loader,
 )

@@ -80,6 +80,8 @@ CLASSES: tuple[type, ...] = (
     hearing_values.AudioEncoderOutput,
     lending.ImagePromptAdapter,
     lending.Hypernetwork,
+    lending.ModelPatch,
+    lending.PhotoMaker,
     latents.Sharpen,
     latents.TonemapReinhard,
     *guidance.RULES,

@@ -23,6 +23,7 @@ class Kind(Enum):
     ALONE = "layers where places do not see each other"
     POSITIONS = "positions of a rotary embedding"
     AWAY = "attention led away from another text"
+    WORDS = "further tokens before the text"
 
 
 class Way(Enum):
@@ -244,6 +245,7 @@ class NetworkChanges:
         alone: layers of a transformer where each place of the picture sees the text and itself alone.
         away: a text that a transformer's attention is led away from; the last one counts.
         sparing: says whether a transformer's blocks are asked; the last one counts.
+        words: tokens that are read before the text, at the transformer's own width, each Float[1 token inner].
     """
 
     skips: Sequence[SkipChange] = ()
@@ -257,6 +259,7 @@ class NetworkChanges:
     alone: Layers = Layers()
     away: Away | None = None
     sparing: BlockSparing | None = None
+    words: Sequence[Tensor] = ()
 
     def __bool__(self) -> bool:
         """Whether anything is changed."""
@@ -282,6 +285,7 @@ class NetworkChanges:
             alone=self.alone + other.alone,
             away=self.away if other.away is None else other.away,
             sparing=self.sparing if other.sparing is None else other.sparing,
+            words=(*self.words, *other.words),
         )
 
 

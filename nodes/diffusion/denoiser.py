@@ -228,6 +228,15 @@ class ControlNetwork(Protocol):
         ...
 
 
+@runtime_checkable
+class StrongControl(ControlNetwork, Protocol):
+    """A control network whose own work depends on how strong it is: its residuals are not scaled after it."""
+
+    def at_strength(self, strength: float) -> ControlNetwork:
+        """It at a strength."""
+        ...
+
+
 def network_input(kind: Parametrisation, latents: Latents, sigma: Sigma) -> Latents:
     """Noisy latents at the scale of training.
 

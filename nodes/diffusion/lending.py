@@ -24,6 +24,20 @@ class Hypernetwork:
     checkpoint: CheckpointRef
 
 
+@dataclass(frozen=True, slots=True)
+class ModelPatch:
+    """Recipe of a network that steers a transformer by a picture, or reads a style for it; its file tells which."""
+
+    checkpoint: CheckpointRef
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoMaker:
+    """Recipe of a network that says a person's picture in a prompt."""
+
+    checkpoint: CheckpointRef
+
+
 Lent: TypeAlias = ImagePromptAdapter | Hypernetwork
 
 

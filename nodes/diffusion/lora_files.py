@@ -1,5 +1,6 @@
 """Files of changes: read, sorted by module, and told apart by the family of models that they are for."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,10 @@ from nodes.diffusion.models.files import open_weights
 
 NOT_FINITE = "some of its numbers are not finite"
 ENTRY = "img_in"  # of FLUX; files that replace its norms too make it read a second picture
+ON_INPUT = ".on_input"  # stands beside (IA)3's numbers, whose own name would fit any weight
+# Factors that were trained rank by rank (DyLoRA), each rank for itself: what they are called together, and their axis.
+RANKS = re.compile(r"(.*)\.(lora_A|lora_B|down_list|up_list)\.(\d+)(?:\.weight)?")
+TOGETHER = {"lora_A": ("down", 0), "down_list": ("down", 0), "lora_B": ("up", 1), "up_list": ("up", 1)}
 SHAPE_SIZES = (2, 5)  # how many axes a weight may be said to have
 
 # Words in names by which a family is told, and of U-Nets by how many features of a token their attention reads.
@@ -61,6 +66,9 @@ class Change:
 
     def of_bias(self, bias: Tensor) -> Tensor | None:
         """What is added to a bias at strength 1; None where it stays. Errors as `of_weight`."""
+        if "factors" in self.parts and self.parts["factors"].numel() == bias.numel():
+            numbers = self.parts["factors"].to(bias.device, torch.float32)
+            return bias * numbers.reshape(bias.shape) - bias if len(numbers) > 1 else None
         if "bias" not in self.parts:
             return None
         made = self.parts["bias"].to(bias.device, torch.float32)
@@ -135,9 +143,12 @@ def sorted_by_module(stored: Mapping[str, Tensor]) -> dict[str, Change]:
     """The tensors of a file as changes, by the names of modules; what belongs to no change is left out."""
     grouped: dict[str, dict[str, Tensor]] = {}
     controls = False
-    for name, tensor in stored.items():
+    scaled = {name.removesuffix(ON_INPUT) for name in stored if name.endswith(ON_INPUT)}
+    for name, tensor in _joined(stored).items():
         called = usual(name)
         ending = next((ending for ending in ENDINGS if called.endswith(ending)), None)
+        if ending is None and name.removesuffix(".weight") in scaled:
+            grouped.setdefault(called.removesuffix(".weight"), {})["more"] = tensor
         if ending is None:
             continue
         module, part = called.removesuffix(ending), ENDINGS[ending]
@@ -148,3 +159,20 @@ def sorted_by_module(stored: Mapping[str, Tensor]) -> dict[str, Change]:
     if controls and {"up", "down"} <= entry.keys():
         entry.setdefault("shape", torch.tensor([len(entry["up"]), entry["down"].shape[1]]))
     return {module: Change(parts) for module, parts in grouped.items() if parts.keys() - BESIDE}
+
+
+def _joined(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors by name, where factors that are kept rank by rank are whole."""
+    ranks: dict[tuple[str, str], dict[int, Tensor]] = {}
+    found: dict[str, Tensor] = {}
+    for name, tensor in stored.items():
+        match = RANKS.fullmatch(name)
+        if match is None:
+            found[name] = tensor
+        else:
+            ranks.setdefault((match[1], match[2]), {})[int(match[3])] = tensor
+    for (module, kind), parts in ranks.items():
+        part, axis = TOGETHER[kind]
+        whole = torch.cat([parts[number] for number in sorted(parts)], axis)
+        found[f"{module}.lora_{part}.weight"] = whole
+    return found

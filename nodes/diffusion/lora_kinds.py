@@ -2,7 +2,7 @@
 
 Sources: Hu et al. 2021 (arXiv:2106.09685) for LoRA; Yeh et al. 2023 (arXiv:2309.14859) for kernels, LoHa and LoKr;
 Chavan et al. 2023 (arXiv:2306.07967) for GLoRA; Qiu et al. 2023 (arXiv:2306.07280) for OFT; Liu et al. 2023
-(arXiv:2311.06243) for BOFT; Liu et al. 2024 (arXiv:2402.09353) for DoRA.
+(arXiv:2311.06243) for BOFT; Liu et al. 2024 (arXiv:2402.09353) for DoRA; Valipour et al. 2022 (arXiv:2210.07558) for DyLoRA.
 """
 
 from collections.abc import Callable, Mapping
@@ -56,6 +56,11 @@ ENDINGS = {
     ".b2.weight": "glora_b2",
     ".bm.weight": "glora_bm",
     ".oft_blocks": "blocks",
+    ".oft_R.weight": "skew",
+    ".oft_R.default.weight": "skew",
+    ".ia3_l": "factors",
+    ".ia3_l.default": "factors",
+    ".on_input": "on_input",
     ".rescale": "rescale",
     ".diff": "whole",
     ".diff_b": "bias",
@@ -66,7 +71,7 @@ ENDINGS = {
     ".reshape_weight": "shape",
 }
 BESIDE = frozenset(
-    {"alpha", "lengths", "row_lengths", "shape", "rescale"}
+    {"alpha", "lengths", "row_lengths", "shape", "rescale", "on_input"}
 )  # they change nothing by themselves
 
 
@@ -152,6 +157,39 @@ def oft(parts: Parts, weight: Tensor) -> Tensor:
     return made.reshape(weight.shape) - weight
 
 
+def turned(parts: Parts, weight: Tensor) -> Tensor:
+    """Columns turned block by block, each by what its upper half of a skew matrix says (Qiu et al. 2025, arXiv:2506.19847).
+
+    The rotation is the first five terms of Cayley's series, with which PEFT trains unless it is told otherwise: files do not
+    say. One block alone stands for all.
+    """
+    vectors, made = parts["skew"], weight.flatten(1)
+    size = round((1.0 + (1.0 + 8.0 * vectors.shape[-1]) ** 0.5) / 2.0)
+    rows, columns = torch.triu_indices(size, size, 1, device=weight.device)
+    skew = torch.zeros(len(vectors), size, size, device=weight.device)
+    skew[:, rows, columns] = vectors
+    skew = skew - skew.transpose(1, 2)
+    square = skew @ skew
+    turns = torch.eye(size, device=weight.device) + 2.0 * (skew + square + square @ skew) + square @ square
+    blocks = made.reshape(len(made), -1, size)
+    if len(turns) not in (1, blocks.shape[1]):
+        raise ValueError(f"it turns {len(turns)} blocks of {size} columns, the weight has {made.shape[1]}")
+    turns = turns.expand(blocks.shape[1], -1, -1)
+    return torch.einsum("rbj,bij->rbi", blocks, turns).reshape(weight.shape) - weight
+
+
+def factors(parts: Parts, weight: Tensor) -> Tensor:
+    """Rows or columns times learned numbers (Liu et al. 2022, (IA)3, arXiv:2205.05638, eq. 1)."""
+    numbers = parts["factors"]
+    columns = numbers.shape[0] == 1 and numbers.numel() == weight.shape[1]
+    return weight * _along(numbers, weight, columns=columns) - weight
+
+
+def scaled(parts: Parts, weight: Tensor) -> Tensor:
+    """The same as LyCORIS keeps it: by how much more than once, and whether of columns."""
+    return weight * _along(parts["more"], weight, columns=bool(parts["on_input"].any()))
+
+
 def instead(parts: Parts, weight: Tensor) -> Tensor:
     """Another weight in the place of this one."""
     return parts["instead"].reshape(weight.shape) - weight
@@ -165,6 +203,9 @@ KINDS = (
     Kind("LoKr", frozenset({"kron_one", "kron_one_a"}), lokr),
     Kind("GLoRA", frozenset({"glora_a1"}), glora),
     Kind("OFT", frozenset({"blocks"}), oft),
+    Kind("OFT of PEFT", frozenset({"skew"}), turned),
+    Kind("(IA)3", frozenset({"factors"}), factors),
+    Kind("(IA)3 of LyCORIS", frozenset({"more"}), scaled),
 )
 
 
@@ -188,6 +229,12 @@ def added(parts: Parts, weight: Tensor) -> Tensor | None:
     if "row_lengths" in parts:
         return _with_lengths(weight, made, parts["row_lengths"].reshape(-1, 1))
     return _with_lengths(weight, made, parts["lengths"]) if "lengths" in parts else made
+
+
+def _along(numbers: Tensor, weight: Tensor, *, columns: bool) -> Tensor:
+    """Numbers for the rows of a weight, or for its columns, so that they can be multiplied with it."""
+    shape = (1, -1) if columns else (-1,)
+    return numbers.reshape(*shape, *[1] * (weight.ndim - len(shape)))
 
 
 def _pair(parts: Parts, a: str, b: str, core: str) -> Tensor:

@@ -117,7 +117,7 @@ class Patcher:
             weights = next((self._table[name] for name in named if name in self._table), ())
             biases = self._table.get(f"{looked}_bias", ())
             found = [_Adding(patch, name, change, weights, bias=False)] if weights else []
-            if biases and "bias" in change.parts:
+            if biases and change.parts.keys() & {"bias", "factors"}:
                 found.append(_Adding(patch, name, change, biases, bias=True))
             if found:
                 return found

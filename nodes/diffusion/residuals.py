@@ -1,11 +1,13 @@
 """What control networks add inside a network, whatever its kind: to skip connections, to levels, to rows of blocks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol, runtime_checkable
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Spread(Enum):
@@ -35,6 +37,23 @@ class Row:
                 return self.parts[index % length]
 
 
+@runtime_checkable
+class Inside(Protocol):
+    """What a control network adds step by step while the network works, and cannot say before."""
+
+    def scaled(self, strength: float) -> "Inside":
+        """Times a number."""
+        ...
+
+    def of_rows(self, rows: Tensor) -> "Inside":
+        """For some items of the batch, Int[item]."""
+        ...
+
+    def put_on(self, module: nn.Module) -> AbstractContextManager[None]:
+        """It works within the network until the context is left; for one call."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Residuals:
     """What control networks add inside a network.
@@ -43,6 +62,7 @@ class Residuals:
         down, middle: to a U-Net's skip connections, in order, and to its middle block; none, or all of them.
         levels: to what each level of a U-Net's way down gives, the last one to its middle if it has the size of that.
         double, single: to a transformer's blocks of two streams, and of one: a row for each control network.
+        inside: what is put on the network while it is asked.
     """
 
     down: Sequence[Tensor] = ()
@@ -50,6 +70,7 @@ class Residuals:
     levels: Sequence[Tensor] = ()
     double: tuple[Row, ...] = ()
     single: tuple[Row, ...] = ()
+    inside: tuple[Inside, ...] = ()
 
     def __add__(self, other: "Residuals") -> "Residuals":
         middle = self.middle if other.middle is None else other.middle
@@ -61,15 +82,16 @@ class Residuals:
             _sums(self.levels, other.levels),
             (*self.double, *other.double),
             (*self.single, *other.single),
+            (*self.inside, *other.inside),
         )
 
     def scaled(self, strength: float) -> "Residuals":
         """Times a number."""
-        return self._each(lambda part: part * strength)
+        return self._each(lambda part: part * strength, lambda part: part.scaled(strength))
 
     def of_rows(self, rows: Tensor) -> "Residuals":
         """Those of some items of the batch, Int[item]."""
-        return self._each(lambda part: part[rows])
+        return self._each(lambda part: part[rows], lambda part: part.of_rows(rows))
 
     def to(self, like: Tensor) -> "Residuals":
         """On the device and in the type of another tensor."""
@@ -88,13 +110,24 @@ class Residuals:
         """The same for blocks of one stream."""
         return _joined(self.single, count, tokens)
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> "Residuals":
+    @contextmanager
+    def at_work(self, module: nn.Module) -> Generator[None]:
+        """A network with what works inside it."""
+        with ExitStack() as stack:
+            for part in self.inside:
+                stack.enter_context(part.put_on(module))
+            yield
+
+    def _each(
+        self, change: Callable[[Tensor], Tensor], inside: Callable[[Inside], Inside] = lambda part: part
+    ) -> "Residuals":
         return Residuals(
             [change(part) for part in self.down],
             None if self.middle is None else change(self.middle),
             [change(part) for part in self.levels],
             tuple(Row([change(part) for part in row.parts], row.spread) for row in self.double),
             tuple(Row([change(part) for part in row.parts], row.spread) for row in self.single),
+            tuple(map(inside, self.inside)),
         )
 
 

@@ -316,6 +316,7 @@ class ControlUse:
         hint: Float[batch height width 3] in 0..1.
         vae: makes latents of it, for nets that read those.
         mask: where the picture is to be made anew, Float[batch height width] in 0..1, for nets that read one.
+        inpainted: the picture that is made anew in part, of the hint's shape, for nets that read it beside a hint.
         also_negative: a positive conditioning lends it to negatives that have none.
     """
 
@@ -327,6 +328,7 @@ class ControlUse:
     vae: Vae | None = None
     also_negative: bool = False
     mask: Mask | None = None
+    inpainted: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

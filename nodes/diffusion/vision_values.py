@@ -27,6 +27,7 @@ class ClipVisionOutput:
             a file without what makes it (some of SigLIP).
         last_hidden_state, penultimate_hidden_states: of the last layer and the one before, Float[batch token feature].
         image_sizes: channels, height and width of each picture as the network got it.
+        low, middle: the twentieth and the eleventh state from the end, of SigLIP with so many layers; None elsewhere.
         mm_projected: what a language model with eyes reads, Float[batch token feature]; None without its projector.
     """
 
@@ -35,6 +36,8 @@ class ClipVisionOutput:
     penultimate_hidden_states: Tensor
     image_sizes: tuple[tuple[int, int, int], ...] = ()
     mm_projected: Tensor | None = None
+    low: Tensor | None = None
+    middle: Tensor | None = None
 
     def __getitem__(self, name: str) -> object:
         return getattr(self, name)

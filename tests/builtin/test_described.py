@@ -15,7 +15,7 @@ SPEC = Path(__file__).parents[1] / "data" / "spec" / "nodes.json.gz"
 FILES = frozenset(
     {"ckpt_name", "vae_name", "lora_name", "control_net_name", "image", "latent", "clip_name"}
     | {"folder", "style_model_name", "gligen_name", "model_name", "unet_name", "model_path", "config_name"}
-    | {"hypernetwork_name"}
+    | {"hypernetwork_name", "name", "photomaker_model_name"}
     | {f"clip_name{number}" for number in range(1, 5)}
 )  # lists differ by machine
 HIDDEN = ("PROMPT", "EXTRA_PNGINFO", "UNIQUE_ID")

@@ -16,6 +16,7 @@ from nodes.diffusion.denoiser import (
     ControlNetwork,
     Network,
     Residuals,
+    StrongControl,
     denoised_from,
     network_input,
 )
@@ -86,6 +87,7 @@ class Conditioned:
         given: what the run says beside its conditions.
         grouping: which pieces go together.
         joint: the network attends over text and picture together, so that no text may be repeated to another's length.
+        uses: control networks that the model has beside those of its conditions.
         calls: of the last estimate, for each group, the sides it was asked about in its order.
     """
 
@@ -97,6 +99,7 @@ class Conditioned:
     places: FindPlaces | None = None
     grouping: Grouping = grouped
     joint: bool = False
+    uses: tuple[ControlUse, ...] = ()
     calls: tuple[tuple[int, ...], ...] = ()
     _hints: dict[tuple[int, int, int], Tensor] = field(default_factory=dict[tuple[int, int, int], Tensor])
     _plans: dict[tuple[object, ...], Plan] = field(default_factory=dict[tuple[object, ...], Plan])
@@ -256,8 +259,9 @@ class Conditioned:
         scaled = cut[0].contiguous() if len(cut) == 1 else torch.cat(cut)
         timestep = asked.timestep.expand(len(scaled))
         residuals = None
-        if call.steering is not None:
-            residuals = self._residuals(call, scaled, timestep, call.steering, asked)
+        if call.steering is not None or self.uses:
+            context = call.context if call.steering is None else call.steering
+            residuals = self._residuals(call, scaled, timestep, context, asked)
         boxes, changes = call.pieces[0].cond.extra.get(BOXES), asked.changes
         if isinstance(boxes, Boxes) and self._tells(boxes, asked.level):
             changes = changes + self._told(boxes, scaled)
@@ -291,7 +295,7 @@ class Conditioned:
         self, call: Call, scaled: Tensor, timestep: Tensor, context: Tensor, asked: _Asked
     ) -> Residuals | None:
         total: Residuals | None = None
-        for use in call.pieces[0].cond.controls:
+        for use in (*self.uses, *call.pieces[0].cond.controls):
             span = Span(use.start_percent, use.end_percent)
             if use.strength == 0.0 or not self._within(span, asked.level):
                 continue
@@ -300,7 +304,10 @@ class Conditioned:
             net = self.controls(use)
             hint = of_items(self._hint(use, net, scaled), len(asked.latents), call.item)
             hint = hint.repeat(len(call.pieces), 1, 1, 1).to(scaled.device, scaled.dtype)
-            made = net(scaled, timestep, context, hint, call.inputs).scaled(use.strength)
+            if isinstance(net, StrongControl):
+                made = net.at_strength(use.strength)(scaled, timestep, context, hint, call.inputs)
+            else:
+                made = net(scaled, timestep, context, hint, call.inputs).scaled(use.strength)
             total = made if total is None else total + made
         return total
 

@@ -26,6 +26,7 @@ from nodes.diffusion.guidance.before import (
     TangentialDamping,
 )
 from nodes.diffusion.guidance.caching import EasyCache, LazyCache
+from nodes.diffusion.guidance.controlling import Controlled, StyleReferenced
 from nodes.diffusion.guidance.hypernetworks import Hypernetworked
 from nodes.diffusion.guidance.image_prompts import ImagePrompt
 from nodes.diffusion.guidance.inside import Downscale, FreeU, ScaledPositions
@@ -79,6 +80,8 @@ RULES: tuple[type[Rule], ...] = (
     ContextWindows,
     ImagePrompt,
     Hypernetworked,
+    Controlled,
+    StyleReferenced,
 )
 
 
@@ -118,6 +121,7 @@ INSIDE: dict[type[Rule], Works] = {
     Downscale: Works("Downscaling (Deep Shrink)", frozenset((Kind.BLOCKS,))),
     HyperTile: Works("HyperTile", frozenset((Kind.ATTENTION,))),
     TokenMerging: Works("Token merging", frozenset((Kind.ATTENTION,))),
+    StyleReferenced: Works("Style reference (USO)", frozenset((Kind.WORDS,))),
     Hypernetworked: Works("Hypernetwork", frozenset((Kind.ATTENTION,))),
     ImagePrompt: Works("IP-Adapter", frozenset((Kind.ATTENTION,))),
     NormalisedAttention: Works("Normalized attention guidance", frozenset((Kind.ATTENTION, Kind.AWAY))),

@@ -10,6 +10,7 @@ from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.conditions import Given
 from nodes.diffusion.denoiser import ControlNetwork, HookableNetwork, JoinsText, Network
 from nodes.diffusion.gligen import PlacedNetwork
+from nodes.diffusion.guidance.controlling import Controlled
 from nodes.diffusion.guidance.pieces import Conditioned, FindControl
 from nodes.diffusion.guidance.rule import (
     ChangesNegative,
@@ -81,7 +82,13 @@ class Steering:
         joint = isinstance(self.network, JoinsText) and self.network.joins_text
         controls = self._control if self.controls is not None else None
         self.conditioned = Conditioned(
-            self._wrapped(self.network), controls, hooked=hooked, given=given, places=places, joint=joint
+            self._wrapped(self.network),
+            controls,
+            hooked=hooked,
+            given=given,
+            places=places,
+            joint=joint,
+            uses=tuple(rule.use for rule in self.rules if isinstance(rule, Controlled)),
         )
 
     def _wrapped(self, network: Network) -> Network:

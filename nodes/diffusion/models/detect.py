@@ -29,6 +29,10 @@ class Part(Enum):
     IMAGE_PROMPTS = "IP-Adapter"
     HYPERNETWORK = "hypernetwork"
     AUDIO = "audio encoder"
+    DEPTH = "network for depth"
+    POSE = "network for poses"
+    PHOTOMAKER = "PhotoMaker"
+    STYLE_TOKENS = "style projector"
 
 
 class Layout(Enum):
@@ -38,6 +42,9 @@ class Layout(Enum):
     DIFFUSERS = "diffusers"
     TRANSFORMERS = "transformers"
     BLOCKS = "blocks"  # of control networks of transformers, in any layout
+    BLOCKWISE = "blockwise"  # nets of Qwen-Image that work beside each of its blocks
+    XS = "xs"  # ControlNet-XS
+    Z_IMAGE = "z-image"  # its control nets
     ADAPTER = "adapter"  # of T2I adapters, in either layout
 
 
@@ -73,12 +80,15 @@ class Mark:
 
 
 MARKS = (
+    Mark(Part.CONTROL, Layout.XS, "control_to_base_for_conv_in.weight", ("",)),
     Mark(Part.CONTROL, Layout.ORIGINAL, "zero_convs.0.0.weight", (CONTROL, "")),
     Mark(Part.CONTROL, Layout.DIFFUSERS, "controlnet_cond_embedding.conv_in.weight", ("",)),
     Mark(Part.CONTROL, Layout.BLOCKS, "controlnet_blocks.0.weight", ("", "controlnet.")),
     Mark(Part.CONTROL, Layout.ADAPTER, "body.0.resnets.0.block1.weight", ("adapter.", "")),
     Mark(Part.CONTROL, Layout.ADAPTER, "body.0.block1.weight", ("adapter.", "")),
     Mark(Part.CONTROL, Layout.ADAPTER, "body.0.body.0.block1.weight", ("adapter.", "")),
+    Mark(Part.CONTROL, Layout.BLOCKWISE, "controlnet_blocks.0.y_rms.weight", ("",)),
+    Mark(Part.CONTROL, Layout.Z_IMAGE, "control_all_x_embedder.2-1.weight", ("",)),
     Mark(Part.VAE, Layout.ORIGINAL, "decoder.mid.block_1.conv1.weight", (VAE, "", "vae.")),
     Mark(Part.VAE, Layout.ORIGINAL, "decoder.middle.0.residual.0.gamma", (VAE, "", "vae.")),
     Mark(Part.VAE, Layout.ORIGINAL, "vquantizer.codebook.weight", (VAE, "", "vae.")),

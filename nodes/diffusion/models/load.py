@@ -60,6 +60,10 @@ LOADERS = {
     Part.IMAGE_PROMPTS: "WeftIPAdapterLoader",
     Part.HYPERNETWORK: "HypernetworkLoader",
     Part.AUDIO: "AudioEncoderLoader",
+    Part.DEPTH: "WeftDepthMap",
+    Part.POSE: "WeftPoseMap",
+    Part.PHOTOMAKER: "PhotoMakerLoader",
+    Part.STYLE_TOKENS: "ModelPatchLoader",
 }
 
 

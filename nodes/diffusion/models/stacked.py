@@ -41,9 +41,10 @@ def asked(
     count = len(latents)
     inside = changes.left_out or changes.alone or changes.away or changes.sparing is not None
     if family.stacks is None or not inside:
-        return family.ask(
-            module, latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes
-        )
+        with (residuals or Residuals()).at_work(module):
+            return family.ask(
+                module, latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes
+            )
     with ExitStack() as stack:
         rows = _positive(inputs, count, latents.device) if changes.away else None
         if changes.away is not None and rows is not None and len(rows):
@@ -53,6 +54,8 @@ def asked(
             residuals = None if residuals is None else residuals.of_rows(every)
             _lead(module, family.stacks, _Led(changes.away.lead, rows, count), stack)
         _leave_out(module, family.stacks, changes.left_out, stack)
+        if residuals is not None:
+            stack.enter_context(residuals.at_work(module))
         if changes.alone:
             _set_apart(module, family.stacks, changes.alone, stack)
         if changes.sparing is not None:

@@ -33,6 +33,7 @@ HEADS, HEAD_WIDTH, LARGE = 16, 64, 1024  # large ones have 16 heads, whatever th
 HUGE_LAYERS = 30  # at least, of the models that OpenCLIP trained, which have another activation
 PROJECTOR = "multi_modal_projector."
 COLOURS = 3
+LOW, MIDDLE = 20, 11  # states from the end that style references read
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,8 +84,18 @@ class LoadedVision:
         before = made.hidden_states[-2]
         projected = parts.projector(before[:, 1:]) if "projector" in parts else None
         sizes = ((COLOURS, self.size, self.size),) * len(planes)
+        low, middle = (
+            made.hidden_states[-depth] if self.means == HALVES and len(made.hidden_states) >= LOW else None
+            for depth in (LOW, MIDDLE)
+        )
         return ClipVisionOutput(
-            _kept(whole), made.last_hidden_state.float().cpu(), before.float().cpu(), sizes, _kept(projected)
+            _kept(whole),
+            made.last_hidden_state.float().cpu(),
+            before.float().cpu(),
+            sizes,
+            _kept(projected),
+            _kept(low),
+            _kept(middle),
         )
 
 

@@ -4,7 +4,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
+from nodes.diffusion.errors import CheckpointUnknown
+from nodes.diffusion.models.embeddings import read_embedding
 from nodes.diffusion.models.load import load_text
 from nodes.diffusion.text import clip_tokenizer
 from tests.diffusion.models import tiny
@@ -84,3 +87,25 @@ def test_any_mixture_becomes_whole_chunks_that_hold_every_vector(parts):
     assert all(len(chunk) == 77 for chunk in read.chunks)
     vectors = sum(token.vector is not None for chunk in read.chunks for token in chunk)
     assert vectors == 3 * parts.count("embedding:style ")
+
+
+FILES = {  # of the families' encoders, as trainers write them
+    "SD1": ({"l": "emb_params"}, {}),
+    "SD2": ({"h": "<token>"}, {}),
+    "SDXL": ({"l": "clip_l", "g": "clip_g"}, {"t5xxl": "none for t5xxl"}),
+    "SDXL of diffusers": ({"l": "text_encoders_0", "g": "text_encoders_1"}, {}),
+    "SD3": ({"l": "clip_l", "g": "clip_g", "t5xxl": "t5xxl"}, {"h": "none for clip_h"}),
+    "FLUX.1": ({"l": "clip_l", "t5xxl": "t5"}, {"g": "none for clip_g"}),
+}
+
+
+@pytest.mark.parametrize("family", FILES)
+def test_each_encoder_gets_the_vectors_that_are_its_own(tmp_path, family):
+    held, missing = FILES[family]
+    stored = {name: torch.full((2, 3 + index), float(index)) for index, name in enumerate(held.values())}
+    save_file(stored, tmp_path / "style.safetensors")
+    for encoder, name in held.items():
+        assert torch.equal(read_embedding(tmp_path / "style.safetensors", encoder), stored[name])
+    for encoder, said in missing.items():
+        with pytest.raises(CheckpointUnknown, match=said):
+            read_embedding(tmp_path / "style.safetensors", encoder)

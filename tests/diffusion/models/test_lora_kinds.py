@@ -224,7 +224,85 @@ def middle1d(place):
     return {"lora_up.weight": up, "lora_mid.weight": core, "lora_down.weight": down}, made
 
 
+def turns(place):
+    """Each block of columns by the series that PEFT sums, written out term by term."""
+    size = 4
+    count = WEIGHTS[place][0].numel() // size
+    vectors = 0.1 * drawn(count, size * (size - 1) // 2)
+    made = WEIGHTS[place].flatten(1).clone()
+    for block in range(count):
+        skew, numbers = torch.zeros(size, size), iter(vectors[block])
+        for row in range(size):
+            for column in range(row + 1, size):
+                skew[row, column] = next(numbers)
+        skew = skew - skew.T
+        turn = (
+            torch.eye(size) + 2 * skew + 2 * skew @ skew + 2 * skew @ skew @ skew + skew @ skew @ skew @ skew
+        )
+        columns = slice(block * size, (block + 1) * size)
+        made[:, columns] = (turn @ made[:, columns].T).T
+    return {"oft_R.weight": vectors}, made.reshape(WEIGHTS[place].shape) - WEIGHTS[place]
+
+
+def turns_alike(place):
+    parts, _ = turns(place)
+    one = parts["oft_R.weight"][:1]
+    again, size = rotation_series(one[0]), 4
+    made = WEIGHTS[place].reshape(OUT, -1, size) @ again.T
+    return {"oft_R.default.weight": one}, made.reshape(WEIGHTS[place].shape) - WEIGHTS[place]
+
+
+def rotation_series(vector):
+    skew = torch.zeros(4, 4)
+    skew[tuple(torch.triu_indices(4, 4, 1))] = vector
+    skew = skew - skew.T
+    return torch.eye(4) + sum(
+        (2 if power < 4 else 1) * torch.matrix_power(skew, power) for power in range(1, 5)
+    )
+
+
+def ia3_rows(place):
+    numbers = drawn(OUT, 1)
+    return {"ia3_l": numbers}, WEIGHTS[place] * (numbers - 1.0).reshape(OUT, *[1] * (WEIGHTS[place].ndim - 1))
+
+
+def ia3_columns(place):
+    numbers = drawn(1, IN)
+    return {"ia3_l.default": numbers}, WEIGHTS[place] * (numbers - 1.0)
+
+
+def ia3_of_lycoris(place):
+    numbers, on_input = drawn(1, IN), torch.tensor(True)
+    shaped = numbers.reshape(1, IN, *[1] * (WEIGHTS[place].ndim - 2))
+    return {"weight": shaped, "on_input": on_input}, WEIGHTS[place] * shaped
+
+
+def ia3_of_lycoris_rows(place):
+    numbers = drawn(OUT, 1)
+    shaped = numbers.reshape(OUT, *[1] * (WEIGHTS[place].ndim - 1))
+    return {"weight": shaped, "on_input": torch.tensor(False)}, WEIGHTS[place] * shaped
+
+
+def dylora(place):
+    downs, ups = [drawn(1, IN) for _ in range(11)], [drawn(OUT, 1) for _ in range(11)]
+    parts = {f"lora_A.{rank}": part for rank, part in enumerate(downs)}
+    parts |= {f"lora_B.{rank}": part for rank, part in enumerate(ups)}
+    return parts | {"alpha": torch.tensor(5.5)}, sum(
+        up @ down for up, down in zip(ups, downs, strict=True)
+    ) / 2
+
+
+def dylora_of_lycoris(place):
+    downs, ups = [drawn(2, IN) for _ in range(2)], [drawn(OUT, 2) for _ in range(2)]
+    parts = {f"down_list.{part}": tensor for part, tensor in enumerate(downs)}
+    parts |= {f"up_list.{part}": tensor for part, tensor in enumerate(ups)}
+    return parts, sum(up @ down for up, down in zip(ups, downs, strict=True))
+
+
 CASES = [
+    (turns, "line"), (turns, "kernel"), (turns_alike, "line"), (ia3_rows, "line"), (ia3_rows, "kernel"),
+    (ia3_columns, "line"), (ia3_of_lycoris, "line"), (ia3_of_lycoris, "kernel"), (ia3_of_lycoris_rows, "kernel"),
+    (dylora, "line"), (dylora_of_lycoris, "line"),
     (loha, "line"), (loha_with_cores, "kernel"), (lokr_whole, "line"), (lokr_factors, "line"), (lokr_kernel, "kernel"),
     (lokr_core, "kernel"), (glora, "line"), (glora, "kernel"), (first_glora, "line"), (oft, "line"), (oft, "kernel"),
     (oft_held, "line"), (oft_held, "kernel"), (boft, "line"), (boft, "kernel"), (dora_rows, "line"), (dora_rows, "kernel"),
@@ -243,6 +321,16 @@ def test_a_kind_adds_what_its_formula_says(kind, place, strength, tmp_path):
     assert torch.allclose(weight / scale, (WEIGHTS[place] + strength * made) / scale, atol=2e-5)
     patches.take_off()
     assert all(torch.equal(patches.module.get_submodule(name).weight, had) for name, had in WEIGHTS.items())
+
+
+def test_numbers_for_rows_count_for_the_bias_too(tmp_path):
+    numbers = drawn(OUT, 1)
+    _, patches = put_on(tmp_path, {"unet.line.ia3_l": numbers}, 1.0)
+    patches.take_off()
+    net = patches.module
+    net.line.bias.data = torch.full((OUT,), 2.0)
+    patches.put_on([Strong(read_lora(tmp_path / "a.safetensors"), 0.5)])
+    torch.testing.assert_close(net.line.bias, 2.0 + 0.5 * 2.0 * (numbers[:, 0] - 1.0))
 
 
 def test_a_full_weight_stands_in_the_place_of_the_old_one_however_strong(tmp_path):

@@ -139,6 +139,11 @@ def ask(
     if pooled is None:
         pooled = latents.new_zeros(batch, config.pooled_projection_dim)
     attending = None
+    if inputs.bias is not None and changes.words:
+        raise DiffusionError(
+            "A style reference (USO) and a style whose attention is biased cannot work together.",
+            "Apply the style model with strength_type multiply.",
+        )
     if inputs.bias is not None:
         bias = joint_bias(
             inputs.bias.to(latents), inputs.bias_grid, context.shape[1], _size(whole), tokens.shape[1]
@@ -147,15 +152,16 @@ def ask(
     added, net = residuals or Residuals(), cast("Any", module)
     with ExitStack() as stack:
         stack.enter_context(_unguided(module, config, inputs))
+        text = _before(module, changes.words, context, stack)
         if method == CLEAN and shown:
-            take_for_clean(module, context.shape[1] + count, context.shape[1], stack)
+            take_for_clean(module, text + count, text, stack)
         answer = net(
             tokens,
             encoder_hidden_states=context,
             pooled_projections=pooled.to(latents.dtype),
             timestep=timestep.to(latents.dtype),
             img_ids=ids,
-            txt_ids=ids.new_zeros(context.shape[1], AXES),
+            txt_ids=ids.new_zeros(text, AXES),
             guidance=_guidance(config, inputs, latents),
             joint_attention_kwargs=attending,
             controlnet_block_samples=added.for_double(len(net.transformer_blocks), tokens.shape[1]),
@@ -172,6 +178,18 @@ def _guidance(config: Any, inputs: NetworkInputs, latents: Tensor) -> Tensor | N
     if not config.guidance_embeds:
         return None
     return latents.new_zeros(len(latents)) if inputs.guidance is None else inputs.guidance.to(latents)
+
+
+def _before(module: nn.Module, words: Sequence[Tensor], context: Tensor, stack: ExitStack) -> int:
+    """Let a network read further tokens before its text, at the width of its own; how many tokens it reads then."""
+    if words:
+
+        def joined(_module: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+            parts = [part.to(output).expand(len(output), -1, -1) for part in words]
+            return torch.cat((*parts, output), 1)
+
+        stack.callback(cast("Any", module).context_embedder.register_forward_hook(joined).remove)
+    return context.shape[1] + sum(part.shape[1] for part in words)
 
 
 @contextmanager
@@ -258,7 +276,7 @@ def trained(shapes: Shapes, _weights: WeightFile) -> Training:
     return Training(Parametrisation.FLOW, flux_levels() if guided else FlowLevels(1.0, 1.0))
 
 
-TAKES = frozenset((Kind.LAYERS, Kind.ALONE, Kind.AWAY, Kind.POSITIONS))
+TAKES = frozenset((Kind.LAYERS, Kind.ALONE, Kind.AWAY, Kind.POSITIONS, Kind.WORDS))
 BLOCKS = Stacks(Stack("transformer_blocks"), Stack("single_transformer_blocks"))
 
 FAMILIES = (

@@ -98,12 +98,18 @@ def ask(
         raise ContextMismatch(context.shape[-1], config.cap_feat_dim)
     height, width = latents.shape[-2:]
     pictures = list(padded(latents, PATCH)[:, :, None].unbind(0))
-    texts = list(context.unbind(0))
-    if inputs.token_mask is not None:
-        texts = [text[counted.bool()] for text, counted in zip(texts, inputs.token_mask, strict=True)]
+    texts = counted_texts(context, inputs)
     with _moved(module, changes.positions):
         answer = cast("Any", module)(pictures, (1.0 - timestep).to(latents.dtype), texts, return_dict=False)
     return -torch.stack(cast("list[Tensor]", answer[0]))[:, :, 0, :height, :width]
+
+
+def counted_texts(context: Tensor, inputs: NetworkInputs) -> list[Tensor]:
+    """Each item's text, without tokens that do not count, Float[token feature]."""
+    texts = list(context.unbind(0))
+    if inputs.token_mask is None:
+        return texts
+    return [text[counted.bool()] for text, counted in zip(texts, inputs.token_mask, strict=True)]
 
 
 @contextmanager
@@ -147,5 +153,6 @@ FAMILIES = (
         of_folder=lambda _said: True,
         takes=TAKES,
         stacks=BLOCKS,
+        controlled=True,
     ),
 )

@@ -102,7 +102,7 @@ def _read(maps: Tensor) -> tuple[Tensor, Tensor]:
     across, down = at(1, 0) - 2 * at(0, 0) + at(-1, 0), at(0, 1) - 2 * at(0, 0) + at(0, -1)
     mixed = 0.5 * (at(1, 1) - at(1, 0) - at(0, 1) + 2 * at(0, 0) - at(-1, 0) - at(0, -1) + at(-1, -1))
     bends = torch.stack((across, mixed, mixed, down), -1).reshape(points, 2, 2)
-    moved = torch.linalg.inv(bends + torch.finfo(torch.float32).eps * torch.eye(2)) @ slope[..., None]
+    moved = torch.inverse(bends + torch.finfo(torch.float32).eps * torch.eye(2)) @ slope[..., None]
     return places - moved[..., 0].clamp(-1.0, 1.0), sure
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from nodes.diffusion.changes import Kind, Layers, Positions
 from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.guidance import RULES, after, again, attention, before, inside, joining, merging
+from nodes.diffusion.guidance import RULES, after, again, attention, before, inside, joining, merging, sparing
 from nodes.diffusion.guidance.rule import Watches, WorksInside
 from nodes.diffusion.guidance.rules import INSIDE, idle
 from nodes.diffusion.keys import key
@@ -276,7 +276,8 @@ def test_two_rules_for_the_same_attention_say_which_of_them_works():
 
 def test_every_rule_that_works_inside_a_network_says_how():
     inside_it = {rule for rule in RULES if issubclass(rule, WorksInside | Watches) or hasattr(rule, "layers")}
-    assert inside_it | {again.PerturbedAttention} == set(INSIDE)
+    by_moments_of_their_own = {again.PerturbedAttention, sparing.FirstBlockCache, sparing.MagCache}
+    assert inside_it | by_moments_of_their_own == set(INSIDE)
 
 
 def test_the_negative_side_alone_is_made_without_layers():

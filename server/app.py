@@ -35,7 +35,7 @@ from server.jobs.control import Control
 from server.jobs.history import History
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner, Surroundings
-from server.memory import spare_the_collector
+from server.memory import memory, spare_the_collector
 from server.pack_reports import report_of
 from server.store import Store
 from server.tokens import OWNER, Tokens
@@ -104,17 +104,17 @@ def _furnished(
     from nodes.builtin.record import Recorder
     from nodes.builtin.storage import ResultCodec, identity
     from nodes.compat.packs import Packs
+    from nodes.diffusion.memory.choosing import Wishes, chosen_pool
     from nodes.diffusion.models.conversion import Conversions
     from nodes.diffusion.models.files import ContentHashes
     from nodes.diffusion.models.load import warm_up
-    from nodes.diffusion.pool import Pool
-    from server.worker.machine import device_peak, devices, release, weights_budget
+    from server.worker.machine import device_peak, devices, release
 
     compute = settings.compute
     if compute.deterministic:
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
     placement = _placement(compute)
-    pool = Pool(placement, weights_budget(placement.device, compute.reserve))
+    asked = (compute.budget, compute.waiting, compute.reading, compute.reserve, compute.mode, compute.pinned)
     registry = Registry(all_nodes())
     packs = Packs(
         registry,
@@ -127,6 +127,7 @@ def _furnished(
         wonder=services.wonder,
     )
     hashes = ContentHashes(workspace.user / HASHES)
+    pool = chosen_pool(placement, Wishes(*asked), memory(), hashes.reference)
     conversions = Conversions(workspace.user / CONVERTED)
     previews = Previews(workspace, placement.device, Method(settings.preview_method), conversions)
     recorder = Recorder(workspace, hashes, placement, tuple(workspace.folders()), wanted=settings.metadata)
@@ -144,6 +145,7 @@ def _furnished(
         on_prompt=packs.prompt_handlers.change,
         begin=packs.begin,
         free_models=pool.empty,
+        memory_ran_out=pool.house.memory_ran_out,
         models=pool.holdings,
         sources=pool.sources,
         bring_back=lambda source: pool.bring_back(source, hashes.reference),
@@ -168,6 +170,7 @@ def _placement(compute: Compute) -> "Placement":
         placement = replace(placement, device=torch.device("cuda", compute.card))
     asked = {
         "dtype": compute.network_dtype,
+        "stored": compute.stored,
         "vae_dtype": compute.vae_dtype,
         "text_dtype": compute.text_dtype,
     }

@@ -48,6 +48,11 @@ class Compute:
         reserve: bytes of the card's memory that are left to others.
         deterministic: only kernels that repeat to the bit.
         memory: bytes of main memory that the worker may hold; beyond them it is ended.
+        budget: bytes of the device for weights and computing. waiting: of main memory, for weights that wait there.
+        reading: of files that are read before they are asked for.
+        mode: how eagerly weights leave the device: "auto", "highvram", "lowvram", "novram".
+        pinned: whether main memory may be locked, from where a card fetches weights while it computes.
+        stored: in which type networks keep their large weights ("float8_e4m3fn"), where nodes do not say.
     """
 
     cpu: bool = False
@@ -59,6 +64,12 @@ class Compute:
     reserve: int | None = None
     memory: int | None = None
     deterministic: bool = False
+    budget: int | None = None
+    waiting: int | None = None
+    reading: int | None = None
+    mode: str = "auto"
+    pinned: bool = True
+    stored: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

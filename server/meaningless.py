@@ -30,10 +30,10 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 ATTENTION = "attention is always PyTorch's own, which chooses the fastest kernel that the device has"
-MEMORY = "Weft loads a model when it is asked for and lets go of the oldest when memory ends"
+MEMORY = "Weft plans where models lie by itself; --vram-budget, --lowvram and --novram say otherwise"
 KERNELS = "Weft leaves the choice of kernels to PyTorch"
 MANAGER = "Weft has no such manager; `weft packs` says how packs fare"
-FP8 = "models are computed in single or half precision only"
+FP8 = "in eight bits, denoising networks alone are kept, by --fp8_e4m3fn-unet or --fp8_e5m2-unet"
 FILES = "weights are read straight from their files, one at a time"
 
 MEANINGLESS: Sequence[Meaningless] = (
@@ -46,9 +46,8 @@ MEANINGLESS: Sequence[Meaningless] = (
     ),
     Meaningless(
         _names(
-            "gpu-only highvram normalvram lowvram novram high-ram disable-smart-memory disable-dynamic-vram"
-            " enable-dynamic-vram disable-nvml-pressure disable-async-offload disable-pinned-memory"
-            " force-non-blocking cpu-vae"
+            "high-ram disable-smart-memory disable-dynamic-vram enable-dynamic-vram disable-nvml-pressure"
+            " disable-async-offload force-non-blocking cpu-vae"
         ),
         MEMORY,
     ),
@@ -66,7 +65,7 @@ MEANINGLESS: Sequence[Meaningless] = (
     Meaningless(_names("oneapi-device-selector"), "Weft computes on NVIDIA cards and processors only", Takes.ONE),
     Meaningless(
         _names(
-            "fp8_e4m3fn-unet fp8_e5m2-unet fp8_e8m0fnu-unet fp8_e4m3fn-text-enc fp8_e5m2-text-enc"
+            "fp8_e8m0fnu-unet fp8_e4m3fn-text-enc fp8_e5m2-text-enc"
         ),
         FP8,
     ),

@@ -25,6 +25,7 @@ PRECISIONS: Mapping[str, Mapping[str, str]] = {
         "--fp16-unet": "float16",
     },
     "vae_dtype": {"--fp32-vae": "float32", "--bf16-vae": "bfloat16", "--fp16-vae": "float16"},
+    "stored": {"--fp8_e4m3fn-unet": "float8_e4m3fn", "--fp8_e5m2-unet": "float8_e5m2"},
     "text_dtype": {"--fp32-text-enc": "float32", "--bf16-text-enc": "bfloat16", "--fp16-text-enc": "float16"},
 }
 
@@ -104,7 +105,8 @@ def add_compute(parser: argparse.ArgumentParser) -> None:
     """How a worker computes."""
     group = parser.add_argument_group(
         "device and precision",
-        "Precision of the networks: --fp16-unet, --bf16-unet, --fp32-unet, --fp64-unet, --force-fp16, --force-fp32; "
+        "Precision of the networks: --fp16-unet, --bf16-unet, --fp32-unet, --fp64-unet, --fp8_e4m3fn-unet, "
+        "--fp8_e5m2-unet, --force-fp16, --force-fp32; "
         "--fp16-vae, --bf16-vae, --fp32-vae; --fp16-text-enc, --bf16-text-enc, --fp32-text-enc.",
     )
     group.add_argument("--cpu", action="store_true", help="compute on the processor, card or not")
@@ -121,6 +123,7 @@ def add_compute(parser: argparse.ArgumentParser) -> None:
         metavar="GB",
         help="end a worker that holds more main memory than this (default: one that leaves the machine too little)",
     )
+    _add_memory(group)
     for part, options in PRECISIONS.items():
         for option, dtype in options.items():
             group.add_argument(option, dest=part, action="store_const", const=dtype, help=argparse.SUPPRESS)
@@ -128,6 +131,29 @@ def add_compute(parser: argparse.ArgumentParser) -> None:
         "--deterministic",
         action="store_true",
         help="let PyTorch choose kernels that repeat to the bit, if slower",
+    )
+
+
+def _add_memory(group: "argparse._ArgumentGroup") -> None:
+    """How much of each kind of memory models may take, and when they leave the device."""
+    for name, what in (
+        ("--vram-budget", "the device's memory, for models and computing (with --cpu too)"),
+        ("--ram-budget", "main memory, for models that are too large for the device"),
+        ("--read-ahead", "main memory, for models that are read before they are asked for"),
+    ):
+        group.add_argument(name, type=_gigabytes, metavar="GB", help=f"use at most this much of {what}")
+    modes = group.add_mutually_exclusive_group()
+    for names, mode, what in (
+        (("--highvram", "--gpu-only"), "highvram", "keep models whole on the device, or fail"),
+        (("--normalvram",), "auto", argparse.SUPPRESS),
+        (("--lowvram",), "lowvram", "let blocks of networks come to the device as they are asked"),
+        (("--novram",), "novram", "and let none of them stay there"),
+    ):
+        modes.add_argument(
+            *names, dest="memory_mode", action="store_const", const=mode, default="auto", help=what
+        )
+    group.add_argument(
+        "--disable-pinned-memory", dest="pinned", action="store_false", help="lock no main memory for a card"
     )
 
 

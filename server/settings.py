@@ -163,6 +163,12 @@ def _compute(options: argparse.Namespace) -> Compute:
         reserve=options.reserve_vram,
         memory=options.worker_memory,
         deterministic=options.deterministic,
+        budget=options.vram_budget,
+        waiting=options.ram_budget,
+        reading=options.read_ahead,
+        mode=options.memory_mode,
+        pinned=options.pinned,
+        stored=options.stored,
     )
 
 

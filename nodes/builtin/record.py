@@ -178,7 +178,8 @@ def machine(placement: Placement) -> dict[str, Json]:
 def dtypes(placement: Placement) -> dict[str, Json]:
     """The types that networks compute in."""
     named = {"network": placement.dtype, "vae": placement.vae_dtype, "text": placement.text_dtype}
-    return {part: str(dtype).removeprefix("torch.") for part, dtype in named.items()}
+    kept = {} if placement.stored is None else {"stored": placement.stored}
+    return {part: str(dtype).removeprefix("torch.") for part, dtype in {**named, **kept}.items()}
 
 
 def _processor() -> str:

@@ -176,6 +176,8 @@ def identity(placement: Placement) -> str:
     device = placement.device
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     digest.update(f"{card} {placement.dtype} {placement.vae_dtype} {placement.text_dtype}".encode())
+    if placement.stored is not None:
+        digest.update(str(placement.stored).encode())
     exact = torch.are_deterministic_algorithms_enabled()
     digest.update(f"{torch.backends.cuda.matmul.allow_tf32} {exact}".encode())
     return f"torch-{_version('torch').partition('+')[0]}-{device.type}-{digest.hexdigest()}"

@@ -9,11 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.lora_files import LoraFile, Strong, read_lora, sorted_by_module
-from nodes.diffusion.lora_names import text_prefixes
+from nodes.diffusion.lora_names import NETWORK_PREFIXES, text_prefixes
+from nodes.diffusion.memory.budget import Residence
+from nodes.diffusion.memory.streaming import Streamed
 from nodes.diffusion.models.build import Gate, size_of
 from nodes.diffusion.models.detect import Part
-from nodes.diffusion.models.load import Placement, module_of, text_aliases
+from nodes.diffusion.models.load import Placement, load_network, module_of, text_aliases
 from nodes.diffusion.models.network import LoadedNetwork
+from nodes.diffusion.models.stored import STORED
 from nodes.diffusion.models.text import TextStack
 from nodes.diffusion.patches import Patcher, Patchers
 from nodes.diffusion.vae import VaeCoder
@@ -22,11 +25,13 @@ from nodes.diffusion.values import (
     Difference,
     LoraPatch,
     Merge,
+    ModelSettings,
     Patch,
     TensorPatch,
     WeightScale,
 )
 
+COMPUTE = {"": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 LEARNED = Path("the LoRA just trained")  # what stands for the file of one in memory
 
 
@@ -58,7 +63,13 @@ class Build:
 
 @dataclass(slots=True, eq=False)
 class Kept:
-    """A loaded part: who uses it, and which changes are on it."""
+    """A loaded part: who uses it, and which changes are on it.
+
+    Attributes:
+        residence: where its weights lie; None: all on the device.
+        streamed: its blocks that come and go.
+        stamp: what told, when it was loaded, whether its file was written since.
+    """
 
     part: Part
     source: CheckpointRef
@@ -68,6 +79,9 @@ class Kept:
     patcher: Patcher | Patchers | None
     patches: tuple[Patch, ...] = ()
     users: int = 0
+    residence: Residence | None = None
+    streamed: Streamed | None = None
+    stamp: tuple[int, int, int] | None = None
 
     @property
     def module(self) -> nn.Module:
@@ -88,7 +102,19 @@ class Kept:
 
     @property
     def size(self) -> int:
+        """Bytes of the device."""
+        if self.residence is not None:
+            return self.residence.held
         return size_of(self.module) + (self.patcher.size if self.patcher is not None else 0)
+
+
+def network_build(settings: ModelSettings) -> Build:
+    """How a denoising network is made, as nodes have set it."""
+
+    def patcher(loaded: Loaded) -> Patcher:
+        return Patcher(module_of(loaded), NETWORK_PREFIXES, places=cast("LoadedNetwork", loaded).published)
+
+    return Build(load_network, patcher, COMPUTE[settings.compute], STORED.get(settings.stored))
 
 
 def text_patchers(loaded: Loaded) -> Patchers:

@@ -8,7 +8,6 @@ Recipes of one checkpoint that differ in LoRAs share its weights: the changes of
 are put on.
 """
 
-import gc
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,26 +20,20 @@ from typing import TypeVar, cast
 import torch
 
 from nodes.diffusion.denoiser import ControlNetwork, Network
-from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance.rules import idle, uncompiled
-from nodes.diffusion.holding import Beside, Build, Kept, Loaded, file_name, opened, text_patchers
+from nodes.diffusion.holding import Beside, Build, Kept, file_name, network_build, opened, text_patchers
 from nodes.diffusion.lora_files import LoraFile, Strong
-from nodes.diffusion.lora_names import NETWORK_PREFIXES
+from nodes.diffusion.memory.ahead import Ahead
+from nodes.diffusion.memory.budget import Budget, as_budget
+from nodes.diffusion.memory.house import Current, House
+from nodes.diffusion.memory.meter import Meter
 from nodes.diffusion.mixing_weights import Mixed, merged, moved, scaled
-from nodes.diffusion.models.build import Check, Gate
+from nodes.diffusion.models.build import Check
 from nodes.diffusion.models.controls import Company, load_control_file
 from nodes.diffusion.models.detect import Part
 from nodes.diffusion.models.lent import equipped
-from nodes.diffusion.models.load import (
-    Placement,
-    load_network,
-    load_text,
-    load_vae,
-    module_of,
-    weights_needed,
-)
+from nodes.diffusion.models.load import Placement, load_text, load_vae
 from nodes.diffusion.models.network import LoadedNetwork
-from nodes.diffusion.models.stored import STORED
 from nodes.diffusion.models.text import TextStack
 from nodes.diffusion.patches import Patcher
 from nodes.diffusion.text import Encoder, Encoding, FindVectors, Prompts, Reading, read_prompt
@@ -61,7 +54,6 @@ from nodes.diffusion.values import (
     WeightScale,
 )
 
-COMPUTE = {"": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _Beside = TypeVar("_Beside", bound=Beside)
 _Name = tuple[object, ...]
 _Key = tuple[Part, str, int]  # what, content of its file, which copy
@@ -72,30 +64,43 @@ class Pool:
 
     Args:
         placement: where networks live, in which types.
-        budget: bytes of weights to keep; what is in use may exceed it.
+        budget: bytes of weights to keep, which what is in use may exceed; or what may be used of each kind of memory.
+        meter: counts what is on a device that is the main memory itself.
+        current: names the content that a file has by now, so that one which was replaced is not taken for another.
     """
 
-    def __init__(self, placement: Placement, budget: int) -> None:
+    def __init__(
+        self,
+        placement: Placement,
+        budget: int | Budget,
+        meter: Meter | None = None,
+        current: Current | None = None,
+    ) -> None:
         self.placement = placement
-        self.budget = budget
         self._lock = RLock()
         self._kept: OrderedDict[_Key, Kept] = OrderedDict()
+        self.house = House(placement, as_budget(budget), self._kept, meter, current)
+        self.ahead = Ahead(self.house.home, self.house.has_room_ahead)
         self._emptying = False
 
     @contextmanager
-    def session(self, check: Check | None = None) -> Generator["Session"]:
+    def session(self, check: Check | None = None, room: int | None = None) -> Generator["Session"]:
         """Networks to use until the block ends; nothing of it is let go before.
 
         Args:
             check: called before each block of every network in use; raises to stop.
+            room: bytes of the device that computing will take; None: as much as the budget says.
         """
         with self._lock:
+            self.house.room = room
             session = Session(self, check)
             try:
-                yield session
+                with self.house.work():
+                    yield session
             finally:
                 session.close()
-                self._fit(0)
+                self.house.ended()
+                self.house.fit(0)
                 if self._emptying:
                     self.empty()
 
@@ -106,15 +111,21 @@ class Pool:
             return
         try:
             self._emptying = False
-            self._let_go(lambda: True)
+            self.ahead.forget()
+            self.house.let_go(lambda: True)
         finally:
             self._lock.release()
 
     @property
+    def budget(self) -> int:
+        """Bytes of weights to keep."""
+        return self.house.budget.keep
+
+    @property
     def size(self) -> int:
-        """Bytes of weights that are loaded."""
+        """Bytes of weights on the device."""
         with self._lock:
-            return sum(kept.size for kept in self._kept.values())
+            return self.house.used
 
     def holdings(self) -> dict[str, int]:
         """Bytes of what is loaded, by file and part. Asks nobody to wait: what changes meanwhile may be missing."""
@@ -158,8 +169,13 @@ class Pool:
             DiffusionError: a file is wrong, or memory does not suffice.
         """
         key, kept = self._found(part, source, patches, build)
+        if kept is not None and not kept.users and not self.house.suits(kept):
+            del self._kept[key]
+            kept = None
+            self.house.sweep()
         if kept is None:
-            kept = self._built(part, source, build)
+            ahead = self.ahead.take(part, source.content, build)
+            kept = self.house.built(part, source, build, ahead)
             self._kept[key] = kept
         self._kept.move_to_end(key)
         if kept.patches != patches:
@@ -185,30 +201,6 @@ class Pool:
             number for number in range(len(copies) + 1) if (part, source.content, number) not in copies
         )
         return (part, source.content, free), None
-
-    def _built(self, part: Part, source: CheckpointRef, build: Build) -> Kept:
-        self._fit(weights_needed(source.path, part, self.placement))
-        loaded = self._loaded(source.path, build)
-        if loaded is None:
-            self._let_go(lambda: True)
-            loaded = self._loaded(source.path, build)
-        if loaded is None:
-            hint = "Close other programs that use the device, or choose a smaller model."
-            raise DiffusionError(
-                f"There is too little memory for the {part.value} of {source.path.name}.", hint
-            )
-        gate = Gate()
-        gate.watch(module_of(loaded))
-        return Kept(part, source, loaded, gate, build, build.patcher(loaded))
-
-    def _loaded(self, path: Path, build: Build) -> Loaded | None:
-        """A part on the device; None if it does not fit there. What of it was there already is let go with the error."""
-        try:
-            dtype = build.dtype or self.placement.dtype
-            placement = replace(self.placement, dtype=dtype, stored=build.stored)
-            return build.load(path, placement)
-        except torch.OutOfMemoryError:
-            return None
 
     def change(self, kept: Kept, patches: tuple[Patch, ...]) -> None:
         """Put other changes on a loaded part. For sessions, on what nobody else uses."""
@@ -246,22 +238,6 @@ class Pool:
                 others.append(self.take(kept.part, patch.checkpoint, patch.patches, kept.build))
                 return merged(patch, others[-1].weights)
 
-    def _fit(self, coming: int) -> None:
-        self._let_go(lambda: sum(kept.size for kept in self._kept.values()) + coming > self.budget)
-
-    def _let_go(self, more: Callable[[], bool]) -> None:
-        """Drop what nobody uses, the one unused for longest first, while there is need of it."""
-        gone = False
-        for key in [key for key, kept in self._kept.items() if kept.users == 0]:
-            if not more():
-                break
-            del self._kept[key]
-            gone = True
-        if gone:
-            gc.collect()
-            if self.placement.device.type == "cuda":
-                torch.cuda.empty_cache()
-
 
 @dataclass(slots=True, eq=False)
 class Session:
@@ -285,15 +261,7 @@ class Session:
         Raises:
             DiffusionError: a file is missing, damaged or of an unknown kind, or memory does not suffice.
         """
-        build = Build(
-            load_network,
-            lambda loaded: Patcher(
-                module_of(loaded), NETWORK_PREFIXES, places=cast("LoadedNetwork", loaded).published
-            ),
-            COMPUTE[model.settings.compute],
-            STORED.get(model.settings.stored),
-        )
-        kept = self._take(Part.NETWORK, model.checkpoint, model.patches, build)
+        kept = self._take(Part.NETWORK, model.checkpoint, model.patches, network_build(model.settings))
         loaded = cast("LoadedNetwork", kept.loaded)
         told = idle(model.rules, loaded.family.name, loaded.family.takes, loaded.blocks)
         if model.settings.compiled:
@@ -303,6 +271,7 @@ class Session:
         if key not in self._networks:
             settled = self._settled(kept, model)
             self._networks[key] = equipped(replace(settled, patched=partial(self._hooked, model)), self)
+        self.pool.ahead.begin()
         return self._networks[key]
 
     def _hooked(self, model: Model, patches: tuple[HookPatch, ...]) -> LoadedNetwork:
@@ -329,6 +298,7 @@ class Session:
         for file in (clip.checkpoint, *clip.others):
             build = Build(load_text, text_patchers)
             kept = self._take(Part.TEXT, file, clip.patches, build)
+            self.pool.ahead.begin()
             encoders |= cast("TextStack", kept.loaded).encoders
         return encoders
 

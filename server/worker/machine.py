@@ -2,13 +2,10 @@
 
 import gc
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nodes.spec import Json
-from server.memory import GIGABYTE, memory
-
-if TYPE_CHECKING:
-    import torch
+from server.memory import memory
 
 
 def release() -> None:
@@ -33,16 +30,6 @@ def devices() -> Sequence[Mapping[str, Json]]:
         total, free = memory()
         found = [_device("cpu", "cpu", 0, (total, free), (total, free))]
     return [found[0] | {"pytorch_version": str(torch.__version__)}, *found[1:]]
-
-
-def weights_budget(device: "torch.device", reserve: int | None) -> int:
-    """Bytes of weights to keep: a card's memory but for a fifth, or for `reserve`; or half of the machine's memory."""
-    import torch
-
-    if device.type == "cuda":
-        total = torch.cuda.get_device_properties(device).total_memory
-        return max(0, total - (total // 5 if reserve is None else reserve))
-    return max(GIGABYTE, memory()[0] // 2)
 
 
 def device_peak() -> int:

@@ -156,6 +156,7 @@ class WorkerParts:
         around: entered in every thread that runs nodes (`torch.inference_mode`).
         refresh: asks packs again for descriptions that depend on the day.
         free_models: lets go of loaded models.
+        memory_ran_out: makes models take less in the next try.
         models: bytes of loaded models, by name.
         sources: each loaded model in a line; cheap: it is asked after every node.
         bring_back: loads what such a line says.
@@ -179,6 +180,7 @@ class WorkerParts:
     around: Callable[[], AbstractContextManager[object]] = nullcontext
     refresh: Callable[[], None] = _nothing
     free_models: Callable[[], None] = _nothing
+    memory_ran_out: Callable[[], None] = _nothing
     models: Callable[[], Mapping[str, int]] = _no_models
     sources: Callable[[], tuple[str, ...]] = tuple[str, ...]
     bring_back: Callable[[str], None] = _leave

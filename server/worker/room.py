@@ -20,6 +20,7 @@ class Room:
     def make(self) -> str:
         """Let go of models that nobody uses and of kept results; what was held, in words."""
         held = self._held()
+        self._parts.memory_ran_out()
         self._parts.free_models()
         self._outputs.clear()
         self._parts.release()

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from nodes.diffusion.memory.budget import Mode
+from nodes.diffusion.memory.choosing import Wishes, chosen_budget
 from server.app import _placement
 from server.config import Compute
-from server.worker.machine import weights_budget
 
 
 def test_a_person_may_choose_the_precision_of_each_part():
@@ -29,4 +30,18 @@ def test_the_processor_computes_in_single_precision_unless_told_otherwise():
 def test_room_is_left_on_a_card(reserve, left, monkeypatch):
     card = type("Card", (), {"total_memory": 100})
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
-    assert weights_budget(torch.device("cuda"), reserve) == left
+    budget = chosen_budget(torch.device("cuda"), Wishes(reserve=reserve), (1000, 600))
+    assert (budget.keep, budget.host) == (left, 300)
+    assert budget.device == max(0, 100 - (reserve or 0))
+
+
+def test_a_person_may_give_a_processor_a_device_of_so_many_bytes():
+    wishes = Wishes(device=50, host=40, reading=30, mode="novram", pinned=False)
+    budget = chosen_budget(torch.device("cpu"), wishes, (1000, 600))
+    assert (budget.keep, budget.device, budget.host, budget.reading) == (50, 50, 40, 30)
+    assert (budget.mode, budget.pinned, budget.computing) == (Mode.NOTHING, False, 10)
+    assert chosen_budget(torch.device("cpu"), Wishes(), (1000, 600)).device is None
+
+
+def test_a_person_may_keep_networks_in_eight_bits():
+    assert _placement(Compute(cpu=True, stored="float8_e5m2")).stored is torch.float8_e5m2

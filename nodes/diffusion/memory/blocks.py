@@ -1,15 +1,15 @@
 """The blocks of a network: what is asked as one and can come to the device by itself."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from nodes.diffusion.memory.budget import Sizes
-from nodes.diffusion.models.build import BLOCKS
+from nodes.diffusion.models.build import BLOCKS, modules_in
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,9 +22,7 @@ class Owned:
 
     @property
     def weight(self) -> nn.Parameter:
-        found = self.owner._parameters[self.name]  # noqa: SLF001 - as it is kept, not as `forward` may see it
-        assert found is not None
-        return found
+        return cast("Any", self.owner)._parameters[self.name]  # noqa: SLF001 - as it is kept, whatever `forward` sees
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +54,7 @@ def rest_of(module: nn.Module, blocks: list[Block]) -> list[Owned]:
     return [owned for owned in _weights("", module) if owned.full not in taken]
 
 
-def sizes_of(module: nn.Module, dtypes: dict[str, torch.dtype] | None = None, *, copied: int = 0) -> Sizes:
+def sizes_of(module: nn.Module, dtypes: Mapping[str, torch.dtype] | None = None) -> Sizes:
     """What a network weighs.
 
     Args:
@@ -71,8 +69,7 @@ def sizes_of(module: nn.Module, dtypes: dict[str, torch.dtype] | None = None, *,
     buffers = sum(buffer.numel() * buffer.element_size() for buffer in module.buffers())
     return Sizes(
         tuple(sum(size(owned) for owned in block.weights) for block in blocks),
-        sum(size(owned) for owned in rest_of(module, blocks)) + buffers,
-        copied,
+        sum({id(owned.weight): size(owned) for owned in rest_of(module, blocks)}.values()) + buffers,
     )
 
 
@@ -93,8 +90,8 @@ def _has_blocks(module: nn.Module) -> bool:
 
 
 def _weights(prefix: str, module: nn.Module) -> Iterator[Owned]:
-    for name, part in module.named_modules():
-        own = cast("dict[str, nn.Parameter | None]", part._parameters)  # noqa: SLF001 - as `Owned.weight`
+    for name, part in modules_in(module):
+        own: dict[str, nn.Parameter | None] = cast("Any", part)._parameters  # noqa: SLF001 - as `Owned.weight`
         for short, weight in own.items():
             if weight is not None:
                 yield Owned(part, short, ".".join(filter(None, (prefix, name, short))))

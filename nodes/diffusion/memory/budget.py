@@ -45,6 +45,11 @@ class Budget:
     pinned: bool = True
 
 
+def as_budget(budget: Budget | int) -> Budget:
+    """A budget of weights alone, from its bytes."""
+    return Budget(budget) if isinstance(budget, int) else budget
+
+
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """What a network weighs on the device, in bytes.
@@ -52,12 +57,10 @@ class Sizes:
     Attributes:
         blocks: each of those that can come and go by themselves, in the order in which they are asked.
         rest: what must stay.
-        copied: of its weights, those that would be no pages of a file but copies in main memory.
     """
 
     blocks: tuple[int, ...]
     rest: int
-    copied: int = 0
 
     @property
     def whole(self) -> int:
@@ -85,13 +88,14 @@ class Residence:
 
     Attributes:
         coming: numbers of the blocks that come and go; the others stay on the device.
-        held: bytes on the device. away: bytes that are elsewhere.
+        held: bytes on the device. away: bytes that are elsewhere. whole: bytes, if all were on the device.
     """
 
     step: Step
     coming: tuple[int, ...] = ()
     held: int = 0
     away: int = 0
+    whole: int = 0
 
 
 class DoesNotFit(Exception):
@@ -116,7 +120,7 @@ def housed(sizes: Sizes, free: int, host: int | None, mode: Mode = Mode.AUTO) ->
     Raises:
         DoesNotFit: the blocks are too large for it, or may not come and go.
     """
-    whole = Residence(Step.WHOLE, (), sizes.whole)
+    whole = Residence(Step.WHOLE, (), sizes.whole, 0, sizes.whole)
     if mode is Mode.WHOLE or (mode is Mode.AUTO and sizes.whole <= free):
         if sizes.whole > free:
             raise DoesNotFit(sizes.whole)
@@ -130,9 +134,9 @@ def housed(sizes: Sizes, free: int, host: int | None, mode: Mode = Mode.AUTO) ->
         number for number in range(1, count + 1) if sizes.held(_spread(number, count)) <= free
     )  # fmt: skip
     coming = _spread(few, count)
-    step = Step.BLOCKS if host is None or sizes.copied <= host else Step.DISK
     away = sum(sizes.blocks[place] for place in coming)
-    return Residence(step, coming, sizes.held(coming), away)
+    step = Step.BLOCKS if host is None or away <= host else Step.DISK
+    return Residence(step, coming, sizes.held(coming), away, sizes.whole)
 
 
 def _spread(number: int, count: int) -> tuple[int, ...]:

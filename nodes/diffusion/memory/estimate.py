@@ -6,6 +6,7 @@ formula for a family that could be wrong; where a network reads numbers out of i
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from nodes.diffusion.vae import VaeCoder
 
 META, CPU = torch.device("meta"), torch.device("cpu")
 SMALL = 1 << 20  # numbers in a tensor that may have them
+MOVED = torch.ops.aten._to_copy.default  # noqa: SLF001 - what `Tensor.to` becomes
 INDEXED = (torch.ops.aten.index.Tensor, torch.ops.aten.index_put_.default)
 CONTEXTS = ("joint_attention_dim", "caption_channels", "cap_feat_dim", "cross_attention_dim")
 POOLED = ("pooled_projection_dim", "text_emb_dim")
@@ -72,17 +74,18 @@ class _Mixed(TorchDispatchMode):
         if named.get("device") == META and not unreal and _small(args):
             named["device"] = CPU  # a table that the network makes, or numbers that are to go where it is
             return func(*args, **named)
-        if func is torch.ops.aten._to_copy.default and unreal and named.get("device") == CPU:
+        if func is MOVED and unreal and named.get("device") == CPU:
             named["device"] = META  # a buffer that a network moves to where its numbers are
         if unreal and not all(tensor.is_meta for tensor in given):
-            indices = func in INDEXED
-            args, named = tree_map(lambda leaf: _without(leaf, indices=indices), (args, named))
+            plain = cast("Callable[[object], object]", partial(_without, indices=func in INDEXED))
+            args, named = cast("Any", tree_map)(plain, (args, named))
         return func(*args, **named)
 
 
 def _small(args: tuple[Any, ...]) -> bool:
-    sizes = args[0].shape if isinstance(args[0], Tensor) else args[0] if isinstance(args[0], list | tuple) else ()
-    return prod(cast("Sequence[int]", sizes)) <= SMALL
+    first = args[0] if args else ()
+    sizes = first.shape if isinstance(first, Tensor) else first
+    return not isinstance(sizes, Sequence) or prod(cast("Sequence[int]", sizes)) <= SMALL
 
 
 def _without(leaf: object, *, indices: bool) -> object:
@@ -161,9 +164,9 @@ def inputs_of(network: LoadedNetwork, batch: int, tokens: int) -> NetworkInputs:
     def made(*shape: int) -> Tensor:
         return torch.empty(shape, device=META, dtype=network.dtype)
 
-    pooled = next((getattr(config, name) for name in POOLED if getattr(config, name, None)), None)
+    pooled: int = next((getattr(config, name) for name in POOLED if getattr(config, name, None)), 0)
     layers = getattr(config, "llama_layers", None)
-    channels = getattr(config, "caption_channels", None)
+    channels: Any = getattr(config, "caption_channels", None)
     return NetworkInputs(
         pooled=made(batch, pooled) if pooled else None,
         guidance=made(batch) if getattr(config, "guidance_embeds", False) else None,
@@ -186,7 +189,9 @@ def _context(config: Any) -> int:
 def _thumb(config: Any, latents: Sequence[int], tokens: int, dtype: torch.dtype) -> int:
     """Of a transformer that cannot be asked so: some tensors of its inner width for every place and token."""
     heads = getattr(config, "num_attention_heads", 0) or getattr(config, "n_heads", 0)
-    named = next((getattr(config, name) for name in WIDTHS if isinstance(getattr(config, name, None), int)), 0)
+    named = next(
+        (getattr(config, name) for name in WIDTHS if isinstance(getattr(config, name, None), int)), 0
+    )
     head = getattr(config, "attention_head_dim", 0)
     width = max(named, heads * head if isinstance(head, int) else 0, 1024)
     places = latents[-1] * latents[-2] // 4 + tokens

@@ -23,7 +23,7 @@ class Meter(TorchDispatchMode):
     """
 
     def __init__(self, limit: int | None = None) -> None:
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]
         self.limit = limit
         self.now = 0
         self.peak = 0
@@ -62,11 +62,11 @@ class Meter(TorchDispatchMode):
         known: set[int] | None = None
         for tensor in made:
             storage = tensor.untyped_storage()
-            place = storage._cdata  # noqa: SLF001 - which storage it is; torch tells no other way
+            place = _place(tensor)
             if place in self._alive:
                 continue
             if known is None:  # a view of what was there before is nothing new
-                known = {one.untyped_storage()._cdata for one in _tensors(given)}  # noqa: SLF001
+                known = {_place(one) for one in _tensors(given)}
             if place in known:
                 continue
             size = storage.nbytes()
@@ -76,11 +76,18 @@ class Meter(TorchDispatchMode):
                 )
             self.now += size
             self.peak = max(self.peak, self.now)
-            self._alive[place] = ref(storage, cast("Callable[[object], None]", partial(self._gone, place, size)))
+            self._alive[place] = ref(
+                storage, cast("Callable[[object], None]", partial(self._gone, place, size))
+            )
 
     def _gone(self, place: int, size: int, _storage: object) -> None:
         self._alive.pop(place, None)
         self.now -= size
+
+
+def _place(tensor: Tensor) -> int:
+    """Which storage it lies in."""
+    return cast("Any", tensor.untyped_storage())._cdata  # noqa: SLF001 - torch tells no other way
 
 
 def _tensors(value: object) -> list[Tensor]:

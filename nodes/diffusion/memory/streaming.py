@@ -4,14 +4,14 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.memory.blocks import Block, Owned
 
-ALIGNED = 256  # bytes; kernels choose by where a tensor begins
+ALIGNED = 256  # bytes
 
 
 @dataclass(slots=True, eq=False)
@@ -187,7 +187,8 @@ class Streamed:
         """Of the largest block, so that any fits."""
         most = max(size, *(self._spots(number)[1] for number in range(len(self.blocks))))
         with torch.inference_mode(mode=False):
-            return torch.empty(most, dtype=torch.uint8, device=self.device)
+            room = torch.empty(most + ALIGNED, dtype=torch.uint8, device=self.device)
+        return room[-room.data_ptr() % ALIGNED :][:most]
 
     def _spots(self, number: int) -> "tuple[list[_Spot], int]":
         """Where in a slot each weight of a block lies, and how many bytes they take."""
@@ -196,8 +197,9 @@ class Streamed:
             weight = owned.weight
             dtype = self.dtypes.get(owned.full, weight.dtype)
             size = weight.numel() * dtype.itemsize
-            spots.append(_Spot(start, size, dtype, weight.shape))
-            start += -(-size // ALIGNED) * ALIGNED
+            shift = _shift(weight, self.device, dtype)
+            spots.append(_Spot(start + shift, size, dtype, weight.shape))
+            start += -(-(shift + size) // ALIGNED) * ALIGNED
         return spots, start
 
 
@@ -215,18 +217,31 @@ class _Spot:
         return room[self.start : self.start + self.size].view(self.dtype).view(self.shape)
 
 
-def settle(
-    weights: Sequence[Owned], device: torch.device, dtypes: Mapping[str, torch.dtype]
-) -> None:
+def settle(weights: Sequence[Owned], device: torch.device, dtypes: Mapping[str, torch.dtype]) -> None:
     """Weights come to a device to stay; on a device that is the main memory itself, as copies of their own."""
     done: dict[int, nn.Parameter] = {}
     for owned in weights:
         home = owned.weight
         if id(home) not in done:
             dtype = dtypes.get(owned.full, home.dtype)
-            made = home.data.to(device, dtype, copy=True)
+            made = _copied(home.data, device, dtype)
             done[id(home)] = nn.Parameter(made, requires_grad=False)
         put(owned, done[id(home)])
+
+
+def _shift(home: Tensor, device: torch.device, dtype: torch.dtype) -> int:
+    """How far behind an even place a copy begins: as its home, since kernels of processors round by where a weight lies."""
+    return home.data_ptr() % ALIGNED if device.type == "cpu" and home.dtype == dtype else 0
+
+
+def _copied(home: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    shift = _shift(home, device, dtype)
+    if not shift:
+        return home.to(device, dtype, copy=True)
+    size = home.numel() * dtype.itemsize
+    room = torch.empty(size + 2 * ALIGNED, dtype=torch.uint8, device=device)
+    start = -room.data_ptr() % ALIGNED + shift
+    return room[start : start + size].view(dtype).view(home.shape).copy_(home)
 
 
 def lock(weights: Sequence[Owned]) -> int:
@@ -247,4 +262,4 @@ def lock(weights: Sequence[Owned]) -> int:
 
 def put(owned: Owned, weight: nn.Parameter) -> None:
     """Let a module use another weight."""
-    owned.owner._parameters[owned.name] = weight  # noqa: SLF001 - `setattr` looks at much that does not change
+    cast("Any", owned.owner)._parameters[owned.name] = weight  # noqa: SLF001 - `setattr` looks at much that does not change

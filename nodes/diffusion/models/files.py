@@ -22,6 +22,14 @@ FOLDER_SUFFIXES = (".json", ".txt", *SUFFIXES)
 CODE_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 SHARD = re.compile(r"-(\d+)-of-(\d+)(?=\.\w+$)")
 SCALES = ("scale_weight", "weight_scale")  # beside a weight of eight bits
+TYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+}
 AGAIN = "Download or copy it again, whole."
 
 Shape = tuple[int, ...]
@@ -223,6 +231,13 @@ class ContentHashes:
             fresh.replace(self._store)
         except OSError:
             fresh.unlink(missing_ok=True)
+
+
+def stored_types(weights: WeightFile, names: Iterable[tuple[str, str]]) -> dict[str, torch.dtype]:
+    """In which type each tensor of a network lies in its file, by our name; those without a plain one are left out."""
+    pairs = [(theirs, ours) for theirs, ours in names if weights.dtypes.get(theirs) in TYPES]
+    scaled = weights.scales(theirs for theirs, _ in pairs)
+    return {ours: TYPES[weights.dtypes[theirs]] for theirs, ours in pairs if theirs not in scaled}
 
 
 def cast_tensor(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:

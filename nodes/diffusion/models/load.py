@@ -28,7 +28,7 @@ from nodes.diffusion.models.detect import (
 )
 from nodes.diffusion.models.families.unets import told_settings
 from nodes.diffusion.models.family import Family, Place, translated
-from nodes.diffusion.models.files import Shape, WeightFile, folder_weights, read_json
+from nodes.diffusion.models.files import Shape, WeightFile, folder_weights, read_json, stored_types
 from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.models.scheduling import Training
 from nodes.diffusion.models.stored import narrow, widen_in_use
@@ -75,6 +75,7 @@ class Placement:
         dtype: of U-Nets and control networks; `vae_dtype` of autoencoders, which overflow in half precision;
             `text_dtype` of text models, small enough to be exact.
         stored: of the large weights of U-Nets and transformers, where they are kept in fewer bits than they compute in.
+        as_stored: denoising networks keep the types of their file, for who casts their weights as they are used.
     """
 
     device: torch.device
@@ -82,6 +83,7 @@ class Placement:
     vae_dtype: torch.dtype
     text_dtype: torch.dtype = torch.float32
     stored: torch.dtype | None = None
+    as_stored: bool = False
 
 
 def best_placement() -> Placement:
@@ -156,7 +158,8 @@ def _fill_network(
     change: Callable[[str, Tensor], Tensor] = lambda _name, tensor: tensor,
 ) -> None:
     kept = None if placement.stored is None else narrow(module, placement.stored)
-    fill(module, source, names, placement.device, placement.dtype, change, kept)
+    types = stored_types(source, names) if placement.as_stored else kept
+    fill(module, source, names, placement.device, placement.dtype, change, types)
     if kept is not None:
         widen_in_use(module)
 
@@ -340,4 +343,7 @@ def weights_needed(path: Path, part: Part, placement: Placement) -> int:
             shapes = list(find_part(path, part).shapes.values())
     except DiffusionError:
         return 0
+    if part is Part.NETWORK and placement.stored is not None:  # large weights alone are kept so
+        each = (placement.stored if len(shape) in (2, 4) else placement.dtype for shape in shapes)
+        return sum(math.prod(shape) * one.itemsize for shape, one in zip(shapes, each, strict=True))
     return sum(math.prod(shape) for shape in shapes) * dtypes.get(part, placement.dtype).itemsize

@@ -1,6 +1,7 @@
 """From what a person asks for and what the machine has to a pool."""
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 
@@ -63,4 +64,4 @@ def chosen_pool(
 
 def _card(device: torch.device) -> int:
     """Bytes of a card."""
-    return torch.cuda.get_device_properties(device).total_memory
+    return int(cast("Any", torch.cuda).get_device_properties(device).total_memory)

@@ -117,12 +117,12 @@ def fill(
         what = f"it lacks {len(missing)} of {len(wanted)} tensors, {missing[0]} first"
         raise CheckpointUnreadable(weights.path, what, AGAIN)
     left = Counter(theirs for theirs, _ in pairs)  # some tensors of files become several of a network
-    read, scales, types = weights.tensors(left), weights.scales(left), stored or {}
+    read, scales, types = _read(weights, left, device), weights.scales(left), stored or {}
     state: dict[str, Tensor] = {}
     for theirs, ours in pairs:
         left[theirs] -= 1
         tensor = read[theirs] if left[theirs] else read.pop(theirs)
-        if theirs in scales:
+        if theirs in scales and not tensor.is_meta:
             tensor = tensor.float() * scales[theirs]
         tensor = change(ours, tensor)
         if tensor.shape != wanted[ours].shape:
@@ -131,6 +131,13 @@ def fill(
         state[ours] = cast_tensor(tensor, device, types.get(ours, dtype))
     module.load_state_dict(state, strict=True, assign=True)
     return module.requires_grad_(requires_grad=False).eval().to(device)  # with the tables that no file holds
+
+
+def _read(weights: WeightFile, names: Iterable[str], device: torch.device) -> dict[str, Tensor]:
+    """Tensors of a file; of a network without memory, their shapes alone."""
+    if device.type != "meta":
+        return weights.tensors(names)
+    return {name: torch.empty(weights.shapes[name], device=device) for name in names}
 
 
 def modules_in(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:

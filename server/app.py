@@ -100,11 +100,12 @@ def _furnished(
     import torch
 
     from nodes.builtin import all_nodes
+    from nodes.builtin.planning import MemoryPlan
     from nodes.builtin.previews import Method, Previews
     from nodes.builtin.record import Recorder
     from nodes.builtin.storage import ResultCodec, identity
     from nodes.compat.packs import Packs
-    from nodes.diffusion.memory.choosing import Wishes, chosen_pool
+    from nodes.diffusion.memory.choosing import Wishes, chosen_foresight, chosen_pool
     from nodes.diffusion.models.conversion import Conversions
     from nodes.diffusion.models.files import ContentHashes
     from nodes.diffusion.models.load import warm_up
@@ -138,6 +139,7 @@ def _furnished(
         resources={type(part): part for part in (pool, hashes, conversions, recorder, previews)},
         standing=recorder.standing,
         load_packs=lambda: [report_of(pack) for pack in packs.load()],
+        plan=MemoryPlan(chosen_foresight(pool, memory()), workspace, registry.spec),
         warm_up=warm_up,
         around=torch.inference_mode,
         refresh=packs.refresh,

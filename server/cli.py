@@ -23,6 +23,8 @@ from server.graph.host import BackendLost
 from server.meaningless import add_meaningless, notes, unknown
 from server.options import add_cache, add_compute, add_folders, add_metadata, add_network, add_rest
 from server.pack_options import add_packs
+from server.plan_command import add_plan
+from server.plan_command import plan as plan_memory
 from server.remote import add_queue
 from server.remote import queue as ask_queue
 from server.settings import Unusable, log_as, running, serving, working
@@ -81,6 +83,9 @@ def _parser() -> tuple[argparse.ArgumentParser, "argparse._SubParsersAction[argp
     )
     _add_run(commands.add_parser("run", help="run a workflow without a browser"))
     _add_verify(commands.add_parser("verify", help="say whether this machine would make the same picture"))
+    planning = commands.add_parser("plan", help="say what memory a workflow will need")
+    add_plan(planning)
+    _add_workspace(planning)
     add_queue(commands.add_parser("queue", help="see and change what waits on a running server"))
     add_token(commands.add_parser("token", help="say who may use a server that others can reach"))
     converting = commands.add_parser("convert", help="write the prompt that a workflow makes")
@@ -294,6 +299,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], Coroutine[object, object, int
     "verify": verify,
     "packs": packs,
     "convert": convert,
+    "plan": plan_memory,
     "queue": queue,
     "token": token,
     "cache": cache,

@@ -40,7 +40,7 @@ async def convert(options: argparse.Namespace) -> int:
     Raises:
         Unusable: a file cannot be read or written, or is not what it should be.
     """
-    raw = await asyncio.to_thread(_read, options.file)
+    raw = await asyncio.to_thread(read_file, options.file)
     try:
         if is_workflow(raw):
             specs = await _specs(options)
@@ -65,7 +65,7 @@ async def convert(options: argparse.Namespace) -> int:
 async def _specs(options: argparse.Namespace) -> Mapping[str, NodeSpec]:
     """Descriptions from the file, else of all nodes that would run here."""
     if options.nodes is not None:
-        described = await asyncio.to_thread(_read, str(options.nodes))
+        described = await asyncio.to_thread(read_file, str(options.nodes))
         if not isinstance(described, Mapping) or not all(
             isinstance(entry, Mapping) and isinstance(entry.get("input"), Mapping)
             for entry in described.values()
@@ -82,7 +82,12 @@ async def _specs(options: argparse.Namespace) -> Mapping[str, NodeSpec]:
         await backend.close()
 
 
-def _read(name: str) -> Json:
+def read_file(name: str) -> Json:
+    """The JSON of a file, or of standard input ("-").
+
+    Raises:
+        Unusable: there is none that can be read.
+    """
     try:
         body = sys.stdin.read().encode(errors="replace") if name == "-" else Path(name).read_bytes()
         return loads(body)

@@ -97,6 +97,30 @@ class TrustJson(TypedDict):
     restarting: bool
 
 
+class NodePlanJson(TypedDict):
+    """What a node will need of the device, in bytes; `measured`: computing is from shapes, not by a rule of thumb."""
+
+    weights: int
+    computing: int
+    measured: bool
+    peak: int
+    offloaded: int
+    fits: bool
+    words: str
+
+
+class PlanJson(TypedDict):
+    """The memory plan of a prompt; `device`: bytes that may be used, null if unknown; `faults` by node."""
+
+    verdict: Literal["fits", "offloads", "cannot", "unknown"]
+    words: str
+    device: int | None
+    peak: int
+    offloaded: int
+    nodes: dict[str, NodePlanJson]
+    faults: dict[str, str]
+
+
 class ServerJson(TypedDict):
     """Whether nodes can run yet, and what waits."""
 

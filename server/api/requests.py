@@ -24,6 +24,12 @@ class PromptBody(TypedDict):
     partial_execution_targets: NotRequired[list[str | int] | None]
 
 
+class PlanBody(TypedDict):
+    """A prompt to plan for; or a workflow as the canvas saves it."""
+
+    prompt: dict[str, Json]
+
+
 class RemovalBody(TypedDict, total=False):
     """What to forget: all, or some by id."""
 

@@ -99,6 +99,10 @@ class Backend(Host, Protocol):
         """Devices and their memory, in the shape of `/system_stats`; plus versions of torch in the first."""
         ...
 
+    async def plan(self, prompt: Mapping[str, Json]) -> Mapping[str, Json]:
+        """What memory a prompt will need, in the shape of `PlanJson` of the API."""
+        ...
+
     async def standing(self, files: Sequence[RecordedFile]) -> Mapping[str, Json]:
         """What the record in a saved file would say today of this machine and of the files it names.
 

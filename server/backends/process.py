@@ -34,6 +34,7 @@ from server.worker.messages import (
     Free,
     OnPrompt,
     Packs,
+    Plan,
     Question,
     Reply,
     Run,
@@ -233,6 +234,10 @@ class ProcessBackend:
     async def devices(self) -> Sequence[Mapping[str, Json]]:
         """Devices and their memory."""
         return await self._ask_patiently(Devices())
+
+    async def plan(self, prompt: Mapping[str, Json]) -> Mapping[str, Json]:
+        """What memory a prompt will need."""
+        return await self._ask_patiently(Plan(prompt))
 
     async def standing(self, files: Sequence[RecordedFile]) -> Mapping[str, Json]:
         """What the record in a saved file would say today of this machine and of these files."""

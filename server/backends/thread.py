@@ -153,6 +153,10 @@ class ThreadBackend:
         """Devices and their memory."""
         return (await self._worker()).devices()
 
+    async def plan(self, prompt: Mapping[str, Json]) -> Mapping[str, Json]:
+        """What memory a prompt will need."""
+        return await asyncio.to_thread((await self._worker()).plan, prompt)
+
     async def standing(self, files: Sequence[RecordedFile]) -> Mapping[str, Json]:
         """What the record in a saved file would say today of this machine and of these files."""
         return await asyncio.to_thread((await self._worker()).standing, files)

@@ -44,6 +44,7 @@ from server.worker.messages import (
     OnPrompt,
     PackEvent,
     Packs,
+    Plan,
     Question,
     Ready,
     Recall,
@@ -202,6 +203,8 @@ class Process:
                 return worker.devices()
             case Standing(files=files):
                 return worker.standing(files)
+            case Plan(prompt=prompt):
+                return worker.plan(prompt)
             case Run() | ChangeTokens() | Recall():
                 raise Untold("This is a job's work, which has a lane of its own.")
 

@@ -107,8 +107,15 @@ class Standing:
     files: Sequence[RecordedFile]
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What memory will a prompt need?"""
+
+    prompt: Mapping[str, Json]
+
+
 Question: TypeAlias = (
-    Run | Recall | ChangeTokens | Validate | Specs | Packs | OnPrompt | Free | Devices | Standing
+    Run | Recall | ChangeTokens | Validate | Specs | Packs | OnPrompt | Free | Devices | Standing | Plan
 )
 
 

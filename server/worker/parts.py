@@ -130,6 +130,18 @@ def _unknown(_files: Sequence[RecordedFile]) -> Mapping[str, Json]:
     return {}
 
 
+def _no_plan(_prompt: Mapping[str, Json]) -> Mapping[str, Json]:
+    return {
+        "verdict": "unknown",
+        "words": "",
+        "device": None,
+        "peak": 0,
+        "offloaded": 0,
+        "nodes": {},
+        "faults": {},
+    }
+
+
 def _leave(_source: str) -> None:
     """There is nothing to load."""
 
@@ -167,6 +179,7 @@ class WorkerParts:
         saves: remembers the names that files took, for jobs that run again; None: nobody does.
         lasting: where those are kept that outlive the worker; None: nowhere.
         standing: what the record in a file would say today of this machine and of these files, see `nodes.builtin.record`.
+        plan: what memory a prompt will need, in the shape of `PlanJson` of the API.
         registered: what packs have hung on the server.
         on_prompt: what they make of a posted prompt; from one thread at a time.
         begin: told of each job that starts: its id, and the id of the client that queued it.
@@ -190,6 +203,7 @@ class WorkerParts:
     keeping: Keeping = field(default_factory=Keeping)
     saves: Saves | None = None
     lasting: Lasting | None = None
+    plan: Callable[[Mapping[str, Json]], Mapping[str, Json]] = _no_plan
     standing: Callable[[Sequence[RecordedFile]], Mapping[str, Json]] = _unknown
     registered: Callable[[], Registered] = Registered
     on_prompt: Callable[[Mapping[str, Json]], Mapping[str, Json]] = _unchanged

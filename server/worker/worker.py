@@ -209,6 +209,10 @@ class Worker:
         """What the record in a file would say today of this machine and of these files."""
         return self._parts.standing(files)
 
+    def plan(self, prompt: Mapping[str, Json]) -> Mapping[str, Json]:
+        """What memory a prompt will need."""
+        return self._parts.plan(prompt)
+
     def settle(self) -> None:
         """The end is near: let what goes to disk get there, if that is soon."""
         self._outputs.settle(LAST_WRITES)

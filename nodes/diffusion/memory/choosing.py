@@ -6,6 +6,7 @@ from typing import Any, cast
 import torch
 
 from nodes.diffusion.memory.budget import GIGABYTE, Budget, Mode
+from nodes.diffusion.memory.foresight import Foresight
 from nodes.diffusion.memory.house import Current
 from nodes.diffusion.memory.meter import Meter
 from nodes.diffusion.models.load import Placement
@@ -60,6 +61,13 @@ def chosen_pool(
     budget = chosen_budget(placement.device, wishes, memory)
     counted = placement.device.type == "cpu" and budget.device is not None
     return Pool(placement, budget, Meter(budget.device) if counted else None, current)
+
+
+def chosen_foresight(pool: Pool, memory: tuple[int, int]) -> Foresight:
+    """What says what work will need: of the device's budget, or of the machine's memory where that is the device."""
+    budget = pool.house.budget
+    total, _ = memory
+    return Foresight(pool.placement, budget, budget.device if budget.device is not None else total or None)
 
 
 def _card(device: torch.device) -> int:

@@ -282,6 +282,8 @@ def _latent_format(path: Path, placement: Placement, family: Family) -> LatentFo
         pixels=2 ** (len(widths) - 1),
     )
     stored = with_stored_map(form, path / "preview.json")
+    if placement.device.type == "meta":  # without numbers there is nothing to fit a map to
+        return stored or form
     return stored if stored is not None else with_fitted_map(form, load_vae(path, placement))
 
 

@@ -5,15 +5,16 @@ import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 from aiohttp import web
 
 from nodes.spec import Json
-from server.api import answers, wire
+from server.api import answers, listings, wire
 from server.api.bodies import read_json
 from server.api.middleware import json_response
 from server.api.people import person_of
-from server.api.requests import PromptBody
+from server.api.requests import PlanBody, PromptBody
 from server.api.services import Services, services
 from server.api.shape import Shape
 from server.api.theirs import check_prompt
@@ -22,6 +23,7 @@ from server.graph.errors import Fault
 from server.graph.judging import Judgement
 from server.graph.model import Graph, NodeId
 from server.graph.outcome import now_ms
+from server.graph.parse import parse_prompt
 from server.graph.replace import replaced
 from server.graph.validate import Specs, calls
 from server.graph.written import dump
@@ -30,6 +32,7 @@ from server.jobs.queue import DuplicateJob
 from server.trust import needing
 
 ROUTES = web.RouteTableDef()
+OWN = web.RouteTableDef()  # these are under /api/weft alone
 FEW = 64  # nodes, which are judged sooner than a thread could be asked to
 
 
@@ -94,6 +97,16 @@ async def _with_packs(behind: Services, fault: Fault) -> Fault:
     told = f"It seems to come with {' or '.join(named)}, which nobody trusts yet"
     how = f"trust it in the list of packs, or by `weft packs trust {named[0]}`"
     return replace(fault, details=f"{fault.details}. {told}: {how}.")
+
+
+@OWN.post("/plan", shape=Shape(answer=listings.PlanJson, body=PlanBody))
+async def plan(request: web.Request) -> web.Response:
+    """What memory a prompt will need, node by node, before it runs."""
+    behind = services(request)
+    wanted = await as_prompt(behind, wire.read_prompt(await read_json(request), str(uuid.uuid4())))
+    check_prompt(request, wanted.prompt)
+    parse_prompt(wanted.prompt)
+    return json_response(await behind.backend.plan(cast("Mapping[str, Json]", wanted.prompt)))
 
 
 async def as_prompt(behind: Services, wanted: wire.PromptRequest) -> wire.PromptRequest:

@@ -105,7 +105,7 @@ def _furnished(
     from nodes.builtin.record import Recorder
     from nodes.builtin.storage import ResultCodec, identity
     from nodes.compat.packs import Packs
-    from nodes.diffusion.memory.choosing import Wishes, chosen_foresight, chosen_pool
+    from nodes.diffusion.choosing import Wishes, chosen_foresight, chosen_pool
     from nodes.diffusion.models.conversion import Conversions
     from nodes.diffusion.models.files import ContentHashes
     from nodes.diffusion.models.load import warm_up

@@ -19,13 +19,13 @@ from typing import TypeVar, cast
 
 import torch
 
+from nodes.diffusion.ahead import Ahead
 from nodes.diffusion.denoiser import ControlNetwork, Network
 from nodes.diffusion.guidance.rules import idle, uncompiled
 from nodes.diffusion.holding import Beside, Build, Kept, file_name, network_build, opened, text_patchers
+from nodes.diffusion.house import Current, House
 from nodes.diffusion.lora_files import LoraFile, Strong
-from nodes.diffusion.memory.ahead import Ahead
 from nodes.diffusion.memory.budget import Budget, as_budget
-from nodes.diffusion.memory.house import Current, House
 from nodes.diffusion.memory.meter import Meter
 from nodes.diffusion.mixing_weights import Mixed, merged, moved, scaled
 from nodes.diffusion.models.build import Check

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from nodes.diffusion.choosing import Wishes, chosen_budget
 from nodes.diffusion.memory.budget import Mode
-from nodes.diffusion.memory.choosing import Wishes, chosen_budget
 from server.app import _placement
 from server.config import Compute
 

@@ -9,10 +9,9 @@ from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.memory.blocks import sizes_of
 from nodes.diffusion.memory.budget import Budget, DoesNotFit, Residence, Sizes, Step, housed
 from nodes.diffusion.memory.estimate import META, Computing, of_decoding, of_encoding, of_network
-from nodes.diffusion.memory.house import stamp_of
 from nodes.diffusion.memory.words import readable
 from nodes.diffusion.models.detect import Part
-from nodes.diffusion.models.files import open_weights
+from nodes.diffusion.models.files import open_weights, stamp_of
 from nodes.diffusion.models.load import Placement, load_network, load_vae, weights_needed
 from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.vae import VaeCoder

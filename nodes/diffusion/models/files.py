@@ -33,6 +33,7 @@ TYPES = {
 AGAIN = "Download or copy it again, whole."
 
 Shape = tuple[int, ...]
+Stamp = tuple[int, int, int]  # which file, how long, and when it was written last
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +232,14 @@ class ContentHashes:
             fresh.replace(self._store)
         except OSError:
             fresh.unlink(missing_ok=True)
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """What tells whether a file was written since; None for a folder, or where there is none."""
+    if not path.is_file():
+        return None
+    state = path.stat()
+    return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def stored_types(weights: WeightFile, names: Iterable[tuple[str, str]]) -> dict[str, torch.dtype]:

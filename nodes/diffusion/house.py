@@ -13,9 +13,9 @@ from typing import Any, cast
 
 import torch
 
+from nodes.diffusion.ahead import Expected
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.holding import Build, Kept, Loaded
-from nodes.diffusion.memory.ahead import Expected
 from nodes.diffusion.memory.blocks import blocks_of, rest_of, sizes_of
 from nodes.diffusion.memory.budget import Budget, DoesNotFit, Mode, Residence, Sizes, Step, housed
 from nodes.diffusion.memory.meter import Meter
@@ -23,6 +23,7 @@ from nodes.diffusion.memory.streaming import Streamed, lane_to, lock, settle
 from nodes.diffusion.memory.words import readable, too_little
 from nodes.diffusion.models.build import Gate, modules_in
 from nodes.diffusion.models.detect import Part
+from nodes.diffusion.models.files import Stamp, stamp_of
 from nodes.diffusion.models.load import Placement, module_of, weights_needed
 from nodes.diffusion.models.stored import narrow
 from nodes.diffusion.values import CheckpointRef
@@ -274,17 +275,6 @@ class House:
         whole = self.budget.device or 0
         said = f" It needs {readable(needed)} of the {readable(whole)} that may be used{held}{computing}."
         return too_little(part, path, said)
-
-
-Stamp = tuple[int, int, int]  # which file, how long, and when it was written last
-
-
-def stamp_of(path: Path) -> Stamp | None:
-    """What tells whether a file was written since; None for a folder, or where there is none."""
-    if not path.is_file():
-        return None
-    state = path.stat()
-    return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def changed_beneath(kept: Kept) -> bool:

@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import torch
 
+from nodes.diffusion.house import Current
 from nodes.diffusion.memory.budget import GIGABYTE, Budget, Mode
 from nodes.diffusion.memory.foresight import Foresight
-from nodes.diffusion.memory.house import Current
 from nodes.diffusion.memory.meter import Meter
 from nodes.diffusion.models.load import Placement
 from nodes.diffusion.pool import Pool

@@ -1,5 +1,7 @@
 """The memory plan of a prompt, and how it compares with what a run takes."""
 
+from typing import Any
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -48,7 +50,7 @@ def spec():
     return Registry(all_nodes()).spec
 
 
-def planned(files, spec, limit, **changes):
+def planned(files, spec, limit, **changes) -> Any:
     budget = Budget(PLENTY, limit)
     prompt = {
         "1": ("CheckpointLoaderSimple", {"ckpt_name": "a"}),

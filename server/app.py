@@ -115,7 +115,6 @@ def _furnished(
     if compute.deterministic:
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
     placement = _placement(compute)
-    asked = (compute.budget, compute.waiting, compute.reading, compute.reserve, compute.mode, compute.pinned)
     registry = Registry(all_nodes())
     packs = Packs(
         registry,
@@ -127,19 +126,19 @@ def _furnished(
         publish=services.publish,
         wonder=services.wonder,
     )
-    hashes = ContentHashes(workspace.user / HASHES)
-    pool = chosen_pool(placement, Wishes(*asked), memory(), hashes.reference)
-    conversions = Conversions(workspace.user / CONVERTED)
+    hashes, conversions = ContentHashes(workspace.user / HASHES), Conversions(workspace.user / CONVERTED)
+    pool = chosen_pool(placement, Wishes(*compute.wishes), memory(), hashes.reference)
+    foresight = chosen_foresight(pool, memory())
     previews = Previews(workspace, placement.device, Method(settings.preview_method), conversions)
     recorder = Recorder(workspace, hashes, placement, tuple(workspace.folders()), wanted=settings.metadata)
 
     return WorkerParts(
         registry=registry,
         files=workspace,
-        resources={type(part): part for part in (pool, hashes, conversions, recorder, previews)},
+        resources={type(part): part for part in (pool, hashes, conversions, recorder, previews, foresight)},
         standing=recorder.standing,
         load_packs=lambda: [report_of(pack) for pack in packs.load()],
-        plan=MemoryPlan(chosen_foresight(pool, memory()), workspace, registry.spec),
+        plan=MemoryPlan(foresight, workspace, registry.spec),
         warm_up=warm_up,
         around=torch.inference_mode,
         refresh=packs.refresh,

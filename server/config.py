@@ -71,6 +71,11 @@ class Compute:
     pinned: bool = True
     stored: str | None = None
 
+    @property
+    def wishes(self) -> tuple[int | None, int | None, int | None, int | None, str, bool]:
+        """What a person asks of memory, as `nodes.diffusion.choosing.Wishes` takes it."""
+        return self.budget, self.waiting, self.reading, self.reserve, self.mode, self.pinned
+
 
 @dataclass(frozen=True, slots=True)
 class Tls:

@@ -71,7 +71,7 @@ def sampler_custom_advanced(
     latent_image: LatentIn,
 ) -> tuple[Annotated[Latent, Out("LATENT", "output")], Annotated[Latent, Out("LATENT", "denoised_output")]]:
     """Sample with every part from a node of its own. The second output is the last guess of the clean latents."""
-    with models(ctx) as loaded:
+    with models(ctx, guider.model, latent_image) as loaded:
         steered = guided(guider, loaded.network(guider.model), loaded.control)
         run = Run(sampler, sigmas, 0, noise, guider.model.settings.differential)
         made = sampled(ctx, loaded, steered, latent_image, run)

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 import yaml
 
 from nodes.builtin.kinds import ClipOut, ControlOut, ModelOut, VaeOut
-from nodes.builtin.models import reference, told
+from nodes.builtin.models import expect, reference, told
 from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.models.detect import Part, contents, text_kind
 from nodes.diffusion.models.stored import STORED
@@ -91,7 +91,9 @@ def unet_loader(
     """A denoising network from a file of its own; in eight bits its weights take half the memory, and lose a little."""
     file = reference(ctx, "diffusion_models", unet_name)
     _with_network(file, unet_name)
-    return Model(file, settings=ModelSettings(stored="" if weight_dtype == "default" else weight_dtype))
+    settings = ModelSettings(stored="" if weight_dtype == "default" else weight_dtype)
+    expect(ctx, file, Part.NETWORK, settings=settings)
+    return Model(file, settings=settings)
 
 
 @node("VAELoader", name="Load VAE", category="loaders", change_token=content_of("vae", "vae_name"))
@@ -124,6 +126,7 @@ def _checkpoint(ctx: Context, folder: str, name: str) -> tuple[Model, Clip | Non
     parts = _with_network(file, name)
     with told():
         kind = text_kind(file.path)
+    expect(ctx, file, *(part for part in (Part.TEXT, Part.NETWORK, Part.VAE) if part in parts))
     clip = Clip(file, kind=kind) if Part.TEXT in parts else None
     return Model(file), clip, Vae(file) if Part.VAE in parts else None
 

@@ -5,22 +5,49 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.memory.foresight import Foresight
 from nodes.diffusion.models.conversion import Conversions
+from nodes.diffusion.models.detect import Part
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.pool import Pool, Session
-from nodes.diffusion.values import CheckpointRef, Clip
+from nodes.diffusion.values import CheckpointRef, Clip, Latent, Model, ModelSettings
 from nodes.spec import Context, NodeError
 
 
 @contextmanager
-def models(ctx: Context) -> Iterator[Session]:
+def models(ctx: Context, model: Model | None = None, latents: Latent | None = None) -> Iterator[Session]:
     """Loaded models while the context is open; Stop is answered between the blocks of their networks.
+
+    Args:
+        model, latents: what is to be sampled, so that the device keeps as much room for it as it takes.
 
     Raises:
         NodeError: a file is missing, damaged, or of another kind.
     """
-    with told(), ctx.resource(Pool).session(ctx.check_stop) as session:
-        yield session
+    with told():
+        pool, room = ctx.resource(Pool), None
+        if pool.house.budget.device is not None and model is not None and latents is not None:
+            room = _room(ctx, model, latents)
+        with pool.session(ctx.check_stop, room) as session:
+            yield session
+
+
+def _room(ctx: Context, model: Model, latents: Latent) -> int | None:
+    try:
+        foresight = ctx.resource(Foresight)
+    except LookupError:  # a worker without one keeps what its budget says
+        return None
+    return foresight.computing(model.checkpoint.path, latents.samples.shape)
+
+
+def expect(ctx: Context, file: CheckpointRef, *parts: Part, settings: ModelSettings | None = None) -> None:
+    """Tell the pool what a loader gives, so that it is read while something else computes."""
+    try:
+        pool = ctx.resource(Pool)
+    except LookupError:  # there is nobody to read it
+        return
+    for part in parts:
+        pool.expect(part, file, settings)
 
 
 def reference(ctx: Context, folder: str, name: str) -> CheckpointRef:

@@ -19,7 +19,7 @@ from typing import TypeVar, cast
 
 import torch
 
-from nodes.diffusion.ahead import Ahead
+from nodes.diffusion.ahead import Ahead, Expected
 from nodes.diffusion.denoiser import ControlNetwork, Network
 from nodes.diffusion.guidance.rules import idle, uncompiled
 from nodes.diffusion.holding import Beside, Build, Kept, file_name, network_build, opened, text_patchers
@@ -48,6 +48,7 @@ from nodes.diffusion.values import (
     LoraPatch,
     Merge,
     Model,
+    ModelSettings,
     Patch,
     TensorPatch,
     Vae,
@@ -161,6 +162,14 @@ class Pool:
                     models.vae(Vae(found))
                 case _:
                     ...
+
+    def expect(self, part: Part, source: CheckpointRef, settings: ModelSettings | None = None) -> None:
+        """This part will be asked for: it is read while something else computes, where there is room."""
+        if part is Part.NETWORK:
+            build = network_build(settings or ModelSettings())
+        else:
+            build = Build(load_text, text_patchers) if part is Part.TEXT else Build(load_vae)
+        self.ahead.expect(Expected(part, source.path, source.content, build))
 
     def take(self, part: Part, source: CheckpointRef, patches: tuple[Patch, ...], build: Build) -> Kept:
         """The loaded part with these changes on it, counted as in use. For sessions; the lock is theirs.

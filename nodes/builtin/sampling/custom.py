@@ -31,7 +31,7 @@ def sampler_custom(
     latent_image: LatentIn,
 ) -> tuple[Output, DenoisedOutput]:
     """Sample with any sampler down any schedule. The second output is the last guess of the clean latents."""
-    with models(ctx) as loaded:
+    with models(ctx, model, latent_image) as loaded:
         guided = Guided(loaded.network(model), positive, negative, cfg, loaded.control, model.rules)
         noise = SeededNoise(noise_seed) if add_noise else NoNoise(noise_seed)
         made = sampled(

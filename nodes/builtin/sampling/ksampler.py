@@ -30,7 +30,7 @@ def ksampler(
 ) -> LatentOut:
     """Turn noise into latents that fit the prompts. `denoise` below 1 keeps part of the latents that come in."""
     check_names(sampler_name, scheduler)
-    with models(ctx) as loaded:
+    with models(ctx, model, latent_image) as loaded:
         network = loaded.network(model)
         sigmas = for_sampler(scheduler, sampler_name, network.levels, steps, denoise)
         run = Run(sampler_name, sigmas, seed, differential=model.settings.differential)
@@ -58,7 +58,7 @@ def ksampler_advanced(
 ) -> LatentOut:
     """A part of a run: from one step to another, with or without new noise, so that samplers can follow each other."""
     check_names(sampler_name, scheduler)
-    with models(ctx) as loaded:
+    with models(ctx, model, latent_image) as loaded:
         network = loaded.network(model)
         whole = for_sampler(scheduler, sampler_name, network.levels, steps)
         part = window(

@@ -101,6 +101,13 @@ class Foresight:
         rest = sizes.rest + min(changed, sizes.whole) + other
         return self._judged(replace(sizes, rest=rest), computing, "try eight bits, or a smaller picture")
 
+    def computing(self, path: Path, latents: Sequence[int]) -> int:
+        """Bytes that a sampler's calls take beside the weights, for latents of a shape. Errors as `sampling`."""
+        network = self._network(path)
+        batch = 1 if self.placement.device.type == "cpu" else 2 * latents[0]
+        shape = (batch, network.latent_format.channels, *latents[2:])
+        return self._measured(path, shape, network).size
+
     def decoding(
         self, path: Path, size: tuple[int, int] | None, *, tiled: bool = False, encode: bool = False
     ) -> Need:

@@ -11,6 +11,7 @@ import type {
   JobDetail,
   JobPage,
   JobQuery,
+  MemoryPlan,
   PromptAccepted,
   PromptId,
   PromptRejected,
@@ -281,6 +282,11 @@ export class Client {
   }
 
   /** What samplers and schedules are for. */
+  /** What memory a prompt will need. */
+  async plan(prompt: object): Promise<MemoryPlan> {
+    return (await this.#post("weft/plan", { prompt: prompt as JsonObject })) as unknown as MemoryPlan;
+  }
+
   async samplers(): Promise<SamplerTable> {
     return (await this.#object("weft/samplers")) as unknown as SamplerTable;
   }

@@ -112,6 +112,28 @@ export interface Retried {
 }
 
 /** Of `weft/status`, what the canvas shows. */
+/** What a node will need of the device, in bytes. */
+export interface NodePlan {
+  readonly weights: number;
+  readonly computing: number;
+  readonly measured: boolean;
+  readonly peak: number;
+  readonly offloaded: number;
+  readonly fits: boolean;
+  readonly words: string;
+}
+
+/** What memory a prompt will need, before it runs. */
+export interface MemoryPlan {
+  readonly verdict: "fits" | "offloads" | "cannot" | "unknown";
+  readonly words: string;
+  readonly device: number | null;
+  readonly peak: number;
+  readonly offloaded: number;
+  readonly nodes: Readonly<Record<ExecutionId, NodePlan>>;
+  readonly faults: Readonly<Record<ExecutionId, string>>;
+}
+
 export interface ServerStatus {
   readonly queue_paused: boolean;
 }

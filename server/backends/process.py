@@ -76,9 +76,8 @@ class ProcessBackend:
         self._may_try = asyncio.Event()
         self._may_try.set()
         self._untouched: JobContext | None = None  # the job that began and has asked nothing of a node yet
-        self._busy = self._outdated = (
-            False  # a job has begun; packs have changed since the worker was started
-        )
+        self._busy = False  # a job has begun
+        self._outdated = False  # packs have changed since the worker was started
         self._closing = False
         self._stop_asked = False
         self._specs: Mapping[str, NodeSpec] | None = None
@@ -87,8 +86,6 @@ class ProcessBackend:
         self._hear: Callable[[PackEvent], None] | None = None
         self._answer: Callable[[Wonder], Awaitable[Json]] | None = None
         self._chores: set[asyncio.Task[None]] = set()
-
-    # --- life -------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Start the worker process; returns before it is ready."""
@@ -248,8 +245,6 @@ class ProcessBackend:
         self._outdated = True
         self._renew()
         return True
-
-    # --- inside -----------------------------------------------------------------------------------------------------
 
     def _begin_on(self, child: Child, context: JobContext) -> None:
         """Let the job begin on that worker, which hears of it before all that the job asks."""

@@ -169,13 +169,9 @@ def _placement(compute: Compute) -> "Placement":
     placement = Placement(torch.device("cpu"), single, single) if compute.cpu else best_placement()
     if compute.card is not None and placement.device.type == "cuda":
         placement = replace(placement, device=torch.device("cuda", compute.card))
-    asked = {
-        "dtype": compute.network_dtype,
-        "stored": compute.stored,
-        "vae_dtype": compute.vae_dtype,
-        "text_dtype": compute.text_dtype,
+    dtypes: dict[str, torch.dtype] = {
+        part: getattr(torch, name) for part, name in compute.types.items() if name
     }
-    dtypes: dict[str, torch.dtype] = {part: getattr(torch, name) for part, name in asked.items() if name}
     return replace(placement, **dtypes)
 
 

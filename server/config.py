@@ -72,6 +72,12 @@ class Compute:
     stored: str | None = None
 
     @property
+    def types(self) -> dict[str, str | None]:
+        """Names of types, by the field of `nodes.diffusion.models.load.Placement` that they are for."""
+        asked = {"dtype": self.network_dtype, "stored": self.stored}
+        return {**asked, "vae_dtype": self.vae_dtype, "text_dtype": self.text_dtype}
+
+    @property
     def wishes(self) -> tuple[int | None, int | None, int | None, int | None, str, bool]:
         """What a person asks of memory, as `nodes.diffusion.choosing.Wishes` takes it."""
         return self.budget, self.waiting, self.reading, self.reserve, self.mode, self.pinned

@@ -116,6 +116,10 @@ def test_a_lora_on_a_compiled_unet_acts(model_file, lora, placement, hashes):
 
 
 @pytest.mark.compiles
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning"
+)  # torch's
 @pytest.mark.skipif(not has_compiler(), reason="inductor finds no C++ compiler here")
 def test_what_inductor_compiles_answers_as_ever(model_file, lora, placement, hashes):
     patched(model_file, lora, placement, hashes, INDUCTOR)

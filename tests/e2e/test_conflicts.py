@@ -64,7 +64,7 @@ def mine(page: Page, small_server: Server, tmp_path: Path) -> Canvas:
     canvas.drop(file, "application/json")
     page.wait_for_function("() => window.__weft.state().name === 'notes'")
     page.keyboard.press("Control+s")
-    page.get_by_label("Save as").fill(NAME)
+    page.get_by_role("textbox", name="Save as").fill(NAME)
     page.keyboard.press("Enter")
     replace = page.get_by_role("button", name="Replace it")
     expect(page.get_by_test_id("notice").filter(has_text=NAME)).to_be_visible()

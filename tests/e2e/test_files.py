@@ -77,7 +77,7 @@ def test_saving_takes_the_dot_away_and_the_workflow_can_be_opened_again(canvas: 
     canvas.blur()
     expect(canvas.page.get_by_test_id("unsaved")).to_be_visible()
     canvas.page.keyboard.press("Control+s")
-    canvas.page.get_by_label("Save as").fill("apple study")
+    canvas.page.get_by_role("textbox", name="Save as").fill("apple study")
     canvas.page.keyboard.press("Enter")
     expect(canvas.page.get_by_test_id("unsaved")).to_have_count(0)
     saved = list(workspace.rglob("apple study.json"))
@@ -98,7 +98,7 @@ def test_untouched_nodes_keep_their_places_when_saved(canvas: Canvas):
 
 def test_a_workflow_to_learn_by_opens_from_the_palette(canvas: Canvas):
     canvas.page.keyboard.press("Space")
-    canvas.page.get_by_label("Add a node, find, do").fill(
+    canvas.page.get_by_role("combobox", name="Add a node, find, do").fill(
         "learn"
     )  # which many nodes have somewhere in their names
     canvas.page.keyboard.press("Enter")

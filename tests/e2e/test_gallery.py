@@ -25,20 +25,20 @@ def made(server: Server, word: str, seed: int, prefix: str) -> None:
 
 def test_pictures_are_found_kept_sent_on_and_their_workflows_compared(canvas: Canvas, weft_server: Server):
     page = canvas.page
-    made(weft_server, "a blue whale", 7, "gallery whale")
-    made(weft_server, "a red crab", 8, "gallery crab")
+    made(weft_server, "a blue whale", 7, "oceanic whale")
+    made(weft_server, "a red crab", 8, "oceanic crab")
     page.get_by_role("button", name="Pictures", exact=True).click()
     panel = page.get_by_role("complementary", name="Pictures")
     pictures = panel.get_by_role("listitem")
     search = panel.get_by_role("textbox", name="Search prompts, models, seeds")
-    search.fill("gallery study")
+    search.fill("oceanic study")
     expect(pictures).to_have_count(2)
     search.fill("WHALE starter")
     expect(pictures).to_have_count(1)
-    name = "gallery whale_00001_.png"
+    name = "oceanic whale_00001_.png"
     pictures.get_by_role("button", name=f"Make {name} a favourite").press("Enter")
     expect(pictures.get_by_role("button", name=f"{name} is a favourite no longer")).to_be_visible()
-    search.fill("gallery study")
+    search.fill("oceanic study")
     panel.get_by_role("checkbox", name="Favourites only").check()
     expect(pictures).to_have_count(1)
 
@@ -53,7 +53,7 @@ def test_pictures_are_found_kept_sent_on_and_their_workflows_compared(canvas: Ca
         "() => [...window.__weft.app.active.stage.graph.nodes.values()].some((node) => node.type === 'LoadImage')"
     )
     loader = canvas.node_of("LoadImage")
-    assert "gallery whale" in str(loader)
+    assert "oceanic whale" in str(loader)
 
     panel.get_by_role("checkbox", name="Favourites only").uncheck()
     expect(pictures).to_have_count(2)
@@ -65,4 +65,4 @@ def test_pictures_are_found_kept_sent_on_and_their_workflows_compared(canvas: Ca
     expect(changed).to_contain_text("a red crab")
     expect(changed.get_by_role("term").filter(has_text="seed")).to_have_count(1)
     changed.get_by_role("button", name=f"Open {name}'s workflow").click()
-    page.wait_for_function("() => window.__weft.app.active.name === 'gallery whale study'")
+    page.wait_for_function("() => window.__weft.app.active.name === 'oceanic whale study'")

@@ -1,5 +1,6 @@
 """What a person does with pictures: paint a mask on one that a node loads, hold two against each other."""
 
+import re
 from pathlib import Path
 
 from PIL import Image
@@ -19,6 +20,8 @@ def test_a_mask_is_painted_undone_and_put_into_the_pictures_alpha(
     halves.save(picture)
     node = canvas.add("load image", canvas.ground(300, 160))
     page.locator(f"[data-testid=node-{node}] input[type=file]").set_input_files(picture)
+    field = page.locator(f"[data-testid=node-{node}] [data-field=image]")
+    expect(field).to_have_attribute("title", "two halves.png")
     page.get_by_role("button", name="Mask", exact=True).click()
     board = page.get_by_test_id("mask-board")
     expect(board).to_be_visible()
@@ -68,13 +71,16 @@ def test_two_pictures_are_held_against_each_other(canvas: Canvas, weft_server: S
                 "2": {"class_type": "SaveImage", "inputs": save},
             }
         )
-    expect(page.get_by_test_id("thumb").nth(1)).to_be_visible()
+    for place in (0, 1):
+        expect(page.get_by_test_id("thumb").nth(place).locator("img")).to_have_attribute(
+            "alt", re.compile("^compared_")
+        )
     page.get_by_test_id("thumb").first.click()
     page.get_by_role("button", name="Compare", exact=True).click()
     sheet = page.get_by_test_id("compare")
-    expect(sheet.get_by_role("application", name="Wipe at 50 %")).to_be_focused()
+    expect(sheet.get_by_role("application", name="Wipe at 50%")).to_be_focused()
     page.keyboard.press("ArrowRight")
-    expect(sheet.get_by_role("application", name="Wipe at 52 %")).to_be_visible()
+    expect(sheet.get_by_role("application", name="Wipe at 52%")).to_be_visible()
     first = sheet.locator(".tag").first.inner_text()
     page.keyboard.press("x")
     expect(sheet.locator(".tag").last).to_have_text("B " + first.split(" ", 1)[1].strip())

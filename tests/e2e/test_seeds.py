@@ -54,7 +54,7 @@ def test_the_largest_seed_comes_back_to_the_digit(canvas: Canvas, workspace: Pat
         said = canvas.page.evaluate("(path) => fetch(path).then((answer) => answer.text())", path)
         assert said.count(DIGITS) >= 2, path
     canvas.page.keyboard.press("Control+s")
-    canvas.page.get_by_label("Save as").fill("largest seed")
+    canvas.page.get_by_role("textbox", name="Save as").fill("largest seed")
     canvas.page.keyboard.press("Enter")
     expect(canvas.page.get_by_test_id("unsaved")).to_have_count(0)
     (file,) = workspace.rglob("largest seed.json")

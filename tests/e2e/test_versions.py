@@ -19,7 +19,7 @@ def test_versions_are_browsed_compared_and_restored(page: Page, small_server: Se
     canvas.drop(file, "application/json")
     page.wait_for_function("() => window.__weft.state().name === 'notes'")
     page.keyboard.press("Control+s")
-    page.get_by_label("Save as").fill("study of versions")
+    page.get_by_role("textbox", name="Save as").fill("study of versions")
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("unsaved")).to_have_count(0)
     change(canvas, "second")

@@ -16,7 +16,7 @@ from server.api.queries import read_page
 from server.api.requests import PicturesQuery
 from server.api.services import Services, services
 from server.api.shape import Shape
-from server.api.wire import FLAGS
+from server.api.wire import read_yes
 from server.jobs.job import Search, State
 
 ROUTES = web.RouteTableDef()  # under /api/weft
@@ -38,7 +38,7 @@ async def pictures(request: web.Request) -> web.Response:
     limit, offset = read_page(request.query)
     wanted = _Wanted(
         request.query.get("text", "").lower().split(),
-        FLAGS.get(request.query.get("favourites", ""), False),
+        read_yes(request.query, "favourites"),
         limit,
         offset,
     )

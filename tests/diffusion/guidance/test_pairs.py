@@ -19,6 +19,7 @@ from nodes.diffusion.guidance import (
     inside,
     joining,
 )
+from nodes.diffusion.guidance.controlling import Controlled, StyleReferenced
 from nodes.diffusion.guidance.hypernetworks import Hypernetworked
 from nodes.diffusion.guidance.image_prompts import ImagePrompt
 from nodes.diffusion.latents import TonemapReinhard
@@ -140,7 +141,7 @@ def test_linear_rules_in_pairs_give_what_is_counted_out_by_hand():
         assert torch.allclose(made, wanted, atol=2e-4), (told, float((made - wanted).abs().max()))
 
 
-OF_FILES = {Hypernetworked, ImagePrompt}  # do nothing without the file of one
+OF_FILES = {Controlled, Hypernetworked, ImagePrompt, StyleReferenced}  # do nothing without the file of one
 
 
 def every_rule() -> list[Rule]:

@@ -6,8 +6,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from server.api.listings import PackJson
 from server.app import Server
 from server.config import Config, web_folder
+from server.trust import Trust
 from tests.server.api.asking import get
 from tests.server.small_nodes import FACTORY
 
@@ -58,7 +60,13 @@ async def test_a_pack_brings_scripts_and_says_how_it_fared(tmp_path: Path):
     broken = tmp_path / "custom_nodes" / "broken.py"
     broken.write_text("import nothing_of_that_name\n")
     server = Server(
-        Config(workspace=tmp_path, port=0, factory="tests.server.small_nodes:build_with_packs", web=None)
+        Config(
+            workspace=tmp_path,
+            port=0,
+            factory="tests.server.small_nodes:build_with_packs",
+            web=None,
+            trust=Trust(everything=True),
+        )
     )
     async with aiohttp.ClientSession(await server.start()) as http:
         (script,) = await get(http, "/api/extensions")
@@ -68,7 +76,7 @@ async def test_a_pack_brings_scripts_and_says_how_it_fared(tmp_path: Path):
         async with http.get("/") as answer:
             assert "not built yet" in await answer.text()
     await server.close()
-    assert reports["my pack"].keys() == {"name", "path", "ok", "seconds", "nodes", "error"}
+    assert reports["my pack"].keys() == PackJson.__annotations__.keys()
     assert (reports["my pack"]["ok"], reports["my pack"]["error"]) == (True, None)
     assert reports["broken"]["ok"] is False
     assert reports["broken"]["error"].keys() == {"message", "hint", "type", "traceback"}

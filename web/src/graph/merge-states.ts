@@ -128,34 +128,65 @@ class Level {
     return false;
   }
 
-  /** A link is where an input gets its value from. */
+  /** A link is where an input gets its value from. What they cut goes first, so that nothing is a loop only on the way. */
   #links(): void {
     const [before, mine, theirs] = [sourcesOf(this.base), sourcesOf(this.mine), sourcesOf(this.theirs)];
-    for (const key of new Set([...before.keys(), ...theirs.keys()])) {
-      const [old, wanted] = [before.get(key), theirs.get(key)];
-      if (old?.from.node === wanted?.from.node && old?.from.slot === wanted?.from.slot) continue;
-      this.#link(old, wanted, mine);
-    }
+    const keys = [...new Set([...before.keys(), ...theirs.keys()])];
+    const changed = keys.map((key) => ({ old: before.get(key), wanted: theirs.get(key) })).filter(({ old, wanted }) => !sameSource(old, wanted));
+    for (const { old, wanted } of changed) if (!wanted) this.#link(old, wanted, mine);
+    let left = this.#put(changed.filter(({ wanted }) => wanted), mine);
+    if (left.length === 0) return;
+    const cut = left.map(({ old }) => this.#cutAsTheirs(old, mine));
+    left = this.#put(left, mine);
+    for (const own of cut) if (own && left.some(({ old }) => old && keyOf(old.to) === keyOf(own.to))) this.#putBack(own);
+    for (const { old, wanted } of left) this.#link(old, wanted, mine, true);
   }
 
-  #link(old: Link | undefined, wanted: Link | undefined, mine: ReadonlyMap<string, Link>): void {
+  /** Those of the links that could not be put, whatever came before them. */
+  #put(links: readonly Changed[], mine: ReadonlyMap<string, Link>): readonly Changed[] {
+    const left = links.filter(({ old, wanted }) => !this.#link(old, wanted, mine));
+    return left.length === 0 || left.length === links.length ? left : this.#put(left, mine);
+  }
+
+  /** Cut a link that they have put elsewhere and I left alone; gives it back. */
+  #cutAsTheirs(old: Link | undefined, mine: ReadonlyMap<string, Link>): Link | undefined {
+    const own = old && mine.get(keyOf(old.to));
+    if (!own || !sameSource(own, old)) return undefined;
+    cutLink(this.draft, this.#id, own.id);
+    return own;
+  }
+
+  #putBack(own: Link): void {
+    const level = this.draft.graph(this.#id);
+    if (!wouldLoop(level, own.from.node, own.to.node)) putLink(this.draft, this.#id, own.from, own.to);
+  }
+
+  /** @returns whether it is settled; what is not possible is settled only the last time, as a clash. */
+  #link(old: Link | undefined, wanted: Link | undefined, mine: ReadonlyMap<string, Link>, last = false): boolean {
     const given = (wanted ?? old)?.to;
-    if (!given) return;
+    if (!given) return true;
     const to = { ...given, node: this.#names.get(given.node) ?? given.node };
     const level = this.draft.graph(this.#id);
     const target = level.nodes.get(to.node);
-    if (!target && to.node !== BOUNDARY_OUTPUT) return;
+    if (!target && to.node !== BOUNDARY_OUTPUT) return true;
     const from = wanted && { ...wanted.from, node: this.#names.get(wanted.from.node) ?? wanted.from.node };
     const own = mine.get(keyOf(to));
-    if (own?.from.node === from?.node && own?.from.slot === from?.slot) return;
-    const touched = own?.from.node !== old?.from.node || own?.from.slot !== old?.from.slot;
-    if (touched && !this.#names.has(given.node)) return target && this.#clash(target, to.input);
-    if (!from) return own && cutLink(this.draft, this.#id, own.id);
+    if (own?.from.node === from?.node && own?.from.slot === from?.slot) return true;
+    if (!sameSource(own, old) && !this.#names.has(given.node)) {
+      if (target) this.#clash(target, to.input);
+      return true;
+    }
+    if (!from) {
+      if (own) cutLink(this.draft, this.#id, own.id);
+      return true;
+    }
     const there = from.node === BOUNDARY_INPUT || level.nodes.has(from.node);
     const possible = there && (!target || (inputOf(target, to.input) !== undefined && !wouldLoop(level, from.node, to.node)));
-    if (!possible) return target && this.#clash(target, to.input);
-    putLink(this.draft, this.#id, from, to);
-    this.#take(to.node);
+    if (possible) {
+      putLink(this.draft, this.#id, from, to);
+      this.#take(to.node);
+    } else if (last && target) this.#clash(target, to.input);
+    return possible || last;
   }
 
   #groups(): void {
@@ -174,7 +205,7 @@ class Level {
   /** What they deleted goes, unless I did something to it. */
   #deletions(): void {
     const before = sourcesOf(this.base);
-    const news = [...sourcesOf(this.mine)].filter(([key, { from }]) => before.get(key)?.from.node !== from.node || before.get(key)?.from.slot !== from.slot);
+    const news = [...sourcesOf(this.mine)].filter(([key, link]) => !sameSource(before.get(key), link));
     const wired = new Set(news.flatMap(([, { from, to }]) => [from.node, to.node]));
     for (const old of this.base.nodes.values()) {
       const mine = this.mine.nodes.get(old.id);
@@ -186,6 +217,16 @@ class Level {
       }
     }
   }
+}
+
+/** A link that they changed: as both began with it, and as they want it. */
+interface Changed {
+  readonly old: Link | undefined;
+  readonly wanted: Link | undefined;
+}
+
+function sameSource(one: Link | undefined, other: Link | undefined): boolean {
+  return one?.from.node === other?.from.node && one?.from.slot === other?.from.slot;
 }
 
 /** Where the links of a graph end, each with its link. */

@@ -257,8 +257,8 @@ def _untrusted(path: Path, said: Said) -> Loaded:
         name,
         path,
         ok=False,
-        message=f"It is new: nothing of its {said.files} files of Python runs until you trust it.{runs}",
-        hint=f"Look at its files, then press Trust, or type `weft packs trust {name}`.",
+        message=f"It is new: nothing of its Python ({said.files} file{'' if said.files == 1 else 's'}) runs until you trust it.{runs}",
+        hint=f"Look at its files, then press Trust it, or type `weft packs trust {name}`.",
         kind=UNTRUSTED,
         said=said,
     )

@@ -38,7 +38,7 @@ def test_a_new_pack_is_trusted_on_the_canvas(page: Page, tmp_path: Path, monkeyp
         page.wait_for_function("() => window.__weft?.app.ready", timeout=FIRST)
         page.get_by_role("button", name="Show packs").click(timeout=FIRST)
         report = page.get_by_test_id("pack-new_pack")
-        expect(report).to_contain_text("nothing of its 1 files of Python runs until you trust it")
+        expect(report).to_contain_text("nothing of its Python (1 file) runs until you trust it")
         assert not (pack / "__init__.py.ran").exists()
         report.get_by_role("button", name="Trust it").click()
         expect(report).to_contain_text("0 nodes", timeout=FIRST)

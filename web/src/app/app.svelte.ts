@@ -432,8 +432,10 @@ export class App {
     try {
       const report = await this.client.get("weft/packs");
       this.packs = isArray(report) ? (report as unknown as PackReport[]) : [];
-      const broken = this.packs.filter((pack) => !pack.ok);
-      if (broken.length > 0) this.popups.tell(t("shell.packs-broken", { packs: listed(broken.map((pack) => pack.name)) }), { bad: true, action: { label: t("shell.show-packs"), run: () => (this.preferences.drawer = "packs") } });
+      const action = { label: t("shell.show-packs"), run: () => (this.preferences.drawer = "packs") };
+      const [fresh, broken] = [true, false].map((isNew) => listed(this.packs.filter((pack) => !pack.ok && (pack.trusted === false) === isNew).map((pack) => pack.name)));
+      if (fresh) this.popups.tell(t("shell.packs-new", { packs: fresh }), { action });
+      if (broken) this.popups.tell(t("shell.packs-broken", { packs: broken }), { bad: true, action });
     } catch {
       this.packs = []; // an older server
     }

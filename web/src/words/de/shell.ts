@@ -80,6 +80,7 @@ export const shell: Translated<typeof english> = {
   "shell.pasted": "Eingefügt",
   "shell.queue-paused": "Die Warteschlange ist angehalten: Dies wartet, bis sie fortgesetzt wird.",
   "shell.packs-broken": "{packs} konnte nicht geladen werden.",
+  "shell.packs-new": "{packs} ist neu: nichts davon läuft, bevor Sie ihm vertrauen.",
   "shell.show-packs": "Packs zeigen",
   "shell.changed-meanwhile": "Der Workflow hat sich inzwischen geändert: erneut anordnen",
   "shell.mine": "Ihre Fassung bleibt als „{name}“ offen, nicht gespeichert",

@@ -80,6 +80,7 @@ export const shell: Translated<typeof english> = {
   "shell.pasted": "貼り付け",
   "shell.queue-paused": "キューは一時停止中です。再開されるまで待機します。",
   "shell.packs-broken": "{packs} を読み込めませんでした。",
+  "shell.packs-new": "新しいパックです: {packs}。信頼するまで何も実行されません。",
   "shell.show-packs": "パックを表示",
   "shell.changed-meanwhile": "その間にワークフローが変わりました。もう一度整列してください",
   "shell.mine": "あなたの版は「{name}」として開いたままです (未保存)",

@@ -253,11 +253,12 @@ class Packs:
 def _untrusted(path: Path, said: Said) -> Loaded:
     name = path.stem if path.is_file() else path.name
     runs = f" It would run {', '.join(said.first)}." if said.first else ""
+    count = "1 file" if said.files == 1 else f"{said.files} files"
     return Loaded(
         name,
         path,
         ok=False,
-        message=f"It is new: nothing of its Python ({said.files} file{'' if said.files == 1 else 's'}) runs until you trust it.{runs}",
+        message=f"It is new: nothing of its Python ({count}) runs until you trust it.{runs}",
         hint=f"Look at its files, then press Trust it, or type `weft packs trust {name}`.",
         kind=UNTRUSTED,
         said=said,

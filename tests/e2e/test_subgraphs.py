@@ -1,5 +1,8 @@
 """Nodes become a subgraph, which one opens, changes, runs, leaves, and takes apart again."""
 
+import json
+from pathlib import Path
+
 from playwright.sync_api import expect
 
 from tests.e2e.canvas import Canvas
@@ -86,3 +89,39 @@ def test_fields_and_outputs_of_a_subgraph_are_made_inside_by_wiring_and_shown_ou
     page.keyboard.press("Escape")
     expect(canvas.field(instance, "steps")).to_have_count(0)
     expect(canvas.field(instance, "cfg")).to_contain_text("4.5")
+
+
+def test_a_subgraph_is_kept_as_a_blueprint_and_used_in_another_workflow(canvas: Canvas, workspace: Path):
+    page = canvas.page
+    page.mouse.click(*canvas.title(canvas.node_of("KSampler")["id"]))
+    page.keyboard.press("Control+Shift+E")
+    canvas.settle()
+    made = canvas.state()["workflow"]["definitions"]["subgraphs"][0]["id"]
+    page.mouse.click(*canvas.title(canvas.node_of(made)["id"]), button="right")
+    page.get_by_role("menuitem", name="Keep as a blueprint").click()
+    page.keyboard.type("Drawing twice")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Show it").click()
+    kept = json.loads((workspace / "user/default/subgraphs/Drawing twice.json").read_text())
+    assert [node["type"] for node in kept["nodes"]] == [made]
+
+    page.get_by_role("button", name="New workflow").click()
+    page.get_by_role("button", name="Blueprints").click()
+    page.get_by_role("button", name="Drawing twice", exact=True).click()
+    canvas.settle()
+    (definition,) = canvas.state()["workflow"]["definitions"]["subgraphs"]
+    assert [node["type"] for node in definition["nodes"]] == ["KSampler"]
+    expect(canvas.node(canvas.nodes()[0]["id"])).to_contain_text("Drawing twice")
+    page.keyboard.press("Control+z")
+    assert canvas.nodes() == []
+    page.mouse.dblclick(*canvas.ground(600, 300))
+    page.keyboard.type("drawing tw")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => window.__weft.state().workflow.nodes.length === 1")
+
+    row = page.locator(".own", has_text="Drawing twice")
+    row.hover()
+    row.get_by_role("button", name="Delete Drawing twice").click()
+    expect(row).to_have_count(0)
+    page.get_by_role("button", name="Put it back").click()
+    expect(row).to_have_count(1)

@@ -101,6 +101,7 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "group", label: "actions.group", keys: "Mod+G", can: some, run: on(({ document, view }) => view.select([], [document.execute(groupNodes(view.scope, chosen(), t("steps.group")))])) },
     { id: "subgraph", label: "actions.subgraph", keys: "Mod+Shift+E", can: some, run: on(({ document, view }) => view.select([document.execute(makeSubgraph(view.scope, chosen(), t("shell.subgraph")))])) },
     { id: "unpack", label: "actions.unpack", can: () => instance() !== undefined, run: on(({ document, view }) => { const id = instance(); if (id !== undefined) view.select(document.execute(unpackSubgraph(view.scope, id))); }) },
+    { id: "blueprint", label: "actions.blueprint", can: () => instance() !== undefined, run: on((active) => { const id = instance(); if (id !== undefined) app.blueprints.ask(active, active.scope, id, cornerOf(id)); }) },
     { id: "enter", label: "actions.enter", keys: "Enter", can: () => instance() !== undefined, run: on((active) => { const id = instance(); if (id !== undefined) active.goInto(id); }) },
     { id: "leave", label: "actions.leave", hint: "Escape", can: () => editor()?.scope !== ROOT, run: on((active) => active.go(active.trail.at(-2)?.graph ?? ROOT)) },
     { id: "arrange", label: "actions.arrange", keys: "Shift+L", run: on((active) => void arrangeChosen(app, active).catch((error: unknown) => app.fail(error))) },
@@ -129,6 +130,12 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "keys", label: "actions.keys", keys: "?", run: () => app.popups.show({ kind: "keys" }) },
   ];
   return table.map((action) => ({ ...action, get label() { return typeof action.label === "string" ? t(action.label) : action.label(); }, also: typeof action.label === "string" ? english(action.label) : "", get keys() { return app.preferences.keys[action.id] ?? action.keys; }, usual: action.keys }));
+}
+
+/** Where a node's title stands in the window. */
+function cornerOf(id: NodeId): Point {
+  const box = document.querySelector(`[data-testid="node-${id}"]`)?.getBoundingClientRect();
+  return [box?.left ?? 100, box?.top ?? 100];
 }
 
 /** Hide all threads that leave what is chosen, or show them if all are hidden. */

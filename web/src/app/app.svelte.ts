@@ -4,6 +4,7 @@ import { BrowserJournals, type DocumentState, Journal, type ListedStorage, type 
 import { beginWire } from "../canvas/wire";
 import { isWorkflowText, pasteText } from "./actions";
 import { Downloads } from "../models/downloads.svelte";
+import { Blueprints } from "./blueprints.svelte";
 import { Completions } from "./completion.svelte";
 import { Editor, type SavedAs } from "./editor.svelte";
 import { Jobs } from "./jobs.svelte";
@@ -47,6 +48,7 @@ export interface PackReport {
 export class App {
   readonly client: Client;
   readonly popups = new Popups();
+  readonly blueprints = new Blueprints(this);
   readonly completions = new Completions(this);
   readonly preferences: Preferences;
   readonly jobs: Jobs;
@@ -127,6 +129,7 @@ export class App {
         watch.soon();
       }
       this.completions.forget();
+      await this.blueprints.read();
       this.popups.tell(t("shell.lists-read"));
     } catch (error) {
       this.fail(error);

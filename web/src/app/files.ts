@@ -54,7 +54,7 @@ function offerToReplace(app: App, editor: Editor, path: string): void {
 }
 
 /** Without what a file's name cannot have. */
-function fileName(name: string): string {
+export function fileName(name: string): string {
   return name.trim().replace(/[\\/:*?"<>|]+/g, "-").replace(/^\.+/, "").slice(0, 120);
 }
 

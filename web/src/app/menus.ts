@@ -116,7 +116,7 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
       item("group"),
       ...(view.selection.nodes.size > 1 ? ["arrange", "align-left", "align-top", "align-across", "align-down"].map((id) => item(id)) : []),
       "line",
-      ...(document.state.graphs.has(node?.type ?? "") ? [item("enter"), item("unpack")] : [item("subgraph")]),
+      ...(document.state.graphs.has(node?.type ?? "") ? [item("enter"), item("unpack"), item("blueprint")] : [item("subgraph")]),
       "line",
       { label: t("menus.colour"), colours: colours(), pick: (value) => document.execute(setColor(view.scope, view.selection.nodes, value)) },
       "line",

@@ -31,6 +31,7 @@ export { type Form, NO_FORM, formOf, setForm } from "./form";
 export { hidesAll, hideThreads, isHidden } from "./hidden";
 export { type Side, labelSlot, removeSlot } from "./commands/boundary";
 export { makeSubgraph, pathTo, unpackSubgraph } from "./commands/subgraphs";
+export { type Blueprint, blueprintOf, insertBlueprint, readBlueprint } from "./blueprint";
 export * from "./clipboard";
 export * from "./view";
 export { type Edge, type Seen, aligned } from "./align";

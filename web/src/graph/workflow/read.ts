@@ -39,7 +39,7 @@ const NODE_KEYS = [
 ];
 
 /** Why a file could not be opened. */
-export type FileProblem = "no-workflow" | "no-prompt" | "neither" | "picture-bare" | "file-bare" | "text-too-large";
+export type FileProblem = "no-workflow" | "no-subgraph" | "no-prompt" | "neither" | "picture-bare" | "file-bare" | "text-too-large";
 
 /** What is wrong; who shows it has the words. */
 export class WorkflowError extends Error {

@@ -73,4 +73,5 @@ export const actions: Translated<typeof english> = {
   "actions.keys": "Tasten",
   "actions.language": "Sprache: {name}",
   "actions.language-auto": "Sprache: wie im Browser",
+  "actions.blueprint": "Als Blaupause ablegen",
 };

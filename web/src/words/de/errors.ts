@@ -23,4 +23,5 @@ export const errors: Translated<typeof english> = {
   "errors.refused": "Der Server lehnte {route} ab ({status}).",
   "errors.run-lost": "Der Server kennt diesen Lauf nicht mehr.",
   "errors.run-lost-hint": "Er wurde neu gestartet. Führen Sie erneut aus.",
+  "errors.no-subgraph": "Diese Datei enthält keine Blaupause: Keiner ihrer Knoten ist ein Subgraph.",
 };

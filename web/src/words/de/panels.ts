@@ -59,4 +59,9 @@ export const panels: Translated<typeof english> = {
   "panels.thread": "Faden",
   "panels.restored": "Die Version von {when} ist auf der Arbeitsfläche, noch nicht gespeichert",
   "panels.named-version": "{name}, {when}",
+  "panels.blueprints": "Blaupausen",
+  "panels.blueprint-name": "Name der Blaupause",
+  "panels.blueprint-kept": "{name} ist als Blaupause abgelegt",
+  "panels.show-blueprints": "Zeigen",
+  "panels.blueprint-taken": "Es gibt schon eine Blaupause namens {name}",
 };

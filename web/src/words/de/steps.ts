@@ -55,4 +55,5 @@ export const steps: Translated<typeof english> = {
   "steps.choose-schedule": "Schedule wählen",
   "steps.refresh": "Auffrischen",
   "steps.choose-the-form": "Das Formular wählen",
+  "steps.insert-a-blueprint": "Blaupause einfügen",
 };

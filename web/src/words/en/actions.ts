@@ -71,4 +71,5 @@ export const actions = {
   "actions.keys": "Keys",
   "actions.language": "Language: {name}",
   "actions.language-auto": "Language: as the browser says",
+  "actions.blueprint": "Keep as a blueprint",
 } as const;

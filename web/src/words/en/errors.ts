@@ -21,4 +21,5 @@ export const errors = {
   "errors.refused": "The server refused {route} ({status}).",
   "errors.run-lost": "The server no longer knows this run.",
   "errors.run-lost-hint": "It was restarted. Run again.",
+  "errors.no-subgraph": "This file holds no blueprint: none of its nodes is a subgraph.",
 } as const;

@@ -57,4 +57,9 @@ export const panels = {
   "panels.thread": "thread",
   "panels.restored": "The version of {when} is on the canvas, not saved yet",
   "panels.named-version": "{name}, {when}",
+  "panels.blueprints": "Blueprints",
+  "panels.blueprint-name": "Name of the blueprint",
+  "panels.blueprint-kept": "{name} is kept as a blueprint",
+  "panels.show-blueprints": "Show it",
+  "panels.blueprint-taken": "There is a blueprint named {name}",
 } as const;

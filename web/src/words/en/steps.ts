@@ -53,4 +53,5 @@ export const steps = {
   "steps.choose-schedule": "Choose schedule",
   "steps.refresh": "Refresh",
   "steps.choose-the-form": "Choose the form",
+  "steps.insert-a-blueprint": "Insert a blueprint",
 } as const;

@@ -73,4 +73,5 @@ export const actions: Translated<typeof english> = {
   "actions.keys": "キー",
   "actions.language": "言語: {name}",
   "actions.language-auto": "言語: ブラウザーに合わせる",
+  "actions.blueprint": "ブループリントとして保存",
 };

@@ -23,4 +23,5 @@ export const errors: Translated<typeof english> = {
   "errors.refused": "サーバーが {route} を拒否しました ({status})。",
   "errors.run-lost": "サーバーはこの実行をもう知りません。",
   "errors.run-lost-hint": "サーバーが再起動しました。もう一度実行してください。",
+  "errors.no-subgraph": "このファイルにはブループリントがありません: サブグラフのノードが見つかりません。",
 };

@@ -59,4 +59,9 @@ export const panels: Translated<typeof english> = {
   "panels.thread": "線",
   "panels.restored": "{when} のバージョンをキャンバスに戻しました (未保存)",
   "panels.named-version": "{name} ({when})",
+  "panels.blueprints": "ブループリント",
+  "panels.blueprint-name": "ブループリントの名前",
+  "panels.blueprint-kept": "{name} をブループリントとして保存しました",
+  "panels.show-blueprints": "表示",
+  "panels.blueprint-taken": "{name} というブループリントは既にあります",
 };

@@ -55,4 +55,5 @@ export const steps: Translated<typeof english> = {
   "steps.choose-schedule": "スケジュールを選択",
   "steps.refresh": "更新",
   "steps.choose-the-form": "フォームを選択",
+  "steps.insert-a-blueprint": "ブループリントを挿入",
 };

@@ -3,7 +3,7 @@
 import base64
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playwright.sync_api import Locator, Page, TimeoutError, expect
 
@@ -70,15 +70,22 @@ class Canvas:
         assert box is not None
         return (box["x"] + x, box["y"] + y)
 
-    def drag(self, start: Point, end: Point, steps: int = 8, keys: str | None = None) -> None:
+    def drag(
+        self,
+        start: Point,
+        end: Point,
+        steps: int = 8,
+        keys: str | None = None,
+        button: Literal["left", "right"] = "left",
+    ) -> None:
         """Press at one point, let go at another; `keys` is held meanwhile."""
         mouse = self.page.mouse
         mouse.move(*start)
         if keys:
             self.page.keyboard.down(keys)
-        mouse.down()
+        mouse.down(button=button)
         mouse.move(*end, steps=steps)
-        mouse.up()
+        mouse.up(button=button)
         if keys:
             self.page.keyboard.up(keys)
         self.settle()

@@ -37,6 +37,25 @@ def test_threads_are_cut_by_a_stroke_hidden_and_kept_by_the_node_in_anothers_pla
     assert canvas.links() == before
 
 
+def test_a_stroke_from_body_to_body_wires_what_fits_first_and_nothing_twice(empty_canvas: Canvas):
+    canvas = empty_canvas
+    text = canvas.add("clip text encode", canvas.ground(400, 300))
+    loader = canvas.add("load checkpoint", canvas.ground(60, 80))
+    for _ in range(2):
+        canvas.drag(middle(canvas, text), middle(canvas, loader), keys="Alt", button="right")
+        (made,) = canvas.state()["workflow"]["links"]
+        assert made[1:6] == [loader, 1, text, 0, "CLIP"]
+    canvas.page.keyboard.press("Control+z")
+    assert not canvas.links()
+    expect(canvas.page.get_by_role("menu")).to_have_count(0)
+
+
+def middle(canvas: Canvas, node: int) -> tuple[float, float]:
+    box = canvas.node(node).bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 def test_keys_are_given_to_another_action_and_remembered(canvas: Canvas):
     page = canvas.page
     page.keyboard.press("?")

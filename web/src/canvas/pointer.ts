@@ -5,6 +5,7 @@ import { Move, MovePoint, Resize, ResizeGroup, insideGroups } from "./carrying";
 import { Cut } from "./cutting";
 import { Box, type Gesture, Pan, Pinch } from "./gestures";
 import type { Hit } from "./hit";
+import { Join } from "./joining";
 import type { Stage } from "./stage.svelte";
 import { Weave } from "./weaving";
 import type { Wire } from "./wire";
@@ -78,7 +79,7 @@ export class Pointer {
       this.#pinch = new Pinch(this.stage);
       return;
     }
-    if (this.stage.gesture || (event.button === 2 && !event.ctrlKey)) return;
+    if (this.stage.gesture || (event.button === 2 && !event.ctrlKey && !event.altKey)) return;
     const at = this.stage.pointAt(event);
     const hit = this.stage.hits.at(at, this.stage.camera.scale);
     if (hit.kind !== "port" && isOwn(event.target) && event.button === 0 && !this.app.spaceHeld()) return;
@@ -96,7 +97,8 @@ export class Pointer {
     const { stage } = this;
     const { view, document } = stage.parts;
     if (event.button === 1 || this.app.spaceHeld()) return new Pan(stage, screen, () => undefined);
-    if (event.button === 2) return new Cut(stage, at);
+    if (event.button === 2 && stage.locked) return undefined;
+    if (event.button === 2) return event.altKey ? new Join(stage, at) : new Cut(stage, at);
     if (event.button !== 0) return undefined;
     const more = event.shiftKey || event.ctrlKey || event.metaKey;
     if (hit.kind !== "link") stage.links = new Set();
@@ -248,7 +250,7 @@ export class Pointer {
       if (this.#rest) this.#ask(event); // the browser was faster
       return;
     }
-    if (this.stage.gesture || event.ctrlKey) return; // the right button cuts
+    if (this.stage.gesture || event.ctrlKey || event.altKey) return; // the right button cuts or wires
     const at = this.stage.pointAt(event);
     this.app.menu(this.stage.hits.at(at, this.stage.camera.scale), at, event);
   }

@@ -1,9 +1,6 @@
 """Composition root: chooses the parts and joins them. The only module of the server that names nodes beyond the contract."""
 
 import asyncio
-import contextlib
-import hashlib
-import importlib.metadata
 import os
 import sys
 from collections.abc import Collection, Mapping
@@ -15,14 +12,14 @@ from nodes.spec import Json, Place, Registry
 from server.api.descriptions import Descriptions
 from server.api.desk import Desk
 from server.api.downloads import SITES, Downloads
-from server.api.kept import Kept
+from server.api.kept import Kept, key_of
 from server.api.library import Library
 from server.api.logs import LogBook
 from server.api.messages import history_message
 from server.api.previews import wants_previews
 from server.api.scripts import Scripts
 from server.api.services import Limits, Services
-from server.api.site import Site, address, build_application, certificate
+from server.api.site import Site, address, build_application, certificate, own_routes
 from server.api.websocket import FLAG, Hub
 from server.backends.base import Backend
 from server.backends.process import ProcessBackend
@@ -36,10 +33,12 @@ from server.jobs.history import History
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner, Surroundings
 from server.memory import memory, spare_the_collector
+from server.pack_limits import LimitsKept
 from server.pack_reports import report_of
 from server.store import Store
 from server.tokens import OWNER, Tokens
 from server.trust import Trust
+from server.versions import versions
 from server.worker.keeping import Keeping
 from server.worker.parts import Factory, Lasting, Registered, WorkerParts
 from server.worker.parts import Services as WorkerServices
@@ -47,6 +46,7 @@ from server.worker.saves import Journal, Saves
 from server.workspace import Elsewhere, Workspace, suffixes
 
 if TYPE_CHECKING:
+    from nodes.compat.fence import Fence
     from nodes.compat.places import Places
     from nodes.diffusion.models.load import Placement
 
@@ -54,8 +54,6 @@ DEFAULT_WORKFLOW = Path(__file__).with_name("default_workflow.json")
 TEMPLATES = Path(__file__).with_name("templates")
 CONVERTED = "converted"  # models that could run code, as safetensors
 HASHES = "hashes.json"  # in which workers keep the hashes of models
-# The version of the field's server whose protocol this one speaks; clients ask for it.
-SPEAKS = "0.8.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +63,9 @@ class WorkerSettings:
     Attributes:
         metadata: whether saved files carry what made them.
         preview_method: see `Config`.
+        guarded: whether packs are held to what they may do; it holds for the thread that builds the worker and its own.
+        limits: what a person said of packs.
+        routes: the server's own.
     """
 
     workspace: Path
@@ -76,6 +77,9 @@ class WorkerSettings:
     compute: Compute = field(default_factory=Compute)
     preview_method: str = "auto"
     trust: Trust = field(default_factory=Trust)
+    guarded: bool = False
+    limits: LimitsKept = field(default_factory=LimitsKept)
+    routes: tuple[str, ...] = ()
 
 
 def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
@@ -90,12 +94,28 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
 
     workspace = build_workspace(settings.workspace, settings.packs, settings.elsewhere)
     places = _places(workspace)
+    fence = _guarded(settings, places)
     prestart(places, services.announce, services.skip, settings.only_packs, trusted=settings.trust.allows)
-    return _furnished(settings, services, workspace, places)
+    return _furnished(settings, services, workspace, places, fence)
+
+
+def _guarded(settings: WorkerSettings, places: "Places") -> "Fence | None":
+    """What holds packs, from before the first of them runs."""
+    if not settings.guarded:
+        return None
+    from nodes.compat.fence import Limits
+    from nodes.compat.guarding import guard
+
+    kept = settings.limits.all().items()
+    return guard(places, {pack: Limits(each.apart, each.network, each.writes) for pack, each in kept})
 
 
 def _furnished(
-    settings: "WorkerSettings", services: WorkerServices, workspace: Workspace, places: "Places"
+    settings: WorkerSettings,
+    services: WorkerServices,
+    workspace: Workspace,
+    places: "Places",
+    fence: "Fence | None",
 ) -> WorkerParts:
     import torch
 
@@ -122,9 +142,11 @@ def _furnished(
         services.announce,
         services.skip,
         only=settings.only_packs,
+        taken=settings.routes,
         trusted=settings.trust.allows,
         publish=services.publish,
         wonder=services.wonder,
+        fence=fence,
     )
     hashes, conversions = ContentHashes(workspace.user / HASHES), Conversions(workspace.user / CONVERTED)
     pool = chosen_pool(placement, Wishes(*compute.wishes), memory(), hashes.reference)
@@ -138,6 +160,7 @@ def _furnished(
         resources={type(part): part for part in (pool, hashes, conversions, recorder, previews, foresight)},
         standing=recorder.standing,
         load_packs=lambda: [report_of(pack) for pack in packs.load()],
+        packs=lambda: [report_of(pack) for pack in packs.reports()],
         plan=MemoryPlan(foresight, workspace, registry.spec),
         warm_up=warm_up,
         around=torch.inference_mode,
@@ -213,6 +236,9 @@ def build_backend(config: Config) -> Backend:
         compute=config.compute,
         preview_method=config.preview_method,
         trust=config.trust,
+        guarded=config.backend == "process" and config.guarded,
+        limits=config.limits,
+        routes=own_routes(),
     )
     factory = Factory(config.factory, settings)
     if config.backend == "thread":
@@ -228,25 +254,10 @@ def _kept(config: Config, workspace: Workspace) -> Kept:
     def key() -> str:
         only = config.only_packs if config.only_packs is None else sorted(config.only_packs)
         parts = (versions(), sys.version, config.factory, config.backend, only)
-        seen = hashlib.sha256(repr(parts).encode())
         packs = (pack for folder in workspace.pack_folders if folder.is_dir() for pack in folder.iterdir())
-        for root in (ROOT / "nodes", *sorted(packs)):
-            for path in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
-                with contextlib.suppress(OSError):  # a link to nowhere brings no node
-                    stat = path.stat()
-                    seen.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="replace"))
-        return seen.hexdigest()
+        return key_of(parts, (ROOT / "nodes", *sorted(packs)))
 
     return Kept(workspace.user / "described", key)
-
-
-def versions() -> Mapping[str, str]:
-    """Of Weft and what it stands on, without importing any of it."""
-    found = {"comfyui": SPEAKS, "weft": "0", "torch": ""}
-    for name in ("weft", "torch"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
 
 
 def features(config: Config) -> dict[str, Json]:

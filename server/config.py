@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nodes.spec import Json
+from server.pack_limits import LimitsKept
 from server.trust import Trust
 from server.worker.keeping import Keeping
 from server.workspace import Elsewhere
@@ -101,7 +102,8 @@ class Config:
         elsewhere: what of it lies outside.
         packs: further folders of community packs, beside the workspace's own `custom_nodes/`.
         only_packs: names of the packs that are loaded; None for all.
-        trust: whose code may run.
+        trust: whose code may run. limits: what a person said of packs.
+        guarded: whether packs are held to what they may do.
         compute: how the worker computes.
         allow_hosts: names by which others may reach this server, beside its address and the loopback names.
         backend: where nodes run: "process" or "thread".
@@ -129,6 +131,8 @@ class Config:
     packs: tuple[Path, ...] = ()
     only_packs: frozenset[str] | None = None
     trust: Trust = field(default_factory=Trust)
+    limits: LimitsKept = field(default_factory=LimitsKept)
+    guarded: bool = True
     compute: Compute = field(default_factory=Compute)
     allow_hosts: tuple[str, ...] = ()
     backend: str = "process"

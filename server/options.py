@@ -99,6 +99,11 @@ def add_folders(parser: argparse.ArgumentParser, workspace: Path) -> None:
         action="store_true",
         help=f"run every pack without asking, as {ALL}=1 in the environment",
     )
+    group.add_argument(
+        "--unguarded-packs",
+        action="store_true",
+        help="hold no pack to what it may write, read or reach; see the README of nodes/compat",
+    )
 
 
 def add_compute(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,9 @@
 """The arguments of `weft packs`, apart from what it does: reading them imports nothing else."""
 
 import argparse
+from pathlib import Path
 
-ACTS = ("list", "trust", "distrust", "add", "disable", "enable", "remove", "restore")
+ACTS = ("list", "trust", "distrust", "add", "disable", "enable", "remove", "restore", "limit")
 
 
 def add_packs(parser: argparse.ArgumentParser) -> None:
@@ -17,3 +18,28 @@ def add_packs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trust", action="store_true", help="with add: let its code run from the next start on"
     )
+    limits = parser.add_argument_group(
+        "what a pack may do", "with limit, which without any of them says what holds"
+    )
+    own = limits.add_mutually_exclusive_group()
+    own.add_argument(
+        "--own-process",
+        dest="apart",
+        action="store_const",
+        const=True,
+        help="run it in a process of its own: it reads the workspace alone and starts no programs",
+    )
+    own.add_argument(
+        "--shared", dest="apart", action="store_const", const=False, help="run it with the others"
+    )
+    net = limits.add_mutually_exclusive_group()
+    net.add_argument(
+        "--no-network", dest="network", action="store_const", const=False, help="refuse it the network"
+    )
+    net.add_argument(
+        "--network", dest="network", action="store_const", const=True, help="let it use the network"
+    )
+    limits.add_argument(
+        "--write", type=Path, action="append", default=[], metavar="DIR", help="let it write this folder too"
+    )
+    limits.add_argument("--no-write", action="store_true", help="take back all folders that --write allowed")

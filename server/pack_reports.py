@@ -29,4 +29,8 @@ def report_of(pack: Any) -> PackReport:
         conflicts=pack.said.conflicts,
         names=pack.said.names,
         deeds=pack.deeds,
+        apart=pack.limits.apart,
+        network=pack.limits.network,
+        writes=tuple(map(str, pack.limits.writes)),
+        unenforced=pack.unenforced,
     )

@@ -8,19 +8,21 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from server.app import build_backend, build_workspace
 from server.backends.base import BackendLost, PackReport
 from server.config import Config
+from server.pack_limits import PackLimits, Unreadable
 from server.trust import DISABLED, origin, packs_in
 from server.workspace import Workspace
 
 SUCCESS, FAILURE, USAGE = 0, 1, 2
 REMOVED = "removed_packs"  # among the user data: what `remove` took away, for `restore`
 TOLD = {"files": "writes files", "programs": "starts programs", "network": "uses the network"} | {
-    "routes": "answers under", "replaced": "replaces"
+    "routes": "answers under", "replaced": "replaces", "reads": "reads", "refused": "WAS REFUSED"
 }  # fmt: skip
 
 
@@ -38,8 +40,11 @@ async def packs(config: Config, options: argparse.Namespace) -> int:
     workspace = build_workspace(config.workspace, config.packs, config.elsewhere)
     try:
         for name in options.names:
-            await asyncio.to_thread(_act, options.act, name, config, workspace, trust=options.trust)
-    except (Refused, OSError, subprocess.SubprocessError, zipfile.BadZipFile) as error:
+            if options.act == "limit":
+                _limit(name, config, workspace, options)
+            else:
+                await asyncio.to_thread(_act, options.act, name, config, workspace, trust=options.trust)
+    except (Refused, Unreadable, OSError, subprocess.SubprocessError, zipfile.BadZipFile) as error:
         print(f"weft packs: {error}", file=sys.stderr)
         return FAILURE
     return SUCCESS
@@ -59,10 +64,7 @@ def _act(act: str, name: str, config: Config, workspace: Workspace, *, trust: bo
     if act == "restore":
         print(f"{restored(name, workspace)} is back.")
         return
-    path = packs_in(workspace.pack_folders).get(name)
-    if path is None:
-        known = ", ".join(packs_in(workspace.pack_folders)) or "none"
-        raise Refused(f"There is no pack {name!r}. There are: {known}.")
+    path = _there(name, workspace)
     done: Mapping[str, Callable[[], object]] = {
         "trust": lambda: config.trust.add(path),
         "distrust": lambda: config.trust.remove(path),
@@ -72,6 +74,35 @@ def _act(act: str, name: str, config: Config, workspace: Workspace, *, trust: bo
     }
     done[act]()
     print(f"{name}: {act}, from the next start on.")
+
+
+def _there(name: str, workspace: Workspace) -> Path:
+    """Where a pack lies.
+
+    Raises:
+        Refused: there is none of that name.
+    """
+    known = packs_in(workspace.pack_folders)
+    if name not in known:
+        raise Refused(f"There is no pack {name!r}. There are: {', '.join(known) or 'none'}.")
+    return known[name]
+
+
+def _limit(name: str, config: Config, workspace: Workspace, options: argparse.Namespace) -> None:
+    """Change what a pack may do, as far as the command line says, and tell what holds then."""
+    _there(name, workspace)
+    held = config.limits.of(name)
+    more = tuple(folder.expanduser().resolve() for folder in options.write)
+    wanted = PackLimits(
+        apart=held.apart if options.apart is None else options.apart,
+        network=held.network if options.network is None else options.network,
+        writes=(*(() if options.no_write else held.writes), *more),
+    )
+    if wanted != held:
+        config.limits.put(name, replace(wanted, writes=tuple(dict.fromkeys(wanted.writes))))
+    where = "in a process of its own" if wanted.apart else "with the others"
+    also = f", may write {', '.join(map(str, wanted.writes))}" if wanted.writes else ""
+    print(f"{name}: runs {where}, {'may use' if wanted.network else 'is refused'} the network{also}.")
 
 
 def added(source: str, workspace: Workspace) -> Path:
@@ -206,6 +237,8 @@ def _tell(report: PackReport) -> None:
         print(f"    wants another version: {', '.join(report.conflicts)}")
     for kind, deeds in report.deeds.items():
         print(f"    {TOLD.get(kind, kind)}: {'; '.join(deeds)}")
+    for line in report.unenforced:
+        print(f"    cannot be enforced here: {line}")
 
 
 def _first(path: Path) -> str:

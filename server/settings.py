@@ -12,6 +12,8 @@ from pathlib import Path
 from nodes.spec import Json
 from server.config import MEGABYTE, Compute, Config, Tls, checkout_packs, web_folder
 from server.extra_paths import PathsUnreadable, read_extra_paths
+from server.pack_limits import FILE as LIMITS
+from server.pack_limits import LimitsKept
 from server.trust import ALL, Trust
 from server.trust import FILE as TRUSTED
 from server.worker.keeping import Keeping, Policy
@@ -61,6 +63,8 @@ def working(options: argparse.Namespace) -> Config:
         trust=_trust(
             options, workspace, user or workspace / "user", [file for file in files if file != unasked]
         ),
+        limits=LimitsKept((user or workspace / "user") / LIMITS),
+        guarded=not options.unguarded_packs,
         compute=_compute(options),
         backend=options.backend,
         factory=options.factory,

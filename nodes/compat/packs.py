@@ -2,20 +2,28 @@
 
 import logging
 import time
-import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nodes.compat import names
 from nodes.compat.adapt import adapt
 from nodes.compat.describe import inputs_of
 from nodes.compat.entry import classes_of
+from nodes.compat.faring import (
+    HOST_MODULES,
+    HOST_MORE,
+    Loaded,
+    failed,
+    joined,
+    lines,
+    untrusted,
+    with_refused_routes,
+)
+from nodes.compat.fence import Fence
 from nodes.compat.host import HANDLER_PATIENCE, PromptHandlers
 from nodes.compat.importing import (
-    PackHangs,
     code_version,
     find,
     import_pack,
@@ -25,51 +33,12 @@ from nodes.compat.importing import (
 from nodes.compat.install import install, install_classes, share
 from nodes.compat.names.server_face import PromptServer
 from nodes.compat.places import Places
-from nodes.compat.reading import Said, read
+from nodes.compat.reading import read
 from nodes.compat.routes import Routes
 from nodes.compat.witness import witnessed
-from nodes.spec import Json, Registry, SpecError, package_of
-
-HOST_MODULES = (
-    "comfy",
-    "comfy_api",
-    "comfy_execution",
-    "comfy_extras",
-    "execution",
-    "folder_paths",
-    "latent_preview",
-)
-HOST_MORE = ("node_helpers", "nodes", "server", "app", "api_server", "cuda_malloc", "protocol")
-
-UNTRUSTED = "Untrusted"  # the kind of a report of a pack that nobody trusts yet
+from nodes.spec import Json, Registry
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """How a pack fared.
-
-    Attributes:
-        ok: its nodes are there (all but those that `message` names).
-        message, hint, kind, traceback: what went wrong; empty if nothing did.
-        web_directory: folder of its scripts for the canvas; empty if it has none.
-        said: what its files say of it.
-        deeds: what it did while it was imported, by kind ("files", "programs", "network", "replaced", "routes").
-    """
-
-    name: str
-    path: Path
-    ok: bool
-    seconds: float = 0.0
-    nodes: tuple[str, ...] = ()
-    message: str = ""
-    hint: str = ""
-    kind: str = ""
-    traceback: tuple[str, ...] = ()
-    web_directory: str = ""
-    said: Said = field(default_factory=Said)
-    deeds: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
 
 @dataclass(slots=True)
@@ -101,12 +70,14 @@ class Packs:
         places: the workspace's folders.
         announce: told each pack's name before it is loaded.
         skip: packs not to load, and why.
+        taken: routes of the server's own, such as "POST /prompt": packs have none of the same.
         trusted: whether a person lets a pack's code run; asked of each. Others are reported, and nothing of them runs.
         only: names of folders and files that are loaded; None for all.
         patience: seconds a pack may take to import.
         publish: tells clients an event of a pack: its name or number, JSON or bytes, the client's id (None: all).
         wonder: asks the server about the "queue", the "history" of jobs, or to "clear" or "delete" waiting ones.
         handler_patience: seconds that a pack's prompt handler may take.
+        fence: what packs may do, where it is guarded.
     """
 
     def __init__(
@@ -117,11 +88,13 @@ class Packs:
         skip: Mapping[str, str],
         *,
         only: Collection[str] | None = None,
+        taken: Collection[str] = (),
         trusted: Callable[[Path], bool] = lambda _path: True,
         patience: float = 30.0,
         publish: Callable[[str | int, Any, str | None], None] = _tell_nobody,
         wonder: Callable[[str, Sequence[str]], Json] = _know_nothing,
         handler_patience: float = HANDLER_PATIENCE,
+        fence: Fence | None = None,
     ) -> None:
         self._registry = registry
         self._places = places
@@ -133,7 +106,9 @@ class Packs:
         self._packs: list[_Pack] = []
         self._publish = publish
         self._wonder = wonder
-        self.routes = Routes()
+        self._fence = fence
+        self._loaded: tuple[Loaded, ...] = ()
+        self.routes = Routes(taken)
         self.prompt_handlers = PromptHandlers(self._owner, handler_patience)
 
     def load(self) -> tuple[Loaded, ...]:
@@ -141,9 +116,14 @@ class Packs:
         install(self._places, self._publish, self._wonder)
         install_classes(self._registry, self._places.choices)
         found = [path for path in find(self._places.packs) if self._may_load(path)]
-        loaded = tuple(self._witnessed(path) for path in found)
+        self._loaded = tuple(self._witnessed(path) for path in found)
         self.routes.open(PromptServer.instance, self._owner)
-        return loaded
+        return self.reports()
+
+    def reports(self) -> tuple[Loaded, ...]:
+        """How each pack fared, and what it has done until now."""
+        fence = self._fence
+        return self._loaded if fence is None else tuple(joined(one, fence) for one in self._loaded)
 
     def refresh(self) -> None:
         """Ask every class again for its inputs: lists of files change.
@@ -162,6 +142,8 @@ class Packs:
 
     def begin(self, job: str, client: str | None) -> None:
         """A job starts, queued by that client."""
+        if self._fence is not None:
+            self._fence.begin()
         PromptServer.instance.begin(job, client)
 
     def _owner(self, function: Callable[..., Any]) -> str:
@@ -183,14 +165,15 @@ class Packs:
         """A pack with what its files say and what it did."""
         said = read(path, (*HOST_MODULES, *HOST_MORE))
         if not self._trusted(path):
-            return _untrusted(path, said)
+            return untrusted(path, said)
         before = len(PromptServer.instance.routes)
         with witnessed() as deeds:
             loaded = self._load(path)
-        for route in list(PromptServer.instance.routes)[before:]:
-            deeds.add("routes", f"{getattr(route, 'method', '*')} {getattr(route, 'path', route)}")
+        added, refused = self.routes.sift(PromptServer.instance, before)
+        for route in added:
+            deeds.add("routes", route)
         told = {kind: tuple(all_of_it) for kind, all_of_it in deeds.told.items()}
-        return replace(loaded, said=said, deeds=told)
+        return with_refused_routes(replace(loaded, said=said, deeds=told), refused)
 
     def _load(self, path: Path) -> Loaded:
         name = path.stem if path.is_file() else path.name
@@ -211,13 +194,13 @@ class Packs:
             return self._take(_Pack(name, path, code_version(path), titles=titles), module, classes, started)
         except BaseException as error:  # noqa: BLE001 - a pack may raise anything, SystemExit too
             log.warning("The pack %s cannot be loaded: %s", name, error)
-            return _failed(name, path, time.perf_counter() - started, error)
+            return failed(name, path, time.perf_counter() - started, error)
 
     def _take(self, pack: _Pack, module: ModuleType, classes: Mapping[str, Any], started: float) -> Loaded:
         """Register the classes of an imported pack; one that is broken does not keep the others out."""
         added: list[str] = []
         wrong: list[str] = []
-        lines: tuple[str, ...] = ()
+        where: tuple[str, ...] = ()
         for id, node_class in classes.items():
             try:
                 if self._add(pack, str(id), node_class):
@@ -226,7 +209,7 @@ class Packs:
                     wrong.append(f"{id}: there is a built-in node of this name")
             except Exception as error:  # noqa: BLE001 - a class's INPUT_TYPES may raise anything
                 wrong.append(f"{id}: {error}")
-                lines = _lines(error)
+                where = lines(error)
                 log.warning("The node %s of %s is left out: %s", id, pack.name, error)
         self._packs.append(pack)
         share(pack.classes, pack.titles)
@@ -239,7 +222,7 @@ class Packs:
             message="Left out: " + "; ".join(wrong) if wrong else "",
             hint="Tell the pack's author." if wrong else "",
             kind="NodesLeftOut" if wrong else "",
-            traceback=lines,
+            traceback=where,
             web_directory=_web_directory(pack.path, module),
         )
 
@@ -248,87 +231,6 @@ class Packs:
         adapted = adapt(id, node_class, title, module, pack.version)
         pack.classes[id] = node_class
         return self._registry.add(adapted)
-
-
-def _untrusted(path: Path, said: Said) -> Loaded:
-    name = path.stem if path.is_file() else path.name
-    runs = f" It would run {', '.join(said.first)}." if said.first else ""
-    count = "1 file" if said.files == 1 else f"{said.files} files"
-    return Loaded(
-        name,
-        path,
-        ok=False,
-        message=f"It is new: nothing of its Python ({count}) runs until you trust it.{runs}",
-        hint=f"Look at its files, then press Trust it, or type `weft packs trust {name}`.",
-        kind=UNTRUSTED,
-        said=said,
-    )
-
-
-def _failed(name: str, path: Path, seconds: float, error: BaseException) -> Loaded:
-    lines = error.where if isinstance(error, PackHangs) else _lines(error)
-    kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-    return Loaded(
-        name,
-        path,
-        ok=False,
-        seconds=seconds,
-        message=_message(error),
-        hint=_hint(path, error),
-        kind=kind,
-        traceback=lines,
-    )
-
-
-def _message(error: BaseException) -> str:
-    """What went wrong, in a line; bare texts such as a KeyError's get their kind."""
-    if isinstance(error, SystemExit):
-        return f"It tried to end the program ({error.code})."
-    text = str(error).strip()
-    return (
-        text if isinstance(error, ImportError | PackHangs | SpecError) else f"{type(error).__name__}: {text}"
-    )
-
-
-def _hint(path: Path, error: BaseException) -> str:
-    """What the person can do about it."""
-    if isinstance(error, PackHangs):
-        return (
-            "It may be downloading something or waiting for an answer: look at the log, or remove the pack."
-        )
-    asked = _asked_module(error)
-    root = asked.split(".")[0]
-    if root in (*HOST_MODULES, *HOST_MORE):
-        return (
-            f"It asks its host for {asked!r}, or for a part of it, which this version of Weft does not offer."
-        )
-    if not isinstance(error, ImportError):
-        return "Update the pack, or tell its author."
-    if isinstance(error, ModuleNotFoundError) and root:
-        listed = path / "requirements.txt"
-        install_all = f", or all it wants: `pip install -r {listed}`" if listed.is_file() else ""
-        return f"Install what it needs: `pip install {package_of(root)}`{install_all}. Then start Weft again."
-    return "Update the pack, or what it imports."
-
-
-def _asked_module(error: BaseException) -> str:
-    """The module that an import or a look-up in a module asked for, as packs call it."""
-    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
-        name = error.obj.__name__
-    else:
-        name = (error.name if isinstance(error, ImportError) else None) or ""
-    return name.removeprefix(f"{names.__name__}.")
-
-
-def _lines(error: BaseException) -> tuple[str, ...]:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = str(Path(__file__).parent)
-    first = next(
-        (at for at, frame in enumerate(frames) if not frame.filename.startswith((own, "<frozen"))),
-        len(frames),
-    )
-    lines = (*traceback.format_list(frames[first:]), *traceback.format_exception_only(error))
-    return tuple(line.rstrip("\n") for line in lines)
 
 
 def _web_directory(path: Path, module: ModuleType) -> str:

@@ -5,11 +5,12 @@ Their handlers run in a thread with an event loop of its own: one that blocks ho
 
 import asyncio
 import logging
+import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from nodes.compat.names.server_face import PromptServer
 
@@ -21,11 +22,37 @@ log = logging.getLogger(__name__)
 
 
 class Routes:
-    """Not open until `open`. `port`, and `key` (headers) for the server; 0 and empty where no pack answers anything."""
+    """Not open until `open`. `port`, and `key` (headers) for the server; 0 and empty where no pack answers anything.
 
-    def __init__(self) -> None:
+    Args:
+        taken: routes of the server's own, as "POST /prompt": it answers them before any pack.
+    """
+
+    def __init__(self, taken: Collection[str] = ()) -> None:
+        self._taken = frozenset(_bare(route) for route in taken)
         self.port = 0
         self.key: Mapping[str, str] = {}
+
+    def sift(self, host: PromptServer, before: int) -> tuple[list[str], list[str]]:
+        """Of the routes that were registered after so many: those that stay, and those that are the server's own and go."""
+        added: list[str] = []
+        refused: list[str] = []
+        stay: list[web.AbstractRouteDef] = []
+        for route in list(host.routes)[before:]:
+            told = (
+                f"{getattr(route, 'method', '*')} {getattr(route, 'path', getattr(route, 'prefix', route))}"
+            )
+            if isinstance(route, web.RouteDef) and self._is_taken(route):
+                refused.append(told)
+            else:
+                added.append(told)
+                stay.append(route)
+        host.keep_routes([*list(host.routes)[:before], *stay])
+        return added, refused
+
+    def _is_taken(self, route: web.RouteDef) -> bool:
+        methods = sorted(hdrs.METH_ALL) if route.method == hdrs.METH_ANY else [route.method]
+        return any(_bare(f"{method} {route.path}") in self._taken for method in methods)
 
     def open(self, host: PromptServer, owner: Callable[[Any], str]) -> None:
         """Take in all that packs registered, and listen; later routes are not seen.
@@ -49,6 +76,12 @@ class Routes:
             self.port, self.key = listening.result(PATIENCE), {KEY: secret}
         except Exception:
             log.warning("The routes of packs cannot be served.", exc_info=True)
+
+
+def _bare(route: str) -> str:
+    """A route with its variables unnamed, under the path that counts with and without /api."""
+    method, _, path = route.partition(" ")
+    return f"{method} {re.sub(r'{[^}]*}', '{}', path.removeprefix('/api'))}"
 
 
 def _doubled(route: web.AbstractRouteDef) -> tuple[web.AbstractRouteDef, ...]:

@@ -4,10 +4,12 @@ They are kept under a key that names what they were made of (packs' files, versi
 The last answer of `/object_info` is kept beside them, ready to send as long as folders hold the same files.
 """
 
+import contextlib
 import gzip
+import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -26,6 +28,17 @@ class Answer:
 
     packed: bytes
     etag: str
+
+
+def key_of(parts: object, roots: Iterable[Path]) -> str:
+    """A key of all that brings nodes: `parts` by their text, the Python files of `roots` by size and time."""
+    seen = hashlib.sha256(repr(parts).encode())
+    for root in roots:
+        for path in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
+            with contextlib.suppress(OSError):  # a link to nowhere brings no node
+                stat = path.stat()
+                seen.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="replace"))
+    return seen.hexdigest()
 
 
 class Kept:

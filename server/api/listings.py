@@ -81,6 +81,10 @@ class PackJson(TypedDict):
     conflicts: list[str]
     names: list[str]
     deeds: dict[str, list[str]]
+    apart: bool
+    network: bool
+    writes: list[str]
+    unenforced: list[str]
 
 
 class ReloadJson(TypedDict):

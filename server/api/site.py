@@ -92,6 +92,13 @@ def entries() -> Iterator[Entry]:
     yield from _entries(("",), static.ROUTES)
 
 
+def own_routes() -> tuple[str, ...]:
+    """Method and path of each route, as packs are told which are taken."""
+    return tuple(
+        f"{entry.route.method} {prefix}{entry.route.path}" for entry in entries() for prefix in entry.prefixes
+    )
+
+
 def _entries(prefixes: tuple[str, ...], routes: Iterable[web.AbstractRouteDef]) -> Iterator[Entry]:
     for route in routes:
         if isinstance(route, web.RouteDef):

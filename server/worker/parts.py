@@ -23,7 +23,10 @@ class PackReport:
         version: as its pyproject.toml says.
         missing, conflicts: of what its requirements.txt wants.
         names: of a host, that its code imports.
-        deeds: what it did while it was imported: "files", "programs", "network", "routes", "replaced".
+        deeds: what it did: while it was imported "files", "programs", "network", "routes", "replaced"; at any time
+            "reads" (outside the workspace), "programs", "network", and what it was "refused".
+        apart, network, writes: what a person said of it, see `server.pack_limits`.
+        unenforced: what of that this system cannot enforce, in lines.
     """
 
     name: str
@@ -39,6 +42,10 @@ class PackReport:
     conflicts: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     deeds: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    apart: bool = False
+    network: bool = True
+    writes: tuple[str, ...] = ()
+    unenforced: tuple[str, ...] = ()
 
 
 # Tells clients an event of a pack: its name (data is JSON) or number (bytes), the client's id (None: all of them).
@@ -163,6 +170,7 @@ class WorkerParts:
         files: the workspace.
         resources: objects that nodes ask their `Context` for, by type.
         load_packs: called once, after all else is there.
+        packs: how they fared and what they have done until now; None: as `load_packs` said.
         warm_up: called in the thread that computes, before its first node: imports that would else delay a prompt.
             Not beside a node: two threads that import the same packages can each find the other's half done.
         around: entered in every thread that runs nodes (`torch.inference_mode`).
@@ -189,6 +197,7 @@ class WorkerParts:
     files: Files
     resources: Mapping[type, object] = field(default_factory=dict[type, object])
     load_packs: Callable[[], Sequence[PackReport]] = _no_packs
+    packs: Callable[[], Sequence[PackReport]] | None = None
     warm_up: Callable[[], None] = _nothing
     around: Callable[[], AbstractContextManager[object]] = nullcontext
     refresh: Callable[[], None] = _nothing

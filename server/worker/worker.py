@@ -188,7 +188,7 @@ class Worker:
 
     def packs(self) -> Sequence[PackReport]:
         """How each community pack fared."""
-        return self._packs
+        return self._packs if self._parts.packs is None else tuple(self._parts.packs())
 
     def validate(self, calls: Sequence[Call]) -> Sequence[Complaint]:
         """What nodes say of their inputs. Runs in the caller's thread: a node that computes does not delay it."""

@@ -48,8 +48,8 @@ def folder(tmp_path: Path) -> Path:
     """Packs: one in a folder, one file."""
     made = tmp_path / "work" / "custom_nodes"
     (made / "small").mkdir(parents=True)
-    (made / "small" / "__init__.py").write_text(SMALL.format(mark=str(tmp_path / "ran")))
-    (made / "small" / "prestartup_script.py").write_text(f"open({str(tmp_path / 'early')!r}, 'w').close()")
+    (made / "small" / "__init__.py").write_text(SMALL.format(mark=str(made / "small" / "ran")))
+    (made / "small" / "prestartup_script.py").write_text("open(__file__ + '.ran', 'w').close()")
     return made
 
 
@@ -66,13 +66,13 @@ def test_nothing_of_a_new_pack_runs_before_it_is_trusted(tmp_path: Path, folder:
         "Untrusted",
         ("prestartup_script.py", "__init__.py"),
     )
-    assert not (tmp_path / "ran").exists()
+    assert not (folder / "small" / "ran").exists()
     assert needing((folder,), trust, "SmallAdds") == ["small"]
     trust.add(folder / "small")
     assert needing((folder,), trust, "SmallAdds") == []
     (report,) = loaded(tmp_path, folder, trust)
     assert (report.ok, report.nodes) == (True, ("SmallAdds",))
-    assert (tmp_path / "ran").exists()
+    assert (folder / "small" / "ran").exists()
     (folder / "small" / "more.py").write_text("x = 1")  # editing it does not ask again
     assert trust.allows(folder / "small")
     shutil.copytree(folder / "small", folder / "other")  # another folder does, and another origin
@@ -168,7 +168,9 @@ def asking(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         yield running
 
 
-def test_a_server_asks_before_it_runs_a_pack_and_loads_it_when_told(asking: Server, tmp_path: Path):
+def test_a_server_asks_before_it_runs_a_pack_and_loads_it_when_told(
+    asking: Server, tmp_path: Path, folder: Path
+):
     (report,) = [pack for pack in asking.get("/api/weft/packs") if pack["name"] == "small"]
     assert (report["ok"], report["trusted"], report["error"]["type"]) == (False, False, "Untrusted")
     prompt = {"1": {"class_type": "SmallAdds", "inputs": {"a": 1}}}
@@ -177,8 +179,8 @@ def test_a_server_asks_before_it_runs_a_pack_and_loads_it_when_told(asking: Serv
     told = json.loads(refused.value.read())["error"]
     assert told["type"] == "missing_node_type"
     assert "weft packs trust small" in told["details"]
-    assert not (tmp_path / "ran").exists()
-    assert not (tmp_path / "early").exists()
+    assert not (folder / "small" / "ran").exists()
+    assert not (folder / "small" / "prestartup_script.py.ran").exists()
     with urlopen(
         Request(asking.url + "/api/weft/packs/small/trust", b"", method="POST"), timeout=60
     ) as answer:
@@ -186,7 +188,7 @@ def test_a_server_asks_before_it_runs_a_pack_and_loads_it_when_told(asking: Serv
     (report,) = [pack for pack in asking.get("/api/weft/packs") if pack["name"] == "small"]
     assert (report["ok"], report["nodes"]) == (True, ["SmallAdds"])
     assert "SmallAdds" in asking.get("/object_info")
-    assert (tmp_path / "early").exists()
+    assert (folder / "small" / "prestartup_script.py.ran").exists()
     with (tmp_path / "work" / "custom_nodes" / "small" / "__init__.py").open("a") as file:
         file.write("NODE_CLASS_MAPPINGS['SmallerAdds'] = Adds\n")
     assert asking.post("/api/weft/packs/reload", {}) == {"restarting": True}

@@ -273,27 +273,31 @@ def build_slowly(settings: object, services: Services) -> WorkerParts:
 def build_with_packs(settings: object, services: Services) -> WorkerParts:
     """Furnish a worker with community packs too, which brings torch in."""
     from nodes.compat.packs import Packs
-    from server.app import WorkerSettings, _places, build_workspace
+    from server.app import WorkerSettings, _guarded, _places, build_workspace
     from server.pack_reports import report_of
 
     assert isinstance(settings, WorkerSettings)
     workspace = build_workspace(settings.workspace, settings.packs, settings.elsewhere)
     registry = Registry(NODES)
+    places = _places(workspace)
     packs = Packs(
         registry,
-        _places(workspace),
+        places,
         services.announce,
         services.skip,
         only=settings.only_packs,
+        taken=settings.routes,
         trusted=settings.trust.allows,
         publish=services.publish,
         wonder=services.wonder,
         handler_patience=2.0,
+        fence=_guarded(settings, places),
     )
     return WorkerParts(
         registry=registry,
         files=workspace,
         load_packs=lambda: [report_of(loaded) for loaded in packs.load()],
+        packs=lambda: [report_of(loaded) for loaded in packs.reports()],
         refresh=packs.refresh,
         registered=lambda: Registered(packs.prompt_handlers.any, packs.routes.port, packs.routes.key),
         on_prompt=packs.prompt_handlers.change,

@@ -6,7 +6,7 @@ import json
 import logging
 import struct
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -60,6 +60,10 @@ class PromptServer:
         self.sockets_metadata: dict[str, Any] = {}
         self.number = 0
         self._client_of_job: str | None = None
+
+    def keep_routes(self, kept: Sequence[web.AbstractRouteDef]) -> None:
+        """Ours, not the field's: of the routes that packs registered, only these are left. Packs hold the table."""
+        self.routes._items[:] = kept  # noqa: SLF001 - a table of routes can only grow otherwise
 
     @cached_property
     def loop(self) -> asyncio.AbstractEventLoop:

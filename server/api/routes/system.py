@@ -138,4 +138,8 @@ def pack_json(report: PackReport) -> dict[str, Json]:
         "conflicts": list(report.conflicts),
         "names": list(report.names),
         "deeds": {kind: list(deeds) for kind, deeds in report.deeds.items()},
+        "apart": report.apart,
+        "network": report.network,
+        "writes": list(report.writes),
+        "unenforced": list(report.unenforced),
     }

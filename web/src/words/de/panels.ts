@@ -21,6 +21,8 @@ export const panels: Translated<typeof english> = {
   "panels.loading-packs": "Packs werden geladen",
   "panels.load-packs-again": "Packs neu laden",
   "panels.pack-missing": "Nicht installiert: {list}",
+  "panels.pack-reads": "Liest außerhalb des Arbeitsbereichs: {list}",
+  "panels.pack-refused": "Wurde verweigert: {list}",
   "panels.pack-conflicts": "Verlangt eine andere Version: {list}",
   "panels.pack-files": "Schrieb beim Laden Dateien: {list}",
   "panels.pack-programs": "Startete Programme: {list}",

@@ -19,6 +19,8 @@ export const panels = {
   "panels.loading-packs": "Loading packs",
   "panels.load-packs-again": "Load packs again",
   "panels.pack-missing": "Is not installed: {list}",
+  "panels.pack-reads": "Reads outside the workspace: {list}",
+  "panels.pack-refused": "Was refused: {list}",
   "panels.pack-conflicts": "Wants another version: {list}",
   "panels.pack-files": "Wrote files while it was loaded: {list}",
   "panels.pack-programs": "Started programs: {list}",

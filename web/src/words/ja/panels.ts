@@ -21,6 +21,8 @@ export const panels: Translated<typeof english> = {
   "panels.loading-packs": "パックを読み込み中",
   "panels.load-packs-again": "パックを読み込み直す",
   "panels.pack-missing": "インストールされていません: {list}",
+  "panels.pack-reads": "ワークスペースの外を読み取ります: {list}",
+  "panels.pack-refused": "拒否されました: {list}",
   "panels.pack-conflicts": "別のバージョンが必要です: {list}",
   "panels.pack-files": "読み込み時に書き込んだファイル: {list}",
   "panels.pack-programs": "起動したプログラム: {list}",

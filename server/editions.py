@@ -44,6 +44,9 @@ DROP_CONTENTS = "DELETE FROM contents WHERE sha256 NOT IN (SELECT sha256 FROM ed
 LIST = """
     SELECT id, saved, size, nodes, sha256 FROM editions JOIN contents USING (sha256)
     WHERE user = ? AND file = ? ORDER BY id DESC"""
+FILES = """
+    SELECT file, COUNT(*) AS kept, MAX(saved) AS saved FROM editions WHERE user = ?
+    GROUP BY file ORDER BY MAX(id) DESC"""
 READ = "SELECT packed FROM editions JOIN contents USING (sha256) WHERE user = ? AND id = ?"
 MOVE = "UPDATE editions SET file = ? WHERE user = ? AND file = ?"
 
@@ -63,6 +66,20 @@ class Edition:
     size: int
     nodes: int | None
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class EditedFile:
+    """A file of which something is kept, whether it is still there or not.
+
+    Attributes:
+        kept: how many of its editions.
+        saved: when the newest was, in seconds since 1970.
+    """
+
+    file: str
+    kept: int
+    saved: float
 
 
 class Editions:
@@ -101,6 +118,11 @@ class Editions:
         """All that are kept of a file, the newest first."""
         rows = await self._database.do(lambda db: db.execute(LIST, (user, file)).fetchall())
         return [Edition(*(row[name] for name in ("id", "saved", "size", "nodes", "sha256"))) for row in rows]
+
+    async def files(self, user: str) -> Sequence[EditedFile]:
+        """All of a person's files of which something is kept, the one saved last first."""
+        rows = await self._database.do(lambda db: db.execute(FILES, (user,)).fetchall())
+        return [EditedFile(*(row[name] for name in ("file", "kept", "saved"))) for row in rows]
 
     async def read(self, user: str, id: int) -> bytes | None:
         """What the file was; None where there is no such edition, or it is another's."""

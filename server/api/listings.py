@@ -180,6 +180,14 @@ class EditionJson(TypedDict):
     etag: str
 
 
+class DeletedFileJson(TypedDict):
+    """A workflow that is gone: how many versions are kept, and when the newest was saved (seconds since 1970)."""
+
+    file: str
+    versions: int
+    saved: float
+
+
 class ConflictJson(TypedDict):
     """The file is not the one that the client read: here are both, the kept one and the sent one."""
 

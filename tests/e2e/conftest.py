@@ -10,7 +10,7 @@ from tests.e2e.canvas import Canvas
 from tests.server.small_nodes import FACTORY
 from tests.serving import Server, serving
 from tests.sites import Site, giving
-from web.build import build
+from web.build import WEB, build, install
 
 FIRST = 90_000  # ms; the first page waits for the server's worker too, on a machine that may be busy
 
@@ -88,3 +88,10 @@ def empty_canvas(canvas: Canvas) -> Canvas:
     canvas.page.get_by_role("button", name="New workflow").click()
     canvas.page.get_by_text("A node", exact=True).wait_for()
     return canvas
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The script of axe-core."""
+    install()
+    return (WEB / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")

@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, CDPSession, Page, expect
 from tests.e2e.canvas import Canvas
 from tests.e2e.conftest import FIRST
 from tests.serving import Server
-from web.build import WEB, install
 
 # What opens above the canvas, as a script that opens it. Pictures are the page's icon: they need no run.
 PICTURE = (
@@ -23,6 +22,11 @@ SHEETS = {
     "help": "show({ kind: 'help', def: app.defs.get('KSampler') })",
     "troubles": "show({ kind: 'troubles' })",
     "colours": "show({ kind: 'colours' })",
+    "settings": "show({ kind: 'settings' })",
+    "templates": "show({ kind: 'templates' })",
+    "form": "show({ kind: 'form' })",
+    "wire": "app.active.view.select([3]), document.querySelector('[data-testid=canvas]').focus(), "
+    "window.dispatchEvent(new KeyboardEvent('keydown', { key: 'c', code: 'KeyC', bubbles: true }))",
     "choices": "app.popups.choose({ anchor: new DOMRect(200, 200, 200, 26), options: [...app.defs.get('KSampler').inputs"
     ".find(({ name }) => name === 'sampler_name').widget.options], chosen: ['euler'], name: 'sampler', pick() {} })",
     "line": "show({ kind: 'line', at: [200, 100], width: 200, label: 'Title', text: 'x', done() {} })",
@@ -57,13 +61,6 @@ def barriers(page: Page, where: str) -> list[str]:
         "async (where) => (await axe.run(where, { resultTypes: ['violations'] })).violations", where
     )
     return [f"{each['id']}: {node['html'][:120]}" for each in found for node in each["nodes"]]
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """The script of axe-core."""
-    install()
-    return (WEB / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

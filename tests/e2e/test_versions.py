@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.e2e.canvas import Canvas
-from tests.e2e.test_conflicts import change, note, shows
+from tests.e2e.test_conflicts import change, note, shows, written
 from tests.serving import Server
 
 
@@ -50,3 +50,19 @@ def test_versions_are_browsed_compared_and_restored(page: Page, small_server: Se
     page.get_by_role("button", name="Open beside").click()
     page.wait_for_function("() => window.__weft.state().name.startsWith('study of versions, today')")
     shows(canvas, ["first", "b"])
+
+
+def test_what_a_deleted_workflow_was_is_found_and_opened(page: Page, small_server: Server):
+    written(small_server, "thrown away", note(1, "precious"))
+    page.goto(small_server.url)
+    page.wait_for_function("() => window.__weft?.app.ready")
+    page.keyboard.press("w")
+    panel = page.get_by_role("complementary", name="Workflows")
+    panel.get_by_role("button", name="Delete thrown away.json").click()
+    panel.get_by_role("button", name="Versions of thrown away").click()
+    listed = panel.get_by_role("list", name="Versions").locator("> li")
+    expect(listed).to_have_count(1)
+    listed.locator(".version").click()
+    panel.get_by_role("button", name="Open beside").click()
+    page.wait_for_function("() => window.__weft.state().name.startsWith('thrown away, today')")
+    shows(Canvas(page), ["precious"])

@@ -42,6 +42,18 @@ async def list_editions(request: web.Request) -> web.Response:
     return json_response(told)
 
 
+@ROUTES.get("/versions/deleted", shape=Shape(answer=list[listings.DeletedFileJson]))
+async def list_deleted(request: web.Request) -> web.Response:
+    """Workflows that a person deleted, as far as their versions are kept; the one saved last first."""
+    behind, user = services(request), await user_of(request)
+    found = await behind.editions.files(user)
+    gone = await asyncio.to_thread(
+        lambda: [each for each in found if not behind.workspace.user_file(each.file, user).exists()]
+    )
+    told: list[Json] = [{"file": each.file, "versions": each.kept, "saved": each.saved} for each in gone]
+    return json_response(told)
+
+
 @ROUTES.get("/versions/{id}", shape=Shape(answer=bytes, media="application/json"))
 async def read_edition(request: web.Request) -> web.Response:
     """The workflow as it was saved then, byte for byte."""

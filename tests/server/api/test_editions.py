@@ -81,6 +81,20 @@ async def test_versions_move_with_their_file_and_stay_when_it_is_deleted(http):
     assert len(await versions(http, "workflows/new.json")) == 1
 
 
+async def test_deleted_workflows_are_listed_while_they_have_versions_and_no_longer_once_they_are_back(http):
+    name = "workflows/taken away.json"
+    for body in (workflow("A"), workflow("B")):
+        await save(http, name, body)
+    listed = [each["file"] for each in await get(http, "/api/weft/versions/deleted")]
+    assert name not in listed
+    await http.delete(path(name))
+    (gone,) = [each for each in await get(http, "/api/weft/versions/deleted") if each["file"] == name]
+    assert gone["versions"] == 2
+    assert gone["saved"] == (await versions(http, name))[0]["saved"]
+    await save(http, name, workflow("A"))
+    assert name not in [each["file"] for each in await get(http, "/api/weft/versions/deleted")]
+
+
 async def test_other_files_have_none_and_what_is_not_there_is_not_found(http):
     await save(http, "settings/weft.json", b"{}")
     assert await versions(http, "settings/weft.json") == []

@@ -9,6 +9,7 @@ import { arrangeChosen } from "./arranging";
 import type { Editor } from "./editor.svelte";
 import { comparable, compare } from "./comparing";
 import { download, saveHere } from "./files";
+import { wireFrom, writeIn } from "./keyboard";
 import { type MaskTarget, maskTarget, openMask } from "./masks";
 import { LANGUAGES, type PlainKey, currentLanguage, english, t } from "../words";
 
@@ -103,6 +104,8 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "unpack", label: "actions.unpack", can: () => instance() !== undefined, run: on(({ document, view }) => { const id = instance(); if (id !== undefined) view.select(document.execute(unpackSubgraph(view.scope, id))); }) },
     { id: "blueprint", label: "actions.blueprint", can: () => instance() !== undefined, run: on((active) => { const id = instance(); if (id !== undefined) app.blueprints.ask(active, active.scope, id, cornerOf(id)); }) },
     { id: "enter", label: "actions.enter", keys: "Enter", can: () => instance() !== undefined, run: on((active) => { const id = instance(); if (id !== undefined) active.goInto(id); }) },
+    { id: "fields", label: "actions.fields", keys: "E", can: () => chosen().length === 1, run: on((active) => { const [id] = chosen(); if (id !== undefined) void writeIn(active, id); }) },
+    { id: "wire", label: "actions.wire", keys: "C", can: () => chosen().length === 1, run: on((active) => { const [id] = chosen(); if (id !== undefined) wireFrom(app, active, id); }) },
     { id: "leave", label: "actions.leave", hint: "Escape", can: () => editor()?.scope !== ROOT, run: on((active) => active.go(active.trail.at(-2)?.graph ?? ROOT)) },
     { id: "arrange", label: "actions.arrange", keys: "Shift+L", run: on((active) => void arrangeChosen(app, active).catch((error: unknown) => app.fail(error))) },
     ...ALIGNMENTS.map((edge): Entry => ({ id: `align-${edge}`, label: `actions.align-${edge}`, can: () => chosen().length > 1, run: on((active) => alignChosen(active, edge)) })),
@@ -113,10 +116,13 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "refresh", label: "actions.refresh", keys: "R", run: () => void app.refresh() },
     { id: "drawer-nodes", label: "actions.drawer-nodes", keys: "N", run: () => app.preferences.toggleDrawer("nodes") },
     { id: "drawer-models", label: "actions.drawer-models", keys: "M", run: () => app.preferences.toggleDrawer("models") },
+    { id: "drawer-pictures", label: "actions.drawer-pictures", keys: "G", run: () => app.preferences.toggleDrawer("pictures") },
+    { id: "drawer-packs", label: "actions.drawer-packs", run: () => app.preferences.toggleDrawer("packs") },
     { id: "drawer-workflows", label: "actions.drawer-workflows", keys: "W", run: () => app.preferences.toggleDrawer("workflows") },
     { id: "side", label: "actions.side", keys: "Q", run: () => app.preferences.toggleSide() },
     { id: "minimap", label: "actions.minimap", run: () => app.preferences.toggleMinimap() },
     { id: "theme", label: "actions.theme", run: () => app.preferences.setTheme(app.preferences.theme === "dark" ? "light" : "dark") },
+    { id: "settings", label: "actions.settings", keys: "Mod+,", run: () => app.popups.show({ kind: "settings" }) },
     { id: "colours", label: "actions.colours", run: () => app.popups.show({ kind: "colours" }) },
     ...LANGUAGES.map(({ code, name }): Entry => ({ id: `language-${code}`, label: () => t("actions.language", { name }), can: () => currentLanguage().code !== code, run: () => void app.speak(code) })),
     { id: "language-auto", label: "actions.language-auto", can: () => app.preferences.language !== undefined, run: () => void app.speak(undefined) },

@@ -36,7 +36,7 @@ export type Popup =
     }
   | { readonly kind: "menu"; readonly at: Point; readonly items: readonly (MenuItem | "line")[]; readonly name: string }
   /** Add a node, find one, do something. `at`: page pixels, or under the field at the top; `place`: where a new node goes. */
-  | { readonly kind: "palette"; readonly at: Point | undefined; readonly place: Point | undefined; readonly wire: Wire | undefined; readonly first: string; /** The node whose place the chosen type takes. */ readonly replace?: NodeId }
+  | { readonly kind: "palette"; readonly at: Point | undefined; readonly place: Point | undefined; readonly wire: Wire | undefined; readonly first: string; /** The node whose place the chosen type takes. */ readonly replace?: NodeId; /** Nodes that are here are offered to the thread too, and first. */ readonly join?: true }
   | { readonly kind: "line"; readonly at: Point; readonly width: number; readonly label: string; readonly text: string; /** Also where the text stays as it was, and not by leaving it. */ readonly always?: boolean; readonly done: (text: string) => void }
   | { readonly kind: "picture"; readonly url: string; readonly words: string; readonly open: (() => void) | undefined; /** Where it lies, if it can be held against others. */ readonly file?: FileRef; /** Of what it was made. */ readonly about?: Made }
   | { readonly kind: "differences"; readonly left: Made; readonly right: Made }
@@ -49,6 +49,7 @@ export type Popup =
   | { readonly kind: "colours" }
   | { readonly kind: "templates" }
   | { readonly kind: "form" }
+  | { readonly kind: "settings" }
   | { readonly kind: "keys" };
 
 export type PopupOf<Kind extends Popup["kind"]> = Extract<Popup, { kind: Kind }>;

@@ -22,6 +22,7 @@ import type {
   ServerStatus,
   SystemStats,
   UserFile,
+  DeletedFile,
   Version,
   VersionConflict,
   VersionedText,
@@ -244,6 +245,16 @@ export class Client {
   async versions(path: string): Promise<readonly Version[]> {
     try {
       return (await this.#json(`weft/versions${search({ file: path })}`)) as unknown as readonly Version[];
+    } catch (error) {
+      if (error instanceof HttpError && error.status === 404) return [];
+      throw error;
+    }
+  }
+
+  /** Workflows that were deleted and have versions yet; an older server tells none. */
+  async deletedFiles(): Promise<readonly DeletedFile[]> {
+    try {
+      return (await this.#json("weft/versions/deleted")) as unknown as readonly DeletedFile[];
     } catch (error) {
       if (error instanceof HttpError && error.status === 404) return [];
       throw error;

@@ -183,6 +183,14 @@ export interface Version {
   readonly etag: string;
 }
 
+/** A workflow that was deleted and has versions yet. */
+export interface DeletedFile {
+  readonly file: string;
+  readonly versions: number;
+  /** Seconds since 1970. */
+  readonly saved: number;
+}
+
 /** A file's text and the name of its version, as the server gives it (`ETag`). */
 export interface VersionedText {
   readonly text: string;

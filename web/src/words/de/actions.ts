@@ -74,4 +74,9 @@ export const actions: Translated<typeof english> = {
   "actions.language": "Sprache: {name}",
   "actions.language-auto": "Sprache: wie im Browser",
   "actions.blueprint": "Als Blaupause ablegen",
+  "actions.fields": "In seine Felder schreiben",
+  "actions.wire": "Verbinden",
+  "actions.drawer-pictures": "Bilder",
+  "actions.drawer-packs": "Packs",
+  "actions.settings": "Einstellungen",
 };

@@ -38,4 +38,9 @@ export const menus: Translated<typeof english> = {
   "menus.undo": "Rückgängig: {step}",
   "menus.redo": "Wiederherstellen: {step}",
   "menus.lesson-default": "Text zu Bild",
+  "menus.wire": "{node} verbinden",
+  "menus.from-output": "Von {name}",
+  "menus.to-input": "Nach {name}",
+  "menus.to-input-again": "Nach {name}, statt des jetzigen Fadens",
+  "menus.socket": "{node}: {name}",
 };

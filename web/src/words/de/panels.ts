@@ -66,4 +66,6 @@ export const panels: Translated<typeof english> = {
   "panels.blueprint-kept": "{name} ist als Blaupause abgelegt",
   "panels.show-blueprints": "Zeigen",
   "panels.blueprint-taken": "Es gibt schon eine Blaupause namens {name}",
+  "panels.deleted-ones": "Gelöscht, zum Zurückholen",
+  "panels.versions-kept": { one: "{count} Version", other: "{count} Versionen" },
 };

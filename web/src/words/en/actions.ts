@@ -72,4 +72,9 @@ export const actions = {
   "actions.language": "Language: {name}",
   "actions.language-auto": "Language: as the browser says",
   "actions.blueprint": "Keep as a blueprint",
+  "actions.fields": "Write in its fields",
+  "actions.wire": "Wire it",
+  "actions.drawer-pictures": "Pictures",
+  "actions.drawer-packs": "Packs",
+  "actions.settings": "Settings",
 } as const;

@@ -36,4 +36,9 @@ export const menus = {
   "menus.undo": "Undo: {step}",
   "menus.redo": "Redo: {step}",
   "menus.lesson-default": "Text to picture",
+  "menus.wire": "Wire {node}",
+  "menus.from-output": "From {name}",
+  "menus.to-input": "To {name}",
+  "menus.to-input-again": "To {name}, in place of its thread",
+  "menus.socket": "{node}: {name}",
 } as const;

@@ -64,4 +64,6 @@ export const panels = {
   "panels.blueprint-kept": "{name} is kept as a blueprint",
   "panels.show-blueprints": "Show it",
   "panels.blueprint-taken": "There is a blueprint named {name}",
+  "panels.deleted-ones": "Deleted, to bring back",
+  "panels.versions-kept": { one: "{count} version", other: "{count} versions" },
 } as const;

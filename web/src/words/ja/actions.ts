@@ -74,4 +74,9 @@ export const actions: Translated<typeof english> = {
   "actions.language": "言語: {name}",
   "actions.language-auto": "言語: ブラウザーに合わせる",
   "actions.blueprint": "ブループリントとして保存",
+  "actions.fields": "フィールドに書き込む",
+  "actions.wire": "配線する",
+  "actions.drawer-pictures": "画像",
+  "actions.drawer-packs": "パック",
+  "actions.settings": "設定",
 };

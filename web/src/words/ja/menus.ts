@@ -38,4 +38,9 @@ export const menus: Translated<typeof english> = {
   "menus.undo": "元に戻す: {step}",
   "menus.redo": "やり直す: {step}",
   "menus.lesson-default": "テキストから画像",
+  "menus.wire": "{node} を配線する",
+  "menus.from-output": "{name} から",
+  "menus.to-input": "{name} へ",
+  "menus.to-input-again": "{name} へ（今の線と入れ替え）",
+  "menus.socket": "{node}: {name}",
 };

@@ -66,4 +66,6 @@ export const panels: Translated<typeof english> = {
   "panels.blueprint-kept": "{name} をブループリントとして保存しました",
   "panels.show-blueprints": "表示",
   "panels.blueprint-taken": "{name} というブループリントは既にあります",
+  "panels.deleted-ones": "削除済み（戻せます）",
+  "panels.versions-kept": { other: "版 {count} 個" },
 };

@@ -6,6 +6,7 @@ import {
   type Graph,
   GraphDocument,
   type JsonValue,
+  type Link,
   type Node,
   ROOT,
   addGroup,
@@ -15,23 +16,30 @@ import {
   disconnect,
   duplicate,
   groupNodes,
+  hideThreads,
   insertOnLink,
+  labelSlot,
   misfit,
   moveGroups,
+  moveLinkEnd,
   moveNodes,
   paste,
   raiseNodes,
   removeAndHeal,
+  removeGroups,
   removeNodes,
+  replaceNode,
   resizeNode,
   setCollapsed,
   setColor,
+  setForm,
   setGroup,
   setMode,
   setPinned,
   setProperty,
   setTitle,
   setWidget,
+  unpackSubgraph,
   widgetsOf,
 } from "../../src/graph";
 
@@ -52,6 +60,9 @@ const TYPES = [
   "Reroute",
   "NoSuchNode",
 ];
+
+/** Those that another node can be replaced by. */
+const REAL = TYPES.slice(0, 11);
 
 /** A step. */
 export type Dice = readonly [kind: number, a: number, b: number, c: number];
@@ -97,6 +108,13 @@ export function commandFor(document: GraphDocument, [kind, a, b, c]: Dice): Comm
       copy(document.state, ROOT, some.slice(0, 4), document.defs, group ? [group.id] : []),
       c % 2 === 0 ? [b, c] : undefined,
     ),
+    group && removeGroups(ROOT, [group.id]),
+    replaceNode(ROOT, node.id, pick(REAL, b) ?? "KSampler"),
+    hideThreads(ROOT, [{ node: node.id }], c % 2 === 0),
+    link && relink(graph, link, node, c),
+    setForm({ inputs: some.map((id) => ({ node: id, name: `f${c % 3}` })), outputs: some.slice(0, 1) }),
+    document.state.graphs.has(node.type) ? unpackSubgraph(ROOT, node.id) : undefined,
+    labelled(document, c),
   ];
   return pick(commands, kind);
 }
@@ -107,6 +125,18 @@ function wire(graph: Graph, source: Node, target: Node | undefined, c: number): 
   const fits = target?.inputs.filter((slot) => !misfit(graph, from, { node: target.id, input: slot.name })) ?? [];
   const input = pick(fits, c >> 3);
   return target && input && connect(ROOT, from, { node: target.id, input: input.name });
+}
+
+function relink(graph: Graph, link: Link, node: Node, c: number): Command<unknown> | undefined {
+  const fits = node.inputs.filter((slot) => !misfit(graph, link.from, { node: node.id, input: slot.name }));
+  const input = pick(fits, c);
+  return input && moveLinkEnd(ROOT, link.id, { node: node.id, input: input.name });
+}
+
+/** An input of the newest subgraph gets another name. */
+function labelled({ state }: GraphDocument, c: number): Command<unknown> | undefined {
+  const [id, graph] = [...state.graphs].at(-1) ?? [];
+  return id === undefined || id === ROOT || !graph || graph.inputs.length === 0 ? undefined : labelSlot(id, "input", c % graph.inputs.length, `label ${c % 4}`);
 }
 
 function setSome(document: GraphDocument, node: Node, b: number, c: number): Command | undefined {

@@ -120,7 +120,7 @@ def test_a_page_killed_at_any_moment_comes_back_as_it_was_after_one_of_its_comma
     dice = random.Random(7)
     context = browser.new_context(viewport={"width": 1000, "height": 700})
     page = opened(context.new_page(), small_server.url)
-    for _ in range(5):
+    for _ in range(3):
         told = Told([page.evaluate(OUTCOME)])
         page.expose_function("done", told.done)
         page.expose_function("painted", told.seen)

@@ -30,6 +30,8 @@ export interface SavedAs {
   readonly version: string | undefined;
 }
 
+/** A canvas under so many pixels does not begin with less than this scale, but with the first nodes at the other one. */
+const [NARROW, READABLE, NEAR, EDGE] = [560, 0.35, 0.7, 24];
 /** So many of its last runs are found again after a reload. */
 const NOTED = 100;
 
@@ -143,7 +145,15 @@ export class Editor {
   /** Place the camera: where the file says, else so that all is seen. */
   look(camera: Camera | undefined): void {
     if (camera) this.view.setCamera(camera);
-    else this.stage.fit();
+    else this.#lookFirst();
+  }
+
+  /** All of it; where that would be small blocks, as on a phone, its first nodes. */
+  #lookFirst(): void {
+    this.stage.fit();
+    const bounds = this.stage.boundsOf();
+    if (!bounds || this.view.camera.scale >= READABLE || this.stage.size[0] >= NARROW) return;
+    this.view.setCamera({ scale: NEAR, offset: [EDGE / NEAR - bounds[0], EDGE / NEAR - bounds[1]] });
   }
 
   /** Go into a subgraph or out of it: where one stood when one was there last, else so that all is seen. */

@@ -64,20 +64,20 @@ def palette(page: Page) -> None:
 
 
 def samplers(page: Page) -> None:
-    page.evaluate("() => window.__weft.locate(3)")
-    page.get_by_test_id("node-3").locator('[data-field="sampler_name"]').click()
+    page.evaluate("() => window.__weft.locate(5)")
+    page.get_by_test_id("node-5").locator('[data-field="sampler_name"]').click()
     page.keyboard.type("few")
 
 
 def wire(page: Page) -> None:
-    act("app.active.view.select([3]);")(page)
+    act("app.active.view.select([5]);")(page)
     page.keyboard.press("c")
     page.get_by_role("menu").wait_for()
 
 
 def context_menu(page: Page) -> None:
-    page.evaluate("() => window.__weft.locate(3)")
-    page.get_by_test_id("node-3").locator("h3").click(button="right")
+    page.evaluate("() => window.__weft.locate(5)")
+    page.get_by_test_id("node-5").locator("h3").click(button="right")
 
 
 def subgraph(page: Page) -> None:
@@ -96,7 +96,8 @@ def wrong(page: Page) -> None:
     )(page)
     page.keyboard.press("Delete")
     page.keyboard.press("Control+Enter")
-    page.get_by_role("alert").first.wait_for()
+    page.get_by_test_id("problems").wait_for()
+    page.evaluate("() => innerWidth < 560 && window.__weft.locate(7)")
     page.evaluate(
         "() => window.__weft.app.popups.notices.forEach(({ id }) => window.__weft.app.popups.dismiss(id))"
     )
@@ -198,6 +199,7 @@ def result(page: Page) -> None:
     page.get_by_role("button", name="Open its workflow").click()
     page.get_by_test_id("popup-back").wait_for(state="detached")
     act("app.preferences.drawer = undefined;")(page)
+    page.evaluate("() => (innerWidth < 560 ? window.__weft.locate(7) : window.__weft.app.active.stage.fit())")
     page.locator("[data-testid^=picture-]").first.wait_for()
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, cast
@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from nodes.diffusion.errors import CheckpointMissing, CheckpointUnreadable
+from nodes.diffusion.models.paging import bring
 from nodes.diffusion.values import CheckpointRef
 
 SUFFIXES = (".safetensors", ".sft")
@@ -45,6 +46,7 @@ class WeightFile:
         metadata: texts that its maker put in the header.
         dtypes: of every tensor, as the file says it ("F16", "F8_E4M3").
         shards: which file each tensor lies in, where there are several; empty: all in `path`.
+        mapped: tensors that are open already.
     """
 
     path: Path
@@ -52,6 +54,13 @@ class WeightFile:
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     dtypes: Mapping[str, str] = field(default_factory=dict[str, str])
     shards: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    mapped: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+    def brought(self, names: Iterable[str]) -> "WeightFile":
+        """The same file, whose pages of these tensors come into memory from now on, while others work. Errors as `tensors`."""
+        mapped = self.tensors(names)
+        bring(mapped.values())
+        return replace(self, mapped=mapped)
 
     def tensors(self, names: Iterable[str]) -> dict[str, Tensor]:
         """Some tensors, on the CPU, as they are stored.
@@ -60,9 +69,12 @@ class WeightFile:
             CheckpointUnreadable: the file has changed since it was opened.
         """
         by_file: dict[Path, list[str]] = {}
-        for name in names:
-            by_file.setdefault(self.shards.get(name, self.path), []).append(name)
         found: dict[str, Tensor] = {}
+        for name in names:
+            if name in self.mapped:
+                found[name] = self.mapped[name]
+            else:
+                by_file.setdefault(self.shards.get(name, self.path), []).append(name)
         for path, held in by_file.items():
             try:
                 with _opened(path) as file:

@@ -114,15 +114,16 @@ def load_network(path: Path, placement: Placement) -> LoadedNetwork:
     places = {place.ours: place for place in found.places}
     shapes = translated(found.shapes, found.places) if places else found.shapes
     settings = _measured(found, family.settings, shapes)
-    module = unfilled(lambda: family.class_of()(**settings), path)
     names = (
         [(found.prefix + place.theirs, place.ours) for place in found.places]
         if places
         else [(found.prefix + name, name) for name in shapes]
     )
+    weights = _brought(found.weights, names, placement)
+    module = unfilled(lambda: family.class_of()(**settings), path)
     _fill_network(
         module,
-        found.weights,
+        weights,
         names,
         placement,
         lambda ours, tensor: places[ours].read(tensor) if ours in places else tensor,
@@ -142,12 +143,21 @@ def _network_of_folder(path: Path, placement: Placement) -> LoadedNetwork:
             path, "a model that Weft knows", f"its network is a {said.get('_class_name')}"
         )
     settings = known_settings(family.class_of(), said, folder)
+    names = [(name, name) for name in source.shapes]
+    weights = _brought(source, names, placement)
     module = unfilled(lambda: family.class_of()(**settings), path)
-    _fill_network(module, source, [(name, name) for name in source.shapes], placement)
+    _fill_network(module, weights, names, placement)
     scheduled = family.folder == "unet"
     training = scheduling.of_folder(path) if scheduled else family.trained(source.shapes, source)
     form = _latent_format(path, placement, family)
     return _network(family, module, training, form, placement)
+
+
+def _brought(source: WeightFile, names: list[tuple[str, str]], placement: Placement) -> WeightFile:
+    """A network's file, read while the network is built; not where its weights wait in it for want of memory."""
+    if placement.device.type == "meta" or placement.as_stored:
+        return source
+    return source.brought({theirs for theirs, _ in names})
 
 
 def _fill_network(

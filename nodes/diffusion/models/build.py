@@ -158,7 +158,7 @@ class _Slot:
 def _slots(module: nn.Module) -> dict[str, _Slot]:
     """Of every tensor that `module.state_dict()` names."""
     found: dict[str, _Slot] = {}
-    for before, part in module.named_modules(remove_duplicate=False):
+    for before, part in modules_in(module, twice=True):
         start = f"{before}." if before else ""
         inner = cast("Any", part)
         for held, left_out, learned in (
@@ -178,9 +178,9 @@ def _read(weights: WeightFile, names: Iterable[str], device: torch.device) -> di
     return {name: torch.empty(weights.shapes[name], device=device) for name in names}
 
 
-def modules_in(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Every module within one, by its name."""
-    yield from cast("Iterator[tuple[str, nn.Module]]", module.named_modules())
+def modules_in(module: nn.Module, *, twice: bool = False) -> Iterator[tuple[str, nn.Module]]:
+    """Every module within one, by its name; by every one of its names, where `twice` is said."""
+    yield from cast("Iterator[tuple[str, nn.Module]]", module.named_modules(remove_duplicate=not twice))
 
 
 def size_of(module: nn.Module) -> int:

@@ -57,7 +57,7 @@ class WeightFile:
     mapped: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
     def brought(self, names: Iterable[str]) -> "WeightFile":
-        """The same file, whose pages of these tensors come into memory from now on, while others work. Errors as `tensors`."""
+        """The same file; pages of these tensors come into memory from now on, while others work. Errors as `tensors`."""
         mapped = self.tensors(names)
         bring(mapped.values())
         return replace(self, mapped=mapped)

@@ -13,7 +13,7 @@ POPULATE_READ = 22  # of madvise: Linux 5.14 and newer
 
 
 def bring(tensors: Iterable[Tensor]) -> None:
-    """Have the pages of tensors on the processor mapped, in the order of the file; where a system cannot, they come as asked for.
+    """Have the pages of tensors mapped, in the order of the file; where a system cannot, they come as they are asked for.
 
     A page that is asked for by itself costs an interrupt. The thread holds the tensors until it has done.
     """

@@ -16,7 +16,7 @@ from nodes.spec import NodeError, Place, SaveSlot
 from server.listed import LISTED
 from server.naming import filled, is_free, next_counter, nobody, take
 
-MODEL_SUFFIXES = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".bin", ".pth", ".pkl"})
+MODEL_SUFFIXES = frozenset({".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pt2", ".bin", ".pth", ".pkl"})
 RESULTS = "results"  # folder of kept results among the user data
 MODEL_INDEX = "model_index.json"  # what makes a folder a diffusers model
 LONGEST_PART = 230  # bytes; file systems stop at 255, and a counter and suffixes are added

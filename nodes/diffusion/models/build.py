@@ -128,6 +128,10 @@ def fill(
     read, scales, types = _read(weights, left, device), weights.scales(left), stored or {}
     for theirs, ours in pairs:
         left[theirs] -= 1
+        if (
+            theirs not in read
+        ):  # packed ones come one by one, since they take four times the room of their file
+            read |= weights.tensors([theirs])
         tensor = read[theirs] if left[theirs] else read.pop(theirs)
         if theirs in scales and not tensor.is_meta:
             tensor = tensor.float() * scales[theirs]
@@ -174,7 +178,7 @@ def _slots(module: nn.Module) -> dict[str, _Slot]:
 def _read(weights: WeightFile, names: Iterable[str], device: torch.device) -> dict[str, Tensor]:
     """Tensors of a file; of a network without memory, their shapes alone."""
     if device.type != "meta":
-        return weights.tensors(names)
+        return weights.tensors(name for name in names if name not in weights.packed)
     return {name: torch.empty(weights.shapes[name], device=device) for name in names}
 
 

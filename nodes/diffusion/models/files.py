@@ -1,4 +1,4 @@
-"""Files of weights: opened safely, hashed by content. Safetensors only, since other kinds can run code when read."""
+"""Files of weights: opened safely, hashed by content. Safetensors and GGUF: kinds that can run code when read are not."""
 
 import hashlib
 import json
@@ -15,11 +15,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from nodes.diffusion.errors import CheckpointMissing, CheckpointUnreadable
+from nodes.diffusion.models.gguf_files import Packed, read_header, unpacked
 from nodes.diffusion.models.paging import bring
 from nodes.diffusion.values import CheckpointRef
 
 SUFFIXES = (".safetensors", ".sft")
 FOLDER_SUFFIXES = (".json", ".txt", *SUFFIXES)
+GGUF = ".gguf"
 CODE_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 SHARD = re.compile(r"-(\d+)-of-(\d+)(?=\.\w+$)")
 SCALES = ("scale_weight", "weight_scale")  # beside a weight of eight bits
@@ -47,6 +49,7 @@ class WeightFile:
         dtypes: of every tensor, as the file says it ("F16", "F8_E4M3").
         shards: which file each tensor lies in, where there are several; empty: all in `path`.
         mapped: tensors that are open already.
+        packed: of a GGUF file, where each tensor lies in it.
     """
 
     path: Path
@@ -55,10 +58,11 @@ class WeightFile:
     dtypes: Mapping[str, str] = field(default_factory=dict[str, str])
     shards: Mapping[str, Path] = field(default_factory=dict[str, Path])
     mapped: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    packed: Mapping[str, Packed] = field(default_factory=dict[str, Packed])
 
     def brought(self, names: Iterable[str]) -> "WeightFile":
         """The same file; pages of these tensors come into memory from now on, while others work. Errors as `tensors`."""
-        mapped = self.tensors(names)
+        mapped = self.tensors(name for name in names if name not in self.packed)
         bring(mapped.values())
         return replace(self, mapped=mapped)
 
@@ -77,6 +81,9 @@ class WeightFile:
                 by_file.setdefault(self.shards.get(name, self.path), []).append(name)
         for path, held in by_file.items():
             try:
+                if self.packed:
+                    found |= {name: unpacked(path, self.packed[name]) for name in held}
+                    continue
                 with _opened(path) as file:
                     found |= {name: file.get_tensor(name) for name in held}
             except (SafetensorError, OSError) as error:
@@ -117,6 +124,15 @@ def open_weights(path: Path) -> WeightFile:
     if path.suffix.lower() in CODE_SUFFIXES:
         hint = "Load it by a node, which converts it to safetensors, or get that form of it: such files can run code."
         raise CheckpointUnreadable(path, f"it is a {path.suffix} file", hint)
+    if path.suffix.lower() == GGUF:
+        packed, metadata = read_header(path)
+        shapes = {name: one.shape for name, one in packed.items()}
+        kinds = {name: one.kind for name, one in packed.items()}
+        return WeightFile(path, shapes, metadata, kinds, packed=packed)
+    return _open_safetensors(path)
+
+
+def _open_safetensors(path: Path) -> WeightFile:
     shards = _shards(path)
     shapes: dict[str, Shape] = {}
     dtypes: dict[str, str] = {}

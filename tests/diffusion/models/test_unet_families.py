@@ -171,7 +171,14 @@ def write(form: str, case: Case, module: UNet2DConditionModel, folder: Path) -> 
     state = original(case, module) if form == "original" else module.state_dict()
     if form == "bare":
         state = {name.removeprefix(PREFIX): tensor for name, tensor in original(case, module).items()}
-    save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / "net.safetensors")
+    state = {name: tensor.contiguous() for name, tensor in state.items()}
+    if form == "shards":
+        for number, names in enumerate((sorted(state)[::2], sorted(state)[1::2]), 1):
+            save_file(
+                {name: state[name] for name in names}, folder / f"net-0000{number}-of-00002.safetensors"
+            )
+        return folder / "net-00002-of-00002.safetensors"
+    save_file(state, folder / "net.safetensors")
     return folder / "net.safetensors"
 
 
@@ -182,12 +189,68 @@ def test_every_form_answers_as_diffusers_module(name, tmp_path, placement):
     latents = torch.randn(2, 4, 8, 8, generator=CHANCE)
     context = torch.randn(2, 7, module.config.cross_attention_dim, generator=CHANCE)
     wanted = answer(case, module, latents, context, told)
-    for form in ("original", "bare", "diffusers", "folder"):
+    shards = ("shards",) if name in ("SD1 inpainting", "SD2", "refiner") else ()
+    for form in ("original", "bare", "diffusers", "folder", *shards):
         (tmp_path / form).mkdir()
         network = load_network(write(form, case, module, tmp_path / form), placement)
         assert network.family.name == case.family
         made = network(latents, TIMES, context, inputs=told)
         assert float((made - wanted).abs().max() / wanted.abs().max()) < 1e-4, form
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("SD1 inpainting", "GGUF"),
+        ("SD2", "eight bits"),
+        ("SD2", "GGUF"),
+        ("refiner", "scaled"),
+        ("refiner", "GGUF"),
+        ("x4 upscaler", "scaled"),
+    ],
+)
+def test_packed_weights_answer_as_the_numbers_that_they_stand_for(name, form, tmp_path, placement):
+    case = CASES[name]
+    module = seeded(case.unet())
+    state, path = original(case, module), tmp_path / ("net.gguf" if form == "GGUF" else "net.safetensors")
+    if form == "GGUF":
+        gguf = pytest.importorskip("gguf", reason="GGUF files need the package gguf")
+        from tests.diffusion.models.test_gguf import packed, write
+
+        rows = {key: packed(tensor, "Q8_0") for key, tensor in state.items()}
+        write(path, {key.removeprefix(PREFIX): row for key, row in rows.items()}, "sd1")
+        wide = {
+            key: torch.from_numpy(gguf.quants.dequantize(data, kind) if kind == 8 else data)
+            for key, (data, kind) in rows.items()
+        }
+        assert sum(kind == 8 for _, kind in rows.values()) > 20
+    else:
+        wide = eight_bits(state, path, scaled=form == "scaled")
+    places = next(family for family in FAMILIES if family.name == case.family).original(
+        {key.removeprefix(PREFIX): tuple(tensor.shape) for key, tensor in state.items()}
+    )
+    assert places is not None
+    module.load_state_dict({place.ours: place.read(wide[PREFIX + place.theirs]) for place in places})
+    latents, told = torch.randn(2, 4, 8, 8, generator=CHANCE), inputs(case)
+    context = torch.randn(2, 7, module.config.cross_attention_dim, generator=CHANCE)
+    wanted = answer(case, module, latents, context, told)
+    network = load_network(path, placement)
+    assert network.family.name == case.family
+    made = network(latents, TIMES, context, inputs=told)
+    assert float((made - wanted).abs().max() / wanted.abs().max()) < 1e-4
+
+
+def eight_bits(state: dict[str, Tensor], path: Path, scaled: bool) -> dict[str, Tensor]:
+    """Write large weights in eight bits; what they then stand for."""
+    written, wide = dict(state), dict(state)
+    for name in [name for name, tensor in state.items() if tensor.ndim > 1]:
+        scale = state[name].abs().max() / 448 if scaled else torch.ones(())
+        written[name] = (state[name] / scale).to(torch.float8_e4m3fn)
+        wide[name] = written[name].float() * scale
+        if scaled:
+            written[name.removesuffix("weight") + "scale_weight"] = scale.reshape(1)
+    save_file({name: tensor.contiguous() for name, tensor in written.items()}, path)
+    return wide
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -57,6 +57,9 @@ from nodes.diffusion.values import (
 
 _Beside = TypeVar("_Beside", bound=Beside)
 _Name = tuple[object, ...]
+COUNTED = (
+    "With a budget for a processor's memory every tensor is counted, and what is counted cannot be compiled."
+)
 _Key = tuple[Part, str, int]  # what, content of its file, which copy
 
 
@@ -275,6 +278,7 @@ class Session:
         told = idle(model.rules, loaded.family.name, loaded.family.takes, loaded.blocks)
         if model.settings.compiled:
             told = (*told, *uncompiled(model.rules, loaded.family.takes))
+            told = told if self.pool.house.meter is None else (*told, COUNTED)
         self.warnings += [text for text in told if text not in self.warnings]
         key = (id(kept), model.settings, model.patches)
         if key not in self._networks:

@@ -1,5 +1,6 @@
 """Files that could run code when opened become safetensors once, in a process that can do nothing else."""
 
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from nodes.diffusion.models.files import AGAIN, CODE_SUFFIXES
 
 WAIT = 0.05  # seconds between looks at the process and at Stop
 ROOT = Path(__file__).resolve().parents[3]  # what has the package `nodes`
+FULL = {os.strerror(number) for number in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))}
 PASSED_ON = ("SYSTEMROOT", "LD_LIBRARY_PATH")  # what Python needs to start
 
 
@@ -103,14 +105,13 @@ def _refused(path: Path, part: Path, code: int, told: str) -> DiffusionError:
         what = str(json.loads(last)["error"])
     except (ValueError, KeyError, TypeError):
         what = f"the process that reads it ended with {code} ({last or 'it said nothing'})"
-    if what == os.strerror(28):
+    if what in FULL:
         return _no_room(path, part.parent)
     return CheckpointUnreadable(path, what, AGAIN)
 
 
 def _no_room(path: Path, folder: Path) -> DiffusionError:
-    needed = path.stat().st_size / 1e9
     return DiffusionError(
-        f"{path.name} cannot be converted to safetensors: there is no room for {needed:.1f} GB in {folder}.",
+        f"{path.name} cannot be converted to safetensors: there is too little room for it in {folder}.",
         "Free some disk space, or get the file as safetensors.",
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._dynamo.utils import counters
 from torch._inductor import cpp_builder
 from torch._inductor.exc import InvalidCxxCompiler
 
@@ -16,9 +17,11 @@ from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance import again, attention
 from nodes.diffusion.guidance.rules import uncompiled
 from nodes.diffusion.keys import key
+from nodes.diffusion.memory.budget import Budget, Step
+from nodes.diffusion.memory.meter import Meter
 from nodes.diffusion.models.compiled import INDUCTOR, hurried
 from nodes.diffusion.models.network import LoadedNetwork
-from nodes.diffusion.pool import Pool, Session
+from nodes.diffusion.pool import COUNTED, Pool, Session
 from nodes.diffusion.values import LoraPatch, Model, ModelSettings
 from tests.diffusion.models.test_hooks import CONTEXT, lora
 from tests.diffusion.models.test_spared import BY_NAME, network, told
@@ -116,6 +119,30 @@ def test_a_lora_on_a_compiled_unet_acts(model_file, lora, placement, hashes):
 
 
 @pytest.mark.compiles
+def test_a_compiled_network_whose_blocks_come_and_go_answers_as_ever(model_file, lora, placement, hashes):
+    """In a third of its weights, with a LoRA and without; what was compiled serves weights at any place."""
+    model = Model(hashes.reference(model_file))
+    styled = model.patched(LoraPatch(hashes.reference(lora), 0.7))
+    settings = ModelSettings(compiled=TRACED)
+    plenty = Pool(placement, 10**9)
+    with plenty.session() as models:
+        wanted = [of_unet(models, each) for each in (model, styled)]
+    size = plenty.size // 3
+    pool = Pool(placement, Budget(10**9, size))
+    graphs: list[int] = []
+    for number in (0, 1, 0):
+        with torch.inference_mode(), pool.session(room=size // 4) as models:
+            made = of_unet(models, replace((model, styled)[number], settings=settings))
+        assert close(made, wanted[number])
+        graphs.append(int(counters["stats"]["unique_graphs"]))
+    (kept,) = pool.house.kept.values()
+    assert (
+        kept.residence is not None and kept.residence.step is Step.BLOCKS and kept.residence.away > size // 4
+    )
+    assert graphs[0] > 0 and len(set(graphs)) == 1, "nothing is compiled again for blocks that come back"
+
+
+@pytest.mark.compiles
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning"
@@ -127,6 +154,13 @@ def test_what_inductor_compiles_answers_as_ever(model_file, lora, placement, has
     compiled = replace(plain, compiled=INDUCTOR)
     for size in ((8, 6), (8, 8), (4, 10)):
         assert close(answer(case, compiled, size), answer(case, plain, size))
+
+
+def test_where_memory_is_counted_people_are_told_that_nothing_is_compiled(model_file, placement, hashes):
+    model = Model(hashes.reference(model_file), settings=ModelSettings(compiled=TRACED))
+    with Pool(placement, 10**9, Meter()).session() as models:
+        models.network(model)
+        assert models.warnings == [COUNTED]
 
 
 def test_without_a_compiler_the_node_says_what_is_missing(monkeypatch: pytest.MonkeyPatch):

@@ -3,6 +3,7 @@
 import collections
 import os
 import pickle
+import resource
 import socket
 import subprocess
 import sys
@@ -15,6 +16,9 @@ from safetensors.torch import load_file
 from nodes.diffusion.errors import CheckpointMissing, CheckpointUnreadable, DiffusionError
 from nodes.diffusion.models.conversion import Conversions
 from nodes.diffusion.models.files import open_weights
+from tests.server.test_really_full_disk import fill, small
+
+__all__ = ["small"]
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Landlock is Linux's")
 
@@ -253,3 +257,34 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     blocked.write_text("")
     with pytest.raises(DiffusionError, match=r"model\.ckpt cannot be converted.*get the file as safetensors"):
         Conversions(blocked).safe(path)
+
+
+def test_a_disk_that_is_full_is_told_leaves_nothing_behind_and_the_next_try_works(tmp_path, small):
+    """Really full, before it begins or while it writes: what lies in a file once may be several tensors of it."""
+    conversions = Conversions(small / "converted")
+    torch.save({"wide": torch.full((1,), 0.5).expand(3 << 20)}, tmp_path / "grows.ckpt")
+    torch.save({"large": torch.ones(1 << 20)}, tmp_path / "large.ckpt")
+    for name in ("grows", "large"):
+        filler = fill(small) if name == "large" else None
+        with pytest.raises(DiffusionError, match="too little room") as told:
+            conversions.safe(tmp_path / f"{name}.ckpt")
+        assert "Free some disk space" in str(told.value.hint)
+        assert not [path for path in small.rglob("*") if path.is_file() and path != filler]
+        if filler is not None:
+            filler.unlink()
+    same(conversions.safe(tmp_path / "large.ckpt"), {"large": torch.ones(1 << 20)})
+
+
+@linux
+def test_a_file_that_may_not_grow_further_is_told_alike(tmp_path, conversions):
+    """A limit of the system on files' sizes (`ulimit -f`), as some shared machines have it."""
+    torch.save({"large": torch.ones(1 << 20)}, tmp_path / "large.ckpt")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        with pytest.raises(DiffusionError, match="too little room"):
+            conversions.safe(tmp_path / "large.ckpt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not [path for path in (tmp_path / "converted").rglob("*") if path.is_file()]
+    same(conversions.safe(tmp_path / "large.ckpt"), {"large": torch.ones(1 << 20)})

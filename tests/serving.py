@@ -83,16 +83,17 @@ class Server:
 
 
 @contextmanager
-def serving(workspace: Path, *arguments: str) -> Iterator[Server]:
+def serving(workspace: Path, *arguments: str, python: Path | None = None) -> Iterator[Server]:
     """A server on a free port, which has said that it answers; ended on leaving.
 
     Args:
         workspace: its folder.
         arguments: more of `weft`'s own.
+        python: the program that runs it; None: the one that runs the tests.
     """
     process = subprocess.Popen(
         [
-            sys.executable,
+            str(python or sys.executable),
             "-c",
             SERVE_AND_TELL,
             "--port",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.clients.installing import environment
+from tests.installing import environment
 from tests.serving import Server
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]

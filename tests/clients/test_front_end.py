@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from server.app import DEFAULT_WORKFLOW
-from tests.clients.installing import environment
+from tests.installing import environment
 from tests.serving import Server, serving
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]

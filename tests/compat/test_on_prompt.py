@@ -55,6 +55,13 @@ def test_2_1_handlers_that_change_nothing_leave_it_as_it_was(server: Server):
     assert shown(server, posted(server))[0] == ["as it was sent"]
 
 
+def test_2_1_a_node_posted_with_the_change_token_nan_reaches_handlers_too(server: Server):
+    prompt = {
+        "out": {"class_type": "Show", "inputs": {"value": "as it was sent"}, "is_changed": [float("nan")]}
+    }
+    assert shown(server, ask(server, prompt, extra_data={"do": ["write"]}))[0] == ["written by a handler"]
+
+
 @pytest.mark.parametrize(
     ("do", "words"),
     [("raise", "it went wrong"), ("nothing", "It returned NoneType"), ("garbage", "not JSON serializable")],

@@ -1,10 +1,15 @@
 """A Brownian path over sigma that can be asked at any two places: finer schedules see the same motion."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from nodes.diffusion.noise import NoiseSource
 from nodes.diffusion.tree_seeds import TreeSeeds
+
+Numbers = Any
+"""A tensor, or a numpy array on a processor, where an operation costs half as much and gives the same bits."""
 
 
 class BrownianPath:
@@ -25,11 +30,13 @@ class BrownianPath:
     def __init__(self, latents: Tensor, low: float, high: float, seed: int) -> None:
         self._like = latents
         self._generator = torch.Generator(latents.device)
+        self._drawn = torch.empty_like(latents, memory_format=torch.contiguous_format)
+        plain = latents.device.type == "cpu" and latents.dtype is torch.float32
+        self._numbers: Numbers = self._drawn.numpy() if plain else self._drawn
         self._low, self._high = _rounded(low), _rounded(high)
         self._seeds = TreeSeeds(seed)
-        self._known: dict[tuple[int, int], Tensor] = {}  # what the last visit passed
-        self._passed: dict[tuple[int, int], Tensor] = {}
-        self._total = self._randn(self._seeds.of_root()).mul_((high - low) ** 0.5)
+        self._known: dict[tuple[int, int], Numbers] = {}  # what the last visit passed
+        self._total = self._randn(self._seeds.of_root(), (high - low) ** 0.5)
 
     def increment(self, start: float, end: float) -> Tensor:
         """How far the path goes from `start` to a higher `end`."""
@@ -37,76 +44,50 @@ class BrownianPath:
         end = min(max(_rounded(end), self._low), self._high)
         if end <= start:
             return torch.zeros_like(self._like)
-        moved = _Sum()
-        self._add(moved, self._low, self._high, self._total, 0, 0, start, end)
-        self._known, self._passed = self._passed, {}
-        return moved.value()
+        moved = self._moved(start, end)
+        return moved if isinstance(moved, Tensor) else torch.from_numpy(moved)
 
-    def _add(
-        self,
-        moved: "_Sum",
-        low: float,
-        high: float,
-        total: Tensor,
-        key: int,
-        depth: int,
-        start: float,
-        end: float,
-    ) -> None:
-        """Add the parts of the way that lie below a place of the tree, in the order of the way: sums repeat to the bit."""
-        if start <= low and end >= high:
-            moved.add(total)
-            return
-        middle = _rounded((low + high) / 2)
-        if high - low <= self.TOLERANCE or middle in (low, high):
-            moved.add(total * ((min(end, high) - max(start, low)) / (high - low)))
-            return
-        left = self._left(low, middle, high, total, key, depth)
-        if start < middle:
-            self._add(moved, low, middle, left, 2 * key, depth + 1, start, min(end, middle))
-        if end > middle:
-            later = max(start, middle)
-            self._add(moved, middle, high, total - left, 2 * key + 1, depth + 1, later, end)
+    def _moved(self, start: float, end: float) -> Numbers:
+        """The parts of the way below each place of the tree, added in the order of the way: sums repeat to the bit."""
+        known, passed = self._known, dict[tuple[int, int], Numbers]()
+        moved: Numbers = None
+        ahead = [(self._low, self._high, self._total, 0, 0)]
+        while ahead:
+            low, high, total, key, depth = ahead.pop()
+            middle = _rounded((low + high) / 2)
+            if start <= low and end >= high:
+                moved = total if moved is None else moved + total
+            elif high - low <= self.TOLERANCE or middle in (low, high):
+                part = total * ((min(end, high) - max(start, low)) / (high - low))
+                moved = part if moved is None else moved + part
+            else:
+                place = key, depth
+                left = known.get(place)
+                if left is None:
+                    left = self._left(low, middle, high, total, place)
+                passed[place] = left
+                if end > middle:
+                    ahead.append((middle, high, total - left, 2 * key + 1, depth + 1))
+                if start < middle:
+                    ahead.append((low, middle, left, 2 * key, depth + 1))
+        self._known = passed
+        return moved
 
-    def _left(self, low: float, middle: float, high: float, total: Tensor, key: int, depth: int) -> Tensor:
-        """The bridge at a place of the tree; neighbouring steps share most of the way down to theirs."""
-        place = key, depth
-        known = self._known.pop(place, None)
-        self._passed[place] = self._bridge(low, middle, high, total, place) if known is None else known
-        return self._passed[place]
-
-    def _bridge(
-        self, low: float, middle: float, high: float, total: Tensor, place: tuple[int, int]
-    ) -> Tensor:
+    def _left(
+        self, low: float, middle: float, high: float, total: Numbers, place: tuple[int, int]
+    ) -> Numbers:
+        """How far it goes in the left half: the bridge at a place of the tree."""
         left, right, share = middle - low, high - middle, 1 / (high - low)
-        drawn = self._randn(self._seeds.of(place)).mul_((left * right * share) ** 0.5)
-        return drawn.add_((total * left).mul_(share))
+        drawn = self._randn(self._seeds.of(place), (left * right * share) ** 0.5)
+        expected = total * left
+        expected *= share
+        drawn += expected
+        return drawn
 
-    def _randn(self, seed: int) -> Tensor:
+    def _randn(self, seed: int, deviation: float) -> Numbers:
         self._generator.manual_seed(seed)
-        return torch.randn(
-            self._like.shape, generator=self._generator, device=self._like.device, dtype=self._like.dtype
-        )
-
-
-class _Sum:
-    """A sum of tensors from the first on, in memory of its own."""
-
-    def __init__(self) -> None:
-        self._first: Tensor | None = None
-        self._sum: Tensor | None = None
-
-    def add(self, part: Tensor) -> None:
-        if self._sum is not None:
-            self._sum.add_(part)
-        elif self._first is not None:
-            self._sum = self._first + part
-        else:
-            self._first = part
-
-    def value(self) -> Tensor:
-        assert self._first is not None
-        return self._first if self._sum is None else self._sum
+        self._drawn.normal_(generator=self._generator)
+        return self._numbers * deviation
 
 
 def brownian_noise(

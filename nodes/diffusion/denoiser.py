@@ -4,7 +4,7 @@ A sampler sees only `Denoiser`; a network sees only its own input scale, timeste
 one pair of formulas here.
 """
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -259,21 +259,33 @@ def denoised_from(
     Args:
         timestep: what the network was told, Float[1] or Float[batch], all equal.
     """
+    return denoising(kind, sigma, timestep)(latents, predicted)
+
+
+def denoising(kind: Parametrisation, sigma: Sigma, timestep: Tensor) -> Callable[[Latents, Latents], Latents]:
+    """`denoised_from` at one noise level, whose numbers are made once for all that is asked there.
+
+    Returns:
+        from noisy latents and what the network predicts of them to the clean ones.
+    """
     match kind:
         case Parametrisation.EPS | Parametrisation.FLOW:
-            return latents - predicted * sigma
+            return lambda latents, predicted: latents - predicted * sigma
         case Parametrisation.V | Parametrisation.EDM:
             data = kind.data_deviation
             spread = sigma**2 + data**2
             sign = 1.0 if kind is Parametrisation.EDM else -1.0
-            return latents * (data**2 / spread) + predicted * (sign * sigma * data / spread**0.5)
+            kept, turned = data**2 / spread, sign * sigma * data / spread**0.5
+            return lambda latents, predicted: latents * kept + predicted * turned
         case Parametrisation.X0 | Parametrisation.IMAGE_TO_IMAGE:
-            return predicted
+            return lambda _latents, predicted: predicted
         case Parametrisation.COSMOS:
             share = sigma / (sigma + 1.0)
-            return latents * (1.0 - share) - predicted * share
+            rest = 1.0 - share
+            return lambda latents, predicted: latents * rest - predicted * share
         case Parametrisation.CONSISTENCY:
-            return _jumped(latents, latents - predicted * sigma, timestep.flatten()[0])
+            told = timestep.flatten()[0]
+            return lambda latents, predicted: _jumped(latents, latents - predicted * sigma, told)
 
 
 def _jumped(latents: Latents, clean: Latents, timestep: Sigma) -> Latents:

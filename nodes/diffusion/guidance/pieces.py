@@ -17,7 +17,7 @@ from nodes.diffusion.denoiser import (
     Network,
     Residuals,
     StrongControl,
-    denoised_from,
+    denoising,
     network_input,
 )
 from nodes.diffusion.errors import DiffusionError, NothingSaid
@@ -110,6 +110,10 @@ class Conditioned:
     _passed: list[float] = field(
         default_factory=list[float]
     )  # sigmas of this run so far, for hooks' keyframes
+    _apart: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._apart = isinstance(self.network, AskedApart) and self.network.apart
 
     def sides(
         self,
@@ -146,12 +150,12 @@ class Conditioned:
         answers: dict[Piece, Tensor] = {}
         asked_of = list(self._within_room(plan, latents))
         self.calls = tuple(tuple(piece.side for piece in group) for group in asked_of)
-        if isinstance(self.network, AskedApart) and self.network.apart:
-            asked_of = [[piece] for piece in plan.order]
+        if self._apart:
+            asked_of = plan.alone
+        clean = denoising(kind, sigma, timestep)
         for group in asked_of:
             for piece, predicted in zip(group, self._ask(plan, group, asked), strict=True):
-                noisy = piece.place.cut(latents)
-                answers[piece] = denoised_from(kind, noisy, sigma, predicted, timestep)
+                answers[piece] = clean(piece.place.cut(latents), predicted)
         return plan.averaged(answers, latents)
 
     def prepared(self, sides: Sequence[Conditioning], latents: Latents) -> Sequence[Conditioning]:
@@ -247,17 +251,18 @@ class Conditioned:
         predicted = [self._predicted(network, call, asked) for call in calls]
         if calls[0].item is None:
             return predicted[0].chunk(len(group))
-        batch = len(asked.latents)
+        batch = asked.latents.shape[0]
         if batch == 1:
             return predicted
         return [torch.cat(predicted[start : start + batch]) for start in range(0, len(predicted), batch)]
 
     def _predicted(self, network: Network, call: Call, asked: _Asked) -> Tensor:
         """One call of the network; float32."""
-        chosen = asked.scaled if call.item is None else asked.scaled[call.item : call.item + 1]
+        whole = call.item is None or asked.scaled.shape[0] == 1
+        chosen = asked.scaled if whole else asked.scaled[call.item : call.item + 1]
         cut = [piece.place.cut(chosen) for piece in call.pieces]
         scaled = cut[0].contiguous() if len(cut) == 1 else torch.cat(cut)
-        timestep = asked.timestep.expand(len(scaled))
+        timestep = asked.timestep.expand(scaled.shape[0])
         residuals = None
         if call.steering is not None or self.uses:
             context = call.context if call.steering is None else call.steering

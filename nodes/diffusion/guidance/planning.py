@@ -77,6 +77,11 @@ class Plan:
     )
     _weights: dict[int, Tensor | None] = field(default_factory=dict[int, Tensor | None])
 
+    @property
+    def alone(self) -> Sequence[Sequence[Piece]]:
+        """Each piece as a group of its own, in order."""
+        return [[piece] for piece in self.order]
+
     def calls(self, group: Sequence[Piece], network: Network) -> Sequence[Call]:
         """The calls that answer a group or a part of one: one for all, or one for each item of each piece in order."""
         named = tuple(group)

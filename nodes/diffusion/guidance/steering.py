@@ -169,6 +169,8 @@ class Steering:
             finish: what the guider does with the result at last.
             own: the guider's way goes before that of any rule.
         """
+        if not self.rules:
+            return Estimate(finish(join(at)), at.negative)
         for rule, kept in self._of(ComesBefore):
             at = replace(at, sides=rule.before(replace(at, kept=kept)))
         for rule, kept in () if own else self._of(Joins):

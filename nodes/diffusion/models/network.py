@@ -1,6 +1,7 @@
 """A loaded network as a `Network`: called with scaled latents, a timestep and a context."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -103,7 +104,6 @@ class LoadedNetwork:
             raise ValueError("A condition has hooks, but nothing was given that loads them.")
         return self.patched(patches)
 
-    @torch.no_grad()
     def __call__(
         self,
         latents: Tensor,
@@ -120,6 +120,9 @@ class LoadedNetwork:
             ContextMismatch: the text was read for another family.
             DiffusionError: it is given residuals, and its family has no place for them.
         """
+        if torch.is_grad_enabled():
+            with torch.no_grad():
+                return self(latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes)
         if self.latent_format.joined and inputs.joined is not None:
             latents = torch.cat((latents, inputs.joined.to(latents)), 1)
         if residuals is not None and not self.family.controlled:
@@ -128,7 +131,12 @@ class LoadedNetwork:
                 "Use a control network that was made for this model, or leave it out.",
             )
         compiled = self.compiled if compilable(changes) and inputs.reference_method != CLEAN else ""
-        with hurried(self.module, self.family.stacks, compiled, self.kernel, self.regions):
+        hurry = compiled or self.kernel
+        with (
+            hurried(self.module, self.family.stacks, compiled, self.kernel, self.regions)
+            if hurry
+            else nullcontext()
+        ):
             return asked(
                 self.family,
                 self.module,

@@ -5,7 +5,7 @@ leaves to `torch.nn.functional.scaled_dot_product_attention`: no class's own way
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any
@@ -38,13 +38,13 @@ def asked(
     changes: NetworkChanges = NO_CHANGES,
 ) -> Tensor:
     """A family's answer, as `Ask`, with the changes that its blocks have places for."""
-    count = len(latents)
     inside = changes.left_out or changes.alone or changes.away or changes.sparing is not None
     if family.stacks is None or not inside:
-        with (residuals or Residuals()).at_work(module):
+        with nullcontext() if residuals is None or not residuals.inside else residuals.at_work(module):
             return family.ask(
                 module, latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes
             )
+    count = len(latents)
     with ExitStack() as stack:
         rows = _positive(inputs, count, latents.device) if changes.away else None
         if changes.away is not None and rows is not None and len(rows):

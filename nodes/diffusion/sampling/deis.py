@@ -45,7 +45,7 @@ def time_of(sigma: Sigma) -> Sigma:
 
 
 def time_weights(places: Sequence[Sigma], following: Sigma) -> Sequence[Sigma]:
-    """Integrals over the step of d sigma / d time times each Lagrange polynomial, newest place first.
+    """Integrals over the step of d sigma / d time times each Lagrange polynomial of two places or more, newest first.
 
     Riemann sums in the schedule's own precision: what they lose is part of known answers.
     """
@@ -57,11 +57,15 @@ def time_weights(places: Sequence[Sigma], following: Sigma) -> Sequence[Sigma]:
     log_alpha_slope = one * span * -0.5 * (2 * times) - one * start
     speed = -0.5 * log_alpha_slope / (alpha * (1 - alpha)).sqrt()
     stride = (following - places[0]) / INTEGRATION_POINTS
+    distances = [times - place for place in places]
     weights: list[Sigma] = []
     for number, place in enumerate(places):
-        polynomial = torch.ones_like(times)
-        for other, elsewhere in enumerate(places):
-            if other != number:
-                polynomial = polynomial * ((times - elsewhere) / (place - elsewhere))
-        weights.append((speed * polynomial).sum() * stride)
+        first, *more = (
+            distance / (place - elsewhere)
+            for other, (distance, elsewhere) in enumerate(zip(distances, places, strict=True))
+            if other != number
+        )
+        for factor in more:
+            first *= factor
+        weights.append(first.mul_(speed).sum() * stride)
     return weights

@@ -91,8 +91,10 @@ class Churn:
         self, latents: Latents, sigma: Sigma, steps: int, noise: NoiseSource | None, mixing: Mixing
     ) -> tuple[Latents, Sigma]:
         """Latents with more noise, and their new level; as they are outside the range, or without a source."""
+        if noise is None or self.amount <= 0.0 or not self.low <= float(sigma) <= self.high:
+            return latents, sigma
         alpha = mixing.alpha(sigma)
-        if noise is None or self.amount <= 0.0 or alpha == 0 or not self.low <= float(sigma) <= self.high:
+        if alpha == 0:
             return latents, sigma
         ratio = sigma / alpha
         higher = ratio * (1.0 + min(self.amount / steps, 2**0.5 - 1.0))

@@ -1,6 +1,6 @@
 """A Brownian path over sigma that can be asked at any two places: finer schedules see the same motion."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -45,7 +45,7 @@ class BrownianPath:
         if end <= start:
             return torch.zeros_like(self._like)
         moved = self._moved(start, end)
-        return moved if isinstance(moved, Tensor) else torch.from_numpy(moved)
+        return moved if isinstance(moved, Tensor) else cast("Any", torch).from_numpy(moved)
 
     def _moved(self, start: float, end: float) -> Numbers:
         """The parts of the way below each place of the tree, added in the order of the way: sums repeat to the bit."""

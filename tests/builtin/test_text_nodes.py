@@ -141,7 +141,7 @@ def test_a_type_that_nothing_reads_is_named_by_the_loader(ctx: Telling, kind: st
     with pytest.raises(NodeError, match=f"of type {kind} cannot be read"):
         NODES["CLIPLoader"].run(ctx, clip_name="tiny.safetensors", type=kind)
     names = {"clip_name1": "tiny.safetensors", "clip_name2": "tiny.safetensors"}
-    with pytest.raises(NodeError, match=r"newbie.* Gemma 3 and Jina"):
+    with pytest.raises(NodeError, match=r"newbie.* Jina CLIP beside Gemma 3"):
         NODES["DualCLIPLoader"].run(ctx, **names, type="newbie")
 
 

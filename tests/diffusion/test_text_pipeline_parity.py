@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from transformers import (
     Gemma2Config,
     Gemma2Model,
+    Gemma3TextConfig,
+    Gemma3TextModel,
     LlamaConfig,
     LlamaModel,
     MistralConfig,
@@ -148,6 +150,13 @@ def seeing() -> nn.Module:
 QWEN, LLAMA = letters(QWEN_WORDS), letters(LLAMA_WORDS, "<|begin_of_text|>")
 T5_WORDS = letters(("<pad>", "</s>"), "", "</s>")
 QWEN3 = {"head_dim": 32, "rope_theta": 1000000.0}
+GEMMA3 = {  # the width tells its size; the sixth layer of six sees all words, by the far rope of the published 4B
+    "hidden_size": 2560, "head_dim": 16, "query_pre_attn_scalar": 16, "num_hidden_layers": 7, "sliding_window": 1024,
+    "rope_parameters": {
+        "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1000000.0},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+    },
+}  # fmt: skip
 
 
 def hunyuan_video(module: nn.Module, words: Any) -> tuple[Tensor, Tensor]:
@@ -196,6 +205,8 @@ CASES = (
          rms_norm_eps=1e-5, rope_theta=1e9, sliding_window=None), letters(MISTRAL_WORDS),
          seen_by("Flux2Pipeline", "encode_prompt"), chat=MISTRAL_CHAT, more={"padding_side": "left"}),
     Case("lumina2", "gemma2", decoder(Gemma2Model, Gemma2Config, head_dim=32), letters(("<pad>", "<bos>"), "<bos>"),
+         seen_by("Lumina2Pipeline", "_get_gemma_prompt_embeds", 1)),
+    Case("lumina2", "gemma3", decoder(Gemma3TextModel, Gemma3TextConfig, **GEMMA3), letters(("<pad>", "<bos>"), "<bos>"),
          seen_by("Lumina2Pipeline", "_get_gemma_prompt_embeds", 1)),
     Case("hunyuan_video", "llama3", decoder(LlamaModel, LlamaConfig, rope_theta=500000.0, rms_norm_eps=1e-5), LLAMA,
          hunyuan_video),

@@ -258,8 +258,9 @@ class Conditioned:
 
     def _predicted(self, network: Network, call: Call, asked: _Asked) -> Tensor:
         """One call of the network; float32."""
-        whole = call.item is None or asked.scaled.shape[0] == 1
-        chosen = asked.scaled if whole else asked.scaled[call.item : call.item + 1]
+        chosen = asked.scaled
+        if call.item is not None and chosen.shape[0] > 1:
+            chosen = chosen[call.item : call.item + 1]
         cut = [piece.place.cut(chosen) for piece in call.pieces]
         scaled = cut[0].contiguous() if len(cut) == 1 else torch.cat(cut)
         timestep = asked.timestep.expand(scaled.shape[0])

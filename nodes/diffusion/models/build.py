@@ -16,7 +16,7 @@ from nodes.diffusion.models.files import AGAIN, WeightFile, cast_tensor
 
 BLOCKS = (
     "ResnetBlock2D", "BasicTransformerBlock", "Attention", "CLIPEncoderLayer", "T5Block", "UMT5Block",
-    "LlamaDecoderLayer", "Qwen2DecoderLayer", "Qwen3DecoderLayer", "Gemma2DecoderLayer",
+    "LlamaDecoderLayer", "Qwen2DecoderLayer", "Qwen3DecoderLayer", "Gemma2DecoderLayer", "Gemma3DecoderLayer",
     "MistralDecoderLayer", "Qwen2_5_VLDecoderLayer", "Qwen2_5_VLVisionBlock",
     "JointTransformerBlock", "FluxTransformerBlock", "FluxSingleTransformerBlock", "ChromaTransformerBlock",
     "ChromaSingleTransformerBlock", "AuraFlowJointTransformerBlock", "AuraFlowSingleTransformerBlock",

@@ -17,6 +17,11 @@ from nodes.diffusion.text.language import PLACEHOLDER
 HEAD_WIDTHS = (128, 64, 32, 16, 8)  # the first that fits; families of today have 128, those of Gemma 256
 GEMMA_HEAD_WIDTH = 256
 BERT_HEAD_WIDTH = 64
+GEMMA3_NEAR, GEMMA3_NEAR_ROPE, GEMMA3_STRETCH = (
+    1024,
+    10000.0,
+    8.0,
+)  # five layers of six see so many words, by this rope
 ROPE = {
     "llama": 500000.0,
     "qwen25_3b": 1000000.0,
@@ -25,6 +30,7 @@ ROPE = {
     "qwen3_4b": 1000000.0,
     "qwen3_8b": 1000000.0,
     "gemma2_2b": 10000.0,
+    "gemma3_4b": 1000000.0,
     "mistral3_24b": 1000000000.0,
 }
 COARSE = ("llama", "mistral3_24b")  # whose norms add 1e-5, not 1e-6
@@ -143,6 +149,8 @@ def _decoder(name: str, settings: Mapping[str, Any]) -> nn.Module:
     from transformers import (
         Gemma2Config,
         Gemma2Model,
+        Gemma3TextConfig,
+        Gemma3TextModel,
         LlamaConfig,
         LlamaModel,
         MistralConfig,
@@ -161,6 +169,7 @@ def _decoder(name: str, settings: Mapping[str, Any]) -> nn.Module:
         return module
     made = {
         "gemma2_2b": (Gemma2Config, Gemma2Model),
+        "gemma3_4b": (Gemma3TextConfig, Gemma3TextModel),
         "qwen3_2b": (Qwen3Config, Qwen3Model),
         "qwen3_4b": (Qwen3Config, Qwen3Model),
         "qwen3_8b": (Qwen3Config, Qwen3Model),
@@ -169,7 +178,19 @@ def _decoder(name: str, settings: Mapping[str, Any]) -> nn.Module:
         "llama": (LlamaConfig, LlamaModel),
     }
     config, model = cast("Any", made[name])
-    return model(config(**settings))
+    return model(config(**(_near_and_far(settings) if name == "gemma3_4b" else settings)))
+
+
+def _near_and_far(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Gemma 3's layers see near words or all of them, each kind by a rope of its own (arXiv:2503.19786, section 2)."""
+    far = {"rope_type": "linear", "rope_theta": settings["rope_theta"], "factor": GEMMA3_STRETCH}
+    near = {"rope_type": "default", "rope_theta": GEMMA3_NEAR_ROPE}
+    return {
+        **{name: value for name, value in settings.items() if name != "rope_theta"},
+        "sliding_window": GEMMA3_NEAR,
+        "query_pre_attn_scalar": settings["head_dim"],
+        "rope_parameters": {"full_attention": far, "sliding_attention": near},
+    }
 
 
 def _seeing(settings: Mapping[str, Any], eyes: Mapping[str, Shape]) -> nn.Module:
@@ -208,7 +229,8 @@ def _head_width(name: str, shapes: Mapping[str, Shape], queries: int, keys: int)
 def _number_places(module: nn.Module, device: torch.device) -> None:
     """Make the buffers that no file holds: a network without memory for its weights has none for them either."""
     for part in module.modules():
-        if hasattr(part, "inv_freq") and hasattr(part, "config"):
+        turns = [name for name, _ in part.named_buffers(recurse=False) if name.endswith("inv_freq")]
+        if turns and hasattr(part, "config"):
             fresh = type(part)(cast("Any", part).config)
             for name, buffer in cast("Any", fresh).named_buffers():
                 part.register_buffer(name, buffer.to(device), persistent=False)

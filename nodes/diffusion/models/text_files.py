@@ -11,6 +11,7 @@ from nodes.diffusion.models.files import Shape, WeightFile, open_weights
 
 LARGE_LAYERS, HUGE_LAYERS = 31, 22  # at least, of CLIP-G and CLIP-H; CLIP-L has 12
 QWEN25_3B_WIDTH = 2048
+GEMMA3_4B_WIDTH = 2560
 QWEN3_WIDTHS = {2048: "qwen3_2b", 4096: "qwen3_8b"}
 PILE_WIDTH, BASE_WIDTH, GLYPH_WIDTH = 2048, 768, 1472  # of T5's sizes XL and base, and of ByT5 small
 MT5_WORDS = 250_000  # at least, of mT5's vocabulary; T5 has an eighth of it
@@ -92,7 +93,7 @@ def find_texts(path: Path) -> tuple[FoundText, ...]:
 
 
 UNREAD = {
-    "gemma3": "it is Gemma 3, which LTX 2 and NewBie read",
+    "gemma3": "it is Gemma 3 of another size than 4B, which LTX 2 reads",
     "umt5base": "it is UMT5 base, which ACE-Step reads",
 }
 
@@ -168,7 +169,9 @@ def _decoder(shapes: Mapping[str, Shape]) -> str:
     rows, width = shapes["layers.0.self_attn.q_proj.weight"]
     normed = "layers.0.self_attn.q_norm.weight" in shapes
     if "layers.0.post_feedforward_layernorm.weight" in shapes:
-        return "gemma3" if normed else "gemma2_2b"
+        if not normed:
+            return "gemma2_2b"
+        return "gemma3_4b" if width == GEMMA3_4B_WIDTH else "gemma3"
     if normed:
         return QWEN3_WIDTHS.get(width, "qwen3_4b")
     if "layers.0.self_attn.q_proj.bias" in shapes:

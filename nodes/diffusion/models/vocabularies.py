@@ -74,6 +74,7 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
     "mistral3_24b": Vocabulary("mistral3", start=("<s>",), pad="<pad>"),
     "llama": Vocabulary("llama3", start=("<|begin_of_text|>",), pad="<|end_of_text|>"),
     "gemma2_2b": Vocabulary("gemma2", start=("<bos>",), pad="<pad>"),
+    "gemma3_4b": Vocabulary("gemma3", start=("<bos>",), pad="<pad>"),
 }
 
 

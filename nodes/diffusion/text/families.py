@@ -38,7 +38,7 @@ BEFORE_PICTURE, AFTER_SYSTEM, AFTER_PROMPT = (
 UNREAD_TYPES = {
     "ace": "ACE-Step reads UMT5 base and lyrics in a vocabulary of their own",
     "omnigen2": "OmniGen 2 is a family of models that Weft does not have",
-    "newbie": "NewBie reads Gemma 3 and Jina CLIP",
+    "newbie": "NewBie reads Jina CLIP beside Gemma 3",
 }
 
 
@@ -319,6 +319,7 @@ BY_ENCODERS: tuple[tuple[frozenset[str], Family], ...] = (
     (frozenset({"t5base"}), partial(language_only, "t5base", "stable_audio")),
     (frozenset({"t5xxl"}), partial(language_only, "t5xxl", "mochi")),
     (frozenset({"gemma2_2b"}), partial(language_only, "gemma2_2b", "lumina2")),
+    (frozenset({"gemma3_4b"}), partial(language_only, "gemma3_4b", "lumina2")),
     (frozenset({QWEN, "byt5"}), partial(glyphs, "hunyuan_image")),
     (frozenset({QWEN, "l"}), partial(kandinsky5, "kandinsky5")),
     (frozenset({QWEN}), qwen_image),

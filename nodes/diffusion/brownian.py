@@ -51,9 +51,12 @@ class BrownianPath:
         """The parts of the way below each place of the tree, added in the order of the way: sums repeat to the bit."""
         known, passed = self._known, dict[tuple[int, int], Numbers]()
         moved: Numbers = None
-        ahead = [(self._low, self._high, self._total, 0, 0)]
+        root = self._low, self._high, self._total, None, 0, 0  # the fourth is what of the total lies before
+        ahead: list[tuple[float, float, Numbers, Numbers, int, int]] = [root]
         while ahead:
-            low, high, total, key, depth = ahead.pop()
+            low, high, total, before, key, depth = ahead.pop()
+            if before is not None:
+                total = total - before
             middle = _rounded((low + high) / 2)
             if start <= low and end >= high:
                 moved = total if moved is None else moved + total
@@ -62,14 +65,14 @@ class BrownianPath:
                 moved = part if moved is None else moved + part
             else:
                 place = key, depth
-                left = known.get(place)
+                left = known.pop(place, None)
                 if left is None:
                     left = self._left(low, middle, high, total, place)
                 passed[place] = left
                 if end > middle:
-                    ahead.append((middle, high, total - left, 2 * key + 1, depth + 1))
+                    ahead.append((middle, high, total, left, 2 * key + 1, depth + 1))
                 if start < middle:
-                    ahead.append((low, middle, left, 2 * key, depth + 1))
+                    ahead.append((low, middle, left, None, 2 * key, depth + 1))
         self._known = passed
         return moved
 

@@ -31,7 +31,10 @@ async def index(request: web.Request) -> web.StreamResponse:
 @ROUTES.get("/extensions/{pack}/{file:.+}", shape=Shape(answer=bytes, media=ANYTHING))
 async def extension(request: web.Request) -> web.StreamResponse:
     """A file that a pack brought for the browser."""
-    folder = (await services(request).scripts.folders()).get(request.match_info["pack"])
+    pack, web_folder = request.match_info["pack"], services(request).web
+    if pack == "core" and web_folder is not None:  # what packs import of the canvas itself
+        return await _file_or_pack(request, web_folder / "extensions" / "core")
+    folder = (await services(request).scripts.folders()).get(pack)
     return await _file_or_pack(request, folder)
 
 

@@ -135,7 +135,13 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "troubles", label: "actions.troubles", keys: "Shift+P", run: () => app.popups.show({ kind: "troubles" }) },
     { id: "keys", label: "actions.keys", keys: "?", run: () => app.popups.show({ kind: "keys" }) },
   ];
-  return table.map((action) => ({ ...action, get label() { return typeof action.label === "string" ? t(action.label) : action.label(); }, also: typeof action.label === "string" ? english(action.label) : "", get keys() { return app.preferences.keys[action.id] ?? action.keys; }, usual: action.keys }));
+  const own = table.map((action) => ({ ...action, get label() { return typeof action.label === "string" ? t(action.label) : action.label(); }, also: typeof action.label === "string" ? english(action.label) : "", get keys() { return app.preferences.keys[action.id] ?? action.keys; }, usual: action.keys }));
+  return [...own, ...offersOf(app)];
+}
+
+/** What scripts of packs add; they may come later than whoever asks for actions. */
+export function offersOf(app: App): readonly Action[] {
+  return (app.extensions?.offers() ?? []).map((offer) => ({ ...offer, keys: app.preferences.keys[offer.id] ?? offer.keys, usual: offer.keys }));
 }
 
 /** Where a node's title stands in the window. */

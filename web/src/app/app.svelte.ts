@@ -7,6 +7,7 @@ import { Downloads } from "../models/downloads.svelte";
 import { Blueprints } from "./blueprints.svelte";
 import { Completions } from "./completion.svelte";
 import { Editor, type SavedAs } from "./editor.svelte";
+import type { Extensions, RunOptions } from "./extending";
 import { Jobs } from "./jobs.svelte";
 import { placeNode } from "./placing";
 import { Popups } from "./popups.svelte";
@@ -65,6 +66,8 @@ export class App {
   samplers = $state.raw<SamplerTable | undefined>();
   editors = $state.raw<readonly Editor[]>([]);
   active = $state.raw<Editor | undefined>();
+  /** Scripts of packs at work; undefined while no pack brings any. */
+  extensions = $state.raw<Extensions | undefined>();
   /** Why there is nothing to show yet. */
   trouble = $state<string | undefined>();
   ready = $state(false);
@@ -90,6 +93,7 @@ export class App {
       popups: this.popups,
       jobs: this.jobs,
       editors: () => this.editors,
+      extensions: () => this.extensions,
       back: () => this.trouble !== undefined && void this.load(),
     });
     const name = `weft ${new URL(base).pathname}`;
@@ -107,7 +111,9 @@ export class App {
   async load(): Promise<void> {
     this.trouble = undefined;
     try {
-      this.defs = await this.locales.read();
+      const [defs, scripts] = await Promise.all([this.locales.read(), this.#scripts()]);
+      this.defs = defs;
+      if (scripts.length > 0 && !this.extensions) await this.#extend(scripts);
     } catch (error) {
       this.trouble = messageOf(error);
       return;
@@ -117,6 +123,26 @@ export class App {
     await this.#restore();
     this.ready = true;
     void this.jobs.refresh();
+  }
+
+  /** Scripts that packs bring; none of an older server. */
+  async #scripts(): Promise<readonly string[]> {
+    const found = await this.client.get("extensions").catch(() => null);
+    return isArray(found) ? found.map(String) : [];
+  }
+
+  /** Let scripts of packs in. Whatever becomes of them, the canvas opens. */
+  async #extend(scripts: readonly string[]): Promise<void> {
+    try {
+      const { boot } = await import("../extensions/runtime.svelte");
+      const extensions = await boot(this, scripts, this.locales.raw);
+      this.locales.shape = (raw) => extensions.refresh(raw);
+      this.defs = this.locales.reshape(extensions.defs());
+      this.extensions = extensions;
+    } catch (error) {
+      console.error(error);
+      this.popups.tell(t("shell.scripts-failed", { reason: messageOf(error) }), { bad: true });
+    }
   }
 
   /** Lists of files may have grown: read them again. */
@@ -164,7 +190,7 @@ export class App {
   // Workflows
 
   newTab(begin: { readonly name?: string; readonly state?: DocumentState; readonly file?: SavedAs | undefined; readonly clean?: boolean } = {}): Editor {
-    const editor = new Editor(crypto.randomUUID(), this.defs, { ...begin, name: begin.name ?? this.#freeName() });
+    const editor = new Editor(crypto.randomUUID(), this.defs, { ...begin, extensions: () => this.extensions, name: begin.name ?? this.#freeName() });
     this.#adopt(editor);
     this.active = editor;
     void this.#noteTabs();
@@ -320,7 +346,7 @@ export class App {
       if (!about) continue;
       const { name, path, version, dirty, runs } = about;
       const file = typeof path === "string" ? { path, version: typeof version === "string" ? version : undefined } : undefined;
-      const begin = { name: typeof name === "string" ? name : t("shell.untitled"), clean: dirty !== true, file };
+      const begin = { extensions: () => this.extensions, name: typeof name === "string" ? name : t("shell.untitled"), clean: dirty !== true, file };
       const editor = new Editor(id, this.defs, { ...begin, ...(back ? { document: back.document } : saved && { state: saved.state }) });
       if (back) editor.lookAgain(back.view);
       if (saved) editor.view.enter(saved.scope);
@@ -414,7 +440,7 @@ export class App {
   }
 
   /** Run what is on the canvas. */
-  async run(options: { readonly front?: boolean; readonly only?: readonly NodeId[] } = {}): Promise<void> {
+  async run(options: RunOptions = {}): Promise<void> {
     if (!this.active) return;
     const queued = await this.runner.run(this.active, options);
     if (queued > 0 && this.jobs.paused) this.popups.tell(t("shell.queue-paused"), { action: { label: t("shell.resume"), run: () => void this.queue.pause(false) } });

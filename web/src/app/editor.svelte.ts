@@ -12,6 +12,8 @@ import { nameOfFile } from "./words";
 import { chosenFile, picturesOf, sameBefore, seedBefore } from "./pictures";
 import { t } from "../words";
 import { titleOfNode } from "../nodes/labels";
+import type { Extensions } from "./extending";
+import type { Face } from "../canvas/node-box";
 
 /** What a node shows of its last results. */
 export interface Shown {
@@ -70,12 +72,14 @@ export class Editor {
   /** What stands in the way of a run. */
   readonly watch = new Watch(this);
   readonly #unsubscribe: () => void;
+  readonly #extensions: () => Extensions | undefined;
 
   constructor(
     readonly id: string,
     defs: NodeDefs,
-    begin: { readonly name: string; readonly state?: DocumentState; /** One that lived before. */ readonly document?: GraphDocument; readonly file?: SavedAs | undefined; readonly clean?: boolean },
+    begin: { readonly name: string; readonly state?: DocumentState; /** One that lived before. */ readonly document?: GraphDocument; readonly file?: SavedAs | undefined; readonly clean?: boolean; /** Scripts of packs, where there are any. */ readonly extensions?: () => Extensions | undefined },
   ) {
+    this.#extensions = begin.extensions ?? (() => undefined);
     this.name = begin.name;
     this.path = begin.file?.path;
     this.version = begin.file?.version;
@@ -133,6 +137,20 @@ export class Editor {
     this.#saved = state;
     this.dirty = this.document.state !== state;
     this.rename(nameOfFile(file.path));
+  }
+
+  /** Change it on nobody's behalf: a workflow that was as its file stays so. */
+  settle(work: () => void): void {
+    const clean = !this.dirty && this.#saved !== undefined;
+    work();
+    if (!clean) return;
+    this.#saved = this.document.state;
+    this.dirty = false;
+  }
+
+  /** What scripts draw over a node. */
+  faceOf(id: NodeId): Face | undefined {
+    return this.#extensions()?.faceOf(this, id);
   }
 
   /** It belongs to no file any more. */
@@ -381,7 +399,8 @@ export class Editor {
     const chosen = this.shownOf(id) ? undefined : chosenFile(this.document.defs, this.document.state, this.view.scope, node);
     const files = this.shownOf(id)?.files.length ?? (chosen ? 1 : 0);
     const pictures = Math.max(files, this.previewOf(id) === undefined ? 0 : 1);
-    return { pictures, ratio: this.ratios.get(key) ?? 1, error: problemHeight(problems, node.size[0]) };
+    const fields = this.#extensions()?.fieldsOf(this, id);
+    return { pictures, ratio: this.ratios.get(key) ?? 1, error: problemHeight(problems, node.size[0]), ...(fields && { fields }) };
   }
 
   #mark(id: NodeId): Mark {

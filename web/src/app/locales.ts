@@ -1,6 +1,6 @@
 /** What nodes are called in the page's language: the canvas's own by the catalogue, those of packs by what packs translate. */
 import type { Client } from "../client";
-import { type InputDef, type JsonObject, MARKDOWN_NOTE, NOTE, type NodeDef, NodeDefs, PRIMITIVE, REROUTE, isObject } from "../graph";
+import { type InputDef, type JsonObject, MARKDOWN_NOTE, NOTE, type NodeDef, NodeDefs, PRIMITIVE, REROUTE, isObject, parseNodeDefs } from "../graph";
 import { type PlainKey, currentLanguage, t } from "../words";
 
 const OWN: Readonly<Record<string, readonly [PlainKey, PlainKey]>> = {
@@ -12,15 +12,30 @@ const OWN: Readonly<Record<string, readonly [PlainKey, PlainKey]>> = {
 
 export class Locales {
   #packs: JsonObject | undefined;
+  #raw: JsonObject = {};
+  /** From what the server says of its nodes to definitions: scripts of packs have a hand in it. */
+  shape: (objectInfo: JsonObject) => NodeDefs | Promise<NodeDefs> = parseNodeDefs;
   #plain = new NodeDefs([]);
 
   constructor(readonly client: Client) {}
 
   /** The server's nodes, named in the page's language. */
   async read(): Promise<NodeDefs> {
-    const [plain, packs] = await Promise.all([this.client.nodeDefs(), this.#packs ?? this.#translations()]);
-    this.#plain = plain;
+    const [raw, packs] = await Promise.all([this.client.objectInfo(), this.#packs ?? this.#translations()]);
+    this.#raw = raw;
+    this.#plain = await this.shape(raw);
     this.#packs = packs;
+    return this.again();
+  }
+
+  /** What the server said last. */
+  get raw(): JsonObject {
+    return this.#raw;
+  }
+
+  /** Other definitions of the same nodes. */
+  reshape(defs: NodeDefs): NodeDefs {
+    this.#plain = defs;
     return this.again();
   }
 

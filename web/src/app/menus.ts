@@ -64,6 +64,14 @@ function promoting({ document, view, stage }: Editor, node: NodeId, [, y]: Point
   return [{ label: t("menus.promote", { field: field.entry.label }), pick: () => void document.execute(connect(view.scope, from, { node, input: slot.name })) }];
 }
 
+/** What packs offer at a place, under a line of its own. */
+function offered(app: App, editor: Editor, node: NodeId | undefined, place: Point): (MenuItem | "line")[] {
+  const corner = document.querySelector("[data-testid=canvas]")?.getBoundingClientRect();
+  const [x, y] = toScreen(editor.view.camera, place);
+  const entries = app.extensions?.menuOf(editor, node, [x + (corner?.left ?? 0), y + (corner?.top ?? 0)]) ?? [];
+  return entries.length > 0 ? ["line", ...entries] : [];
+}
+
 export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename: (node: NodeId) => void): (MenuItem | "line")[] {
   const { document, view, stage } = editor;
   const actions = actionsOf(app);
@@ -122,6 +130,7 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
       "line",
       item("delete-heal"),
       { ...item("delete"), danger: true },
+      ...offered(app, editor, hit.node, place),
     ];
   }
   return [
@@ -135,5 +144,6 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
     "line",
     item("undo", document.undoLabel === undefined ? undefined : t("menus.undo", { step: stepWords(document.undoLabel) })),
     item("redo", document.redoLabel === undefined ? undefined : t("menus.redo", { step: stepWords(document.redoLabel) })),
+    ...offered(app, editor, undefined, place),
   ];
 }

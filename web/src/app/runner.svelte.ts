@@ -1,7 +1,8 @@
 /** Asking for runs, and telling each workflow how its own go. */
-import { type Client, type Connection, type Events, HttpError, NO_RUNS, type PromptId, type Retried, type Run, type RunEvent, type Runs, recollect, reduce, resync } from "../client";
-import { type JsonObject, type NodeId, applyControls, targetsOf, toPrompt } from "../graph";
+import { type Client, type Connection, type Events, HttpError, NO_RUNS, type QueueAnswer, type PromptId, type Retried, type Run, type RunEvent, type Runs, recollect, reduce, resync } from "../client";
+import { type JsonObject, type NodeId, type Prompt, applyControls, targetsOf, toPrompt } from "../graph";
 import type { Editor } from "./editor.svelte";
+import type { Built, Extensions, RunOptions } from "./extending";
 import type { Jobs } from "./jobs.svelte";
 import type { Popups } from "./popups.svelte";
 import { messageOf } from "./words";
@@ -15,6 +16,8 @@ export interface RunnerParts {
   readonly editors: () => readonly Editor[];
   /** The server is back after it did not answer. */
   readonly back: () => void;
+  /** Scripts of packs, which have a hand in what is sent. */
+  readonly extensions: () => Extensions | undefined;
 }
 
 const OF_RUNS = ["execution_start", "execution_cached", "executing", "progress", "progress_state", "executed", "execution_success", "execution_error", "execution_interrupted", "node_started", "node_progress", "node_finished", "node_failed", "node_blocked"] as const;
@@ -64,7 +67,13 @@ export class Runner {
   }
 
   /** As many runs as the batch says; the first that is refused ends it. @returns how many were queued. */
-  async run(editor: Editor, options: { readonly front?: boolean; readonly only?: readonly NodeId[] } = {}): Promise<number> {
+  async run(editor: Editor, options: RunOptions = {}): Promise<number> {
+    const extensions = this.parts.extensions();
+    return extensions ? extensions.run(editor, options, (wanted) => this.runHere(editor, wanted)) : this.runHere(editor, options);
+  }
+
+  /** The same, where scripts have had their say. */
+  async runHere(editor: Editor, options: RunOptions = {}): Promise<number> {
     if (this.sending) return 0;
     this.sending = true;
     let queued = 0;
@@ -152,7 +161,9 @@ export class Runner {
   async #queue(editor: Editor, front: boolean, only?: readonly NodeId[]): Promise<boolean> {
     const { document } = editor;
     const { client, popups, jobs } = this.parts;
-    const { prompt, workflow } = toPrompt(document.state, document.defs);
+    const extensions = this.parts.extensions();
+    const built: Built | undefined = await extensions?.build();
+    const { prompt, workflow } = built ? { prompt: built.output as Prompt, workflow: built.workflow as JsonObject } : toPrompt(document.state, document.defs);
     if (Object.keys(prompt).length === 0) {
       popups.tell(t("queue.nothing-to-run"), { bad: true });
       return false;
@@ -162,25 +173,41 @@ export class Runner {
       popups.tell(t("queue.nothing-leads"), { bad: true });
       return false;
     }
-    const answer = await client.queuePrompt({
-      client_id: this.expect(),
-      prompt,
-      extra_data: { extra_pnginfo: { workflow: workflow as JsonObject }, weft_name: editor.name },
-      ...(front && { front }),
-      ...(targets && { partial_execution_targets: targets }),
-    });
+    let sent = prompt;
+    const post = async (output: Prompt, drawn: JsonObject): Promise<QueueAnswer> => {
+      sent = output;
+      return client.queuePrompt({
+        client_id: this.expect(),
+        prompt: output,
+        extra_data: { extra_pnginfo: { workflow: drawn }, weft_name: editor.name },
+        ...(front && { front }),
+        ...(targets && { partial_execution_targets: targets }),
+      });
+    };
+    const answer = extensions && built ? await this.#throughPacks(extensions, front, built, post) : await post(prompt, workflow);
+    if (!answer) return false;
     if (!answer.accepted) {
       this.#reduce({ type: "refused", data: answer });
       editor.refuse(this.runs.faults);
       this.#tellRefusal(editor, answer.error.message, answer.error.details);
       return false;
     }
-    editor.began(answer.prompt_id, prompt);
-    jobs.note(answer.prompt_id, editor.name, prompt);
+    editor.began(answer.prompt_id, sent);
+    jobs.note(answer.prompt_id, editor.name, sent);
     this.#reduce({ type: "queued", data: { prompt_id: answer.prompt_id, node_errors: answer.node_errors } });
     editor.refuse(this.runs.faults);
     document.executeQuietly(applyControls(Math.random));
     return true;
+  }
+
+  /** Through `api.queuePrompt`, which scripts wrap. @returns undefined if one of them did not let it through. */
+  async #throughPacks(extensions: Extensions, front: boolean, built: Built, post: (output: Prompt, workflow: JsonObject) => Promise<QueueAnswer>): Promise<QueueAnswer | undefined> {
+    let answer: QueueAnswer | undefined;
+    await extensions.send(front ? -1 : 0, built, async ({ output, workflow }) => {
+      answer = await post(output as Prompt, workflow as JsonObject);
+      return answer;
+    });
+    return answer;
   }
 
   #tellRefusal(editor: Editor, message: string, details: string): void {

@@ -27,11 +27,29 @@ export interface Port {
   readonly linked: boolean;
 }
 
+/** Something that puts itself into an element of a node. */
+export interface Face {
+  /** @returns what takes it away again. */
+  mount(host: HTMLElement): () => void;
+}
+
 export interface Field {
   readonly entry: WidgetEntry;
   readonly y: number;
   readonly height: number;
   readonly linked: boolean;
+  /** Draws the row in place of the canvas's own field. */
+  readonly face?: Face;
+}
+
+/** A row that is not simply its definition's. */
+export interface ExtraField {
+  readonly entry: WidgetEntry;
+  /** With the space to the next. */
+  readonly height: number;
+  /** Takes its share of room that is left. */
+  readonly grows: boolean;
+  readonly face?: Face;
 }
 
 export interface NodeBox {
@@ -58,6 +76,8 @@ export interface Extras {
   readonly ratio: number;
   /** Pixels that an error needs; 0 for none. */
   readonly error: number;
+  /** Rows in place of those of its definition. */
+  readonly fields?: readonly ExtraField[];
 }
 export const NO_EXTRAS: Extras = { pictures: 0, ratio: 1, error: 0 };
 
@@ -72,21 +92,23 @@ export function boxOf(node: Node, defs: NodeDefs, state: DocumentState, graph: G
   const y = node.pos[1] - HEADER + drop;
   const width = Math.max(LEAST_WIDTH, node.size[0]);
   if (node.flags.collapsed === true) return collapsedBox(node, x, y, width);
-  const entries = widgetsOf(defs, state, graph, node).filter((entry) => entry.role !== "forced" && entry.input?.options.hidden !== true);
+  const wanted = extras.fields ?? usualFields(defs, state, graph, node);
+  const entries = wanted.map(({ entry }) => entry);
   const linkedTo = new Set(node.inputs.flatMap((slot) => (slot.link !== null && slot.widget !== undefined ? [slot.widget] : [])));
   const sockets = node.inputs.filter((slot) => slot.widget === undefined || !entries.some((entry) => entry.key === slot.widget));
   const rows = Math.max(sockets.length, node.outputs.length);
-  const tall = entries.filter(isTall).length;
+  const tall = wanted.filter(({ grows }) => grows).length;
+  const asked = wanted.reduce((sum, { height }) => sum + height, 0);
   const note = node.type === NOTE || node.type === MARKDOWN_NOTE;
   const picture = pictureHeight(width, extras);
-  const fixed = HEADER + rows * ROW + (entries.length - tall) * PITCH + (entries.length > 0 || picture > 0 ? TOP + BOTTOM : 4) + extras.error;
-  const height = Math.max(HEADER + Math.max(node.size[1], note ? 40 : 0), fixed + tall * LEAST_TEXT + picture);
-  const spare = height - fixed - tall * LEAST_TEXT - picture;
-  const text = LEAST_TEXT + (tall > 0 ? spare / tall : 0);
+  const fixed = HEADER + rows * ROW + (entries.length > 0 || picture > 0 ? TOP + BOTTOM : 4) + extras.error;
+  const height = Math.max(HEADER + Math.max(node.size[1], note ? 40 : 0), fixed + asked + picture);
+  const spare = height - fixed - asked - picture;
+  const share = tall > 0 ? spare / tall : 0;
   let at = HEADER + rows * ROW + (entries.length > 0 ? TOP : 0);
-  const fields = entries.map((entry): Field => {
-    const tallness = isTall(entry) ? text : PITCH;
-    const field = { entry, y: at, height: tallness - 3, linked: linkedTo.has(entry.key) };
+  const fields = wanted.map(({ entry, height: least, grows, face }): Field => {
+    const tallness = least + (grows ? share : 0);
+    const field = { entry, y: at, height: tallness - 3, linked: linkedTo.has(entry.key), ...(face && { face }) };
     at += tallness;
     return field;
   });
@@ -102,6 +124,12 @@ export function boxOf(node: Node, defs: NodeDefs, state: DocumentState, graph: G
     picture: picture > 0 ? { y: at, height: foot - at } : undefined,
     foot,
   };
+}
+
+/** Rows by the node's definition. */
+function usualFields(defs: NodeDefs, state: DocumentState, graph: GraphId, node: Node): readonly ExtraField[] {
+  const entries = widgetsOf(defs, state, graph, node).filter((entry) => entry.role !== "forced" && entry.input?.options.hidden !== true);
+  return entries.map((entry) => ({ entry, height: isTall(entry) ? LEAST_TEXT : PITCH, grows: isTall(entry) }));
 }
 
 function outputsOf(node: Node, width: number, y: (slot: number) => number): Port[] {

@@ -7,6 +7,7 @@ import { isArray } from "./values";
 
 /** The field's editor gives these a view of the model as a widget, which servers get as an input of their own. */
 const VIEWERS_3D: ReadonlySet<string> = new Set(["SaveGLB", "Preview3D", "Preview3DAnimation"]);
+const NONE: ReadonlySet<string> = new Set();
 const VIEW_3D: InputDef = {
   name: "image",
   type: "LOAD_3D",
@@ -21,7 +22,8 @@ const VIEW_3D: InputDef = {
   options: {},
 };
 
-export function parseNodeDef(name: string, raw: JsonObject): NodeDef {
+/** @param own types of inputs that scripts of packs have widgets for. */
+export function parseNodeDef(name: string, raw: JsonObject, own: ReadonlySet<string> = NONE): NodeDef {
   const module = text(raw.python_module, "");
   return {
     name,
@@ -29,7 +31,7 @@ export function parseNodeDef(name: string, raw: JsonObject): NodeDef {
     description: text(raw.description, ""),
     category: text(raw.category, ""),
     module,
-    inputs: [...parseInputs(object(raw.input), object(raw.input_order)), ...(VIEWERS_3D.has(name) ? [VIEW_3D] : [])],
+    inputs: [...parseInputs(object(raw.input), object(raw.input_order), own), ...(VIEWERS_3D.has(name) ? [VIEW_3D] : [])],
     outputs: parseOutputs(raw),
     isOutput: raw.output_node === true,
     virtual: false,
@@ -41,23 +43,23 @@ export function parseNodeDef(name: string, raw: JsonObject): NodeDef {
 }
 
 /** Inputs of a node, or of one choice of a dynamic combo: required ones first, each in the order given. */
-function parseInputs(input: JsonObject, order: JsonObject): InputDef[] {
+function parseInputs(input: JsonObject, order: JsonObject, own: ReadonlySet<string>): InputDef[] {
   return (["required", "optional"] as const).flatMap((section) => {
     const specs = object(input[section]);
     const names = list(order[section]).filter(
       (name): name is string => typeof name === "string" && Object.hasOwn(specs, name),
     );
     const all = new Set([...names, ...Object.keys(specs)]);
-    return [...all].map((name) => parseInput(name, specs[name], section === "optional"));
+    return [...all].map((name) => parseInput(name, specs[name], section === "optional", own));
   });
 }
 
-function parseInput(name: string, spec: JsonValue | undefined, optional: boolean): InputDef {
+function parseInput(name: string, spec: JsonValue | undefined, optional: boolean, own: ReadonlySet<string>): InputDef {
   const [head, tail] = list(spec);
   const options = object(tail);
   const type = isArray(head) ? "COMBO" : text(head, "*");
   const choices = isArray(head) ? head : undefined;
-  const widget = parseWidget({ name, type, options, choices }, (inner) => parseInputs(inner, {}));
+  const widget = parseWidget({ name, type, options, choices, own }, (inner) => parseInputs(inner, {}, own));
   const forced = widget !== undefined && options.forceInput === true;
   const autogrow = type === "COMFY_AUTOGROW_V3" ? parseAutogrow(name, object(options.template)) : undefined;
   const template = type === "COMFY_MATCHTYPE_V3" ? object(options.template) : undefined;
@@ -79,7 +81,7 @@ function parseInput(name: string, spec: JsonValue | undefined, optional: boolean
 }
 
 function parseAutogrow(group: string, template: JsonObject): Autogrow {
-  const [inner] = parseInputs(object(template.input), {});
+  const [inner] = parseInputs(object(template.input), {}, NONE);
   const max = number(template.max, 100);
   const named = list(template.names).filter((name): name is string => typeof name === "string");
   const prefix = text(template.prefix, "");

@@ -26,6 +26,8 @@ export interface InputSpec {
   readonly options: JsonObject;
   /** The choices, where the type itself is a list of them. */
   readonly choices: readonly JsonValue[] | undefined;
+  /** Types that scripts of packs have widgets for. */
+  readonly own: ReadonlySet<string>;
 }
 
 /** Reads the inputs that one choice of a dynamic combo brings. */
@@ -34,6 +36,7 @@ type ReadInputs = (input: JsonObject) => InputDef[];
 /** @returns undefined if the type is a pure socket's. */
 export function parseWidget(spec: InputSpec, readInputs: ReadInputs): Widget | undefined {
   const kind = text(spec.options.widgetType, spec.type);
+  if (spec.own.has(kind)) return ownWidget(spec);
   const read = Object.hasOwn(READERS, kind) ? READERS[kind] : undefined;
   const widget = read ? read(spec, readInputs) : otherWidget(kind, spec);
   if (!widget) return undefined;
@@ -80,6 +83,11 @@ const READERS: Readonly<Record<string, (spec: InputSpec, readInputs: ReadInputs)
   },
   LOAD_3D: ({ type }) => ({ kind: "other", type, default: "" }),
 };
+
+/** A script draws it: we hold its value. */
+function ownWidget({ type, options }: InputSpec): Widget {
+  return { kind: "other", type, default: options.default ?? null };
+}
 
 function otherWidget(kind: string, { type, options }: InputSpec): Widget | undefined {
   return OTHER_WIDGETS.includes(kind) ? { kind: "other", type, default: options.default ?? null } : undefined;

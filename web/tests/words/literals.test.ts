@@ -13,7 +13,8 @@ test("the checker sees texts in markup, attributes, expressions and modules", ()
 });
 
 test("no text for people stands outside of the catalogues", { timeout: 120_000 }, () => {
-  const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => /\.(ts|svelte)$/.test(file) && !file.startsWith("words"));
+  // Scripts of packs look for the field's English names, and their faults are told in the console: none of it is the canvas speaking.
+  const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => /\.(ts|svelte)$/.test(file) && !file.startsWith("words") && !file.startsWith("extensions"));
   const found = files.flatMap((file) => {
     const source = readFileSync(join(src, file), "utf8");
     return (file.endsWith(".ts") ? literalsOfModule(source) : literalsOfComponent(source)).map((line) => `${file}:${line}`);

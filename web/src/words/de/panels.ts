@@ -29,6 +29,8 @@ export const panels: Translated<typeof english> = {
   "panels.pack-network": "Nutzte das Netz: {list}",
   "panels.pack-routes": "Antwortet unter: {list}",
   "panels.pack-replaced": "Ersetzte Funktionen von Python: {list}",
+  "panels.scripts-failed": "Fehlgeschlagene Skripte: {list}",
+  "panels.scripts-unsupported": "In Skripten nicht unterstützt: {list}",
   "panels.no-pictures": "Bilder erscheinen hier, sobald sie entstanden sind.",
   "panels.versions-of": "Versionen von {name}",
   "panels.versions": "Versionen",

@@ -80,6 +80,7 @@ export const shell: Translated<typeof english> = {
   "shell.pasted": "Eingefügt",
   "shell.queue-paused": "Die Warteschlange ist angehalten: Dies wartet, bis sie fortgesetzt wird.",
   "shell.packs-broken": "{packs} konnte nicht geladen werden.",
+  "shell.scripts-failed": "Skripte von Paketen ließen sich nicht starten: {reason}",
   "shell.packs-new": "{packs} ist neu: nichts davon läuft, bevor Sie ihm vertrauen.",
   "shell.show-packs": "Packs zeigen",
   "shell.changed-meanwhile": "Der Workflow hat sich inzwischen geändert: erneut anordnen",

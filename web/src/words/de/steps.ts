@@ -13,6 +13,7 @@ export const steps: Translated<typeof english> = {
   "steps.move-group": "Gruppe bewegen",
   "steps.resize-group": "Gruppengröße ändern",
   "steps.open": "Öffnen",
+  "steps.extension": "Erweiterung",
   "steps.merge": "Zusammenführen",
   "steps.restore-a-version": "Version wiederherstellen",
   "steps.replace": "Ersetzen",

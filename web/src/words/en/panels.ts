@@ -27,6 +27,8 @@ export const panels = {
   "panels.pack-network": "Used the network: {list}",
   "panels.pack-routes": "Answers under: {list}",
   "panels.pack-replaced": "Replaced functions of Python: {list}",
+  "panels.scripts-failed": "Scripts that failed: {list}",
+  "panels.scripts-unsupported": "Not supported in scripts: {list}",
   "panels.no-pictures": "Pictures appear here once they are made.",
   "panels.versions-of": "Versions of {name}",
   "panels.versions": "Versions",

@@ -78,6 +78,7 @@ export const shell = {
   "shell.pasted": "Pasted",
   "shell.queue-paused": "The queue is paused: this waits until it is resumed.",
   "shell.packs-broken": "{packs} could not be loaded.",
+  "shell.scripts-failed": "Scripts of packs could not be started: {reason}",
   "shell.packs-new": "{packs} is new: nothing of it runs until you trust it.",
   "shell.show-packs": "Show packs",
   "shell.changed-meanwhile": "The workflow has changed meanwhile: arrange it again",

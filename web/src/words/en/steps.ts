@@ -11,6 +11,7 @@ export const steps = {
   "steps.move-group": "Move group",
   "steps.resize-group": "Resize group",
   "steps.open": "Open",
+  "steps.extension": "Extension",
   "steps.merge": "Merge",
   "steps.restore-a-version": "Restore a version",
   "steps.replace": "Replace",

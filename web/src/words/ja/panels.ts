@@ -29,6 +29,8 @@ export const panels: Translated<typeof english> = {
   "panels.pack-network": "ネットワークの使用: {list}",
   "panels.pack-routes": "応答するアドレス: {list}",
   "panels.pack-replaced": "置き換えた Python の関数: {list}",
+  "panels.scripts-failed": "失敗したスクリプト：{list}",
+  "panels.scripts-unsupported": "スクリプトで未対応の機能：{list}",
   "panels.no-pictures": "画像ができるとここに表示されます。",
   "panels.versions-of": "{name} のバージョン",
   "panels.versions": "バージョン",

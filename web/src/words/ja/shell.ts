@@ -80,6 +80,7 @@ export const shell: Translated<typeof english> = {
   "shell.pasted": "貼り付け",
   "shell.queue-paused": "キューは一時停止中です。再開されるまで待機します。",
   "shell.packs-broken": "{packs} を読み込めませんでした。",
+  "shell.scripts-failed": "パックのスクリプトを開始できませんでした：{reason}",
   "shell.packs-new": "新しいパックです: {packs}。信頼するまで何も実行されません。",
   "shell.show-packs": "パックを表示",
   "shell.changed-meanwhile": "その間にワークフローが変わりました。もう一度整列してください",

@@ -13,6 +13,7 @@ export const steps: Translated<typeof english> = {
   "steps.move-group": "グループを移動",
   "steps.resize-group": "グループの大きさを変更",
   "steps.open": "開く",
+  "steps.extension": "拡張機能",
   "steps.merge": "統合",
   "steps.restore-a-version": "バージョンを復元",
   "steps.replace": "置き換え",

@@ -1,0 +1,3 @@
+// What packs import: one instance, which the canvas made before their scripts run.
+const found = globalThis.comfyAPI?.splitButton ?? {};
+export const ComfySplitButton = found.ComfySplitButton;

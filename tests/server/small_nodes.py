@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,7 @@ from nodes.spec import (
     String,
     node,
 )
-from server.worker.parts import Lasting, Registered, Services, WorkerParts
+from server.worker.parts import Lasting, PackReport, Registered, Services, WorkerParts
 from server.worker.saves import Journal, Saves
 
 FACTORY = "tests.server.small_nodes:build"
@@ -268,6 +269,16 @@ def build_slowly(settings: object, services: Services) -> WorkerParts:
     while not (settings.workspace / "go").is_file():
         time.sleep(0.02)
     return build(settings, services)
+
+
+def build_with_scripts(settings: object, services: Services) -> WorkerParts:
+    """Furnish a worker as `build` does; each folder in the workspace's `scripts` is a pack that only brings scripts."""
+    from server.app import WorkerSettings
+
+    assert isinstance(settings, WorkerSettings)
+    folders = sorted((settings.workspace / "scripts").iterdir())
+    packs = [PackReport(folder.name, str(folder), True, 0.0, web_directory=str(folder)) for folder in folders]
+    return replace(build(settings, services), load_packs=lambda: packs)
 
 
 def build_with_packs(settings: object, services: Services) -> WorkerParts:

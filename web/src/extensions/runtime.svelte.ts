@@ -45,6 +45,8 @@ export class Runtime implements Extensions {
   readonly root = new LGraph();
   #binding: Binding | undefined;
   #canvas: LGraphCanvas | undefined;
+  /** Rows and faces as nodes were measured with last. */
+  readonly #rows = new WeakMap<Open, readonly [readonly ExtraField[] | undefined, Face | undefined]>();
   #queued: ((editor: Editor) => Promise<number>) | undefined;
 
   constructor(readonly app: App) {
@@ -168,6 +170,7 @@ export class Runtime implements Extensions {
       loaded: (node) => this.comfy._invoke("loadedGraphNode", node),
       openFile: (data) => void this.#open(data, undefined),
       redraw: (node) => this.surfaces.redraw(node),
+      shaped: (nodes) => this.#shaped(nodes),
     }, editor);
     this.#binding = binding;
     void this.comfy._invokeAsync("beforeConfigureGraph", {}, []).then(() => {
@@ -189,8 +192,25 @@ export class Runtime implements Extensions {
   }
 
   #remeasure(node: Open): void {
-    const editor = this.#binding?.editor;
-    if (editor && node.graph?.id === editor.view.scope) queueMicrotask(() => editor.stage.remeasure([node.id as NodeId]));
+    queueMicrotask(() => this.#shaped([node]));
+  }
+
+  /** Measure those again whose rows have become others. */
+  #shaped(nodes: readonly Open[]): void {
+    const binding = this.#binding;
+    if (!binding) return;
+    const here = nodes.filter((node) => node.graph?.id === binding.editor.view.scope);
+    const changed = here.filter((node) => {
+      const rows = this.#rowsOf(binding, node);
+      const mark = [rows, this.faceOf(binding.editor, node.id as NodeId)] as const;
+      const before = this.#rows.get(node);
+      this.#rows.set(node, mark);
+      return !before || before[1] !== mark[1] || !sameRows(before[0], rows);
+    });
+    if (changed.length > 0) binding.editor.stage.remeasure(changed.map(({ id }) => id as NodeId));
+  }
+  #rowsOf(binding: Binding, node: Open): readonly ExtraField[] | undefined {
+    return this.guard.run(() => fieldsOf(binding, this.surfaces, node), "a node's rows", node);
   }
 
   // What the canvas asks
@@ -208,7 +228,7 @@ export class Runtime implements Extensions {
   }
   fieldsOf(editor: Editor, id: NodeId): readonly ExtraField[] | undefined {
     const node = this.#viewOf(editor, id);
-    return node && this.#binding && this.guard.run(() => this.#binding && fieldsOf(this.#binding, this.surfaces, node), "a node's rows", node);
+    return node && this.#binding && this.#rowsOf(this.#binding, node);
   }
   faceOf(editor: Editor, id: NodeId): Face | undefined {
     const node = this.#viewOf(editor, id);
@@ -280,6 +300,18 @@ export class Runtime implements Extensions {
       fit: () => app.active?.stage.fit(),
     };
   }
+}
+
+function sameRows(a: readonly ExtraField[] | undefined, b: readonly ExtraField[] | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.length === b.length && a.every((row, index) => {
+    const other = b[index];
+    return row.height === other?.height && row.grows === other.grows && row.face === other.face && row.entry.key === other.entry.key && row.entry.label === other.entry.label && JSON.stringify(row.entry.widget, plain) === JSON.stringify(other.entry.widget, plain);
+  });
+}
+
+function plain(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
 }
 
 function commandKeys(extension: Open, id: string): string | undefined {

@@ -183,10 +183,10 @@ export const STYLES = `
 .litemenu-entry.has_submenu::after{content:"›";float:inline-end;margin-inline-start:10px}
 .comfy-context-menu-filter{width:100%;box-sizing:border-box;margin-bottom:4px}
 .graphdialog{position:fixed;z-index:210;display:flex;gap:6px;align-items:center;padding:8px;background:var(--raised);color:var(--text);border:1px solid var(--line);border-radius:var(--r-node);box-shadow:var(--shadow-high)}
-.weft-surface{position:absolute;left:0;right:0;overflow:hidden}
+.weft-surface{overflow:hidden}
 .weft-surface>canvas{position:absolute;left:0;top:0}
 .weft-overlay{position:absolute;pointer-events:none}
-.weft-element{position:absolute;overflow:hidden}
+.weft-element{overflow:hidden}
 .weft-element>*{box-sizing:border-box;max-width:100%}
 .weft-button{width:100%;height:100%;background:var(--inset);color:var(--text);border-radius:var(--r-field);font-weight:500;cursor:pointer}
 .weft-button:hover{background:var(--hover)}

@@ -24,6 +24,8 @@ export interface Surroundings {
   readonly openFile: (data: Open) => void;
   /** What a node looks like may have changed. */
   readonly redraw: (node: Open | undefined) => void;
+  /** These may have other rows now. */
+  readonly shaped: (nodes: readonly Open[]) => void;
 }
 
 /** Milliseconds after a press or a key in which what scripts write is the person's own step. */
@@ -278,18 +280,22 @@ export class Binding implements Keeper {
     this.#giving = true;
     try {
       const written = touched.filter(([view]) => this.document.state.graphs.has(view.id)).map(([view, what]) => difference(this, view, what)).filter((each) => !isEmpty(each));
-      if (written.length === 0) return;
+      if (written.length === 0) return this.#shaped(touched);
       const ids = written.flatMap(({ nodes }) => [...nodes.keys()]);
       const command = reflect(written, "Extension", `extension:${ids.join()}`);
       const persons = !answering && performance.now() - this.#lastPress < PERSONS_MS;
       if (persons) this.document.execute(command);
       else this.editor.settle(() => void this.document.executeQuietly(command));
-      this.editor.stage.remeasure(ids);
+      this.#shaped(touched);
     } catch (error) {
       this.guard.reports.failed("(views)", "writing to the document", error);
     } finally {
       this.#giving = false;
     }
+  }
+
+  #shaped(touched: readonly (readonly [LGraph, ReadonlySet<Loose>])[]): void {
+    this.around.shaped(touched.flatMap(([, what]) => [...what].filter((each) => each._inputs)));
   }
 
   // What graphs ask

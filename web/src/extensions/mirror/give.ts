@@ -85,7 +85,8 @@ function putSerialised(binding: Binding, graph: Graph, node: Open, known: Node, 
   if (!o || typeof o !== "object") return;
   if (o.properties) {
     const properties = json(o.properties);
-    if (isObject(properties) && !jsonEqual(known.properties, properties)) fields.properties = properties;
+    if (isObject(properties) && jsonEqual(known.properties, properties)) delete fields.properties;
+    else if (isObject(properties)) fields.properties = properties;
   }
   const raw = o.widgets_values === undefined ? undefined : structured(o.widgets_values as JsonValue);
   if (raw === undefined) return;

@@ -32,7 +32,7 @@ function rowOf(binding: Binding, surfaces: Surfaces, node: Open, widget: Loose, 
   const own = entryOf(widget);
   const asked = own?.widget.kind === "other" && own.role === "value"; // a type of widget that a pack has brought
   const drawn = typeof widget.draw === "function" && !(widget instanceof DOMWidgetImpl);
-  if (widget instanceof DOMWidgetImpl || (widget instanceof TextWidget && widget._area) || (!drawn && widget.element instanceof HTMLElement)) {
+  if (widget instanceof DOMWidgetImpl || (widget instanceof TextWidget && widget._area) || (!drawn && !(widget instanceof TextWidget) && widget.element instanceof HTMLElement)) {
     return { entry: synthetic(widget, key), face: surfaces.element(node, widget), ...elementHeight(node, widget) };
   }
   if (drawn) return { entry: own && !asked ? own : synthetic(widget, key), face: surfaces.drawing(node, widget), height: drawnHeight(widget, node._size[0]) + 4, grows: false };

@@ -56,8 +56,8 @@ export class Surfaces {
     return this.#face(widget, (host) => {
       host.classList.add("weft-element");
       const { element } = widget;
-      const margin = widget instanceof TextWidget ? 0 : Math.min(10, Number(widget.options?.margin ?? 10)) - 10;
-      host.style.inset = `auto ${10 + margin}px auto ${10 + margin}px`;
+      const margin = widget instanceof TextWidget ? 10 : Math.max(0, Math.min(10, Number(widget.options?.margin ?? 10)));
+      host.style.left = host.style.right = `${margin}px`;
       element.style.width = "100%";
       element.style.height = "100%";
       element.hidden = false;
@@ -71,7 +71,6 @@ export class Surfaces {
     return this.#face(widget, (host) => {
       const button = document.createElement("button");
       button.className = "weft-button";
-      host.style.inset = "auto 10px";
       const draw = (): void => {
         button.textContent = String(widget.label ?? widget.name ?? "");
         button.disabled = widget.disabled === true;
@@ -94,7 +93,7 @@ export class Surfaces {
   drawing(node: Open, widget: Loose): Face {
     return this.#face(widget, (host) => {
       host.classList.add("weft-surface");
-      host.style.inset = "auto 0";
+      host.style.left = host.style.right = "0";
       const canvas = document.createElement("canvas");
       host.append(canvas);
       const top = (): number => host.offsetTop - HEADER;

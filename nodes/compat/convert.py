@@ -54,7 +54,7 @@ def inward(value: object, kind: str) -> object:
     if isinstance(value, BlockerFace):
         return Blocker(value.message)
     if isinstance(value, Face):
-        return value.recipe
+        return value.inside()
     if kind in ("LATENT", ANY) and _is_latent(value):
         return _latent(cast("Mapping[str, Any]", value))
     if kind == "TRACKS" and isinstance(value, Mapping):

@@ -45,6 +45,10 @@ class Face:
     def __init__(self, recipe: Any) -> None:
         self.recipe = recipe
 
+    def inside(self) -> object:
+        """What it becomes at the border."""
+        return self.recipe
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Face) and self.recipe == other.recipe
 

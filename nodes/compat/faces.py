@@ -5,7 +5,6 @@ becomes its recipe again. What is not here refuses and says so (`standing`).
 """
 
 from collections.abc import Callable, Mapping
-from copy import copy
 from typing import Any
 
 import torch
@@ -13,8 +12,8 @@ from torch import Tensor
 
 from nodes.compat.clip_face import CLIP
 from nodes.compat.faced import Face, context, session
-from nodes.compat.formats import face_of
-from nodes.compat.standing import Refusal, refuse
+from nodes.compat.standing import refuse
+from nodes.compat.surgery.patcher import ModelPatcher
 from nodes.diffusion.vae import PixelCoder, VaeCoder
 from nodes.diffusion.values import PIXEL_SPACE, Clip, Model, Vae
 
@@ -129,129 +128,4 @@ class VAE(Face):
         return self._ask(lambda coder: coder.channels)
 
 
-class Sampling:
-    """The noise levels of a model: `model_sampling`, to be read."""
-
-    def __init__(self, levels: Any) -> None:
-        self.levels = levels
-
-    @property
-    def sigmas(self) -> Tensor:
-        """All of them, rising."""
-        return self.levels.sigmas
-
-    @property
-    def log_sigmas(self) -> Tensor:
-        """Their logarithms."""
-        return self.levels.sigmas.log()
-
-    @property
-    def sigma_min(self) -> Tensor:
-        """The lowest."""
-        return torch.tensor(self.levels.minimum)
-
-    @property
-    def sigma_max(self) -> Tensor:
-        """The highest."""
-        return torch.tensor(self.levels.maximum)
-
-    def sigma(self, timestep: Tensor) -> Tensor:
-        """Of a place of the table."""
-        return self.levels.sigma(timestep)
-
-    def timestep(self, sigma: Tensor) -> Tensor:
-        """What the network is told."""
-        return self.levels.timestep(sigma)
-
-    def percent_to_sigma(self, percent: float) -> float:
-        """Where a share of the run is done."""
-        return self.levels.at_percent(percent)
-
-
-class ModelPatcher(Face):
-    """A model: its noise levels and latents can be read; what is put into it by packs refuses."""
-
-    recipe: Model
-    parent = None
-
-    def __init__(self, recipe: Model) -> None:
-        super().__init__(recipe)
-        self.model_options: dict[str, Any] = {"transformer_options": {}}
-
-    def clone(self, *_more: object, **_named: object) -> Any:
-        """Another one like it."""
-        made = copy(self)
-        made.model_options = {**self.model_options, "transformer_options": {}}
-        return made
-
-    def is_clone(self, other: object) -> bool:
-        """Whether both are of one checkpoint."""
-        return isinstance(other, ModelPatcher) and other.recipe.checkpoint == self.recipe.checkpoint
-
-    @property
-    def load_device(self) -> torch.device:
-        """Where it computes."""
-        with session() as loaded:
-            return loaded.pool.placement.device
-
-    @property
-    def offload_device(self) -> torch.device:
-        """Where it waits."""
-        return torch.device("cpu")
-
-    @property
-    def model(self) -> Any:
-        """The model inside: what can be read of it."""
-        return _Inside(self)
-
-    def get_model_object(self, name: str) -> Any:
-        """`model_sampling` or `latent_format`."""
-        return getattr(_Inside(self), name)
-
-    def model_dtype(self) -> torch.dtype:
-        """What its weights are kept in."""
-        return torch.float32
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith(("set_", "add_", "patch_", "unpatch_", "remove_")):
-            return Refusal(f"ModelPatcher.{name}")
-        return super().__getattr__(name)
-
-
-class _Inside:
-    """`BaseModel`, to be read."""
-
-    def __init__(self, patcher: ModelPatcher) -> None:
-        self._patcher = patcher
-
-    @property
-    def model_sampling(self) -> Sampling:
-        """Its noise levels."""
-        with session() as loaded:
-            return Sampling(loaded.network(self._patcher.recipe).levels)
-
-    @property
-    def latent_format(self) -> Any:
-        """How its latents are scaled."""
-        with session() as loaded:
-            return face_of(loaded.network(self._patcher.recipe).latent_format)()
-
-    def process_latent_in(self, latent: Tensor) -> Tensor:
-        """From the VAE's scale to the model's."""
-        return self.latent_format.process_in(latent)
-
-    def process_latent_out(self, latent: Tensor) -> Tensor:
-        """From the model's scale to the VAE's."""
-        return self.latent_format.process_out(latent)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise AttributeError(
-            f"Weft's model has no {name!r}: this part of the host is not offered to packs yet.",
-            name=name,
-            obj=self,
-        )
-
-
-KINDS: Mapping[type, type[Face]] = {Model: ModelPatcher, Clip: CLIP, Vae: VAE}
+KINDS: Mapping[type, Callable[[Any], Face]] = {Model: ModelPatcher.of, Clip: CLIP, Vae: VAE}

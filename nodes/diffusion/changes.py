@@ -79,6 +79,15 @@ class Attention(Protocol):
         """The same attention given other tokens."""
         ...
 
+    def projected(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values after their projections, each Float[batch token inner]."""
+        ...
+
+    @property
+    def heads(self) -> int:
+        """How many heads it has."""
+        ...
+
     def mixed(self) -> Tensor:
         """Values mixed by attention, before the last projection; Float[batch token inner]."""
         ...

@@ -186,6 +186,16 @@ class AskedApart(Protocol):
 
 
 @runtime_checkable
+class Denoising(Protocol):
+    """A network that may work on noisy latents as samplers hold them."""
+
+    @property
+    def denoises(self) -> bool:
+        """Whether it does: it is given them in float32, not scaled, and answers with its estimate of the clean ones."""
+        ...
+
+
+@runtime_checkable
 class JoinsText(Protocol):
     """A network that may attend over text and picture together."""
 

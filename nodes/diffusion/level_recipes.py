@@ -34,7 +34,7 @@ class OwnLevels:
         return DistilledLevels(whole, len(whole.sigmas) // self.distilled) if self.distilled else whole
 
 
-LevelsRecipe = OwnLevels | FlowLevels | EdmLevels | AngleLevels | ShareLevels | CosineLevels
+LevelsRecipe = OwnLevels | FlowLevels | EdmLevels | AngleLevels | ShareLevels | CosineLevels | NoiseLevels
 
 
 def built(recipe: LevelsRecipe, own: NoiseLevels) -> NoiseLevels:

@@ -14,6 +14,7 @@ from nodes.diffusion.conditions import NOTHING_GIVEN, Given, inputs_of
 from nodes.diffusion.denoiser import (
     AskedApart,
     ControlNetwork,
+    Denoising,
     Network,
     Residuals,
     StrongControl,
@@ -153,9 +154,10 @@ class Conditioned:
         if self._apart:
             asked_of = plan.alone
         clean = denoising(kind, sigma, timestep)
+        done = isinstance(self.network, Denoising) and self.network.denoises
         for group in asked_of:
             for piece, predicted in zip(group, self._ask(plan, group, asked), strict=True):
-                answers[piece] = clean(piece.place.cut(latents), predicted)
+                answers[piece] = predicted if done else clean(piece.place.cut(latents), predicted)
         return plan.averaged(answers, latents)
 
     def prepared(self, sides: Sequence[Conditioning], latents: Latents) -> Sequence[Conditioning]:
@@ -271,6 +273,9 @@ class Conditioned:
         boxes, changes = call.pieces[0].cond.extra.get(BOXES), asked.changes
         if isinstance(boxes, Boxes) and self._tells(boxes, asked.level):
             changes = changes + self._told(boxes, scaled)
+        if isinstance(network, Denoising) and network.denoises:
+            noisy = asked.latents if call.item is None else asked.latents[call.item : call.item + 1]
+            scaled = torch.cat([piece.place.cut(noisy) for piece in call.pieces])
         return network(
             scaled, timestep, call.context, residuals=residuals, inputs=call.inputs, changes=changes
         ).float()

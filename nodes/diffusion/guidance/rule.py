@@ -117,6 +117,23 @@ class ChangesNegative(Protocol):
     def negative(self, at: Evaluation) -> NetworkChanges: ...
 
 
+AskSides = Callable[[Sequence[Conditioning]], Sequence[Latents]]
+
+
+@runtime_checkable
+class AsksSides(Protocol):
+    """Stands before the network when it is asked about sides; those of the first rule stand outermost."""
+
+    def asked(self, at: Evaluation, sides: Sequence[Conditioning], ask: AskSides) -> Sequence[Latents]:
+        """An estimate for each side.
+
+        Args:
+            sides: prepared; the positive one first.
+            ask: what the rules after this one make of sides, as many as it is given.
+        """
+        ...
+
+
 @runtime_checkable
 class ComesBefore(Protocol):
     """Changes the sides' estimates before they are joined; as many come out as went in."""

@@ -13,6 +13,8 @@ from nodes.diffusion.gligen import PlacedNetwork
 from nodes.diffusion.guidance.controlling import Controlled
 from nodes.diffusion.guidance.pieces import Conditioned, FindControl
 from nodes.diffusion.guidance.rule import (
+    AskSides,
+    AsksSides,
     ChangesNegative,
     ComesAfter,
     ComesBefore,
@@ -189,6 +191,19 @@ class Steering:
     ) -> Sequence[Latents]:
         """Each side's estimate alone; `sides` are prepared, `roles` as of `Conditioned.sides`."""
         asked_as = tuple(range(len(sides)) if roles is None else roles)
+
+        def each(wanted: Sequence[Conditioning]) -> Sequence[Latents]:
+            same = len(wanted) == len(asked_as)
+            return self._each(at, wanted, asked_as if same else tuple(range(len(wanted))))
+
+        ask: AskSides = each
+        for rule, kept in reversed(self._of(AsksSides)):
+            ask = _asking(rule, replace(at, kept=kept), ask)
+        return ask(sides)
+
+    def _each(
+        self, at: Evaluation, sides: Sequence[Conditioning], asked_as: tuple[int, ...]
+    ) -> Sequence[Latents]:
         if not at.negative_changes or NEGATIVE not in asked_as:
             return self._asked(at, sides, asked_as, at.changes)
         answers: dict[int, Latents] = {}
@@ -219,3 +234,7 @@ class Steering:
 
 def _by_rule(rule: Joins, kept: dict[str, Any]) -> Join:
     return lambda at: rule.join(replace(at, kept=kept))
+
+
+def _asking(rule: AsksSides, at: Evaluation, ask: AskSides) -> AskSides:
+    return lambda sides: rule.asked(at, sides, ask)

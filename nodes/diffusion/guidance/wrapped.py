@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from nodes.diffusion.denoiser import AskedApart, LatentFormat, Network, Parametrisation
+from nodes.diffusion.denoiser import AskedApart, Denoising, LatentFormat, Network, Parametrisation
 from nodes.diffusion.noise_levels import NoiseLevels
 
 
@@ -43,3 +43,8 @@ class Wrapped:
     def apart(self) -> bool:
         """As `AskedApart`."""
         return isinstance(self.network, AskedApart) and self.network.apart
+
+    @property
+    def denoises(self) -> bool:
+        """As `Denoising`."""
+        return isinstance(self.network, Denoising) and self.network.denoises

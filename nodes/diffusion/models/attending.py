@@ -61,6 +61,16 @@ class Working:
         """As `Attention`."""
         return replace(self, queries=queries, keys=keys, values=values)
 
+    def projected(self) -> tuple[Tensor, Tensor, Tensor]:
+        """As `Attention`."""
+        module = self.module
+        return module.to_q(self.queries), module.to_k(self.keys), module.to_v(self.values)
+
+    @property
+    def heads(self) -> int:
+        """As `Attention`."""
+        return self.module.heads
+
     def mixed(self) -> Tensor:
         """As `Attention`."""
         queries, keys = self._heads(self.module.to_q(self.queries)), self._heads(self.module.to_k(self.keys))

@@ -1,0 +1,263 @@
+"""The model inside a patcher, as packs hold it: `BaseModel` over a loaded network of ours."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from nodes.compat.faced import session
+from nodes.compat.formats import face_of
+from nodes.compat.names.comfy import model_sampling as samplings
+from nodes.compat.names.comfy.ldm.modules import attention as ways
+from nodes.compat.names.comfy.patcher_extension import WrapperExecutor, WrappersMP, get_all_wrappers
+from nodes.compat.surgery.inside import Overridden, UnetPatches, positions_of
+from nodes.compat.surgery.network import Diffusion
+from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
+from nodes.diffusion.conditions import of_rows
+from nodes.diffusion.denoiser import NO_INPUTS, Network, NetworkInputs
+from nodes.diffusion.models.network import LoadedNetwork
+from nodes.diffusion.residuals import Residuals
+
+CARRIED = "weft_carried"  # under which what a call is told beside its arguments lies in its options
+OWN_WAY = ways.optimized_attention
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Carried:
+    """What our engine tells a network and packs hand through: which one is asked, and what beside text and latents."""
+
+    network: Network
+    inputs: NetworkInputs = NO_INPUTS
+    residuals: Residuals | None = None
+    changes: NetworkChanges = NO_CHANGES
+    control: dict[str, Any] | None = None
+
+
+class BaseModel:
+    """A model's inside: it estimates clean latents, and its parts can be read.
+
+    Attributes:
+        current_patcher: the patcher that it is of.
+    """
+
+    current_patcher: Any
+
+    def __init__(self, patcher: Any) -> None:
+        self.current_patcher = patcher
+        self.diffusion_model = Diffusion(self)
+        self._loaded: LoadedNetwork | None = None
+
+    def loaded(self) -> LoadedNetwork:
+        """The network, loaded for the node that runs."""
+        with session() as models:
+            return cast("LoadedNetwork", models.network(self.current_patcher.recipe))
+
+    @property
+    def model_sampling(self) -> Any:
+        """Its noise levels, and what it predicts."""
+        patched = self.current_patcher.object_patches.get("model_sampling")
+        return samplings.of_network(self.loaded()) if patched is None else patched
+
+    @property
+    def latent_format(self) -> Any:
+        """How its latents are scaled."""
+        patched = self.current_patcher.object_patches.get("latent_format")
+        return face_of(self.loaded().latent_format)() if patched is None else patched
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.loaded().device
+
+    @property
+    def manual_cast_dtype(self) -> None:
+        """It computes in the type of its weights."""
+
+    def get_dtype(self) -> torch.dtype:
+        """What its weights are kept in."""
+        return self.loaded().dtype
+
+    def get_dtype_inference(self) -> torch.dtype:
+        """What it computes in."""
+        return self.loaded().dtype
+
+    def process_latent_in(self, latent: Tensor) -> Tensor:
+        """From the VAE's scale to the model's."""
+        return self.latent_format.process_in(latent)
+
+    def process_latent_out(self, latent: Tensor) -> Tensor:
+        """From the model's scale to the VAE's."""
+        return self.latent_format.process_out(latent)
+
+    def scale_latent_inpaint(
+        self, sigma: Tensor, noise: Tensor, latent_image: Tensor, **_more: object
+    ) -> Any:
+        """What is kept, noisy, as a run sees it."""
+        sigma = sigma.reshape([sigma.shape[0]] + [1] * (noise.ndim - 1))
+        return self.model_sampling.noise_scaling(sigma, noise, latent_image)
+
+    def memory_required(self, input_shape: Any, cond_shapes: object = None) -> int:
+        """Bytes that a call with such latents takes, at most."""
+        del cond_shapes
+        count = 1
+        for side in (input_shape[0], *input_shape[2:]):
+            count *= int(side)
+        return count * 2**17
+
+    def apply_model(
+        self,
+        x: Tensor,
+        t: Tensor,
+        c_concat: Tensor | None = None,
+        c_crossattn: Tensor | None = None,
+        control: Any = None,
+        transformer_options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """The estimate of clean latents; `t` are sigmas, one for each item."""
+        options = dict(transformer_options or {})
+        executor = WrapperExecutor.new_class_executor(
+            self._apply_model, self, get_all_wrappers(WrappersMP.APPLY_MODEL, options)
+        )
+        return executor.execute(x, t, c_concat, c_crossattn, control, options, **kwargs)
+
+    def _apply_model(
+        self,
+        x: Tensor,
+        t: Tensor,
+        c_concat: Tensor | None = None,
+        c_crossattn: Tensor | None = None,
+        control: Any = None,
+        transformer_options: Any = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        options: dict[str, Any] = dict(transformer_options or {})
+        carried = options.get(CARRIED) or Carried(self.loaded())
+        options[CARRIED] = replace(carried, inputs=_told(carried.inputs, x, c_concat, kwargs))
+        sampling = self.model_sampling
+        scaled = sampling.calculate_input(t, x).to(carried.network.dtype)
+        timestep = sampling.timestep(t).float()
+        executor = WrapperExecutor.new_class_executor(
+            self.diffusion_model.forward,
+            self.diffusion_model,
+            get_all_wrappers(WrappersMP.DIFFUSION_MODEL, options),
+        )
+        more = {name: value for name, value in kwargs.items() if name not in ("y", "guidance")}
+        predicted = executor.execute(scaled, timestep, c_crossattn, kwargs.get("y"), control, options, **more)
+        return sampling.calculate_denoised(t, predicted.float(), x)
+
+    def predict(
+        self, x: Tensor, timestep: Tensor, context: Tensor | None, control: Any, options: dict[str, Any]
+    ) -> Tensor:
+        """What the network predicts, packs' patches inside it at work. For `Diffusion`."""
+        carried: Carried = options.get(CARRIED) or Carried(self.loaded())
+        network, residuals = carried.network, carried.residuals
+        if control is not carried.control:
+            residuals = None if control is None else residuals_of(control)
+        if context is None:
+            raise ValueError("The model was called without c_crossattn, its text.")
+        changes = carried.changes
+        with ExitStack() as stack:
+            bare = unwrapped(network)
+            if isinstance(bare, LoadedNetwork) and Kind.ATTENTION in bare.family.takes:
+                patches = UnetPatches(options, bare.module, x, timestep, context)
+                changes = changes + patches.changes()
+                if options.get("patches", {}).keys() & {"emb_patch", "middle_block_after_patch"}:
+                    hook = cast("Any", bare.module).time_embedding.register_forward_hook(patches.hear)
+                    stack.callback(hook.remove)
+            positions = positions_of(options)
+            if positions is not None:
+                changes = changes + NetworkChanges(positions=positions)
+            override = _override(options)
+            if override is not None:
+                stack.enter_context(Overridden(override, options))
+            return network(
+                x.to(network.dtype),
+                timestep,
+                context.to(network.device, network.dtype),
+                residuals=residuals,
+                inputs=carried.inputs,
+                changes=changes,
+            )
+
+    def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
+        """What is told beside latents and timestep: the text."""
+        from nodes.compat.names.comfy.conds import CONDCrossAttn, CONDRegular
+
+        made: dict[str, Any] = {}
+        if kwargs.get("cross_attn") is not None:
+            made["c_crossattn"] = CONDCrossAttn(kwargs["cross_attn"])
+        if kwargs.get("pooled_output") is not None:
+            made["y"] = CONDRegular(kwargs["pooled_output"])
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise AttributeError(
+            f"Weft's model has no {name!r}: this part of the host is not offered to packs yet.",
+            name=name,
+            obj=self,
+        )
+
+
+def unwrapped(network: Any) -> Any:
+    """The network behind all that stands before it."""
+    while not isinstance(network, LoadedNetwork) and hasattr(network, "network"):
+        network = network.network
+    return network
+
+
+def _override(options: Mapping[str, Any]) -> Any:
+    """What does attention's work instead: a pack's override, or a function that a pack put in the host's module."""
+    given = options.get("optimized_attention_override")
+    if given is not None:
+        return given
+    current = ways.optimized_attention
+    if current is OWN_WAY:
+        return None
+    return lambda _func, *args, **more: current(*args, **more)
+
+
+def _told(
+    inputs: NetworkInputs, x: Tensor, c_concat: Tensor | None, said: Mapping[str, Any]
+) -> NetworkInputs:
+    """What the network reads beside its text, as a pack has left it."""
+    known = next((len(one) for one in (inputs.sizes, inputs.beauty) if one is not None), len(x))
+    if known != len(x):  # a pack asks for some of the items, or for more
+        rows = torch.arange(len(x)) % known
+        inputs = replace(of_rows(inputs, rows), sides=inputs.sides, conds=())
+    pooled, guidance = said.get("y", inputs.pooled), said.get("guidance", inputs.guidance)
+    if (
+        isinstance(pooled, Tensor)
+        and inputs.pooled is not None
+        and pooled.shape[1:] != inputs.pooled.shape[1:]
+    ):
+        pooled = inputs.pooled
+    return replace(
+        inputs, pooled=pooled, guidance=guidance, joined=inputs.joined if c_concat is None else c_concat
+    )
+
+
+def control_of(residuals: Residuals | None) -> dict[str, Any] | None:
+    """Residuals as packs read them."""
+    if residuals is None:
+        return None
+    middle = [] if residuals.middle is None else [residuals.middle]
+    return {"input": list(residuals.levels), "middle": middle, "output": list(residuals.down)}
+
+
+def residuals_of(control: Mapping[str, Any]) -> Residuals:
+    """What a pack says that control networks add; those of blocks that get nothing are None."""
+    down = list(control.get("output") or ())
+    middle = next((part for part in control.get("middle") or () if part is not None), None)
+    some = next((part for part in (*down, middle) if part is not None), None)
+    filled = (
+        [torch.zeros((), device=some.device) if part is None else part for part in down]
+        if some is not None
+        else []
+    )
+    return Residuals(down=tuple(filled), middle=middle, levels=tuple(control.get("input") or ()))

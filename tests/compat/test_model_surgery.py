@@ -94,13 +94,16 @@ def test_a_cfg_function_is_what_the_node_for_it_does(host: Host):
     model = host.patcher()
     model.set_model_sampler_cfg_function(rescale)
     ours = host.run("RescaleCFG", model=host.recipe, multiplier=0.7)
-    assert torch.allclose(host.sampled(model), host.sampled(ours), atol=1e-4)
+    assert torch.allclose(host.sampled(model, steps=1), host.sampled(ours, steps=1), atol=1e-4)
 
 
-def test_a_cfg_function_of_three_arguments_gets_both_answers_and_the_scale(host: Host, plain: torch.Tensor):
+def test_a_cfg_function_of_three_arguments_gets_both_answers_and_the_scale(host: Host):
     model = host.patcher()
     model.set_model_sampler_cfg_function(lambda cond, uncond, scale: uncond + (cond - uncond) * scale)
-    assert near(host.sampled(model), plain)
+    made, plain = (host.sampled(each, steps=1) for each in (model, host.recipe))
+    assert torch.allclose(
+        made, plain, atol=1e-4
+    )  # they are told of answers less the noisy latents, which rounds
 
 
 def test_functions_after_guidance_follow_each_other_and_are_told_of_both_sides(host: Host):
@@ -155,8 +158,8 @@ def test_at_scale_one_the_negative_side_is_asked_where_a_function_needs_it(host:
 
     model = host.patcher()
     model.set_model_sampler_post_cfg_function(look, disable_cfg1_optimization=asked)
-    assert near(host.sampled(model, cfg=1.0), host.sampled(host.recipe, cfg=1.0))
-    assert all(bool(total) is asked for total in sides) and len(sides) == 2
+    assert near(host.sampled(model, cfg=1.0, steps=1), host.sampled(host.recipe, cfg=1.0, steps=1))
+    assert all(bool(total) is asked for total in sides) and len(sides) == 1
 
 
 def test_asking_for_all_conditions_can_be_done_otherwise(host: Host, plain: torch.Tensor):

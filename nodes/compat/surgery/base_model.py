@@ -13,14 +13,27 @@ from nodes.compat.formats import face_of
 from nodes.compat.names.comfy import model_sampling as samplings
 from nodes.compat.names.comfy.ldm.modules import attention as ways
 from nodes.compat.names.comfy.patcher_extension import WrapperExecutor, WrappersMP, get_all_wrappers
+from nodes.compat.standing import refuse
+from nodes.compat.surgery.families import ADM, CALLED, configuration, family_name
 from nodes.compat.surgery.inside import Overridden, UnetPatches, positions_of
+from nodes.compat.surgery.model_type import ModelType
 from nodes.compat.surgery.network import Diffusion
 from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
 from nodes.diffusion.conditions import of_rows
-from nodes.diffusion.denoiser import NO_INPUTS, Network, NetworkInputs
+from nodes.diffusion.denoiser import NO_INPUTS, Network, NetworkInputs, Parametrisation
 from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.residuals import Residuals
 
+TYPES = {
+    Parametrisation.EPS: ModelType.EPS,
+    Parametrisation.V: ModelType.V_PREDICTION,
+    Parametrisation.EDM: ModelType.V_PREDICTION_EDM,
+    Parametrisation.FLOW: ModelType.FLOW,
+    Parametrisation.X0: ModelType.IMG_TO_IMG,
+    Parametrisation.IMAGE_TO_IMAGE: ModelType.IMG_TO_IMG,
+    Parametrisation.COSMOS: ModelType.FLOW_COSMOS,
+    Parametrisation.CONSISTENCY: ModelType.EPS,
+}
 CARRIED = "weft_carried"  # under which what a call is told beside its arguments lies in its options
 OWN_WAY = ways.optimized_attention
 
@@ -45,7 +58,9 @@ class BaseModel:
 
     current_patcher: Any
 
-    def __init__(self, patcher: Any) -> None:
+    def __init__(self, patcher: Any, *_more: object, **_named: object) -> None:
+        if not hasattr(patcher, "recipe"):
+            refuse("comfy.model_base.BaseModel made by a pack")
         self.current_patcher = patcher
         self.diffusion_model = Diffusion(self)
         self._loaded: LoadedNetwork | None = None
@@ -66,6 +81,32 @@ class BaseModel:
         """How its latents are scaled."""
         patched = self.current_patcher.object_patches.get("latent_format")
         return face_of(self.loaded().latent_format)() if patched is None else patched
+
+    @property
+    def model_config(self) -> Any:
+        """What it was made with."""
+        loaded = self.loaded()
+        return configuration(loaded.family.name, loaded, self.latent_format)
+
+    @property
+    def model_type(self) -> ModelType:
+        """What it predicts, by the field's name."""
+        loaded = self.loaded()
+        if loaded.parametrisation is Parametrisation.FLOW and loaded.family.name.startswith("FLUX"):
+            return ModelType.FLUX
+        return TYPES[loaded.parametrisation]
+
+    @property
+    def adm_channels(self) -> int:
+        """How many numbers it reads beside text and timestep."""
+        return ADM.get(self.loaded().family.name, 0)
+
+    @property
+    def concat_keys(self) -> tuple[str, ...]:
+        """What it reads beside its latents."""
+        return ("mask", "masked_image") if self.loaded().latent_format.joined else ()
+
+    memory_usage_factor = 2.0
 
     @property
     def device(self) -> torch.device:
@@ -202,6 +243,16 @@ class BaseModel:
             name=name,
             obj=self,
         )
+
+
+BASES: dict[str, type[BaseModel]] = {"BaseModel": BaseModel}
+BASES |= {called: type(called, (BaseModel,), {}) for called, _, _ in CALLED.values() if called != "BaseModel"}
+
+
+def base_model(patcher: Any) -> BaseModel:
+    """The model inside a patcher, of its family's class."""
+    called, _, _ = CALLED.get(family_name(patcher.recipe.checkpoint.path), ("BaseModel", "", ""))
+    return BASES[called](patcher)
 
 
 def unwrapped(network: Any) -> Any:

@@ -15,7 +15,7 @@ from torch import Tensor
 from nodes.compat.faced import Face, session
 from nodes.compat.names.comfy.model_sampling import GivenLevels
 from nodes.compat.names.comfy.patcher_extension import CallbacksMP
-from nodes.compat.surgery.base_model import BaseModel
+from nodes.compat.surgery.base_model import BaseModel, base_model
 from nodes.compat.surgery.changed import Changed, copied, empty_options
 from nodes.compat.surgery.kept import Functions
 from nodes.compat.surgery.rules import of_kind, parted, rules_of
@@ -180,7 +180,7 @@ class ModelPatcher(Face, Setters, Functions):
         if self.module is not None:
             return self.module
         if self._inside is None:
-            self._inside = BaseModel(self)
+            self._inside = base_model(self)
         return self._inside
 
     def get_model_object(self, name: str) -> Any:

@@ -156,7 +156,7 @@ class _Schedule(torch.nn.Module):
         return self._table().sigma(timestep)
 
     def percent_to_sigma(self, percent):
-        return self._table().at_percent(percent)
+        return self._table().at_percent(float(percent))
 
     def _keep(self, sigmas, logs=None):
         self.register_buffer("sigmas", sigmas.float(), persistent=False)
@@ -184,7 +184,7 @@ class ModelSamplingDiscrete(_Schedule):
     def percent_to_sigma(self, percent):
         if 0.0 < percent < 1.0:
             return self.sigma(torch.tensor((1.0 - percent) * (len(self.sigmas) - 1))).item()
-        return self._table().at_percent(percent)
+        return self._table().at_percent(float(percent))
 
 
 class _Between(_Schedule):
@@ -288,7 +288,7 @@ class _Owned(_Schedule):
         return self.levels
 
     def percent_to_sigma(self, percent):
-        return self.levels.at_percent(percent)
+        return self.levels.at_percent(float(percent))
 
 
 def _schedule_of(levels):

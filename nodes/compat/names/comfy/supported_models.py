@@ -1,3 +1,6 @@
-"""`comfy.supported_models`: no classes of the field's are here; Weft's families are rows of its own."""
+"""`comfy.supported_models`: configurations of families, to be asked for with `isinstance`."""
 
-models = []
+from nodes.compat.surgery.families import CONFIGURATIONS
+
+globals().update(CONFIGURATIONS)
+models = list(CONFIGURATIONS.values())

@@ -52,7 +52,14 @@ class Host:
 
     def sampled(self, model: Any, latent: Latent = EMPTY, **more: Any) -> torch.Tensor:
         """What KSampler makes of a model."""
-        given = {"seed": 5, "steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "normal"} | more
+        given = {
+            "seed": 5,
+            "steps": 2,
+            "cfg": 3.0,
+            "sampler_name": "euler",
+            "scheduler": "normal",
+            "denoise": 0.5,
+        } | more
         return self.run("KSampler", model=model, latent_image=latent, **PROMPTS, **given).samples
 
     @contextmanager

@@ -1,5 +1,6 @@
 """The model inside a patcher, as packs hold it: `BaseModel` over a loaded network of ours."""
 
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -10,12 +11,11 @@ from torch import Tensor
 
 from nodes.compat.faced import session
 from nodes.compat.formats import face_of
-from nodes.compat.names.comfy import model_sampling as samplings
-from nodes.compat.names.comfy.ldm.modules import attention as ways
-from nodes.compat.names.comfy.patcher_extension import WrapperExecutor, WrappersMP, get_all_wrappers
 from nodes.compat.standing import refuse
+from nodes.compat.surgery import model_sampling as samplings
+from nodes.compat.surgery.extension import WrapperExecutor, WrappersMP, get_all_wrappers
 from nodes.compat.surgery.families import ADM, CALLED, configuration, family_name
-from nodes.compat.surgery.inside import Overridden, UnetPatches, positions_of
+from nodes.compat.surgery.inside import Overridden, UnetPatches, attention_ways, positions_of
 from nodes.compat.surgery.model_type import ModelType
 from nodes.compat.surgery.network import Diffusion
 from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
@@ -35,7 +35,6 @@ TYPES = {
     Parametrisation.CONSISTENCY: ModelType.EPS,
 }
 CARRIED = "weft_carried"  # under which what a call is told beside its arguments lies in its options
-OWN_WAY = ways.optimized_attention
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,13 +225,12 @@ class BaseModel:
 
     def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
         """What is told beside latents and timestep: the text."""
-        from nodes.compat.names.comfy.conds import CONDCrossAttn, CONDRegular
-
+        conds: Any = sys.modules["comfy.conds"]
         made: dict[str, Any] = {}
         if kwargs.get("cross_attn") is not None:
-            made["c_crossattn"] = CONDCrossAttn(kwargs["cross_attn"])
+            made["c_crossattn"] = conds.CONDCrossAttn(kwargs["cross_attn"])
         if kwargs.get("pooled_output") is not None:
-            made["y"] = CONDRegular(kwargs["pooled_output"])
+            made["y"] = conds.CONDRegular(kwargs["pooled_output"])
         return made
 
     def __getattr__(self, name: str) -> Any:
@@ -267,8 +265,9 @@ def _override(options: Mapping[str, Any]) -> Any:
     given = options.get("optimized_attention_override")
     if given is not None:
         return given
+    ways = attention_ways()
     current = ways.optimized_attention
-    if current is OWN_WAY:
+    if current is ways.attention_pytorch:
         return None
     return lambda _func, *args, **more: current(*args, **more)
 

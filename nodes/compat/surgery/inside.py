@@ -1,5 +1,6 @@
 """Packs' patches inside a U-Net, as changes of ours, called with tensors and options as HOST_API.md says."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nodes.compat.names.comfy.ldm.modules import attention as ways
 from nodes.diffusion.changes import Attend, Attention, Joint, NetworkChanges, Place, Positions
 from nodes.diffusion.models.changing import attentions
 
@@ -170,6 +170,11 @@ def positions_of(options: Mapping[str, Any]) -> Positions | None:
     )
 
 
+def attention_ways() -> Any:
+    """The module where packs find attention, and put other functions into."""
+    return sys.modules["comfy.ldm.modules.attention"]
+
+
 class Overridden(torch.overrides.TorchFunctionMode):
     """Attention by a pack's function, wherever a network mixes values.
 
@@ -190,7 +195,7 @@ class Overridden(torch.overrides.TorchFunctionMode):
         more = dict(kwargs or {})
         mask = args[3] if len(args) > 3 else more.get("attn_mask")
         return self._function(
-            ways.attention_pytorch.__wrapped__,
+            attention_ways().attention_pytorch.__wrapped__,
             query,
             key,
             value,

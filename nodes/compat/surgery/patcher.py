@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from nodes.compat.faced import Face, session
-from nodes.compat.names.comfy.model_sampling import GivenLevels
-from nodes.compat.names.comfy.patcher_extension import CallbacksMP
 from nodes.compat.surgery.base_model import BaseModel, base_model
 from nodes.compat.surgery.changed import Changed, copied, empty_options
+from nodes.compat.surgery.extension import CallbacksMP
 from nodes.compat.surgery.kept import Functions
+from nodes.compat.surgery.model_sampling import GivenLevels
 from nodes.compat.surgery.rules import of_kind, parted, rules_of
 from nodes.compat.surgery.setting import Setters
 from nodes.diffusion.denoiser import Parametrisation

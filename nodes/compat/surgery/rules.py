@@ -1,5 +1,6 @@
 """A pack's changes of a model as rules: one for each moment at which they act. All of them hold the same `Changed`."""
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,11 +9,10 @@ import torch
 from torch import Tensor
 
 from nodes.compat.conditioning import cond_pair, conditioning
-from nodes.compat.names.comfy.patcher_extension import CallbacksMP, WrapperExecutor, WrappersMP
-from nodes.compat.names.comfy.patcher_extension import merge_nested_dicts as merged
-from nodes.compat.names.comfy.sampler_helpers import convert_cond
 from nodes.compat.surgery.base_model import CARRIED, Carried, control_of
 from nodes.compat.surgery.changed import Changed
+from nodes.compat.surgery.extension import CallbacksMP, WrapperExecutor, WrappersMP
+from nodes.compat.surgery.extension import merge_nested_dicts as merged
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.denoiser import NO_INPUTS, Network, NetworkInputs, Residuals
 from nodes.diffusion.guidance.rule import AskSides, Evaluation
@@ -245,6 +245,19 @@ def base_of(network: Any) -> Any:
     while not isinstance(network, Asked):
         network = network.network
     return network.base
+
+
+def convert_cond(cond: Sequence[Any]) -> list[dict[str, Any]]:
+    """Each condition as a dict of its own: its text under `cross_attn`, and a name that nothing else has."""
+    made: list[dict[str, Any]] = []
+    for context, options in cond:
+        entry = dict(options)
+        if context is not None:
+            entry["cross_attn"] = context
+        entry["model_conds"] = dict(entry.get("model_conds", {}))
+        entry["uuid"] = uuid.uuid4()
+        made.append(entry)
+    return made
 
 
 def listed(side: Conditioning) -> list[dict[str, Any]]:

@@ -1,11 +1,11 @@
 """`comfy.model_base`: models by family, and what a network predicts."""
 
-from nodes.compat.names.comfy.model_sampling import (
+from nodes.compat.surgery.base_model import BASES, TYPES, BaseModel
+from nodes.compat.surgery.model_sampling import (
     PREDICTIONS,
     ModelSamplingDiscrete,
     ModelSamplingDiscreteFlow,
 )
-from nodes.compat.surgery.base_model import BASES, TYPES, BaseModel
 from nodes.compat.surgery.model_type import ModelType
 from nodes.diffusion.denoiser import Parametrisation
 

@@ -1,8 +1,8 @@
 """`comfy.model_patcher`: functions on a model's options."""
 
 from nodes.compat.faces import ModelPatcher
-from nodes.compat.names.comfy.patcher_extension import PatcherInjection, copy_nested_dicts
 from nodes.compat.names.comfy.utils import string_to_seed
+from nodes.compat.surgery.extension import PatcherInjection, copy_nested_dicts
 
 __all__ = ["CoreModelPatcher", "ModelPatcher", "PatcherInjection", "string_to_seed"]
 

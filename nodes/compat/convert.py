@@ -9,6 +9,7 @@ from torch import Tensor
 from nodes.compat.conditioning import cond_pair, conditioning, is_conditioning
 from nodes.compat.faced import Face
 from nodes.compat.faces import KINDS
+from nodes.compat.surgery import wires
 from nodes.diffusion.joined_latents import NoLatents
 from nodes.diffusion.media import Audio, Tracks, Video, VideoFile
 from nodes.diffusion.values import Cond, Latent, Span
@@ -28,6 +29,9 @@ def outward(value: object) -> object:
         return _latent_dict(value)
     if type(value) in KINDS:
         return KINDS[type(value)](value)
+    wired = wires.outward(value)
+    if wired is not None:
+        return wired
     if isinstance(value, tuple) and value and all(isinstance(entry, Cond) for entry in value):
         return [cond_pair(entry) for entry in cast("tuple[Cond, ...]", value)]
     if isinstance(value, Audio):
@@ -55,6 +59,9 @@ def inward(value: object, kind: str) -> object:
         return Blocker(value.message)
     if isinstance(value, Face):
         return value.inside()
+    wired = wires.inward(value)
+    if wired is not None:
+        return wired
     if kind in ("LATENT", ANY) and _is_latent(value):
         return _latent(cast("Mapping[str, Any]", value))
     if kind == "TRACKS" and isinstance(value, Mapping):

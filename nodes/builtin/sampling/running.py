@@ -7,6 +7,7 @@ from nodes.builtin.previews import preview
 from nodes.diffusion.guidance import Guider, ReportingGuider
 from nodes.diffusion.pool import Session
 from nodes.diffusion.sampling import SAMPLERS, Run, sample
+from nodes.diffusion.sampling.steps import Step
 from nodes.diffusion.schedules import SCHEDULES
 from nodes.diffusion.values import Latent
 from nodes.spec import Context, NodeError
@@ -38,11 +39,15 @@ def sampled(ctx: Context, loaded: Session, guided: Guider, latent: Latent, run: 
         latent, extra={name: value for name, value in latent.extra.items() if name not in OF_EMPTY_ONES}
     )
     last = None
+
+    def show(step: Step) -> None:
+        ctx.progress(step.index + 1, total, preview(ctx, step.denoised, form))
+
     with told():
-        for step in sample(guided, latent, run):
+        for step in sample(guided, latent, replace(run, tell=show)):
             last = step
             if step.index >= 0:
-                ctx.progress(step.index + 1, total, preview(ctx, step.denoised, form))
+                show(step)
     for line in guided.told if isinstance(guided, ReportingGuider) else ():
         ctx.say(line)
     if last is None:

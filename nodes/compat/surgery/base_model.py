@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -34,6 +34,7 @@ TYPES = {
     Parametrisation.COSMOS: ModelType.FLOW_COSMOS,
     Parametrisation.CONSISTENCY: ModelType.EPS,
 }
+OF_TRANSFORMERS = ("attn1_patch", "attn2_patch", "post_input", "double_block", "noise_refiner", "dit")
 CARRIED = "weft_carried"  # under which what a call is told beside its arguments lies in its options
 
 
@@ -62,12 +63,26 @@ class BaseModel:
             refuse("comfy.model_base.BaseModel made by a pack")
         self.current_patcher = patcher
         self.diffusion_model = Diffusion(self)
-        self._loaded: LoadedNetwork | None = None
+        self._bound: tuple[Any, Any] | None = None
 
     def loaded(self) -> LoadedNetwork:
         """The network, loaded for the node that runs."""
+        return unwrapped(self.parts()[0])
+
+    def parts(self) -> tuple[Any, Any]:
+        """The network, and what finds those of control recipes beside it."""
+        if self._bound is not None:
+            return self._bound
         with session() as models:
-            return cast("LoadedNetwork", models.network(self.current_patcher.recipe))
+            return models.network(self.current_patcher.settled()), models.control
+
+    def bind(self, network: Any, controls: Any = None) -> None:
+        """Use a network that somebody else has loaded; None: load it for the node that runs."""
+        self._bound = None if network is None else (network, controls)
+
+    def held(self) -> AbstractContextManager[Any]:
+        """Its network stays loaded until the block ends."""
+        return session() if self._bound is None else nullcontext()
 
     @property
     def model_sampling(self) -> Any:
@@ -203,11 +218,14 @@ class BaseModel:
         with ExitStack() as stack:
             bare = unwrapped(network)
             if isinstance(bare, LoadedNetwork) and Kind.ATTENTION in bare.family.takes:
+                refuse_inside(options, ("forward_timestep_embed_patch",))
                 patches = UnetPatches(options, bare.module, x, timestep, context)
                 changes = changes + patches.changes()
                 if options.get("patches", {}).keys() & {"emb_patch", "middle_block_after_patch"}:
                     hook = cast("Any", bare.module).time_embedding.register_forward_hook(patches.hear)
                     stack.callback(hook.remove)
+            else:
+                refuse_inside(options, OF_TRANSFORMERS)
             positions = positions_of(options)
             if positions is not None:
                 changes = changes + NetworkChanges(positions=positions)
@@ -249,8 +267,8 @@ BASES |= {called: type(called, (BaseModel,), {}) for called, _, _ in CALLED.valu
 
 def base_model(patcher: Any) -> BaseModel:
     """The model inside a patcher, of its family's class."""
-    called, _, _ = CALLED.get(family_name(patcher.recipe.checkpoint.path), ("BaseModel", "", ""))
-    return BASES[called](patcher)
+    family = "" if patcher.recipe is None else family_name(patcher.recipe.checkpoint.path)
+    return BASES[CALLED.get(family, ("BaseModel", "", ""))[0]](patcher)
 
 
 def unwrapped(network: Any) -> Any:
@@ -258,6 +276,18 @@ def unwrapped(network: Any) -> Any:
     while not isinstance(network, LoadedNetwork) and hasattr(network, "network"):
         network = network.network
     return network
+
+
+def refuse_inside(options: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    """Say it where a pack has put patches into a network that would have to be heard there and are not.
+
+    Raises:
+        NotOffered: there are some of these names.
+    """
+    given = {**(options.get("patches") or {}), **(options.get("patches_replace") or {})}
+    for name in names:
+        if given.get(name):
+            refuse(f"the patch {name!r} inside this kind of model")
 
 
 def _override(options: Mapping[str, Any]) -> Any:

@@ -60,10 +60,13 @@ class EPS:
 
     def noise_scaling(self, sigma, noise, latent_image, max_denoise=False):
         sigma = reshape_sigma(sigma, noise.ndim)
-        return self.MIXING.noised(latent_image, noise, sigma, from_the_top=max_denoise)
+        if self.MIXING is Mixing.TRADED:
+            return noise * sigma + latent_image * (1.0 - sigma)
+        return latent_image + noise * ((1.0 + sigma**2) ** 0.5 if max_denoise else sigma)
 
     def inverse_noise_scaling(self, sigma, latent):
-        return self.MIXING.finished(latent, reshape_sigma(sigma, latent.ndim))
+        traded = self.MIXING is Mixing.TRADED
+        return latent / (1.0 - reshape_sigma(sigma, latent.ndim)) if traded else latent
 
 
 def _data(sampling):

@@ -18,6 +18,7 @@ from nodes.compat.surgery.changed import Changed, copied, empty_options
 from nodes.compat.surgery.extension import CallbacksMP
 from nodes.compat.surgery.kept import Functions
 from nodes.compat.surgery.model_sampling import GivenLevels
+from nodes.compat.surgery.patch_weights import Weights
 from nodes.compat.surgery.rules import of_kind, parted, rules_of
 from nodes.compat.surgery.setting import Setters
 from nodes.diffusion.denoiser import Parametrisation
@@ -29,7 +30,7 @@ PATCHED = ("model_sampling", "latent_format", "diffusion_model.forward")
 NETWORK = "diffusion_model"
 
 
-class ModelPatcher(Face, Setters, Functions):
+class ModelPatcher(Face, Setters, Functions, Weights):
     """A model and what is done to it; clones share nothing that one of them changes."""
 
     recipe: Model
@@ -75,7 +76,7 @@ class ModelPatcher(Face, Setters, Functions):
     def of(cls, model: Model) -> Any:
         """The patcher of a recipe, as the pack that changed it last had it."""
         own, changed = parted(model)
-        made = cls(own) if changed is None else _again(changed.origin)
+        made = cls(own) if changed is None else again(changed.origin)
         made.recipe = own
         if isinstance(own.settings.levels, GivenLevels):
             made.object_patches["model_sampling"] = own.settings.levels.sampling
@@ -98,7 +99,7 @@ class ModelPatcher(Face, Setters, Functions):
             self.injections,
             self.additional_models,
             type(self).__qualname__,
-            origin=_again(self),
+            origin=again(self),
         )
         rules = rules_of(changed, lambda: changed.origin)
         return replace(bare, rules=(*bare.rules, *rules))
@@ -128,7 +129,7 @@ class ModelPatcher(Face, Setters, Functions):
 
     def clone(self, *_more: object, **_named: object) -> Any:
         """Another one like it: options, functions and patches are copies, what they hold is the same."""
-        made = _again(self)
+        made = again(self)
         made.parent = self
         made.additional_models = {
             key: [each.clone() for each in models] for key, models in self.additional_models.items()
@@ -342,7 +343,7 @@ class ModelPatcher(Face, Setters, Functions):
         self.inject_model()
 
 
-def _again(patcher: Any) -> Any:
+def again(patcher: Any) -> Any:
     """A copy that shares no container."""
     made = copy(patcher)
     made._inside = None  # noqa: SLF001 - of its own class

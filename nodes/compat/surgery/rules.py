@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -17,7 +18,9 @@ from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.denoiser import NO_INPUTS, Network, NetworkInputs, Residuals
 from nodes.diffusion.guidance.rule import AskSides, Evaluation
 from nodes.diffusion.guidance.wrapped import Wrapped
-from nodes.diffusion.values import Conditioning, Latents, Model, Rule
+from nodes.diffusion.sampling.loop import Run
+from nodes.diffusion.sampling.steps import Step
+from nodes.diffusion.values import Conditioning, Latent, Latents, Model, Rule
 
 
 @dataclass(slots=True, eq=False)
@@ -122,6 +125,7 @@ class Stands(PackRule):
         """As `Wraps`."""
         if "base" not in kept:
             kept["base"] = self.patcher().model
+            kept["base"].bind(network, None)
         return Asked(network, kept["base"], self.changed, sigma)
 
     def asked(self, at: Evaluation, sides: Sequence[Conditioning], ask: AskSides) -> Sequence[Latents]:
@@ -130,7 +134,9 @@ class Stands(PackRule):
         sigma = torch.full((len(at.latents),), float(at.sigma), device=at.latents.device)
         for call in of_kind(self.changed.callbacks, CallbacksMP.ON_PREPARE_STATE):
             call(base.current_patcher, sigma, self.changed.options)
-        wrappers = of_kind(self.changed.wrappers, WrappersMP.CALC_COND_BATCH)
+        inner: Any = self.changed.options.get("transformer_options") or {}
+        kind = WrappersMP.CALC_COND_BATCH
+        wrappers = of_kind(self.changed.wrappers, kind) + of_kind(inner.get("wrappers") or {}, kind)
         function = self.changed.options.get("sampler_calc_cond_batch_function")
         if not wrappers and function is None:
             return ask(sides)
@@ -147,6 +153,10 @@ class Stands(PackRule):
             return function({"conds": conds, **self.told(at)})
         executor = WrapperExecutor.new_executor(estimates, wrappers)
         return executor.execute(base, conds, at.latents, sigma, self.changed.options)
+
+    def run(self, guided: Any, latent: Latent, run: Run) -> Step | None:
+        """As `RunsItself`: the field's order of things, so that all that packs have put around it is heard."""
+        return import_module("nodes.compat.surgery.running").run_in_host(guided, latent, run)
 
 
 class Before(PackRule):

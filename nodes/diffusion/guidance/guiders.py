@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from nodes.diffusion.changes import NO_CHANGES, NetworkChanges
 from nodes.diffusion.conditions import unread
@@ -80,6 +80,8 @@ def guider(recipe: Guidance, network: Network, controls: FindControl | None = No
             return DualGuided(network, recipe, controls)
         case PerpNegGuidance():
             return PerpNegGuided(network, recipe, controls)
+        case _:
+            return cast("Guider", recipe.guider(network, controls))
 
 
 @dataclass(slots=True, eq=False)
@@ -197,6 +199,11 @@ class DualGuided:
         self._steering = Steering(self.network, self.recipe.model.rules, self.controls)
 
     @property
+    def rules(self) -> Sequence[Rule]:
+        """Those of the model."""
+        return self.recipe.model.rules
+
+    @property
     def told(self) -> Sequence[str]:
         """As `ReportingGuider`."""
         return self._steering.told
@@ -270,6 +277,11 @@ class PerpNegGuided:
 
     def __post_init__(self) -> None:
         self._steering = Steering(self.network, self.recipe.model.rules, self.controls)
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """Those of the model."""
+        return self.recipe.model.rules
 
     @property
     def told(self) -> Sequence[str]:

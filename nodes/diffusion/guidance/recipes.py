@@ -1,7 +1,7 @@
 """Recipes of guiders: what travels on a GUIDER wire. `guiders.guider` makes one work."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from nodes.diffusion.values import Conditioning, Model
 
@@ -58,4 +58,16 @@ class PerpNegGuidance:
     negative_scale: float = 1.0
 
 
-Guidance: TypeAlias = BasicGuidance | CfgGuidance | DualGuidance | PerpNegGuidance
+@runtime_checkable
+class OwnGuidance(Protocol):
+    """A guider of somebody else's making."""
+
+    @property
+    def model(self) -> Model: ...
+
+    def guider(self, network: object, controls: object) -> object:
+        """The `Guider`, over the model's loaded network; `controls` finds those of control recipes."""
+        ...
+
+
+Guidance: TypeAlias = BasicGuidance | CfgGuidance | DualGuidance | PerpNegGuidance | OwnGuidance

@@ -1,7 +1,7 @@
 """A sampler with its options, as a value that travels between nodes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Option = bool | int | float | str | tuple[float, ...]
 
@@ -13,10 +13,12 @@ class SamplerChoice:
     Attributes:
         name: of the table of samplers.
         options: keywords of its function with their values, by name in order; others keep their defaults.
+        own: what does the run instead (`loop.RunsItself`), whatever the name; None: the table's.
     """
 
     name: str
     options: tuple[tuple[str, Option], ...] = ()
+    own: object = field(default=None)
 
 
 def chosen(name: str, options: Mapping[str, Option]) -> SamplerChoice:

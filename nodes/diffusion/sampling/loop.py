@@ -7,8 +7,9 @@ result = step.latents
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -40,6 +41,7 @@ class Run:
         seed: 0 to 2**64 - 1.
         noise: where noise comes from instead; `NoNoise` for latents that are noisy already.
         differential: see `ModelSettings`; counts where the latent has a noise mask.
+        tell: hears of steps before the last one of a run that is not made step by step.
     """
 
     sampler: str | SamplerChoice
@@ -47,6 +49,7 @@ class Run:
     seed: int
     noise: StartNoise | None = None
     differential: float | None = None
+    tell: Callable[[Step], None] | None = None
 
     @property
     def source(self) -> StartNoise:
@@ -57,6 +60,15 @@ class Run:
     def choice(self) -> SamplerChoice:
         """The sampler with its options."""
         return SamplerChoice(self.sampler) if isinstance(self.sampler, str) else self.sampler
+
+
+@runtime_checkable
+class RunsItself(Protocol):
+    """A guider, a sampler or a rule of a model that makes whole runs by itself."""
+
+    def run(self, guided: Guider, latent: Latent, run: Run) -> Step | None:
+        """The last step of the run, as `sample` yields it; None where there are no sigmas. Others go to `run.tell`."""
+        ...
 
 
 def window(sigmas: Sigmas, start: int, end: int, *, leftover_noise: bool) -> Float[Tensor, " kept"]:
@@ -89,6 +101,13 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
         KeyError: no sampler of that name.
         DiffusionError: the sampler has no such option, the sigmas or the latents do not fit, or a step gave no numbers.
     """
+    rules: Sequence[object] = getattr(guided, "rules", ())
+    own = next((each for each in (guided, run.choice.own, *rules) if isinstance(each, RunsItself)), None)
+    if own is not None:
+        step = own.run(guided, latent, run)
+        if step is not None:
+            yield step
+        return
     network = guided.network
     form, levels, mixing = network.latent_format, network.levels, network.parametrisation.mixing
     choice, source = run.choice, run.source

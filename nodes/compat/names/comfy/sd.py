@@ -10,9 +10,10 @@ from nodes.compat.clip_face import CLIP
 from nodes.compat.faced import context
 from nodes.compat.faces import VAE, ModelPatcher
 from nodes.compat.standing import refuse
+from nodes.compat.surgery.weights import lora_of
 from nodes.diffusion.models.detect import Part, contents, text_kind
 from nodes.diffusion.models.files import ContentHashes
-from nodes.diffusion.values import Clip, Model, ModelSettings, Vae
+from nodes.diffusion.values import Clip, Model, ModelSettings, TensorPatch, Vae
 
 KINDS = """STABLE_DIFFUSION STABLE_CASCADE SD3 STABLE_AUDIO HUNYUAN_DIT FLUX MOCHI LTXV HUNYUAN_VIDEO PIXART
     COSMOS LUMINA2 WAN HIDREAM CHROMA ACE OMNIGEN2 QWEN_IMAGE HUNYUAN_IMAGE HUNYUAN_VIDEO_15 OVIS KANDINSKY5
@@ -101,3 +102,14 @@ def load_clip(
     """Text encoders from files of their own, read together."""
     first, *others = (_reference(path) for path in ckpt_paths)
     return CLIP(Clip(first, others=tuple(others), kind=clip_type.name.lower()))
+
+
+def load_lora_for_models(model, clip, lora, strength_model, strength_clip, lora_metadata=None):
+    """Both with a LoRA on; each may be None. What fits nothing in them is told when they are used."""
+    made = []
+    for face, strength in ((model, strength_model), (clip, strength_clip)):
+        changed = None if face is None else face.clone()
+        if changed is not None and strength:
+            changed.recipe = changed.recipe.patched(TensorPatch(lora_of(lora), float(strength)))
+        made.append(changed)
+    return tuple(made)

@@ -4,8 +4,10 @@ import math
 
 import torch
 
+from nodes.compat.surgery.rows import row_function
 from nodes.diffusion.brownian import brownian_noise
 from nodes.diffusion.more_schedules import exponential_between, polyexponential
+from nodes.diffusion.sampling.table import MORE_SAMPLERS, SAMPLERS
 from nodes.diffusion.schedules import karras_between
 
 
@@ -92,3 +94,7 @@ def linear_multistep_coeff(order, t, i, j):
         for weight, power in zip(weights, powers, strict=True)
     )
     return total / scale if math.isfinite(total) else total
+
+
+for _name in (*SAMPLERS, *MORE_SAMPLERS):
+    globals().setdefault(f"sample_{_name}", row_function(_name))

@@ -1,0 +1,85 @@
+"""A patcher's weights: changed by what packs say, and read with what is on them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nodes.compat.surgery.weights import calculated, patch_of
+
+
+class Weights:
+    """The part of a patcher that changes weights, through the patches of its recipe."""
+
+    recipe: Any
+    patches: dict[Any, Any]
+    patches_uuid: object
+
+    def model_state_dict(self, filter_prefix: str | None = None) -> dict[str, Tensor]:
+        """Its weights by name; each patcher has its own."""
+        raise NotImplementedError
+
+    def add_patches(
+        self, patches: Mapping[Any, Any], strength_patch: float = 1.0, strength_model: float = 1.0
+    ) -> list[Any]:
+        """Change weights by name; the names that the model has come back.
+
+        Raises:
+            NotImplementedError: a change that Weft cannot put on its weights.
+        """
+        names = self.model_state_dict()
+        taken = {name: value for name, value in patches.items() if _name(name) in names}
+        for name, value in taken.items():
+            offset = name[1] if isinstance(name, tuple) else None
+            function = name[2] if isinstance(name, tuple) and len(name) > 2 else None
+            entry = (strength_patch, value, strength_model, offset, function)
+            self.patches[_name(name)] = [*self.patches.get(_name(name), []), entry]
+        if taken:
+            self._put_on(taken, strength_patch, strength_model, names)
+            self.patches_uuid = object()
+        return list(taken)
+
+    def _put_on(
+        self, taken: Mapping[Any, Any], strength: float, own: float, names: Mapping[str, Tensor]
+    ) -> None:
+        if own == 1.0 and not any(isinstance(value, list) for value in taken.values()):
+            self.recipe = self.recipe.patched(patch_of(taken, strength))
+            return
+        # what is left of the weight itself, and weights of another model, as differences from the original
+        changes: dict[str, Any] = {}
+        for name, value in taken.items():
+            before = names[_name(name)].float()
+            after = calculated([(strength, value, own)], before, torch.float32)
+            changes[_name(name)] = ("diff", (after - before,))
+        self.recipe = self.recipe.patched(patch_of(changes, 1.0))
+
+    def get_key_patches(self, filter_prefix: str | None = None) -> dict[str, Any]:
+        """{name: [(weight, what makes it whole)]}, which can be put on another model; its patches are on the weight."""
+        return {name: [(weight, _same)] for name, weight in self.model_state_dict(filter_prefix).items()}
+
+    def calculate_weight(
+        self, patches: Any, weight: Tensor, key: str, intermediate_dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """A weight with changes on it."""
+        del key
+        return calculated(patches, weight, intermediate_dtype).to(weight.dtype)
+
+    def patch_weight_to_device(
+        self, key: str, device_to: Any = None, *, return_weight: bool = False, **_more: Any
+    ) -> Any:
+        """A weight with its changes, where it is asked for: the pool puts them on."""
+        del device_to
+        return (
+            self.calculate_weight(self.patches.get(key, []), self.model_state_dict()[key], key)
+            if return_weight
+            else None
+        )
+
+
+def _name(name: Any) -> str:
+    return name[0] if isinstance(name, tuple) else name
+
+
+def _same(weight: Tensor) -> Tensor:
+    return weight

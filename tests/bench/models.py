@@ -26,7 +26,7 @@ from nodes.diffusion.holding import network_build
 from nodes.diffusion.memory.budget import Budget
 from nodes.diffusion.memory.foresight import Foresight
 from nodes.diffusion.memory.meter import Meter
-from nodes.diffusion.models.build import unfilled
+from nodes.diffusion.models.build import size_of, unfilled
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.models.load import Placement, load_network
 from nodes.diffusion.pool import Pool
@@ -85,12 +85,12 @@ def made(make: Callable[[], nn.Module], path: Path, dtype: torch.dtype) -> Path:
     return path
 
 
-def bare(path: Path) -> None:
-    """The file's bytes, once, into one buffer."""
+def bare(path: Path, count: int) -> None:
+    """So many of the file's bytes, once, into one buffer."""
     buffer = bytearray(16 << 20)
     with path.open("rb", buffering=0) as file:
-        while file.readinto(buffer):
-            ...
+        while count > 0 and (read := file.readinto(buffer)):
+            count -= read
 
 
 def cold(path: Path) -> None:
@@ -107,13 +107,14 @@ def touched(module: nn.Module) -> float:
 
 
 def loads(path: Path) -> None:
-    """Our load with every weight touched, against a bare read, in turns."""
+    """Our load with every weight touched, against a bare read of as many bytes, in turns."""
+    count = size_of(load_network(path, HALF).module)  # of a whole checkpoint, the network's
     for name, before in (("from the disk", cold), ("from the system's memory", lambda _path: None)):
         read, load = list[float](), list[float]()
         for _ in range(TURNS):
             before(path)
             with timed(read):
-                bare(path)
+                bare(path, count)
             before(path)
             with timed(load):
                 touched(load_network(path, HALF).module)
@@ -176,12 +177,19 @@ def peaks(folder: Path) -> None:
             compared(need.peak, peak),
         )
         pool.empty()
-    need = Foresight(SINGLE, Budget(PLENTY, PLENTY), PLENTY).decoding(vae, (256, 256))
-    pool = Pool(SINGLE, Budget(PLENTY, PLENTY), Meter())
-    with torch.inference_mode(), pool.session() as models:
-        models.vae(Vae(hashes.reference(vae))).decode(torch.zeros(1, 4, 32, 32))
-    assert pool.house.meter is not None
-    say("VAE decode 256 x 256", compared(need.peak, pool.house.meter.peak))
+    for side in (128, 192):
+        for encode in (False, True):
+            need = Foresight(SINGLE, Budget(PLENTY, PLENTY), PLENTY).decoding(vae, (side, 128), encode=encode)
+            pool = Pool(SINGLE, Budget(PLENTY, PLENTY), Meter())
+            with torch.inference_mode(), pool.session() as models:
+                coder = models.vae(Vae(hashes.reference(vae)))
+                if encode:
+                    coder.encode(torch.zeros(1, side, 128, 3))
+                else:
+                    coder.decode(torch.zeros(1, 4, side // 8, 16))
+            assert pool.house.meter is not None
+            what = f"VAE {'encode' if encode else 'decode'} {side} x 128"
+            say(what, compared(need.peak, pool.house.meter.peak))
 
 
 def compared(planned: int, measured: int) -> str:
@@ -225,6 +233,7 @@ def main() -> None:
     """Measure all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true")
+    parser.add_argument("--checkpoint", type=Path, help="a file of one's own, for `--only loads`")
     parser.add_argument("--only", choices=("loads", "swaps", "peaks", "many"))
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -236,7 +245,9 @@ def main() -> None:
             many(folder)
         if only in (None, "loads", "swaps"):
             settings = SMALL if options.small else SDXL
-            path = made(lambda: UNet2DConditionModel(**settings), folder / "sdxl.safetensors", torch.float16)
+            path = options.checkpoint or made(
+                lambda: UNet2DConditionModel(**settings), folder / "sdxl.safetensors", torch.float16
+            )
             say("file", f"{path.stat().st_size / 1e9:.2f} GB")
             if only != "swaps":
                 loads(path)

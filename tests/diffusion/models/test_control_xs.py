@@ -29,6 +29,13 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
         "attention_head_dim": 8,
     },
+    "Stable Diffusion 2": {
+        "block_out_channels": (64, 64, 128, 128),
+        "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+        "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+        "attention_head_dim": (1, 1, 2, 2),
+        "use_linear_projection": True,
+    },
     "Stable Diffusion XL": {
         "block_out_channels": (32, 64, 64),
         "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
@@ -74,7 +81,10 @@ def guided(network: LoadedNetwork, path: Path, placement: Placement, text: Cond)
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("family", "learns"), [("Stable Diffusion 1", False), ("Stable Diffusion XL", True)])
+@pytest.mark.parametrize(
+    ("family", "learns"),
+    [("Stable Diffusion 1", False), ("Stable Diffusion 2", False), ("Stable Diffusion XL", True)],
+)
 def test_it_works_along_as_diffusers_fused_network_does(
     tmp_path: Path, placement: Placement, family: str, *, learns: bool
 ):

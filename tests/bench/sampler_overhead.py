@@ -11,7 +11,8 @@ the loop as much, and what is not its own can be taken off exactly. The middle o
 - Stable Diffusion 1's (860M weights, random) at 512 x 512, which is what a person would run.
 - The starter model's (9.9M weights) at 128 x 128, the hardest case: the smaller the U-Net, the larger the loop's share.
 Memory: tensors of at least the latents' size that operations make during a run whose network costs none but its answer: how
-many a step, and how many are alive at once, in latents (those that go in and the answer included).
+many a step, and how many are alive at once, in latents (those that go in and the answer included). Arrays of numpy, of which
+a Brownian path is made on a processor, are not seen.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The keyboard alone: no test of this file moves or presses a pointer."""
+"""The keyboard alone; a pointer is pressed in one test, to begin."""
 
 from playwright.sync_api import Page, expect
 
@@ -145,3 +145,11 @@ def test_settings_are_chosen_by_arrows_and_kept(canvas: Canvas):
     expect(page.locator(".run")).to_have_text("Ausführen", timeout=FIRST)
     expect(page.locator("html")).to_have_attribute("data-theme", other)
     assert page.evaluate("() => window.__weft.app.preferences.threads") == "chosen"
+
+
+def test_space_adds_a_node_to_a_workflow_that_a_press_has_just_begun(canvas: Canvas):
+    page = canvas.page
+    page.get_by_role("button", name="New workflow").click()
+    page.keyboard.press("Space")
+    expect(page.get_by_test_id("palette")).to_be_visible()
+    expect(page.get_by_role("tab")).to_have_count(2)

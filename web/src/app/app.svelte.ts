@@ -228,6 +228,15 @@ export class App {
   /** @param place where a node goes that loads it, if it is plain media: graph units; the middle if left out. */
   async openFile(file: File, place?: Point): Promise<void> {
     try {
+      await (this.extensions?.openFile(file, () => this.openFileHere(file, place)) ?? this.openFileHere(file, place));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** The same, where scripts of packs have had their say. */
+  async openFileHere(file: File, place?: Point): Promise<void> {
+    try {
       const parsed = await openFile(new Uint8Array(await file.arrayBuffer()), this.defs);
       this.openState(parsed.state, file.name.replace(/\.\w+$/, ""), parsed.camera);
     } catch (error) {

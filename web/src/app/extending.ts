@@ -53,6 +53,7 @@ export interface Extensions {
   offers(): readonly Offer[];
   /** What scripts hold for the canvas's element lies in the canvas on screen. */
   attach(host: HTMLElement): () => void;
+  openFile(file: File, plain: () => Promise<void>): Promise<void>;
   run(editor: Editor, options: RunOptions, queue: (options: RunOptions) => Promise<number>): Promise<number>;
   build(): Promise<Built>;
   send(number: number, built: Built, post: (built: Built) => Promise<Built>): Promise<void>;

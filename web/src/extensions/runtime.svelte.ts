@@ -9,7 +9,7 @@ import { ComfyApp, type Flows } from "./comfy/app";
 import { STYLES, VARIABLES } from "./comfy/elements";
 import { modulesOf } from "./comfy/modules";
 import { ComfySettings } from "./comfy/settings";
-import { makeManager, makeMenu, makeUi } from "./comfy/ui";
+import { makeEdges, makeManager, makeMenu, makeUi } from "./comfy/ui";
 import { makeWidgets } from "./comfy/widgets";
 import { Guard } from "./guard";
 import { LGraphCanvas, refuse } from "./litegraph/canvas";
@@ -47,6 +47,7 @@ export class Runtime implements Extensions {
   #canvas: LGraphCanvas | undefined;
   /** Rows and faces as nodes were measured with last. */
   readonly #rows = new WeakMap<Open, readonly [readonly ExtraField[] | undefined, Face | undefined]>();
+  #opening: (() => Promise<void>) | undefined;
   #queued: ((editor: Editor) => Promise<number>) | undefined;
 
   constructor(readonly app: App) {
@@ -75,6 +76,7 @@ export class Runtime implements Extensions {
     Object.assign(this.comfy.widgets, makeWidgets());
     this.comfy.ui = makeUi(this.app, this.settings, () => this.comfy);
     this.comfy.menu = makeMenu(this.toolbar);
+    makeEdges(this.comfy);
     this.comfy.extensionManager = makeManager(this.app, this.settings, this.told, { add: (tab) => this.addPanel(tab), remove: (id) => (this.panels = this.panels.filter((panel) => panel.id !== id)) }, this.commands);
     this.#publish();
     await Promise.all(addresses.filter((address) => !address.includes("/extensions/core/")).map((address) => this.#load(address)));
@@ -246,6 +248,16 @@ export class Runtime implements Extensions {
     return () => this.element.remove();
   }
 
+  /** Through `app.handleFile`, which packs wrap to take files of their own kinds. */
+  async openFile(file: File, plain: () => Promise<void>): Promise<void> {
+    this.#opening = plain;
+    try {
+      await this.comfy.handleFile(file);
+    } finally {
+      this.#opening = undefined;
+    }
+  }
+
   // Running
 
   /** Through `app.queuePrompt`, which packs wrap. @returns how many were queued. */
@@ -294,7 +306,7 @@ export class Runtime implements Extensions {
       },
       open: (data, name) => this.#open(data, name),
       openPrompt: (data, name) => this.#open(data, name),
-      openFile: (file) => app.openFile(file),
+      openFile: (file) => (this.#opening ? this.#opening() : app.openFileHere(file)),
       refresh: () => app.refresh(),
       clear: () => this.root.clear(),
       fit: () => app.active?.stage.fit(),

@@ -172,6 +172,11 @@ export const STYLES = `
 .comfy-modal{display:none;position:fixed;inset:auto;left:50%;top:50%;transform:translate(-50%,-50%);z-index:200;max-width:80vw;max-height:80vh;overflow:auto;padding:20px;background:var(--raised);color:var(--text);border:1px solid var(--line);border-radius:var(--r-node);box-shadow:var(--shadow-high)}
 .comfy-modal-content{display:flex;flex-direction:column;gap:10px;width:100%}
 .comfy-modal button,.comfyui-button{padding:4px 10px;border-radius:var(--r-button);background:var(--inset);color:var(--text);border:1px solid var(--line);cursor:pointer;white-space:nowrap}
+.comfyui-body-top,.comfyui-body-bottom,.comfyui-body-left,.comfyui-body-right{position:fixed;z-index:30;max-height:40vh;overflow:auto;background:var(--panel)}
+.comfyui-body-top{inset:var(--top) 0 auto 0}
+.comfyui-body-bottom{inset:auto 0 0 0}
+.comfyui-body-left{inset:var(--top) auto 0 0;max-height:none}
+.comfyui-body-right{inset:var(--top) 0 0 auto;max-height:none}
 .comfyui-button-group{display:flex;gap:2px}
 .comfy-multiline-input{width:100%;height:100%;resize:none;box-sizing:border-box;background:var(--inset);color:var(--text);border:1px solid var(--line);border-radius:var(--r-field);padding:5px 7px;font:inherit}
 .litecontextmenu{position:fixed;z-index:220;min-width:120px;max-height:calc(100vh - 16px);overflow-y:auto;padding:4px;background:var(--raised);color:var(--text);border:1px solid var(--line);border-radius:var(--r-node);box-shadow:var(--shadow-high);font-size:var(--size)}

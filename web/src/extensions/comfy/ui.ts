@@ -15,7 +15,10 @@ export function makeUi(app: App, settings: ComfySettings, comfy: () => Loose): O
     $el("button", { id: "comfy-load-button" }),
     $el("button", { id: "comfy-clear-button" }),
     $el("button", { id: "queue-button", onclick: () => comfy().queuePrompt(0) }),
+    $el("button", { id: "comfy-load-default-button", onclick: () => comfy().loadGraphData() }),
+    $el("button.comfy-settings-btn"),
     $el("div.comfy-list", { id: "comfy-view-queue-button" }),
+    $el("input", { id: "comfy-file-input", type: "file", accept: ".json,image/png,image/webp", onchange: ({ target }: Loose) => target.files[0] && comfy().handleFile(target.files[0]) }),
   ]);
   return {
     app: comfy(),
@@ -35,6 +38,11 @@ export function makeUi(app: App, settings: ComfySettings, comfy: () => Loose): O
     loadFile: () => document.querySelector<HTMLInputElement>("#open-file")?.click(),
     setStatus() {},
   };
+}
+
+/** Places at the window's edges, where packs put bars of their own. */
+export function makeEdges(comfy: Open): void {
+  for (const edge of ["top", "bottom", "left", "right"]) comfy[`body${edge[0]?.toUpperCase()}${edge.slice(1)}`] = $el(`div.comfyui-body-${edge}`, { parent: document.body });
 }
 
 export function makeMenu(toolbar: HTMLElement): Open {

@@ -53,7 +53,7 @@ def probe(page: Page, probed: Server) -> Canvas:
 def view(canvas: Canvas, node: int, expression: str) -> Any:
     """What the pack sees of a node."""
     return canvas.page.evaluate(
-        f"(id) => {{ const node = probe.app.graph.getNodeById(id); return {expression}; }}", node
+        f"(id) => {{ const node = app.graph.getNodeById(id); return {expression}; }}", node
     )
 
 

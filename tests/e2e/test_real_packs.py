@@ -1,7 +1,7 @@
 """Scripts of real packs: each loads without an error, and its main widgets do what people use them for.
 
 The packs are archives in the folder that `WEFT_TEST_PACKS` names, or in `../shared/packs`. Where a pack's Python wants what is not
-installed, its scripts run against definitions that stand here; rgthree's own routes come from its Python, which needs nothing more.
+installed, its scripts run against definitions that stand here; Custom-Scripts and rgthree are whole packs: their Python needs nothing more.
 """
 
 import json
@@ -26,7 +26,6 @@ pytestmark = [
 # Where the scripts of each lie.
 FOLDERS = {
     "ComfyUI_essentials": "js",
-    "ComfyUI-Custom-Scripts": "web",
     "ComfyUI-KJNodes": "web",
     "ComfyUI-VideoHelperSuite": "web",
     "ComfyUI-Impact-Pack": "js",
@@ -34,8 +33,6 @@ FOLDERS = {
 TEXT = ["STRING", {"default": "", "multiline": True}]
 DEFINITIONS: Mapping[str, Any] = {
     "DisplayAny": ["essentials/utilities", {"required": {"input": ["*", {}], "mode": [["raw value", "tensor shape"]]}}, ["STRING"]],
-    "ShowText|pysssss": ["utils", {"required": {"text": ["STRING", {"forceInput": True}]}}, ["STRING"]],
-    "StringFunction|pysssss": ["utils", {"required": {"action": [["append", "replace"]], "text_a": TEXT}}, ["STRING"]],
     "JoinStringMulti": [
         "KJNodes/text",
         {"required": {"inputcount": ["INT", {"default": 2, "min": 2, "max": 1000, "step": 1}], "string_1": ["STRING", {"forceInput": True}],
@@ -60,7 +57,7 @@ DEFINITIONS: Mapping[str, Any] = {
 
 @pytest.fixture(scope="module")
 def scripts(chromium: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that gives the scripts of five packs, and definitions to them."""
+    """A server that gives the scripts of four packs, and definitions to them."""
     workspace = scripted(tmp_path_factory.mktemp("packs"), "definitions")
     for pack, web in FOLDERS.items():
         unpacked(pack, workspace / "unpacked")
@@ -70,10 +67,11 @@ def scripts(chromium: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def rgthree(chromium: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with rgthree's pack whole."""
-    workspace = scripted(tmp_path_factory.mktemp("rgthree"), "definitions")
-    unpacked("rgthree-comfy", workspace / "custom_nodes")
+def whole(chromium: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with two packs whole."""
+    workspace = scripted(tmp_path_factory.mktemp("whole"))
+    for pack in ("rgthree-comfy", "ComfyUI-Custom-Scripts"):
+        unpacked(pack, workspace / "custom_nodes")
     with serving(workspace) as server:
         yield server
 
@@ -97,7 +95,7 @@ def begun(page: Page, server: Server) -> Canvas:
 
 @pytest.fixture
 def canvas(page: Page, scripts: Server) -> Canvas:
-    """The canvas with five packs."""
+    """The canvas with four packs."""
     return begun(page, scripts)
 
 
@@ -116,7 +114,7 @@ def failures(canvas: Canvas) -> dict[str, list[str]]:
     return {pack: report["failures"] for pack, report in reports.items() if report["failures"]}
 
 
-def test_all_scripts_of_five_packs_load_without_an_error(canvas: Canvas):
+def test_all_scripts_of_four_packs_load_without_an_error(canvas: Canvas):
     assert failures(canvas) == {}
     reports = canvas.page.evaluate("() => window.__weft.app.extensions.reports")
     assert set(reports) >= set(FOLDERS)
@@ -138,7 +136,9 @@ def test_essentials_shows_what_it_was_given(canvas: Canvas):
     expect(canvas.field(node, "displaytext").locator("textarea")).to_have_value("a thing")
 
 
-def test_custom_scripts_show_text_and_put_their_buttons_up(canvas: Canvas):
+def test_custom_scripts_load_and_show_texts(page: Page, whole: Server):
+    canvas = begun(page, whole)
+    assert failures(canvas) == {}
     node = placed(canvas, "ShowText|pysssss")
     view(canvas, node, "(node.onExecuted({ text: ['first', 'second'] }), null)")
     expect(canvas.node(node).locator("textarea")).to_have_count(2)
@@ -191,8 +191,8 @@ def test_impact_follows_what_a_person_chooses(canvas: Canvas):
     assert failures(canvas) == {}
 
 
-def test_rgthree_loads_and_its_seed_and_lora_nodes_work(page: Page, rgthree: Server):
-    canvas = begun(page, rgthree)
+def test_rgthree_loads_and_its_seed_and_lora_nodes_work(page: Page, whole: Server):
+    canvas = begun(page, whole)
     assert failures(canvas) == {}
     seed = placed(canvas, "Seed (rgthree)")
     canvas.node(seed).get_by_role("button", name="New Fixed Random").click()

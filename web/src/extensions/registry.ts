@@ -23,14 +23,14 @@ export class Registry {
   ) {}
 
   /** Register all that the server knows, as packs want it. */
-  async register(objectInfo: JsonObject): Promise<void> {
+  async register(objectInfo: JsonObject, widgets: Readonly<Record<string, Loose>> = {}): Promise<void> {
     for (const type of BUILT_IN) if (!this.lite.registered_node_types[type]) this.lite.registerNodeType(type, this.#virtualClass(type));
     const defs: Open = structuredClone(objectInfo) as Open;
     await this.app._invokeAsync("addCustomNodeDefs", defs);
     const made = await this.app._invokeAsync("getCustomWidgets");
     const core = new Set(Object.keys(this.app.widgets));
     const own = new Set<string>();
-    for (const factories of made) for (const [type, factory] of Object.entries(factories ?? {})) if (!core.has(type)) {
+    for (const factories of [widgets, ...made]) for (const [type, factory] of Object.entries(factories ?? {})) if (!core.has(type)) {
       this.app.widgets[type] = factory;
       own.add(type);
     }

@@ -24,6 +24,7 @@ import { Reports, type ScriptReport, packIn } from "./report";
 import { fieldsOf } from "./surface/fields";
 import { Surfaces } from "./surface/surfaces";
 import { viewOf } from "./view";
+import { WeftFace } from "./weft";
 
 /** A script that has not loaded by then is told of, and the canvas opens without it. */
 const PATIENCE_MS = 10_000;
@@ -41,6 +42,7 @@ export class Runtime implements Extensions {
   readonly commands = new Map<string, Open>();
   readonly registry: Registry;
   readonly surfaces: Surfaces;
+  readonly own: WeftFace;
   readonly element = document.createElement("canvas");
   readonly root = new LGraph();
   #binding: Binding | undefined;
@@ -55,7 +57,8 @@ export class Runtime implements Extensions {
     this.settings = new ComfySettings(this.api, this.guard);
     this.comfy = new ComfyApp(this.api, this.guard, this.told, this.#flows(), (extension) => this.#register(extension));
     this.registry = new Registry(this.comfy, this.lite, this.guard);
-    this.surfaces = new Surfaces(this.guard, () => this.#canvas, (node) => this.#remeasure(node));
+    this.surfaces = new Surfaces(this.guard, () => this.#canvas, (node) => this.#remeasure(node), (node) => this.own.looksOf(node));
+    this.own = new WeftFace(this);
     this.toolbar.className = "weft-toolbar";
     this.element.className = "graph-canvas-container lgraphcanvas";
     this.element.id = "graph-canvas";
@@ -85,8 +88,9 @@ export class Runtime implements Extensions {
     this.root.attachCanvas(this.#canvas);
     forward(this.app.runner.parts.events, this.api, (data) => this.#executed(data));
     await this.comfy._invokeAsync("init");
-    await this.registry.register(objectInfo);
+    await this.registry.register(objectInfo, this.own.widgets);
     await this.comfy._invokeAsync("setup");
+    await this.own.setUp();
     Object.assign(window, { app: this.comfy, graph: this.root });
     this.#follow();
   }
@@ -99,6 +103,7 @@ export class Runtime implements Extensions {
     refuse(LGraphCanvas.prototype as Open, (name) => this.told.unsupported(name));
     const { lite } = this;
     Object.assign(window, { LiteGraph: lite, LGraph, LGraphNode: lite.LGraphNode, LGraphCanvas, LGraphGroup: lite.LGraphGroup, LLink: lite.LLink, DragAndScale: lite.DragAndScale, ContextMenu: lite.ContextMenu, LGraphBadge: lite.LGraphBadge });
+    (window as Loose).weftExtensions = this.own.exports;
     (window as Loose).comfyAPI = modulesOf({ app: this.comfy, api: this.api, widgets: this.comfy.widgets, lite, unsupported: (name) => this.told.unsupported(name) });
   }
 
@@ -235,7 +240,7 @@ export class Runtime implements Extensions {
   faceOf(editor: Editor, id: NodeId): Face | undefined {
     const node = this.#viewOf(editor, id);
     const wanted = node && ["onDrawForeground", "onDrawBackground", "onMouseDown", "onMouseMove", "onMouseUp", "onMouseEnter", "onMouseLeave", "onDblClick", "onDragOver", "onDragDrop"].some((name) => typeof node[name] === "function");
-    return wanted ? this.surfaces.node(node) : undefined;
+    return wanted || (node && this.own.looksOf(node).length > 0) ? this.surfaces.node(node) : undefined;
   }
   menuOf(editor: Editor, id: NodeId | undefined, at: readonly [number, number]): readonly ExtendedMenu[] {
     return menuOf(this, id === undefined ? undefined : this.#viewOf(editor, id), at);

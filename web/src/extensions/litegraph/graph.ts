@@ -76,6 +76,10 @@ export class LGraph {
   _placeOf(node: Loose, isInput: boolean, index: number): readonly [number, number] | undefined {
     return this.keeper?.placeOf(node, isInput, index);
   }
+  _tell(node: Loose, ...args: Loose[]): void {
+    if (this.keeper) this.keeper.call(node, "onConnectionsChange", ...args);
+    else node.onConnectionsChange?.(...args);
+  }
   _canvas(): Loose {
     return this.keeper?.canvas();
   }

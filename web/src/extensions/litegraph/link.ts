@@ -27,6 +27,16 @@ export class LLink {
     return [this.id, this.origin_id, this.origin_slot, this.target_id, this.target_slot, this.type];
   }
 
+  /** Both its ends, in a graph. */
+  resolve(graph: Open): Open {
+    const outputNode = graph.getNodeById(this.origin_id) ?? undefined;
+    const inputNode = graph.getNodeById(this.target_id) ?? undefined;
+    const ends: Open = { link: this, outputNode, inputNode, output: outputNode?._outputs[this.origin_slot], input: inputNode?._inputs[this.target_slot] };
+    if (this.origin_id === -10) ends.subgraphInput = graph.inputs?.[this.origin_slot];
+    if (this.target_id === -20) ends.subgraphOutput = graph.outputs?.[this.target_slot];
+    return ends;
+  }
+
   disconnect(graph: Open): void {
     graph.removeLink(this.id);
   }

@@ -140,8 +140,8 @@ export class LGraphNode extends NodeBase {
     input.link = link.id;
     this.touch();
     goal.touch();
-    this.onConnectionsChange?.(OUTPUT, from, true, link, output);
-    goal.onConnectionsChange?.(INPUT, to, true, link, input);
+    graph._tell(this, OUTPUT, from, true, link, output);
+    graph._tell(goal, INPUT, to, true, link, input);
     graph.afterChange?.();
     return link;
   }
@@ -177,8 +177,8 @@ export class LGraphNode extends NodeBase {
     if (output?.links) output.links = output.links.filter((id: number) => id !== link.id);
     origin?.touch?.();
     graph._touched?.(graph);
-    this.onConnectionsChange?.(INPUT, index, false, link, input);
-    if (output) origin.onConnectionsChange?.(OUTPUT, link.origin_slot, false, link, output);
+    graph._tell(this, INPUT, index, false, link, input);
+    if (output) graph._tell(origin, OUTPUT, link.origin_slot, false, link, output);
     return true;
   }
   disconnectOutput(slot: Loose, target?: Loose): boolean {

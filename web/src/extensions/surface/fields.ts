@@ -6,6 +6,7 @@ import type { Loose, Open } from "../loose";
 import type { Binding } from "../mirror/binding";
 import { json } from "../mirror/values";
 import { entryOf, keysOf } from "../mirror/widgets";
+import { OwnKind } from "../weft";
 import type { Surfaces } from "./surfaces";
 
 const PITCH = 29;
@@ -31,6 +32,7 @@ export function fieldsOf(binding: Binding, surfaces: Surfaces, node: Open): read
 function rowOf(binding: Binding, surfaces: Surfaces, node: Open, widget: Loose, key: string): ExtraField {
   const own = entryOf(widget);
   const asked = own?.widget.kind === "other" && own.role === "value"; // a type of widget that a pack has brought
+  if (widget.kind instanceof OwnKind) return { entry: synthetic(widget, key), face: surfaces.own(node, widget, widget.kind), height: widget.kind.height + 4, grows: widget.kind.grows };
   const drawn = typeof widget.draw === "function" && !(widget instanceof DOMWidgetImpl);
   if (widget instanceof DOMWidgetImpl || (widget instanceof TextWidget && widget._area) || (!drawn && !(widget instanceof TextWidget) && widget.element instanceof HTMLElement)) {
     return { entry: synthetic(widget, key), face: surfaces.element(node, widget), ...elementHeight(node, widget) };

@@ -1,6 +1,7 @@
 /** What packs draw and put into nodes, as elements of the page: a canvas a row, elements, buttons, a canvas over a node. */
 import type { Face } from "../../canvas/node-box";
 import type { Guard } from "../guard";
+import type { OwnKind } from "../weft";
 import { TextWidget } from "../litegraph/widget";
 import type { Loose, Open } from "../loose";
 
@@ -22,6 +23,8 @@ export class Surfaces {
     readonly canvas: () => Loose,
     /** The node's rows may have become others. */
     readonly remeasure: (node: Open) => void,
+    /** What our own interface puts over a node. */
+    readonly looks: (node: Open) => readonly ((host: HTMLElement) => unknown)[],
   ) {}
 
   /** Draw what shows of a node again, or of all. */
@@ -119,6 +122,34 @@ export class Surfaces {
     });
   }
 
+  /** A widget of our own interface: it puts itself into its row. */
+  own(node: Open, widget: Loose, kind: OwnKind): Face {
+    return this.#face(widget, (host) => {
+      const heard = new Set<(value: unknown) => void>();
+      const given = {
+        name: String(widget.name),
+        options: widget.options ?? {},
+        get value() { return widget.value; },
+        set: (value: unknown) => {
+          widget.value = value;
+          node.touch?.();
+        },
+        onChange: (listener: (value: unknown) => void) => {
+          heard.add(listener);
+          return () => heard.delete(listener);
+        },
+      };
+      const away: Loose = this.guard.run(() => kind.mount(host, given), `widget ${widget.name}`, node);
+      const gone = this.#show(node, () => {});
+      widget.callback = (value: unknown) => { for (const listener of heard) listener(value); };
+      return () => {
+        gone();
+        if (typeof away === "function") this.guard.run(away, `widget ${widget.name}`, node);
+        host.replaceChildren();
+      };
+    });
+  }
+
   #cleared(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D | null {
     canvas.width = width * SHARP;
     canvas.height = height * SHARP;
@@ -166,6 +197,7 @@ export class Surfaces {
   node(node: Open): Face {
     return this.#face(node, (host) => {
       const section = host.parentElement;
+      const looks = this.looks(node).map((mount) => this.guard.run(() => mount(host), "a node's look", node));
       const canvas = document.createElement("canvas");
       canvas.className = "weft-overlay";
       Object.assign(canvas.style, { left: "0", top: `${-BEYOND}px` });
@@ -183,6 +215,7 @@ export class Surfaces {
       const gone = this.#show(node, draw);
       const mute = section ? this.#hear(section, node) : () => {};
       return () => {
+        for (const away of looks) if (typeof away === "function") this.guard.run(away, "a node's look", node);
         mute();
         gone();
         observer.disconnect();

@@ -66,6 +66,14 @@ class SystemJson(TypedDict):
     devices: list[DeviceJson]
 
 
+class ScriptsJson(TypedDict):
+    """What became of a pack's scripts in the last browser that told."""
+
+    loaded: int
+    failures: list[str]
+    unsupported: list[str]
+
+
 class PackJson(TypedDict):
     """How a pack fared at load."""
 
@@ -81,6 +89,7 @@ class PackJson(TypedDict):
     conflicts: list[str]
     names: list[str]
     deeds: dict[str, list[str]]
+    scripts: ScriptsJson | None
     apart: bool
     network: bool
     writes: list[str]

@@ -30,6 +30,14 @@ class PlanBody(TypedDict):
     prompt: dict[str, Json]
 
 
+class ScriptsBody(TypedDict):
+    """How a pack's scripts fared in a browser."""
+
+    loaded: int
+    failures: list[str]
+    unsupported: list[str]
+
+
 class RemovalBody(TypedDict, total=False):
     """What to forget: all, or some by id."""
 

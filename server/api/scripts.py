@@ -5,10 +5,26 @@ While the worker starts, what the packs said at the last start counts, if they a
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from server.api.kept import Kept
 from server.backends.base import Backend, BackendLost
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptReport:
+    """What became of a pack's scripts in a browser.
+
+    Attributes:
+        loaded: how many were loaded.
+        failures: what went wrong, in words.
+        unsupported: names of what they use and the canvas does not have.
+    """
+
+    loaded: int = 0
+    failures: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
 
 
 class Scripts:
@@ -23,6 +39,7 @@ class Scripts:
         self._backend = backend
         self._kept = kept
         self._known: Mapping[str, Path] | None = None
+        self._reports: dict[str, ScriptReport] = {}
 
     async def folders(self) -> Mapping[str, Path]:
         """By pack name; none if no worker can be started."""
@@ -39,6 +56,17 @@ class Scripts:
             await asyncio.to_thread(self._kept.write_folders, found)
         self._known = found
         return _existing(found)
+
+    async def note(self, pack: str, report: ScriptReport) -> bool:
+        """A browser tells how a pack's scripts fared; the last one counts. Returns whether the pack brings any."""
+        if pack not in await self.folders():
+            return False
+        self._reports[pack] = report
+        return True
+
+    def report_of(self, pack: str) -> ScriptReport | None:
+        """How the pack's scripts fared in the last browser that told; None if none has since the start."""
+        return self._reports.get(pack)
 
     async def addresses(self) -> list[str]:
         """Where each script is found."""

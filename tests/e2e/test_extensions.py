@@ -194,6 +194,32 @@ def test_what_is_saved_is_told_when_it_is_opened_again(probe: Canvas):
     probe.page.wait_for_function("() => probe.calls.includes('refreshComboInNodes')")
 
 
+def test_our_own_interface_brings_widgets_looks_commands_panels_and_themes(probe: Canvas, probed: Server):
+    assert probe.page.evaluate("() => [own.version, own.setup]") == [1, True]
+    node = probe.add("Stars", probe.ground(300, 200))
+    stars = probe.node(node).get_by_role("slider", name="stars")
+    expect(stars).to_have_value("2")
+    expect(probe.node(node).locator(".probe-look")).to_have_text(f"#{node}")
+    stars.fill("4")
+    probe.page.wait_for_function("() => window.__weft.state().workflow.nodes[0].widgets_values[0] === 4")
+    probe.page.evaluate("(id) => own.weft.set(id, 'stars', 1)", node)
+    expect(stars).to_have_value("1")
+    probe.blur()
+    for words in ("Count the nodes of the probe", "Probe at night"):
+        probe.page.keyboard.press("Space")
+        probe.page.keyboard.type(words)
+        probe.page.keyboard.press("Enter")
+    expect(probe.page.get_by_test_id("notice").filter(has_text="1 of the probe")).to_be_visible()
+    accent = "() => document.documentElement.style.getPropertyValue('--accent')"
+    assert probe.page.evaluate(accent) == "#58c4dd"
+    probe.page.get_by_role("button", name="Packs").click()
+    probe.page.get_by_text("Notes of the probe").click()
+    expect(probe.page.get_by_text("Here they are.")).to_be_visible()
+    probe.page.wait_for_timeout(1600)
+    (report,) = [each["scripts"] for each in probed.get("/api/weft/packs") if each["name"] == "probe"]
+    assert report == {"loaded": 3, "failures": [], "unsupported": ["sounds"]}
+
+
 def test_a_pack_that_throws_everywhere_breaks_nothing_and_is_reported(page: Page, tmp_path: Path):
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))

@@ -1,7 +1,7 @@
 """Scripts of real packs: each loads without an error, and its main widgets do what people use them for.
 
-The packs are archives in the folder that `WEFT_TEST_PACKS` names, or in `../shared/packs`. Where a pack's Python wants what is not
-installed, its scripts run against definitions that stand here; Custom-Scripts and rgthree are whole packs: their Python needs nothing more.
+The packs are archives in the folder that `WEFT_TEST_PACKS` names, or in `../shared/packs`. Custom-Scripts and rgthree are there whole,
+since their Python needs nothing more; of the others the scripts run against definitions that stand here.
 """
 
 import json
@@ -32,11 +32,14 @@ FOLDERS = {
 }
 TEXT = ["STRING", {"default": "", "multiline": True}]
 DEFINITIONS: Mapping[str, Any] = {
-    "DisplayAny": ["essentials/utilities", {"required": {"input": ["*", {}], "mode": [["raw value", "tensor shape"]]}}, ["STRING"]],
+    "DisplayAny": [
+        "essentials/utilities", {"required": {"input": ["*", {}], "mode": [["raw value", "tensor shape"]]}}, ["STRING"],
+    ],
     "JoinStringMulti": [
         "KJNodes/text",
-        {"required": {"inputcount": ["INT", {"default": 2, "min": 2, "max": 1000, "step": 1}], "string_1": ["STRING", {"forceInput": True}],
-                      "string_2": ["STRING", {"forceInput": True}], "delimiter": ["STRING", {"default": " "}]}},
+        {"required": {"inputcount": ["INT", {"default": 2, "min": 2, "max": 1000, "step": 1}],
+                      "string_1": ["STRING", {"forceInput": True}], "string_2": ["STRING", {"forceInput": True}],
+                      "delimiter": ["STRING", {"default": " "}]}},
         ["STRING"],
     ],
     "VHS_LoadVideoPath": [
@@ -49,7 +52,8 @@ DEFINITIONS: Mapping[str, Any] = {
     "ImpactWildcardProcessor": [
         "ImpactPack/Prompt",
         {"required": {"wildcard_text": TEXT, "populated_text": TEXT, "mode": [["populate", "fixed", "reproduce"]],
-                      "seed": ["INT", {"default": 0, "min": 0, "max": 2**50}], "Select to add Wildcard": [["Select the Wildcard to add to the text"]]}},
+                      "seed": ["INT", {"default": 0, "min": 0, "max": 2**50}],
+                      "Select to add Wildcard": [["Select the Wildcard to add to the text"]]}},
         ["STRING"],
     ],
 }  # fmt: skip

@@ -29,6 +29,9 @@ import { WeftFace } from "./weft";
 /** A script that has not loaded by then is told of, and the canvas opens without it. */
 const PATIENCE_MS = 10_000;
 
+/** Until the server is told how scripts fared. */
+const TELL_MS = 1500;
+
 export class Runtime implements Extensions {
   reports = $state.raw<Readonly<Record<string, ScriptReport>>>({});
   panels = $state.raw<readonly Panel[]>([]);
@@ -49,6 +52,7 @@ export class Runtime implements Extensions {
   #canvas: LGraphCanvas | undefined;
   /** Rows and faces as nodes were measured with last. */
   readonly #rows = new WeakMap<Open, readonly [readonly ExtraField[] | undefined, Face | undefined]>();
+  #telling: ReturnType<typeof setTimeout> | undefined;
   #opening: (() => Promise<void>) | undefined;
   #queued: ((editor: Editor) => Promise<number>) | undefined;
 
@@ -62,7 +66,18 @@ export class Runtime implements Extensions {
     this.toolbar.className = "weft-toolbar";
     this.element.className = "graph-canvas-container lgraphcanvas";
     this.element.id = "graph-canvas";
-    this.told.changed = () => queueMicrotask(() => (this.reports = this.told.all()));
+    this.told.changed = () => {
+      queueMicrotask(() => (this.reports = this.told.all()));
+      this.#tellServer();
+    };
+  }
+
+  /** The pack's report is the server's: it is told once things have come to rest. */
+  #tellServer(): void {
+    clearTimeout(this.#telling);
+    this.#telling = setTimeout(() => {
+      for (const [pack, report] of Object.entries(this.told.all())) void this.app.client.post(`weft/packs/${encodeURIComponent(pack)}/scripts`, { ...report }).catch(() => undefined); // it stands in the console too
+    }, TELL_MS);
   }
 
   get canvas(): LGraphCanvas | undefined {

@@ -18,6 +18,34 @@ export class OwnKind {
   ) {}
 }
 
+/** One of it in a node: whoever shows it hears of each new value. */
+export class OwnWidget {
+  readonly heard = new Set<(value: unknown) => void>();
+  #value: Loose;
+
+  constructor(
+    public name: string,
+    public type: string,
+    public options: Open,
+    readonly kind: OwnKind,
+    value: Loose,
+  ) {
+    this.#value = value;
+  }
+
+  get value(): Loose {
+    return this.#value;
+  }
+  set value(value: Loose) {
+    this.#value = value;
+    for (const listener of this.heard) listener(value);
+  }
+  /** The one that shows it has set it itself. */
+  put(value: Loose): void {
+    this.#value = value;
+  }
+}
+
 export class WeftFace {
   /** Factories of widgets, by the type of input that they are for. */
   readonly widgets: Record<string, Loose> = {};
@@ -67,7 +95,7 @@ export class WeftFace {
 
   #addWidget(type: string, { height = LEAST, grows = false, value: preset = null, mount }: Open): void {
     const kind = new OwnKind(Number(height), grows === true, mount);
-    this.widgets[type] = (node: Open, name: string, [, options = {}]: [Loose, Open]) => ({ widget: node.addCustomWidget({ name, type, value: options.default ?? preset, options, kind }) });
+    this.widgets[type] = (node: Open, name: string, [, options = {}]: [Loose, Open]) => ({ widget: node.addCustomWidget(new OwnWidget(name, type, options, kind, options.default ?? preset)) });
   }
 
   #addPanel(id: string, title: string, mount: (host: HTMLElement) => Loose): void {

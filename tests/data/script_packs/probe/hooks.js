@@ -31,6 +31,7 @@ app.registerExtension({
   async addCustomNodeDefs(defs) {
     note("addCustomNodeDefs");
     defs.ProbeEcho = { name: "ProbeEcho", display_name: "Echo", category: "probe", description: "", python_module: "custom_nodes.probe", input: { required: { text: ["STRING", {}], dial: ["PROBEDIAL", { default: 4 }] } }, output: ["STRING"], output_name: ["text"], output_is_list: [false], output_node: false };
+    defs.ProbeStars = { ...defs.ProbeEcho, name: "ProbeStars", display_name: "Stars", input: { required: { stars: ["PROBESTARS", { default: 2 }] } } };
   },
   getCustomWidgets() {
     note("getCustomWidgets");

@@ -1,7 +1,7 @@
 /** What packs draw and put into nodes, as elements of the page: a canvas a row, elements, buttons, a canvas over a node. */
 import type { Face } from "../../canvas/node-box";
 import type { Guard } from "../guard";
-import type { OwnKind } from "../weft";
+import type { OwnKind, OwnWidget } from "../weft";
 import { TextWidget } from "../litegraph/widget";
 import type { Loose, Open } from "../loose";
 
@@ -123,28 +123,27 @@ export class Surfaces {
   }
 
   /** A widget of our own interface: it puts itself into its row. */
-  own(node: Open, widget: Loose, kind: OwnKind): Face {
+  own(node: Open, widget: OwnWidget, kind: OwnKind): Face {
     return this.#face(widget, (host) => {
-      const heard = new Set<(value: unknown) => void>();
       const given = {
         name: String(widget.name),
         options: widget.options ?? {},
         get value() { return widget.value; },
         set: (value: unknown) => {
-          widget.value = value;
+          widget.put(value);
           node.touch?.();
         },
         onChange: (listener: (value: unknown) => void) => {
-          heard.add(listener);
-          return () => heard.delete(listener);
+          widget.heard.add(listener);
+          return () => widget.heard.delete(listener);
         },
       };
       const away: Loose = this.guard.run(() => kind.mount(host, given), `widget ${widget.name}`, node);
       const gone = this.#show(node, () => {});
-      widget.callback = (value: unknown) => { for (const listener of heard) listener(value); };
       return () => {
         gone();
         if (typeof away === "function") this.guard.run(away, `widget ${widget.name}`, node);
+        widget.heard.clear();
         host.replaceChildren();
       };
     });

@@ -1,7 +1,7 @@
 """Scripts of real packs: each loads without an error, and its main widgets do what people use them for.
 
 The packs are archives in the folder that `WEFT_TEST_PACKS` names, or in `../shared/packs`. Custom-Scripts and
-rgthree are there whole, since their Python needs nothing more; scripts of the others run against definitions that stand here.
+rgthree are there whole, since their Python needs nothing more; of the others, scripts run against definitions here.
 """
 
 import json

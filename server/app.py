@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,16 +33,16 @@ from server.jobs.history import History
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner, Surroundings
 from server.memory import memory, spare_the_collector
-from server.pack_limits import LimitsKept
 from server.pack_reports import report_of
 from server.store import Store
 from server.tokens import OWNER, Tokens
-from server.trust import Trust
 from server.versions import versions
-from server.worker.keeping import Keeping
+from server.worker.apart import Kept as Object
 from server.worker.parts import Factory, Lasting, Registered, WorkerParts
 from server.worker.parts import Services as WorkerServices
 from server.worker.saves import Journal, Saves
+from server.worker.separate import Separate
+from server.worker_settings import WorkerSettings, alone, worker_settings
 from server.workspace import Elsewhere, Workspace, suffixes
 
 if TYPE_CHECKING:
@@ -52,34 +52,9 @@ if TYPE_CHECKING:
 
 DEFAULT_WORKFLOW = Path(__file__).with_name("default_workflow.json")
 TEMPLATES = Path(__file__).with_name("templates")
+BUILD = "server.app:build_worker"
 CONVERTED = "converted"  # models that could run code, as safetensors
 HASHES = "hashes.json"  # in which workers keep the hashes of models
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """What a worker must know; it crosses to another process.
-
-    Attributes:
-        metadata: whether saved files carry what made them.
-        preview_method: see `Config`.
-        guarded: whether packs are held to what they may do; it holds for the thread that builds the worker and its own.
-        limits: what a person said of packs.
-        routes: the server's own.
-    """
-
-    workspace: Path
-    packs: tuple[Path, ...] = ()
-    keeping: Keeping = field(default_factory=Keeping)
-    metadata: bool = True
-    elsewhere: Elsewhere = field(default_factory=Elsewhere)
-    only_packs: frozenset[str] | None = None
-    compute: Compute = field(default_factory=Compute)
-    preview_method: str = "auto"
-    trust: Trust = field(default_factory=Trust)
-    guarded: bool = False
-    limits: LimitsKept = field(default_factory=LimitsKept)
-    routes: tuple[str, ...] = ()
 
 
 def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
@@ -95,7 +70,14 @@ def build_worker(settings: object, services: WorkerServices) -> WorkerParts:
     workspace = build_workspace(settings.workspace, settings.packs, settings.elsewhere)
     places = _places(workspace)
     fence = _guarded(settings, places)
-    prestart(places, services.announce, services.skip, settings.only_packs, trusted=settings.trust.allows)
+    prestart(
+        places,
+        services.announce,
+        services.skip,
+        settings.only_packs,
+        trusted=settings.trust.allows,
+        apart=() if fence is None else fence.apart(),
+    )
     return _furnished(settings, services, workspace, places, fence)
 
 
@@ -103,11 +85,12 @@ def _guarded(settings: WorkerSettings, places: "Places") -> "Fence | None":
     """What holds packs, from before the first of them runs."""
     if not settings.guarded:
         return None
-    from nodes.compat.fence import Limits
+    from nodes.compat.grounds import Limits
     from nodes.compat.guarding import guard
 
     kept = settings.limits.all().items()
-    return guard(places, {pack: Limits(each.apart, each.network, each.writes) for pack, each in kept})
+    limits = {pack: Limits(each.apart, each.network, each.writes) for pack, each in kept}
+    return guard(places, limits, alone=settings.alone, closed=settings.closed)
 
 
 def _furnished(
@@ -148,6 +131,10 @@ def _furnished(
         wonder=services.wonder,
         fence=fence,
     )
+    crossing = ResultCodec((Object,))
+    separate = Separate(
+        registry, lambda pack: Factory(BUILD, alone(settings, pack)), crossing, services.publish
+    )
     hashes, conversions = ContentHashes(workspace.user / HASHES), Conversions(workspace.user / CONVERTED)
     pool = chosen_pool(placement, Wishes(*compute.wishes), memory(), hashes.reference)
     foresight = chosen_foresight(pool, memory())
@@ -159,8 +146,8 @@ def _furnished(
         files=workspace,
         resources={type(part): part for part in (pool, hashes, conversions, recorder, previews, foresight)},
         standing=recorder.standing,
-        load_packs=lambda: [report_of(pack) for pack in packs.load()],
-        packs=lambda: [report_of(pack) for pack in packs.reports()],
+        load_packs=lambda: [*map(report_of, packs.load()), *separate.load(packs.apart())],
+        packs=lambda: [*map(report_of, packs.reports()), *separate.reports()],
         plan=MemoryPlan(foresight, workspace, registry.spec),
         warm_up=warm_up,
         around=torch.inference_mode,
@@ -178,7 +165,9 @@ def _furnished(
         device_peak=device_peak,
         keeping=settings.keeping,
         saves=Saves(workspace, Journal(workspace.saves)),
-        lasting=Lasting(workspace.results, identity(placement), ResultCodec()),
+        lasting=Lasting(
+            workspace.results, identity(placement), crossing if settings.alone else ResultCodec()
+        ),
     )
 
 
@@ -226,20 +215,7 @@ def build_workspace(
 
 def build_backend(config: Config) -> Backend:
     """Where nodes run."""
-    settings = WorkerSettings(
-        workspace=config.workspace,
-        packs=config.packs,
-        keeping=config.keeping,
-        metadata=config.metadata,
-        elsewhere=config.elsewhere,
-        only_packs=config.only_packs,
-        compute=config.compute,
-        preview_method=config.preview_method,
-        trust=config.trust,
-        guarded=config.backend == "process" and config.guarded,
-        limits=config.limits,
-        routes=own_routes(),
-    )
+    settings = worker_settings(config, own_routes())
     factory = Factory(config.factory, settings)
     if config.backend == "thread":
         from server.backends.thread import ThreadBackend

@@ -33,6 +33,7 @@ def prestart(
     *,
     trusted: Callable[[Path], bool] = lambda _path: True,
     patience: float = PATIENCE,
+    apart: Collection[str] = (),
 ) -> None:
     """Run the prestartup script of every pack that has one. One that fails or hangs is named in the log.
 
@@ -40,11 +41,12 @@ def prestart(
         announce: told the name of each pack before its script runs.
         skip: packs not to touch. only: the packs to touch; None for all.
         trusted: whether a person lets a pack's code run.
+        apart: packs that run in processes of their own.
     """
     folder_paths.configure(places)
     with _names_of_a_host():
         for path in find(places.packs):
-            wanted = path.name not in skip and (only is None or path.name in only)
+            wanted = path.name not in skip and path.name not in apart and (only is None or path.name in only)
             if path.is_dir() and wanted and trusted(path):
                 announce(path.name)
                 try:

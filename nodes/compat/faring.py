@@ -7,7 +7,8 @@ from pathlib import Path
 from types import ModuleType
 
 from nodes.compat import names
-from nodes.compat.fence import Fence, Limits
+from nodes.compat.fence import Fence
+from nodes.compat.grounds import Limits
 from nodes.compat.importing import PackHangs
 from nodes.compat.reading import Said
 from nodes.spec import SpecError, package_of

@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any
 
 import nodes as own_nodes
+from nodes.compat.grounds import Grounds, Limits
 from nodes.compat.importing import find
 from nodes.compat.places import Places
 from nodes.compat.witness import NETWORK, NOT_TOLD, PROGRAMS, WRITING, Deeds
@@ -49,9 +50,6 @@ LISTS = frozenset({"os.listdir", "os.scandir"})
 SENDS = NETWORK | {"socket.sendto", "socket.sendmsg", "socket.gethostbyname", "socket.gethostbyaddr"}
 INTERNET = frozenset({socket.AF_INET, getattr(socket, "AF_INET6", socket.AF_INET)})
 OPEN, KEPT, FINISHED = "open", "kept", "finished"  # grounds
-PLAIN = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/proc", "/sys", "/dev", "/opt", "/run/opengl-driver")
-SETTINGS = ("ssl", "fonts", "localtime", "ld.so.cache", "nsswitch.conf", "resolv.conf", "hosts", "mime.types")
-READABLE = (*PLAIN, *(f"/etc/{name}" for name in SETTINGS))
 
 
 class NotAllowed(PermissionError):
@@ -59,56 +57,6 @@ class NotAllowed(PermissionError):
 
     def __init__(self, text: str) -> None:
         super().__init__(errno.EACCES, text)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a person said of a pack.
-
-    Attributes:
-        apart: it runs in a process of its own, reads the workspace alone, and starts no programs.
-        network: it may use the network.
-        writes: folders that it may write, beside those that all may.
-    """
-
-    apart: bool = False
-    network: bool = True
-    writes: tuple[Path, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Grounds:
-    """Folders by what packs may do in them; the innermost folder counts.
-
-    Attributes:
-        open: written freely. kept: not written (empty folders may be made). finished: new files, old ones stay.
-        read: read without being told.
-    """
-
-    open: tuple[Path, ...]
-    kept: tuple[Path, ...] = ()
-    finished: tuple[Path, ...] = ()
-    read: tuple[Path, ...] = ()
-
-
-def grounds(places: Places, scratch: Iterable[Path] = ()) -> Grounds:
-    """The workspace as packs may use it. `scratch`: more folders that all may write, for caches and what lasts a run."""
-    kept = [places.user, places.models, *places.packs]
-    kept += [folder for folders, _suffixes in places.folders.values() for folder in folders]
-    python = [sys.prefix, sys.base_prefix, sys.exec_prefix, *(entry for entry in sys.path if entry)]
-    ours = Path(own_nodes.__file__ or "").parents[1]
-    return Grounds(
-        open=(places.root, places.input, places.temp, Path("/dev"), Path("/proc/self"), *scratch),
-        kept=tuple(folder for folder in kept if folder not in (places.input, places.output, places.temp)),
-        finished=(places.output,),
-        read=(
-            *map(Path, python),
-            *map(Path, READABLE),
-            ours / "nodes",
-            ours / "server",
-            ours / "custom_nodes",
-        ),
-    )
 
 
 @dataclass(slots=True)
@@ -120,6 +68,7 @@ class Fence:
         told: what was done, and what was refused, by pack.
         since: when the job began that runs; files of its own are not finished.
         packs: their names, by folder.
+        alone: the pack that has this process to itself; empty where packs share it.
         unenforced: what this system cannot enforce, in lines.
     """
 
@@ -130,6 +79,7 @@ class Fence:
     told: dict[str, Deeds] = field(default_factory=dict[str, Deeds])
     since: float = float("inf")
     packs: dict[str, str] = field(default_factory=dict[str, str])
+    alone: str = ""
     unenforced: tuple[str, ...] = ()
     _by_folder: dict[str, str] = field(default_factory=dict[str, str])
     _owners: dict[str, str | None] = field(default_factory=dict[str, str | None])
@@ -155,6 +105,10 @@ class Fence:
     def of(self, pack: str) -> Limits:
         """What a person said of it."""
         return self.limits.get(pack, Limits())
+
+    def apart(self) -> tuple[str, ...]:
+        """Names of packs that run in processes of their own, elsewhere."""
+        return () if self.alone else tuple(name for name, each in self.limits.items() if each.apart)
 
     def deeds(self, pack: str) -> Mapping[str, tuple[str, ...]]:
         """What it did, and what it was refused."""
@@ -252,7 +206,10 @@ class Fence:
         if not isinstance(path, str | bytes | os.PathLike):
             return
         real = _real(path)
-        if self._ground(real)[0] is not None or any(_within(real, root) for root in self._readable()):
+        closed = self._ground(real)[1] in _reals(self.grounds.closed)
+        if (self._ground(real)[0] is not None and not closed) or any(
+            _within(real, root) for root in self._readable()
+        ):
             return
         if any(_within(real, folder) for folder in self.packs):
             return

@@ -4,16 +4,18 @@ import getpass
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from nodes.compat import kernel
-from nodes.compat.fence import Fence, Limits, grounds, raised
+from nodes.compat.fence import Fence, raised
+from nodes.compat.grounds import Limits, grounds
 from nodes.compat.places import Places
 from nodes.compat.started import hold_programs
 
 SCRATCH = ".scratch"  # in the temporary folder, which is emptied at each start: what `tempfile` hands out
 COMPILED = "TORCHINDUCTOR_CACHE_DIR"
+DEVICES = (Path("/dev"), Path("/proc"))
 CACHES = (
     "~/.cache",
     "~/.triton",
@@ -24,38 +26,58 @@ log = logging.getLogger("weft.packs")
 
 
 def guard(
-    places: Places, limits: Mapping[str, Limits], announce: Callable[[str, str], None] | None = None
+    places: Places, limits: Mapping[str, Limits], *, alone: str = "", closed: Path | None = None
 ) -> Fence:
     """Hold this thread, all that start from it, and all packs' code. Call it once, in the thread that loads packs.
 
     Args:
         limits: what a person said of packs, by name.
-        announce: told each pack and what it was refused; the log is told anyway.
+        alone: the pack that has this process to itself: it is held to reading the workspace, without programs. Then this
+            must be the first thread of the process.
+        closed: a folder that it does not even read.
     """
     scratch = places.temp / SCRATCH
     compiled = _own_temporary_folder(scratch)
     caches = [Path(name).expanduser() for name in CACHES]
+    shut = () if closed is None else (closed,)
 
     def hear(pack: str, what: str) -> None:
         log.warning("The pack %s may not do this, and did not: %s", pack, what)
-        if announce is not None:
-            announce(pack, what)
 
-    fence = Fence(places, grounds(places, (scratch, compiled, *caches[1:])), limits, hear)
-    allowed = [folder for each in limits.values() for folder in each.writes]
-    held = (places.root, places.input, places.output, places.temp, places.user, *places.packs)
+    fence = Fence(places, grounds(places, (scratch, compiled, *caches[1:]), shut), limits, hear, alone=alone)
+    lines = list(kernel.offered())
     try:
-        kernel.confine((*held, compiled, *caches, *_named_caches(), Path("/dev"), Path("/proc"), *allowed))
+        if alone:
+            _confine_alone(fence, compiled)
+        else:
+            held = (places.root, places.input, places.output, places.temp, places.user, *places.packs)
+            more = [folder for each in limits.values() for folder in each.writes]
+            kernel.confine((*held, compiled, *caches, *_named_caches(), *DEVICES, *more))
     except kernel.Unenforced as error:
-        fence.unenforced = (
-            f"{error}. Compiled code of packs, and programs that they start, may write anywhere.",
-        )
-    fence.unenforced += kernel.offered()
-    for line in fence.unenforced:
+        lines.append(f"{error}. Compiled code of packs, and programs that they start, are not held.")
+    fence.unenforced = tuple(lines)
+    for line in lines:
         log.warning("%s", line)
     hold_programs()
     raised(fence)
     return fence
+
+
+def _confine_alone(fence: Fence, compiled: Path) -> None:
+    """The kernel's part for a pack in a process of its own.
+
+    Raises:
+        kernel.Unenforced: it refused.
+    """
+    places, limits = fence.places, fence.of(fence.alone)
+    own = [Path(folder) for folder, name in fence.packs.items() if name == fence.alone]
+    shut = {folder.resolve() for folder in fence.grounds.closed}
+    beside = [path for path in places.root.iterdir() if path.resolve() not in shut]
+    models = [folder for folders, _suffixes in places.folders.values() for folder in folders]
+    write = (places.temp, places.input, places.user, compiled, *own, *limits.writes, *DEVICES)
+    read = (*beside, *models, places.models, places.output, *fence.grounds.read, *places.packs, *write)
+    kernel.confine(write, add=fence.grounds.finished, read=read, apart=True)
+    kernel.refuse(network=not limits.network, programs=True)
 
 
 def _own_temporary_folder(scratch: Path) -> Path:

@@ -140,6 +140,17 @@ class Packs:
                 except Exception:
                     log.warning("The node %s of %s cannot be described now.", id, pack.name, exc_info=True)
 
+    def apart(self) -> dict[str, str]:
+        """Trusted packs that run in processes of their own, by name, and where they lie."""
+        fence = self._fence
+        if fence is None or fence.alone:
+            return {}
+        named = {path.stem if path.is_file() else path.name: path for path in find(self._places.packs)}
+        wanted = {
+            name: path for name, path in named.items() if fence.of(name).apart and self._is_wanted(path)
+        }
+        return {name: str(path) for name, path in wanted.items() if self._trusted(path)}
+
     def begin(self, job: str, client: str | None) -> None:
         """A job starts, queued by that client."""
         if self._fence is not None:
@@ -159,6 +170,9 @@ class Packs:
         return known is None or inputs_of(node_class.INPUT_TYPES()) != known.spec.inputs
 
     def _may_load(self, path: Path) -> bool:
+        return self._is_wanted(path) and str(path) not in self.apart().values()
+
+    def _is_wanted(self, path: Path) -> bool:
         return self._only is None or path.name in self._only or path.stem in self._only
 
     def _witnessed(self, path: Path) -> Loaded:

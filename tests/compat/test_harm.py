@@ -35,6 +35,11 @@ def linked():
         (OWN / "link").symlink_to(HOME)
     return OWN / "link" / "x"
 
+def alone():
+    return OWN.name == "apart"  # elsewhere nothing holds compiled code back here, as the README says
+
+libc = ctypes.CDLL(None)
+
 def thread(work, *given):
     started = threading.Thread(target=work, args=given)
     started.start(), started.join()
@@ -58,6 +63,11 @@ TRIES = {
     "by a shell": lambda: os.system(f"rm -rf '{OUT}'; echo x > '{USER}/x'; echo x > '{HOME}/x'"),
     "by a fork": fork,
     "by compiled code": lambda: os.strerror(ctypes.CDLL(None).creat(os.fsencode(HOME / "x"), 0o600) + 1),
+    "compiled read": lambda: libc.open(os.fsencode(HOME / ".ssh" / "id"), 0),
+    "compiled write to user": lambda: alone() and libc.creat(os.fsencode(places.base_path) + b"/user/x", 0o600),
+    "compiled removal": lambda: alone() and libc.unlink(os.fsencode(OUT / "old.png")),
+    "compiled socket": lambda: libc.socket(2, 1, 0),
+    "compiled fork": lambda: alone() and libc.fork(),
     "read ssh": lambda: (HOME / ".ssh" / "id").read_text(),
     "list ssh": lambda: list((HOME / ".ssh").iterdir()),
     "socket": lambda: socket.create_connection(("127.0.0.1", 9), 1),
@@ -74,8 +84,8 @@ def tried():
     found = {}
     for name, attempt in TRIES.items():
         try:
-            attempt()
-            found[name] = "done"
+            given = attempt()
+            found[name] = f"done {given}" if name.startswith("compiled") else "done"
         except Exception as error:
             found[name] = f"{type(error).__name__}: {error}"
     return found
@@ -140,7 +150,11 @@ REPORTED = {
 class World:
     """A workspace and a home beside it, packs that try everything, each with other limits, and a server."""
 
-    LIMITS: Mapping[str, Any] = {"harm": {}, "offline": {"network": False, "writes": ["home/given"]}}
+    LIMITS: Mapping[str, Any] = {
+        "harm": {},
+        "offline": {"network": False, "writes": ["home/given"]},
+        "apart": {"apart": True, "network": False},
+    }
 
     def __init__(self, root: Path) -> None:
         self.root, self.work = root, root / "work"
@@ -258,3 +272,32 @@ def test_without_network_a_pack_opens_no_socket(world: World, name: str):
 def test_a_folder_that_a_person_allows_is_written(world: World):
     assert world.tried["offline"]["given folder"] == "done"
     assert world.tried["harm"]["given folder"].startswith("NotAllowed")
+
+
+@pytest.mark.parametrize("name", ["read ssh", "list ssh", "socket", "listen", "program", "by a program"])
+def test_in_a_process_of_its_own_a_pack_reads_the_workspace_alone_and_starts_nothing(world: World, name: str):
+    for found in (world.tried["apart"][name], world.at_import["apart"][name]):
+        assert found.startswith("NotAllowed: [Errno 13] The pack apart may not do this"), found
+    told = world.report("apart")
+    assert (told["apart"], told["nodes"]) == (True, ["apart"])
+    assert world.unharmed()
+
+
+def test_in_a_process_of_its_own_the_kernel_holds_compiled_code(world: World):
+    if not kernel.version() or not kernel.filters():
+        assert world.report("apart")["unenforced"]  # this system cannot, and says so
+        return
+    for name in (
+        "compiled read",
+        "compiled write to user",
+        "compiled removal",
+        "compiled socket",
+        "compiled fork",
+    ):
+        assert world.tried["apart"][name] == "done -1", world.tried["apart"][name]
+    assert world.tried["harm"]["compiled read"] != "done -1"
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_in_a_process_of_its_own_a_pack_changes_nothing_else_either(world: World, name: str):
+    assert world.tried["apart"][name].startswith("NotAllowed")

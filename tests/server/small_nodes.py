@@ -27,7 +27,7 @@ from nodes.spec import (
     String,
     node,
 )
-from server.worker.parts import Lasting, PackReport, Registered, Services, WorkerParts
+from server.worker.parts import Factory, Lasting, PackReport, Registered, Services, WorkerParts
 from server.worker.saves import Journal, Saves
 
 FACTORY = "tests.server.small_nodes:build"
@@ -283,9 +283,13 @@ def build_with_scripts(settings: object, services: Services) -> WorkerParts:
 
 def build_with_packs(settings: object, services: Services) -> WorkerParts:
     """Furnish a worker with community packs too, which brings torch in."""
+    from nodes.builtin.storage import ResultCodec
     from nodes.compat.packs import Packs
     from server.app import WorkerSettings, _guarded, _places, build_workspace
     from server.pack_reports import report_of
+    from server.worker.apart import Kept
+    from server.worker.separate import Separate
+    from server.worker_settings import alone
 
     assert isinstance(settings, WorkerSettings)
     workspace = build_workspace(settings.workspace, settings.packs, settings.elsewhere)
@@ -304,11 +308,14 @@ def build_with_packs(settings: object, services: Services) -> WorkerParts:
         handler_patience=2.0,
         fence=_guarded(settings, places),
     )
+    codec, build = ResultCodec((Kept,)), "tests.server.small_nodes:build_with_packs"
+    separate = Separate(registry, lambda pack: Factory(build, alone(settings, pack)), codec, services.publish)
     return WorkerParts(
         registry=registry,
         files=workspace,
-        load_packs=lambda: [report_of(loaded) for loaded in packs.load()],
-        packs=lambda: [report_of(loaded) for loaded in packs.reports()],
+        load_packs=lambda: [*map(report_of, packs.load()), *separate.load(packs.apart())],
+        packs=lambda: [*map(report_of, packs.reports()), *separate.reports()],
+        lasting=Lasting(workspace.results, "test", codec) if settings.alone else None,
         refresh=packs.refresh,
         registered=lambda: Registered(packs.prompt_handlers.any, packs.routes.port, packs.routes.key),
         on_prompt=packs.prompt_handlers.change,

@@ -37,7 +37,7 @@ from server.pack_reports import report_of
 from server.store import Store
 from server.tokens import OWNER, Tokens
 from server.versions import versions
-from server.worker.apart import Kept as Object
+from server.worker.apart_words import Kept as Object
 from server.worker.parts import Factory, Lasting, Registered, WorkerParts
 from server.worker.parts import Services as WorkerServices
 from server.worker.saves import Journal, Saves

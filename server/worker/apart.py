@@ -17,8 +17,10 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeAlias, cast
 
 from nodes.spec import Codec, Node, NodeError, NodeSpec, Packed, Result, Stopped, Unstorable
-from server.graph.host import JobContext, Progressed, Report, Said, SwitchedOff
-from server.graph.outcome import Failure, Task
+from server.graph.host import Progressed, Report, Said, SwitchedOff
+from server.graph.outcome import Failure
+from server.worker.apart_main import main
+from server.worker.apart_words import Brings, Call, Drop, Halt, Kept, Tell, Wrong
 from server.worker.messages import Answered, PackEvent, Reported, receive, send
 from server.worker.parts import Factory, PackReport, Publish
 from server.worker.running import NodeContext
@@ -28,62 +30,6 @@ LOOK = 0.05  # seconds between looks whether Stop was pressed
 AFTER_STOP = 3.0  # seconds that a process may go on after Stop; then it is ended
 
 log = logging.getLogger("weft.packs")
-
-
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class Kept:
-    """An object of a pack's own class, which stays in the pack's process. It is let go with the last of these."""
-
-    pack: str
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Call a function of a node: "run", "needs", "change_token" or "validate"."""
-
-    number: int
-    function: str
-    task: Task
-    job: JobContext
-    given: Packed
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """Nobody holds this object any more."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """Stop what runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tell:
-    """How did the pack fare, and what has it done until now?"""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Brings:
-    """What the pack brings: sent once, first."""
-
-    specs: Mapping[str, NodeSpec]
-    functions: Mapping[str, tuple[str, ...]]
-    reports: tuple[PackReport, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """A call that failed, in words. `stopped`: because Stop was pressed."""
-
-    number: int
-    failure: Failure
-    stopped: bool = False
 
 
 Heard: TypeAlias = "Answered | Wrong | Reported | None"
@@ -259,8 +205,6 @@ class Apart:
         Raises:
             NodeError: it does not.
         """
-        from server.worker.apart_main import main
-
         context = get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=main, args=(theirs, self._factory, self._pack), daemon=True)

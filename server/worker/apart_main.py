@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from nodes.spec import Codec, Node, NodeError, Packed, Result, Stopped, Unstorable
 from server.graph.host import Report
-from server.worker.apart import Brings, Call, Drop, Halt, Kept, Tell, Wrong
+from server.worker.apart_words import Brings, Call, Drop, Halt, Kept, Tell, Wrong
 from server.worker.failures import failure
 from server.worker.lanes import Lanes
 from server.worker.messages import Answered, PackEvent, Reported, receive, send

@@ -287,7 +287,7 @@ def build_with_packs(settings: object, services: Services) -> WorkerParts:
     from nodes.compat.packs import Packs
     from server.app import WorkerSettings, _guarded, _places, build_workspace
     from server.pack_reports import report_of
-    from server.worker.apart import Kept
+    from server.worker.apart_words import Kept
     from server.worker.separate import Separate
     from server.worker_settings import alone
 

@@ -152,7 +152,10 @@ def _furnished(
         warm_up=warm_up,
         around=torch.inference_mode,
         refresh=packs.refresh,
-        registered=lambda: Registered(packs.prompt_handlers.any, packs.routes.port, packs.routes.key),
+        freshen=packs.freshen,
+        registered=lambda: Registered(
+            packs.prompt_handlers.any, packs.routes.port, packs.routes.key, packs.watched
+        ),
         on_prompt=packs.prompt_handlers.change,
         begin=packs.begin,
         free_models=pool.empty,

@@ -84,6 +84,17 @@ def with_refused_routes(loaded: Loaded, refused: Sequence[str]) -> Loaded:
     )
 
 
+def kept_as_it_was(earlier: Loaded, failed: Loaded) -> Loaded:
+    """The report of a pack that was edited and cannot be imported now."""
+    return replace(
+        earlier,
+        message=f"It was edited and cannot be imported; what was there before is still used. {failed.message}",
+        hint="Mend the file: the next run tries again.",
+        kind=failed.kind,
+        traceback=failed.traceback,
+    )
+
+
 def untrusted(path: Path, said: Said) -> Loaded:
     """The report of a pack that nobody trusts yet."""
     name = path.stem if path.is_file() else path.name

@@ -88,3 +88,9 @@ def share(classes: Mapping[str, Any], titles: Mapping[str, str]) -> None:
     """Let packs see each other's classes, as `nodes.NODE_CLASS_MAPPINGS`."""
     nodes_face.NODE_CLASS_MAPPINGS.update(classes)
     nodes_face.NODE_DISPLAY_NAME_MAPPINGS.update(titles)
+
+
+def unshare(id: str) -> None:
+    """A pack has this class no more."""
+    nodes_face.NODE_CLASS_MAPPINGS.pop(id, None)
+    nodes_face.NODE_DISPLAY_NAME_MAPPINGS.pop(id, None)

@@ -17,6 +17,7 @@ from nodes.compat.faring import (
     Loaded,
     failed,
     joined,
+    kept_as_it_was,
     lines,
     untrusted,
     with_refused_routes,
@@ -30,13 +31,16 @@ from nodes.compat.importing import (
     module_name,
     within,
 )
-from nodes.compat.install import install, install_classes, share
+from nodes.compat.install import install, install_classes, share, unshare
 from nodes.compat.names.server_face import PromptServer
 from nodes.compat.places import Places
 from nodes.compat.reading import read
+from nodes.compat.reloading import Stamp, let_go, put_back, stamp, taken_out
 from nodes.compat.routes import Routes
 from nodes.compat.witness import witnessed
 from nodes.spec import Json, Registry
+
+COLLECT_AFTER = 10  # packs that were imported anew; what is left of those before is then let go
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +55,8 @@ class _Pack:
         default_factory=dict[str, int]
     )  # what each class last declared, as a hash of its text
     titles: Mapping[str, str] = field(default_factory=dict[str, str])
+    routes: Sequence[Any] = ()
+    handlers: Sequence[Any] = ()
 
 
 def _tell_nobody(_event: str | int, _data: object, _client: str | None) -> None:
@@ -108,6 +114,8 @@ class Packs:
         self._wonder = wonder
         self._fence = fence
         self._loaded: tuple[Loaded, ...] = ()
+        self._stamps: dict[Path, Stamp] = {}
+        self._reloads = 0
         self.routes = Routes(taken)
         self.prompt_handlers = PromptHandlers(self._owner, handler_patience)
 
@@ -125,11 +133,25 @@ class Packs:
         fence = self._fence
         return self._loaded if fence is None else tuple(joined(one, fence) for one in self._loaded)
 
+    @property
+    def watched(self) -> bool:
+        """Whether there are packs whose files may be edited."""
+        return bool(self._stamps)
+
+    def freshen(self) -> None:
+        """Import packs anew whose files were edited since they were imported. One that fails stays as it was."""
+        for path, before in list(self._stamps.items()):
+            now = stamp(path)
+            if now and now != before:
+                self._stamps[path] = now
+                self._reload(path)
+
     def refresh(self) -> None:
         """Ask every class again for its inputs: lists of files change.
 
         A node whose inputs are as they were stays, with what its pack keeps in it.
         """
+        self.freshen()
         for pack in self._packs:
             for id, node_class in pack.classes.items():
                 try:
@@ -180,14 +202,48 @@ class Packs:
         said = read(path, (*HOST_MODULES, *HOST_MORE))
         if not self._trusted(path):
             return untrusted(path, said)
-        before = len(PromptServer.instance.routes)
+        host = PromptServer.instance
+        before, handlers, packs = len(host.routes), len(host.on_prompt_handlers), len(self._packs)
+        self._stamps[path] = stamp(path)
         with witnessed() as deeds:
             loaded = self._load(path)
         added, refused = self.routes.sift(PromptServer.instance, before)
         for route in added:
             deeds.add("routes", route)
+        if len(self._packs) > packs:
+            self._packs[-1].routes = list(host.routes)[before:]
+            self._packs[-1].handlers = host.on_prompt_handlers[handlers:]
         told = {kind: tuple(all_of_it) for kind, all_of_it in deeds.told.items()}
         return with_refused_routes(replace(loaded, said=said, deeds=told), refused)
+
+    def _reload(self, path: Path) -> None:
+        host = PromptServer.instance
+        old = next((pack for pack in self._packs if pack.path == path), None)
+        routes, handlers = list(host.routes), list(host.on_prompt_handlers)
+        if old is not None:
+            host.keep_routes([route for route in routes if not any(route is mine for mine in old.routes)])
+            host.on_prompt_handlers[:] = [each for each in handlers if each not in old.handlers]
+        modules = taken_out(path)
+        report = self._witnessed(path)
+        earlier = next((one for one in self._loaded if one.path == path), report)
+        if report.ok and old is not None:
+            self._packs.remove(old)
+            for id in old.classes.keys() - self._packs[-1].classes.keys():
+                self._registry.remove(id)
+                unshare(id)
+        elif old is not None:
+            put_back(path, modules)
+            host.keep_routes(routes)
+            host.on_prompt_handlers[:] = handlers
+            report = kept_as_it_was(earlier, report)
+        self._loaded = tuple(report if one.path == path else one for one in self._loaded)
+        if list(host.routes) != routes:
+            self.routes.open(host, self._owner)
+        log.warning("The pack %s was edited: %s", report.name, report.message or "imported anew.")
+        del modules, old, earlier
+        self._reloads += 1
+        if self._reloads % COLLECT_AFTER == 0:
+            let_go()
 
     def _load(self, path: Path) -> Loaded:
         name = path.stem if path.is_file() else path.name

@@ -30,6 +30,9 @@ class Routes:
 
     def __init__(self, taken: Collection[str] = ()) -> None:
         self._taken = frozenset(_bare(route) for route in taken)
+        self._app: web.Application | None = None
+        self._direct: list[web.AbstractResource] = []  # what packs hung on the application itself
+        self._runner: web.AppRunner | None = None
         self.port = 0
         self.key: Mapping[str, str] = {}
 
@@ -55,27 +58,36 @@ class Routes:
         return any(_bare(f"{method} {route.path}") in self._taken for method in methods)
 
     def open(self, host: PromptServer, owner: Callable[[Any], str]) -> None:
-        """Take in all that packs registered, and listen; later routes are not seen.
+        """Take in all that packs registered, and listen; later routes are seen when it is called again.
 
         Args:
             owner: the name of the pack that a handler belongs to.
         """
+        if self._app is None:
+            self._app, self._direct = host.app, list(host.app.router.resources())
+        else:  # what serves already takes in no more routes
+            self._app = web.Application(client_max_size=0)
+            for resource in self._direct:
+                self._app.router.register_resource(resource)
         for route in host.routes:
             for each in _doubled(route):
                 try:
-                    each.register(host.app.router)
+                    each.register(self._app.router)
                 except Exception as error:  # noqa: BLE001 - one odd route must not cost the others
                     log.warning(
                         "A route of %s is left out: %s", owner(getattr(route, "handler", None)), error
                     )
-        if not len(host.app.router.resources()):
-            return
-        secret = secrets.token_urlsafe(24)
-        try:
-            listening = asyncio.run_coroutine_threadsafe(_listen(host.app, secret), host.loop)
-            self.port, self.key = listening.result(PATIENCE), {KEY: secret}
-        except Exception:
-            log.warning("The routes of packs cannot be served.", exc_info=True)
+        before, self._runner = self._runner, None
+        if len(self._app.router.resources()):
+            secret = secrets.token_urlsafe(24)
+            try:
+                listening = asyncio.run_coroutine_threadsafe(_listen(self._app, secret), host.loop)
+                self._runner = listening.result(PATIENCE)
+                self.port, self.key = int(self._runner.addresses[0][1]), {KEY: secret}
+            except Exception:
+                log.warning("The routes of packs cannot be served.", exc_info=True)
+        if before is not None:
+            asyncio.run_coroutine_threadsafe(before.cleanup(), host.loop)
 
 
 def _bare(route: str) -> str:
@@ -92,13 +104,13 @@ def _doubled(route: web.AbstractRouteDef) -> tuple[web.AbstractRouteDef, ...]:
     return route, web.RouteDef(route.method, f"/api{route.path}", route.handler, bare)
 
 
-async def _listen(app: web.Application, secret: str) -> int:
-    """The port on which the application listens now."""
+async def _listen(app: web.Application, secret: str) -> web.AppRunner:
+    """What listens for the application now."""
     app.middlewares.insert(0, _doorkeeper(secret))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    return int(runner.addresses[0][1])
+    return runner
 
 
 def _doorkeeper(secret: str) -> Any:

@@ -40,6 +40,10 @@ class Registry:
         """The node of that class type; None if nobody brought it."""
         return self._nodes.get(id)
 
+    def snapshot(self) -> Mapping[str, Node]:
+        """The nodes as they are now, whatever comes."""
+        return dict(self._nodes)
+
     def spec(self, id: str) -> NodeSpec | None:
         """The description of that class type; None if nobody brought it."""
         entry = self._nodes.get(id)

@@ -182,9 +182,13 @@ class ProcessBackend:
     # --- questions --------------------------------------------------------------------------------------------------
 
     async def specs(self, *, refresh: bool = False) -> Mapping[str, NodeSpec]:
-        """Descriptions of all nodes; those last known are given at once."""
+        """Descriptions of all nodes; those last known are given at once, unless packs' files may have been edited."""
+        child = self._child
         if self._specs is None or refresh:
             self._learn(await self._ask_patiently(Specs(refresh, self._edition)))
+        elif self._registered.watched and child is not None and self.ready:
+            with suppress(TimeoutError, BackendLost, RuntimeError):  # then the nodes are as they were
+                self._learn(await child.freshened(self._edition))
         return self._specs or {}
 
     async def packs(self) -> Sequence[PackReport]:

@@ -120,7 +120,8 @@ class ThreadBackend:
 
     async def specs(self, *, refresh: bool = False) -> Mapping[str, NodeSpec]:
         """Descriptions of all nodes."""
-        return (await self._worker()).specs(refresh=refresh)
+        worker = await self._worker()
+        return await asyncio.to_thread(worker.specs, refresh=refresh, fresh=True)
 
     async def packs(self) -> Sequence[PackReport]:
         """How each community pack fared."""

@@ -190,8 +190,8 @@ class Process:
         match question:
             case Validate(calls=calls):
                 return tuple(worker.validate(calls))
-            case Specs(refresh=refresh, known=known):
-                return worker.described(refresh=refresh, known=known)
+            case Specs(refresh=refresh, known=known, fresh=fresh):
+                return worker.described(refresh=refresh, known=known, fresh=fresh)
             case Packs():
                 return worker.packs()
             case OnPrompt(body=body):
@@ -241,7 +241,7 @@ class Process:
 
 def _is_at_hand(question: Question) -> bool:
     """Descriptions as they were last read need no pack's code."""
-    return isinstance(question, Specs) and not question.refresh
+    return isinstance(question, Specs) and not question.refresh and not question.fresh
 
 
 def leave(status: int) -> None:

@@ -69,10 +69,11 @@ class Validate:
 
 @dataclass(frozen=True, slots=True)
 class Specs:
-    """Describe the nodes; not again those of the edition that is `known`."""
+    """Describe the nodes; not again those of the edition that is `known`. `fresh`: as packs' files are now."""
 
     refresh: bool
     known: str = ""
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,11 +63,13 @@ class Registered:
         prompt_handlers: some want to see each prompt that is posted, and may change it.
         port: where their routes answer, on this machine alone; 0: they have none. What is no route gets 421.
         key: headers without which nobody is answered there.
+        watched: some packs' files may be edited, so that nodes change without a new worker.
     """
 
     prompt_handlers: bool = False
     port: int = 0
     key: Mapping[str, str] = field(default_factory=dict[str, str])
+    watched: bool = False
 
 
 def _tell_nobody(_event: str | int, _data: "Json | bytes", _client: str | None) -> None:
@@ -174,7 +176,8 @@ class WorkerParts:
         warm_up: called in the thread that computes, before its first node: imports that would else delay a prompt.
             Not beside a node: two threads that import the same packages can each find the other's half done.
         around: entered in every thread that runs nodes (`torch.inference_mode`).
-        refresh: asks packs again for descriptions that depend on the day.
+        refresh: asks packs again for descriptions that depend on the day, and does what `freshen` does.
+        freshen: imports packs anew whose files were edited.
         free_models: lets go of loaded models.
         memory_ran_out: makes models take less in the next try.
         models: bytes of loaded models, by name.
@@ -201,6 +204,7 @@ class WorkerParts:
     warm_up: Callable[[], None] = _nothing
     around: Callable[[], AbstractContextManager[object]] = nullcontext
     refresh: Callable[[], None] = _nothing
+    freshen: Callable[[], None] = _nothing
     free_models: Callable[[], None] = _nothing
     memory_ran_out: Callable[[], None] = _nothing
     models: Callable[[], Mapping[str, int]] = _no_models

@@ -103,6 +103,7 @@ class Worker:
         self._outputs = _outputs(self._parts, self._name)
         self._answerer = Answerer(self._known)
         self._job = RunningJob(NOWHERE)
+        self._nodes = self._parts.registry.snapshot()
         self._room = Room(self._parts, self._outputs)
         self._meter = Meter(self._parts.device_peak)
         self._lanes = Lanes(self._parts.around)
@@ -120,6 +121,9 @@ class Worker:
         """A job starts."""
         self._switch.clear()
         self._job = RunningJob(context)
+        self._nodes = (
+            self._parts.registry.snapshot()
+        )  # a pack that is edited meanwhile counts for the next job
         self._outputs.begin()
         self._parts.begin(context.job, context.client)
 
@@ -127,7 +131,7 @@ class Worker:
         """Run one node; `report` is called from the thread in which it runs."""
         if isinstance(task, Collect):
             return self._lanes.compute(lambda: self._collect(task))
-        node = self._parts.registry.get(task.type)
+        node = self._nodes.get(task.type)
         if node is not None and node.spec.is_async:
             return self._lanes.wait(lambda: self._run(task, report))
         return self._lanes.compute(lambda: self._run(task, report))
@@ -170,15 +174,17 @@ class Worker:
 
     # --- questions --------------------------------------------------------------------------------------------------
 
-    def specs(self, *, refresh: bool = False) -> Mapping[str, NodeSpec]:
+    def specs(self, *, refresh: bool = False, fresh: bool = False) -> Mapping[str, NodeSpec]:
         """Descriptions of all nodes."""
         if refresh:
             self._parts.refresh()
+        elif fresh:
+            self._parts.freshen()
         return self._parts.registry.specs()
 
-    def described(self, *, refresh: bool, known: str) -> Described:
+    def described(self, *, refresh: bool, known: str, fresh: bool = False) -> Described:
         """All nodes, unless the asker knows this edition of them."""
-        specs = self.specs(refresh=refresh)
+        specs = self.specs(refresh=refresh, fresh=fresh)
         edition = f"{self._name}.{self._parts.registry.revision}"
         return Described(edition, None if edition == known else specs, self._parts.registered())
 
@@ -254,7 +260,7 @@ class Worker:
         lists: Lists = {}
         held = ""  # when memory ran out for the first time
         try:
-            node = self._parts.registry.get(task.type)
+            node = self._nodes.get(task.type)
             if node is None:
                 return Failed(
                     failure(
@@ -311,7 +317,7 @@ class Worker:
     async def _change_tokens(self, calls: Sequence[Call]) -> Mapping[NodeId, str | None]:
         found: dict[NodeId, str | None] = {}
         for call in calls:
-            node = self._parts.registry.get(call.type)
+            node = self._nodes.get(call.type)
             context = self._asking(call, self._job)
             self._asking_node(call.node)
             found[call.node] = await change_token(node, call, self._job, context) if node else None

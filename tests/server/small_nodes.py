@@ -317,7 +317,10 @@ def build_with_packs(settings: object, services: Services) -> WorkerParts:
         packs=lambda: [*map(report_of, packs.reports()), *separate.reports()],
         lasting=Lasting(workspace.results, "test", codec) if settings.alone else None,
         refresh=packs.refresh,
-        registered=lambda: Registered(packs.prompt_handlers.any, packs.routes.port, packs.routes.key),
+        freshen=packs.freshen,
+        registered=lambda: Registered(
+            packs.prompt_handlers.any, packs.routes.port, packs.routes.key, packs.watched
+        ),
         on_prompt=packs.prompt_handlers.change,
         begin=packs.begin,
     )

@@ -20,7 +20,7 @@ from server.api.previews import wants_previews
 from server.api.scripts import Scripts
 from server.api.services import Limits, Services
 from server.api.site import Site, address, build_application, certificate, own_routes
-from server.api.websocket import FLAG, Hub
+from server.api.websocket import Hub
 from server.backends.base import Backend
 from server.backends.process import ProcessBackend
 from server.belongings import Belongings
@@ -36,6 +36,7 @@ from server.memory import memory, spare_the_collector
 from server.pack_reports import report_of
 from server.store import Store
 from server.tokens import OWNER, Tokens
+from server.understood import features
 from server.versions import versions
 from server.worker.apart_words import Kept as Object
 from server.worker.parts import Factory, Lasting, Registered, WorkerParts
@@ -237,19 +238,6 @@ def _kept(config: Config, workspace: Workspace) -> Kept:
         return key_of(parts, (ROOT / "nodes", *sorted(packs)))
 
     return Kept(workspace.user / "described", key)
-
-
-def features(config: Config) -> dict[str, Json]:
-    """What the server understands, as clients are told."""
-    return {
-        "supports_preview_metadata": True,
-        "supports_progress_text_metadata": True,
-        "node_replacements": True,
-        FLAG: True,
-        "max_upload_size": config.max_upload,
-        "extension": {"manager": {"supports_v4": False}},
-        **config.features,
-    }
 
 
 class Server:

@@ -173,8 +173,9 @@ def _version() -> str:
 async def serve(options: argparse.Namespace) -> int:
     """Serve until a signal."""
     from server.api.site import PortTaken
-    from server.app import Server, features
+    from server.app import Server
     from server.database import WorkspaceInUse
+    from server.understood import features
 
     for line in notes(options):
         print(f"weft: {line}", file=sys.stderr)

@@ -29,7 +29,6 @@ from server.worker.messages import (
     Begin,
     ChangeTokens,
     Close,
-    Described,
     End,
     Holding,
     Loading,
@@ -42,7 +41,6 @@ from server.worker.messages import (
     Reply,
     Reported,
     Run,
-    Specs,
     Stop,
     Untold,
     Validate,
@@ -59,7 +57,6 @@ LONGEST_LINE = 1 << 16  # bytes; a longer one is logged in parts
 MOST_AT_ONCE = 256  # messages that cross together
 TIME_TO_TELL = 0.1  # seconds
 LAST_CHANCE = 1.0  # seconds between asking the system to end the process and making it
-LONGEST_LOOK = 20.0  # seconds that anybody waits for an edited pack to be imported
 UNREAD_REPORTS = 1024  # beyond them the worker waits, so that one that talks without end fills no memory here
 
 log = logging.getLogger("weft.worker")
@@ -182,10 +179,6 @@ class Child:
         self._count(question, 1)
         self._outbox.put(Ask(self._number, question))
         return future
-
-    async def freshened(self, edition: str) -> Described:
-        """Its nodes, as packs' files are now. Errors as `ask`, and TimeoutError: importing an edited pack takes long."""
-        return await asyncio.wait_for(self.ask(Specs(refresh=False, known=edition, fresh=True)), LONGEST_LOOK)
 
     def release(self, results: tuple[str, ...]) -> None:
         """Tell it that the job needs these results no more."""

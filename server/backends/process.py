@@ -22,6 +22,7 @@ from server.backends.base import (
 )
 from server.backends.child import Child
 from server.backends.endings import again, not_answered
+from server.backends.fresh import freshened
 from server.backends.vigil import Patience, granted, see_started, watch_memory
 from server.graph.model import NodeId
 from server.graph.outcome import Collect, Outcome, Task
@@ -105,8 +106,7 @@ class ProcessBackend:
     @property
     def ready(self) -> bool:
         """Whether the worker answers now."""
-        child = self._child
-        return child is not None and child.ready.done() and not child.gone.done()
+        return self._child is not None and self._child.ready.done() and not self._child.gone.done()
 
     @property
     def pid(self) -> int | None:
@@ -183,12 +183,10 @@ class ProcessBackend:
 
     async def specs(self, *, refresh: bool = False) -> Mapping[str, NodeSpec]:
         """Descriptions of all nodes; those last known are given at once, unless packs' files may have been edited."""
-        child = self._child
         if self._specs is None or refresh:
             self._learn(await self._ask_patiently(Specs(refresh, self._edition)))
-        elif self._registered.watched and child is not None and self.ready:
-            with suppress(TimeoutError, BackendLost, RuntimeError):  # then the nodes are as they were
-                self._learn(await child.freshened(self._edition))
+        elif self._registered.watched and (news := await freshened(self._child, self._edition)):
+            self._learn(news)
         return self._specs or {}
 
     async def packs(self) -> Sequence[PackReport]:

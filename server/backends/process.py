@@ -172,12 +172,10 @@ class ProcessBackend:
     def stop(self) -> None:
         """Ask what runs to stop; what gives no sign of life for `Patience.stop` seconds is ended with its worker."""
         self._stop_asked = True
-        child = self._child
-        if child is None:
-            return
-        child.stop()
-        if child.running:
-            self._begin_chore(self._enforce(child))
+        if self._child is not None:
+            self._child.stop()
+            if self._child.running:
+                self._begin_chore(self._enforce(self._child))
 
     # --- questions --------------------------------------------------------------------------------------------------
 

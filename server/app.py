@@ -48,6 +48,7 @@ from server.workspace import Elsewhere, Workspace, suffixes
 
 if TYPE_CHECKING:
     from nodes.compat.fence import Fence
+    from nodes.compat.packs import Packs
     from nodes.compat.places import Places
     from nodes.diffusion.models.load import Placement
 
@@ -108,7 +109,6 @@ def _furnished(
     from nodes.builtin.previews import Method, Previews
     from nodes.builtin.record import Recorder
     from nodes.builtin.storage import ResultCodec, identity
-    from nodes.compat.packs import Packs
     from nodes.diffusion.choosing import Wishes, chosen_foresight, chosen_pool
     from nodes.diffusion.models.conversion import Conversions
     from nodes.diffusion.models.files import ContentHashes
@@ -120,18 +120,7 @@ def _furnished(
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
     placement = _placement(compute)
     registry = Registry(all_nodes())
-    packs = Packs(
-        registry,
-        places,
-        services.announce,
-        services.skip,
-        only=settings.only_packs,
-        taken=settings.routes,
-        trusted=settings.trust.allows,
-        publish=services.publish,
-        wonder=services.wonder,
-        fence=fence,
-    )
+    packs = _packs(settings, services, registry, places, fence)
     crossing = ResultCodec((Object,))
     separate = Separate(
         registry, lambda pack: Factory(BUILD, alone(settings, pack)), crossing, services.publish
@@ -142,23 +131,14 @@ def _furnished(
     previews = Previews(workspace, placement.device, Method(settings.preview_method), conversions)
     recorder = Recorder(workspace, hashes, placement, tuple(workspace.folders()), wanted=settings.metadata)
 
-    return WorkerParts(
+    parts = WorkerParts(
         registry=registry,
         files=workspace,
         resources={type(part): part for part in (pool, hashes, conversions, recorder, previews, foresight)},
         standing=recorder.standing,
-        load_packs=lambda: [*map(report_of, packs.load()), *separate.load(packs.apart())],
-        packs=lambda: [*map(report_of, packs.reports()), *separate.reports()],
         plan=MemoryPlan(foresight, workspace, registry.spec),
         warm_up=warm_up,
         around=torch.inference_mode,
-        refresh=packs.refresh,
-        freshen=packs.freshen,
-        registered=lambda: Registered(
-            packs.prompt_handlers.any, packs.routes.port, packs.routes.key, packs.watched
-        ),
-        on_prompt=packs.prompt_handlers.change,
-        begin=packs.begin,
         free_models=pool.empty,
         memory_ran_out=pool.house.memory_ran_out,
         models=pool.holdings,
@@ -172,6 +152,42 @@ def _furnished(
         lasting=Lasting(
             workspace.results, identity(placement), crossing if settings.alone else ResultCodec()
         ),
+    )
+    return replace(
+        parts,
+        load_packs=lambda: [*map(report_of, packs.load()), *separate.load(packs.apart())],
+        packs=lambda: [*map(report_of, packs.reports()), *separate.reports()],
+        refresh=packs.refresh,
+        freshen=packs.freshen,
+        registered=lambda: Registered(
+            packs.prompt_handlers.any, packs.routes.port, packs.routes.key, packs.watched
+        ),
+        on_prompt=packs.prompt_handlers.change,
+        begin=packs.begin,
+    )
+
+
+def _packs(
+    settings: WorkerSettings,
+    services: WorkerServices,
+    registry: Registry,
+    places: "Places",
+    fence: "Fence | None",
+) -> "Packs":
+    """The packs of a worker, not loaded yet."""
+    from nodes.compat.packs import Packs
+
+    return Packs(
+        registry,
+        places,
+        services.announce,
+        services.skip,
+        only=settings.only_packs,
+        taken=settings.routes,
+        trusted=settings.trust.allows,
+        publish=services.publish,
+        wonder=services.wonder,
+        fence=fence,
     )
 
 

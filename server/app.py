@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nodes.spec import Json, Place, Registry
+from nodes.spec import Codec, Json, Place, Registry
 from server.api.descriptions import Descriptions
 from server.api.desk import Desk
 from server.api.downloads import SITES, Downloads
@@ -115,18 +115,15 @@ def _furnished(
     from nodes.diffusion.models.load import warm_up
     from server.worker.machine import device_peak, devices, release
 
-    compute = settings.compute
-    if compute.deterministic:
+    if settings.compute.deterministic:
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
-    placement = _placement(compute)
+    placement = _placement(settings.compute)
     registry = Registry(all_nodes())
     packs = _packs(settings, services, registry, places, fence)
     crossing = ResultCodec((Object,))
-    separate = Separate(
-        registry, lambda pack: Factory(BUILD, alone(settings, pack)), crossing, services.publish
-    )
+    separate = _separate(settings, services, registry, crossing)
     hashes, conversions = ContentHashes(workspace.user / HASHES), Conversions(workspace.user / CONVERTED)
-    pool = chosen_pool(placement, Wishes(*compute.wishes), memory(), hashes.reference)
+    pool = chosen_pool(placement, Wishes(*settings.compute.wishes), memory(), hashes.reference)
     foresight = chosen_foresight(pool, memory())
     previews = Previews(workspace, placement.device, Method(settings.preview_method), conversions)
     recorder = Recorder(workspace, hashes, placement, tuple(workspace.folders()), wanted=settings.metadata)
@@ -165,6 +162,13 @@ def _furnished(
         on_prompt=packs.prompt_handlers.change,
         begin=packs.begin,
     )
+
+
+def _separate(
+    settings: WorkerSettings, services: WorkerServices, registry: Registry, codec: Codec
+) -> Separate:
+    """The packs that have processes of their own."""
+    return Separate(registry, lambda pack: Factory(BUILD, alone(settings, pack)), codec, services.publish)
 
 
 def _packs(

@@ -13,6 +13,9 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 from nodes.builtin import all_nodes
+from nodes.diffusion.memory.budget import Budget
+from nodes.diffusion.memory.foresight import Foresight
+from nodes.diffusion.models import unet_shape
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.models.load import Placement
 from nodes.diffusion.pool import Pool
@@ -218,3 +221,32 @@ def test_a_folder_and_settings_load(ctx: Surroundings):
     (ctx.files.models / "configs" / "odd.yaml").write_text("a: [")
     with pytest.raises(NodeError, match=r"odd\.yaml do not read"):
         run(ctx, "CheckpointLoader", config_name="odd.yaml", ckpt_name="one.safetensors")
+
+
+def test_a_gguf_file_is_planned_loads_and_is_saved(ctx: Surroundings):
+    """By its node, planned from its header; what is saved has the numbers that were packed."""
+    gguf = pytest.importorskip("gguf", reason="GGUF files need the package gguf")
+    from tests.diffusion.models.test_gguf import packed, write
+
+    net, path = tiny.unet(), ctx.files.models / "diffusion_models" / "packed.gguf"
+    shapes = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+    state = tiny.original_unet(net, unet_shape.original_names(unet_shape.diffusers_shape(shapes)), "")
+    rows = {name: packed(tensor, "Q8_0") for name, tensor in state.items()}
+    write(path, rows, "sd1")
+    assert path.name in ctx.files.choices("diffusion_models")
+    model = run(ctx, "UNETLoader", unet_name=path.name, weight_dtype="default")
+    need = Foresight(Placement(CPU, torch.float32, torch.float32), Budget(10**9), 10**9).sampling(
+        path, (64, 64)
+    )
+    pool, time = ctx.resource(Pool), torch.tensor([500.0])
+    with pool.session() as models:
+        made = models.network(model)(LATENTS, time, CONTEXT)
+        assert need.weights == pool.size == sum(part.numel() * 4 for part in net.parameters())
+    run(ctx, "ModelSave", model=model, filename_prefix="unpacked")
+    saved = load_file(ctx.files.place(Place.OUTPUT) / "unpacked_00001_.safetensors")
+    for name, (data, kind) in rows.items():
+        wide = data if kind != 8 else gguf.quants.dequantize(data, kind)
+        assert torch.equal(
+            saved["model.diffusion_model." + name], torch.from_numpy(wide).reshape(state[name].shape)
+        )
+    assert torch.isfinite(made).all()

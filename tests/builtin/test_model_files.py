@@ -16,6 +16,7 @@ from nodes.builtin import all_nodes
 from nodes.diffusion.memory.budget import Budget
 from nodes.diffusion.memory.foresight import Foresight
 from nodes.diffusion.models import unet_shape
+from nodes.diffusion.models.build import size_of
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.models.load import Placement
 from nodes.diffusion.pool import Pool
@@ -240,8 +241,9 @@ def test_a_gguf_file_is_planned_loads_and_is_saved(ctx: Surroundings):
     )
     pool, time = ctx.resource(Pool), torch.tensor([500.0])
     with pool.session() as models:
-        made = models.network(model)(LATENTS, time, CONTEXT)
-        assert need.weights == pool.size == sum(part.numel() * 4 for part in net.parameters())
+        network = models.network(model)
+        made = network(LATENTS, time, CONTEXT)
+        assert need.weights == size_of(network.module) == size_of(net)
     run(ctx, "ModelSave", model=model, filename_prefix="unpacked")
     saved = load_file(ctx.files.place(Place.OUTPUT) / "unpacked_00001_.safetensors")
     for name, (data, kind) in rows.items():

@@ -1,0 +1,2 @@
+"""A pack's version stands in its pyproject.toml."""
+NODE_CLASS_MAPPINGS = {}

@@ -1,0 +1,1 @@
+export const said = "from a small pack";

@@ -80,3 +80,42 @@ def test_hashes_are_remembered_between_runs(tmp_path):
     assert ContentHashes(store).reference(path).content == "remembered"
     store.write_text("damaged")
     assert ContentHashes(store).reference(path) == made
+
+
+def raw(offsets: dict[str, list[int]], length: int | None = None, data: int = 32) -> bytes:
+    """A safetensors file written by hand, whose header may lie."""
+    said = {name: {"dtype": "F32", "shape": [4], "data_offsets": each} for name, each in offsets.items()}
+    header = json.dumps(said).encode()
+    return (len(header) if length is None else length).to_bytes(8, "little") + header + bytes(data)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        raw({"a": [0, 16], "b": [8, 24]}, data=24),
+        raw({"a": [0, 16], "b": [0, 16]}, data=16),
+        raw({"a": [0, 16], "b": [24, 40]}, data=40),
+        raw({"a": [16, 0], "b": [16, 32]}),
+        raw({"a": [0, 16], "b": [16, 32]}, data=20),
+        raw({"a": [0, 16], "b": [16, 32]}, length=3),
+        raw({"a": [0, 16], "b": [16, 32]}, length=10**6),
+        raw({"a": [0, 16], "b": [16, 32]}, length=2**63),
+    ],
+    ids=[
+        "overlap",
+        "same place",
+        "gap",
+        "backwards",
+        "short data",
+        "short header",
+        "long header",
+        "huge header",
+    ],
+)
+def test_headers_that_lie_are_refused_with_the_file_and_what_to_do(content, tmp_path):
+    (tmp_path / "a.safetensors").write_bytes(raw({"a": [0, 16], "b": [16, 32]}))
+    assert open_weights(tmp_path / "a.safetensors").shapes == {"a": (4,), "b": (4,)}
+    (tmp_path / "a.safetensors").write_bytes(content)
+    with pytest.raises(CheckpointUnreadable, match=r"a\.safetensors") as told:
+        open_weights(tmp_path / "a.safetensors")
+    assert "again, whole" in str(told.value.hint)

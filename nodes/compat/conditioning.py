@@ -1,21 +1,14 @@
 """Conditioning at the border: inside `Cond` values, `[[tensor, {...}]]` for packs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from torch import Tensor
 
-from nodes.diffusion.values import Area, Cond, ControlUse, HookGroup, Span
+from nodes.compat.controls import ControlBase, chain, uses_of
+from nodes.diffusion.values import Area, Cond, HookGroup, Span
 
 PERCENTAGE = "percentage"
-
-
-@dataclass(frozen=True, slots=True)
-class ControlNet:
-    """What packs find under `control` in a conditioning: the nets at work there, carried through as they are."""
-
-    uses: tuple[ControlUse, ...]
 
 
 def is_conditioning(value: object) -> bool:
@@ -52,7 +45,7 @@ def cond_pair(cond: Cond) -> list[object]:
     if cond.hooks is not None:
         options["hooks"] = cond.hooks
     if cond.controls:
-        options["control"] = ControlNet(cond.controls)
+        options["control"] = chain(cond.controls)
         options["control_apply_to_uncond"] = any(control.also_negative for control in cond.controls)
     return [cond.context, options]
 
@@ -69,9 +62,10 @@ def _cond(context: Tensor, options: Mapping[str, Any]) -> Cond:
     rest = dict(options)
     area, strength = rest.pop("area", None), rest.pop("strength", None)
     controls, hooks = rest.get("control"), rest.get("hooks")
-    if isinstance(controls, ControlNet):  # our own, carried through the pack
+    lent = False
+    if isinstance(controls, ControlBase):
         del rest["control"]
-        rest.pop("control_apply_to_uncond", None)
+        lent = bool(rest.pop("control_apply_to_uncond", False))
     if isinstance(hooks, HookGroup):
         del rest["hooks"]
     return Cond(
@@ -85,7 +79,7 @@ def _cond(context: Tensor, options: Mapping[str, Any]) -> Cond:
         span=_span(rest.pop("start_percent", None), rest.pop("end_percent", None)),
         read_for=_span(rest.pop("clip_start_percent", None), rest.pop("clip_end_percent", None)),
         fills=bool(rest.pop("default", False)),
-        controls=controls.uses if isinstance(controls, ControlNet) else (),
+        controls=uses_of(controls, lent) if isinstance(controls, ControlBase) else (),
         hooks=hooks if isinstance(hooks, HookGroup) else None,
         extra=rest,
     )

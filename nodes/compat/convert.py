@@ -6,13 +6,14 @@ from typing import Any, cast
 
 from torch import Tensor
 
+from nodes.compat import controls
 from nodes.compat.conditioning import cond_pair, conditioning, is_conditioning
 from nodes.compat.faced import Face
 from nodes.compat.faces import KINDS
 from nodes.compat.surgery import wires
 from nodes.diffusion.joined_latents import NoLatents
 from nodes.diffusion.media import Audio, Tracks, Video, VideoFile
-from nodes.diffusion.values import Cond, Latent, Span
+from nodes.diffusion.values import Cond, ControlNet, Latent, Span
 from nodes.spec import ANY, Blocker
 
 
@@ -29,6 +30,8 @@ def outward(value: object) -> object:
         return _latent_dict(value)
     if type(value) in KINDS:
         return KINDS[type(value)](value)
+    if isinstance(value, ControlNet):
+        return controls.ControlNet(value)
     wired = wires.outward(value)
     if wired is not None:
         return wired
@@ -59,6 +62,8 @@ def inward(value: object, kind: str) -> object:
         return Blocker(value.message)
     if isinstance(value, Face):
         return value.inside()
+    if isinstance(value, controls.ControlNet):
+        return value.recipe
     wired = wires.inward(value)
     if wired is not None:
         return wired

@@ -29,11 +29,12 @@ class VAE(Face):
     crop_input = True
     not_video = True
     output_device = torch.device("cpu")
+    kept: Any = None  # makes a file of weights in memory; `comfy.sd` sets it
 
     def __init__(self, sd: Any = None, *_more: object, **_named: object) -> None:
-        """Of a recipe; of weights alone those that say that there is none, for models that work on pixels."""
-        if isinstance(sd, Mapping) and PIXEL_KEY in sd:
-            sd = PIXEL_SPACE
+        """Of a recipe, or of weights; those that say that there is none are for models that work on pixels."""
+        if isinstance(sd, Mapping):
+            sd = PIXEL_SPACE if PIXEL_KEY in sd else Vae(self.kept(sd))
         if not isinstance(sd, Vae):
             refuse("comfy.sd.VAE of weights")
         super().__init__(sd)

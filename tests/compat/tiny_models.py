@@ -1,5 +1,6 @@
 """The starter model as packs hold it, in this process, and our own nodes beside it."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from nodes.builtin import all_nodes
 from nodes.compat.convert import inward, outward
 from nodes.compat.current import entered
-from nodes.compat.install import install_names
+from nodes.compat.install import install_classes, install_names
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.models.load import Placement
 from nodes.diffusion.models.network import LoadedNetwork
@@ -36,7 +37,12 @@ class Host:
 
     def __init__(self, folder: Path) -> None:
         install_names()
+        install_classes(NODES.values())
+        temp = folder / "temp"
+        temp.mkdir(exist_ok=True)
+        sys.modules["folder_paths"].set_temp_directory(str(temp))
         pool = Pool(Placement(CPU, torch.float32, torch.float32), 10**9)
+        self.folder = folder
         self.ctx = Surroundings(
             Workspace(folder), {Pool: pool, ContentHashes: ContentHashes()}, previews=False
         )

@@ -4,13 +4,16 @@ from enum import Enum
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 from nodes.builtin.models import safe, told
 from nodes.compat.clip_face import CLIP
 from nodes.compat.faced import context
 from nodes.compat.faces import VAE, ModelPatcher
+from nodes.compat.names import folder_paths
 from nodes.compat.standing import refuse
 from nodes.compat.surgery.weights import lora_of
+from nodes.diffusion.keys import key
 from nodes.diffusion.models.detect import Part, contents, text_kind
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.values import Clip, Model, ModelSettings, TensorPatch, Vae
@@ -26,11 +29,31 @@ PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf1
 EIGHT_BITS = {torch.float8_e4m3fn: "fp8_e4m3fn", torch.float8_e5m2: "fp8_e5m2"}
 
 
-def _reference(path):
+def reference(path):
     """A file with the hash of its content, in a form that can be opened without harm."""
     node = context()
     with told():
         return node.resource(ContentHashes).reference(safe(node, Path(path)))
+
+
+def kept(weights):
+    """Weights in memory as a file in the temporary folder, called by what they hold.
+
+    Raises:
+        NotOffered: there are none among them.
+    """
+    tensors = {name: each.contiguous() for name, each in weights.items() if isinstance(each, torch.Tensor)}
+    if not tensors:
+        refuse("comfy.sd's models without weights")
+    folder = Path(folder_paths.get_temp_directory()) / "weights"
+    path = folder / f"{key(tensors)}.safetensors"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: each.clone() for name, each in tensors.items()}, path)
+    return reference(path)
+
+
+VAE.kept = staticmethod(kept)
 
 
 def _settings(model_options):
@@ -61,7 +84,7 @@ def load_checkpoint_guess_config(
     disable_dynamic=False,
 ):
     """(model, text encoder, autoencoder, None) of a file; None where it has none, or nobody wants it."""
-    file = _reference(ckpt_path)
+    file = reference(ckpt_path)
     with told():
         parts, kind = contents(file.path), text_kind(file.path)
     if Part.NETWORK not in parts:
@@ -80,12 +103,53 @@ def load_checkpoint(
 
 def load_diffusion_model(unet_path, model_options=None, disable_dynamic=False):
     """A model from a file of its own."""
-    file = _reference(unet_path)
+    file = reference(unet_path)
     with told():
         parts = contents(file.path)
     if Part.NETWORK not in parts:
         raise RuntimeError(f"ERROR: Could not detect model type of: {unet_path}")
     return ModelPatcher(Model(file, settings=_settings(model_options)))
+
+
+def load_diffusion_model_state_dict(sd, model_options=None, metadata=None, disable_dynamic=False):
+    """A model of weights; None where they are of none that is known."""
+    file = kept(sd)
+    with told():
+        if Part.NETWORK not in contents(file.path):
+            return None
+    return ModelPatcher(Model(file, settings=_settings(model_options)))
+
+
+def load_state_dict_guess_config(
+    sd,
+    output_vae=True,
+    output_clip=True,
+    output_clipvision=False,
+    embedding_directory=None,
+    output_model=True,
+    model_options=None,
+    te_model_options=None,
+    metadata=None,
+    disable_dynamic=False,
+):
+    """As `load_checkpoint_guess_config`, of weights; None where they are of none that is known."""
+    file = kept(sd)
+    with told():
+        if Part.NETWORK not in contents(file.path):
+            return None
+    wanted = (output_vae, output_clip, output_clipvision, embedding_directory, output_model)
+    return load_checkpoint_guess_config(file.path, *wanted, model_options, te_model_options)
+
+
+def load_text_encoder_state_dicts(
+    state_dicts=(),
+    embedding_directory=None,
+    clip_type=CLIPType["STABLE_DIFFUSION"],
+    model_options=None,
+    disable_dynamic=False,
+):
+    """Text encoders of weights, read together."""
+    return load_clip([kept(each).path for each in state_dicts], embedding_directory, clip_type)
 
 
 def load_unet(unet_path, dtype=None):
@@ -100,7 +164,7 @@ def load_clip(
     disable_dynamic=False,
 ):
     """Text encoders from files of their own, read together."""
-    first, *others = (_reference(path) for path in ckpt_paths)
+    first, *others = (reference(path) for path in ckpt_paths)
     return CLIP(Clip(first, others=tuple(others), kind=clip_type.name.lower()))
 
 

@@ -183,9 +183,9 @@ class TooEarly:
     OUTPUT_NODE = True
 
     def run(self):
-        import comfy.controlnet
+        import comfy.hooks
 
-        comfy.controlnet.load_controlnet("a.safetensors")
+        comfy.hooks.create_hook_lora({}, 1.0, 1.0)
 
 
 NODE_CLASS_MAPPINGS = {

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,17 @@ class SavedAudios(_Shown):
 
     def as_dict(self):
         return {"audio": self.results}
+
+
+class PreviewAudio(_Shown):
+    """A sound to be heard on the node, as the built-in node of that name saves it."""
+
+    def __init__(self, audio, cls=None, **_more):
+        saver = sys.modules["nodes"].NODE_CLASS_MAPPINGS["PreviewAudio"]
+        self.values = saver.execute(audio=audio)["ui"]["audio"]
+
+    def as_dict(self):
+        return {"audio": self.values}
 
 
 class PreviewVideo(_Shown):

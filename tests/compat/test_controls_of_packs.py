@@ -10,8 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from nodes.compat.convert import inward, outward
-from nodes.diffusion.values import CheckpointRef, Cond, ControlNet, ControlUse, Vae
-from tests.compat.tiny_models import EMPTY, PROMPTS, STARTER, Host
+from nodes.diffusion.models.files import ContentHashes
+from nodes.diffusion.values import CheckpointRef, Cond, ControlNet, ControlUse, Model, Vae
+from tests.compat.tiny_models import PROMPTS, Host
+from tests.diffusion.models import tiny
 
 NET = ControlNet(CheckpointRef(Path("net.safetensors"), "net"))
 
@@ -31,8 +33,9 @@ def test_a_control_is_applied_as_packs_do_it_and_is_our_node_s(host: Host):
         end_percent=0.8, vae=vae, **PROMPTS,
     )[0]  # fmt: skip
     ours = host.run("ControlNetApply", conditioning=ours, control_net=NET, image=picture, strength=0.25)
-    theirs = []
-    for text, options in outward(PROMPTS["positive"]):
+    theirs: list[Any] = []
+    entries: Any = outward(PROMPTS["positive"])
+    for text, options in entries:
         first = outward(NET).copy().set_cond_hint(picture.movedim(-1, 1), 0.5, (0.1, 0.8), outward(vae))
         first.also_negative = False
         second = (
@@ -83,21 +86,29 @@ def test_a_control_of_a_pack_s_own_making_is_refused_by_name():
         inward(entry, "CONDITIONING")
 
 
-def test_models_of_weights_in_memory_are_those_of_their_files(host: Host):
-    sd = importlib.import_module("comfy.sd")
-    vae = sd.VAE(sd=load_file(next((STARTER / "vae").glob("*.safetensors"))))
-    own: Any = outward(Vae(host.recipe.checkpoint))
-    picture = torch.rand(1, 16, 16, 3)
-    assert torch.allclose(vae.encode(picture), own.encode(picture), atol=1e-5)
-    model = sd.load_diffusion_model_state_dict(load_file(next((STARTER / "unet").glob("*.safetensors"))))
-    assert model.model_state_dict().keys() == host.patcher().model_state_dict().keys()
+def test_models_of_weights_in_memory_are_those_of_their_files(host: Host, tmp_path: Path):
+    sd, hashes = importlib.import_module("comfy.sd"), ContentHashes()
+    whole = tiny.original_file(tmp_path / "whole.safetensors")
+    picture = torch.rand(1, 16, 16, 3, generator=torch.Generator().manual_seed(1))
+    own: Any = outward(Vae(hashes.reference(whole)))
+    made = sd.VAE(sd=tiny.original_vae(""))
+    assert torch.allclose(made.encode(picture), own.encode(picture), atol=1e-5)
+    prefix = "model.diffusion_model."
+    stored = {name: each for name, each in load_file(whole).items() if name.startswith(prefix)}
+    model = sd.load_diffusion_model_state_dict(stored)
+    theirs = host.patcher(Model(hashes.reference(whole))).model_state_dict()
+    weights = model.model_state_dict()
+    assert weights.keys() == theirs.keys() and all(
+        torch.equal(weights[name], theirs[name]) for name in weights
+    )
+    assert sd.load_diffusion_model_state_dict(stored).recipe == model.recipe
     assert sd.load_diffusion_model_state_dict({"x": torch.zeros(1)}) is None
 
 
 def test_an_empty_text_stays_without_controls():
     cond = Cond(torch.zeros(1, 2, 3))
-    (entry,) = outward((cond,))  # type: ignore[misc]
-    assert "control" not in entry[1] and EMPTY is not None
+    made: Any = outward((cond,))
+    assert "control" not in made[0][1]
 
 
 def test_a_sound_is_heard_on_a_pack_s_node_as_on_ours(host: Host):

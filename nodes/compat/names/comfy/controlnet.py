@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from nodes.builtin.loaders import SHUFFLED
-from nodes.builtin.models import told
 from nodes.compat.controls import ControlBase, ControlNet, StrengthType
-from nodes.compat.names.comfy.sd import reference
+from nodes.compat.names.comfy.sd import holds, reference
 from nodes.compat.names.comfy.utils import repeat_to_batch_size
-from nodes.diffusion.models.detect import Part, contents
+from nodes.diffusion.models.detect import Part
 from nodes.diffusion.values import ControlNet as Recipe
 
 __all__ = ["ControlBase", "ControlNet", "StrengthType"]
@@ -28,9 +27,8 @@ class T2IAdapter(ControlNet):
 def load_controlnet(ckpt_path, model=None, model_options=None):
     """A control network of a file; None where it holds none."""
     file = reference(ckpt_path)
-    with told():
-        if Part.CONTROL not in contents(file.path):
-            return None
+    if not holds(file, Part.CONTROL):
+        return None
     base = getattr(model, "recipe", None)
     return ControlNet(Recipe(file, Path(ckpt_path).stem.endswith(SHUFFLED), base=base))
 

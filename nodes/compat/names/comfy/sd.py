@@ -13,6 +13,7 @@ from nodes.compat.faces import VAE, ModelPatcher
 from nodes.compat.names import folder_paths
 from nodes.compat.standing import refuse
 from nodes.compat.surgery.weights import lora_of
+from nodes.diffusion.errors import CheckpointUnknown
 from nodes.diffusion.keys import key
 from nodes.diffusion.models.detect import Part, contents, text_kind
 from nodes.diffusion.models.files import ContentHashes
@@ -54,6 +55,14 @@ def kept(weights):
 
 
 VAE.kept = staticmethod(kept)
+
+
+def holds(file, part):
+    """Whether a file has a part; one of which nothing is known has none."""
+    try:
+        return part in contents(file.path)
+    except CheckpointUnknown:
+        return False
 
 
 def _settings(model_options):
@@ -114,9 +123,8 @@ def load_diffusion_model(unet_path, model_options=None, disable_dynamic=False):
 def load_diffusion_model_state_dict(sd, model_options=None, metadata=None, disable_dynamic=False):
     """A model of weights; None where they are of none that is known."""
     file = kept(sd)
-    with told():
-        if Part.NETWORK not in contents(file.path):
-            return None
+    if not holds(file, Part.NETWORK):
+        return None
     return ModelPatcher(Model(file, settings=_settings(model_options)))
 
 
@@ -134,9 +142,8 @@ def load_state_dict_guess_config(
 ):
     """As `load_checkpoint_guess_config`, of weights; None where they are of none that is known."""
     file = kept(sd)
-    with told():
-        if Part.NETWORK not in contents(file.path):
-            return None
+    if not holds(file, Part.NETWORK):
+        return None
     wanted = (output_vae, output_clip, output_clipvision, embedding_directory, output_model)
     return load_checkpoint_guess_config(file.path, *wanted, model_options, te_model_options)
 

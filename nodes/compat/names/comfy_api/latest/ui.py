@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from nodes.compat.names import folder_paths
+from nodes.compat.names import folder_paths, nodes_face
 from nodes.compat.names.comfy_api.latest.options import FolderType
 
 
@@ -49,7 +48,7 @@ class PreviewAudio(_Shown):
     """A sound to be heard on the node, as the built-in node of that name saves it."""
 
     def __init__(self, audio, cls=None, **_more):
-        saver = sys.modules["nodes"].NODE_CLASS_MAPPINGS["PreviewAudio"]
+        saver = nodes_face.NODE_CLASS_MAPPINGS["PreviewAudio"]
         self.values = saver.execute(audio=audio)["ui"]["audio"]
 
     def as_dict(self):

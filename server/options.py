@@ -70,6 +70,13 @@ def add_folders(parser: argparse.ArgumentParser, workspace: Path) -> None:
             f"--{name}-directory", type=Path, metavar="DIR", help=f"the folder of {what}, if not in the workspace"
         )  # fmt: skip
     group.add_argument(
+        "--comfy-dir",
+        type=Path,
+        metavar="DIR",
+        help="use the models, input, output, user and packs of an installation of ComfyUI where they are; its packs are "
+        "trusted unasked",
+    )
+    group.add_argument(
         "--temp-directory", type=Path, metavar="DIR", help="previews go to DIR/temp, emptied at each start"
     )
     group.add_argument(

@@ -3,12 +3,13 @@
 import argparse
 from pathlib import Path
 
-ACTS = ("list", "trust", "distrust", "add", "disable", "enable", "remove", "restore", "limit")
+ACTS = ("list", "trust", "distrust", "add", "disable", "enable", "remove", "restore")
+CHANGES = ("limit", "update", "pin", "unpin", "sync")
 
 
 def add_packs(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `weft packs`."""
-    parser.add_argument("act", nargs="?", default="list", choices=ACTS, help="list: the default")
+    parser.add_argument("act", nargs="?", default="list", choices=(*ACTS, *CHANGES), help="list: the default")
     parser.add_argument(
         "names",
         nargs="*",
@@ -18,6 +19,11 @@ def add_packs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trust", action="store_true", help="with add: let its code run from the next start on"
     )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="with add, update, sync: change nothing, say what would"
+    )
+    parser.add_argument("--yes", action="store_true", help="with update: take the difference that it shows")
+    parser.add_argument("--no-deps", action="store_true", help="with add: leave out what it wants installed")
     limits = parser.add_argument_group(
         "what a pack may do", "with limit, which without any of them says what holds"
     )

@@ -15,10 +15,14 @@ from urllib.parse import urlsplit
 from server.app import build_backend, build_workspace
 from server.backends.base import BackendLost, PackReport
 from server.config import Config
+from server.pack_changes import forgotten, install, noted, pin, planned, sync, update
 from server.pack_limits import PackLimits, Unreadable
+from server.pack_lock import Refused
+from server.pack_needs import CannotInstall, Change
 from server.trust import DISABLED, origin, packs_in
 from server.workspace import Workspace
 
+FAULTS = (Refused, CannotInstall, Unreadable, OSError, subprocess.SubprocessError, zipfile.BadZipFile)
 SUCCESS, FAILURE, USAGE = 0, 1, 2
 REMOVED = "removed_packs"  # among the user data: what `remove` took away, for `restore`
 TOLD = {"files": "writes files", "programs": "starts programs", "network": "uses the network"} | {
@@ -26,54 +30,81 @@ TOLD = {"files": "writes files", "programs": "starts programs", "network": "uses
 }  # fmt: skip
 
 
-class Refused(Exception):
-    """What was asked for cannot be done; the message says why and what to do."""
-
-
 async def packs(config: Config, options: argparse.Namespace) -> int:
     """Do what the command line says; the exit status."""
     if options.act == "list":
         return await _list(config)
-    if not options.names:
+    if not options.names and options.act != "sync":
         print(f"weft packs {options.act}: name at least one.", file=sys.stderr)
         return USAGE
     workspace = build_workspace(config.workspace, config.packs, config.elsewhere)
     try:
+        if options.act == "sync":
+            await asyncio.to_thread(sync, config, workspace, _fetched, dry=options.dry_run, say=print)
         for name in options.names:
-            if options.act == "limit":
-                _limit(name, config, workspace, options)
-            else:
-                await asyncio.to_thread(_act, options.act, name, config, workspace, trust=options.trust)
-    except (Refused, Unreadable, OSError, subprocess.SubprocessError, zipfile.BadZipFile) as error:
+            await asyncio.to_thread(_act, options.act, name, config, workspace, options)
+    except FAULTS as error:
         print(f"weft packs: {error}", file=sys.stderr)
         return FAILURE
     return SUCCESS
 
 
-def _act(act: str, name: str, config: Config, workspace: Workspace, *, trust: bool) -> None:
+def _act(act: str, name: str, config: Config, workspace: Workspace, options: argparse.Namespace) -> None:
     if act == "add":
-        path = added(name, workspace)
-        print(f"{path.name} lies in {path}.")
-        if trust:
-            config.trust.add(path)
-        elif not config.trust.allows(path):
-            print(
-                f"Nothing of it runs before `weft packs trust {path.name}`. Look at it first: {_first(path)}."
-            )
+        _add(name, config, workspace, options)
         return
     if act == "restore":
         print(f"{restored(name, workspace)} is back.")
         return
     path = _there(name, workspace)
+    if act == "limit":
+        _limit(name, config, options)
+        return
+    if act == "update":
+        update(config, workspace, path, sure=options.yes, dry=options.dry_run, say=print)
+        return
     done: Mapping[str, Callable[[], object]] = {
         "trust": lambda: config.trust.add(path),
         "distrust": lambda: config.trust.remove(path),
         "disable": lambda: switched(path, on=False),
         "enable": lambda: switched(path, on=True),
-        "remove": lambda: removed(path, workspace),
+        "remove": lambda: (removed(path, workspace), forgotten(workspace, name)),
+        "pin": lambda: pin(workspace, path, on=True),
+        "unpin": lambda: pin(workspace, path, on=False),
     }
     done[act]()
     print(f"{name}: {act}, from the next start on.")
+
+
+def _add(source: str, config: Config, workspace: Workspace, options: argparse.Namespace) -> None:
+    """Bring a pack. What it wants is resolved first, with what the others want; it is installed for a trusted one."""
+    changes: list[Change] = []
+
+    def fits(found: Path) -> bool:
+        if not options.no_deps:
+            changes.extend(planned(workspace, print, found))
+        return not options.dry_run
+
+    path = added(source, workspace, fits)
+    if options.dry_run:
+        print(f"Nothing is changed. {path.name} would lie in {path}.")
+        return
+    print(f"{path.name} lies in {path}.")
+    if options.trust:
+        config.trust.add(path)
+    if not config.trust.allows(path):
+        print(f"Nothing of it runs before `weft packs trust {path.name}`. Look at it first: {_first(path)}.")
+        if changes:
+            print("What it wants is not installed either: `weft packs sync` does that.")
+    elif changes:
+        install(config, changes, [path.stem], lambda: removed(path, workspace), print)
+    noted(workspace, path, origin(path) or _whole(source))
+
+
+def _whole(source: str) -> str:
+    """A path that means the same from everywhere; an address as it is."""
+    local = Path(source).expanduser()
+    return str(local.resolve()) if local.exists() else source
 
 
 def _there(name: str, workspace: Workspace) -> Path:
@@ -88,9 +119,8 @@ def _there(name: str, workspace: Workspace) -> Path:
     return known[name]
 
 
-def _limit(name: str, config: Config, workspace: Workspace, options: argparse.Namespace) -> None:
+def _limit(name: str, config: Config, options: argparse.Namespace) -> None:
     """Change what a pack may do, as far as the command line says, and tell what holds then."""
-    _there(name, workspace)
     held = config.limits.of(name)
     more = tuple(folder.expanduser().resolve() for folder in options.write)
     wanted = PackLimits(
@@ -105,8 +135,11 @@ def _limit(name: str, config: Config, workspace: Workspace, options: argparse.Na
     print(f"{name}: runs {where}, {'may use' if wanted.network else 'is refused'} the network{also}.")
 
 
-def added(source: str, workspace: Workspace) -> Path:
+def added(source: str, workspace: Workspace, fits: Callable[[Path], bool] = lambda _found: True) -> Path:
     """A copy of a pack in the workspace: of a folder, a zip file, or what lies at an address.
+
+    Args:
+        fits: asked of the pack before it is copied; False: it is not.
 
     Raises:
         Refused: it is no pack, or one of its name is there.
@@ -118,6 +151,8 @@ def added(source: str, workspace: Workspace) -> Path:
             raise Refused(f"There is a pack {found.name} already. Remove it first.")
         if not (found.is_file() and found.suffix == ".py") and not (found / "__init__.py").is_file():
             raise Refused(f"{source} is no pack: it has no __init__.py.")
+        if not fits(found):
+            return goal
         if found.is_dir():
             shutil.copytree(found, goal, symlinks=True)
         else:

@@ -35,9 +35,10 @@ def working(options: argparse.Namespace) -> Config:
     """
     workspace = _path(options.workspace)
     files = [_path(file) for group in options.extra_model_paths_config for file in group]
-    unasked = workspace / UNASKED
-    if unasked.is_file() and unasked not in files:
-        files.insert(0, unasked)
+    theirs, named = _comfy(options), tuple(files)
+    for unasked in (workspace / UNASKED, *([theirs["models"].parent / UNASKED] if theirs else [])):
+        if unasked.is_file() and unasked not in files:
+            files.insert(0, unasked)
     try:
         extra = read_extra_paths(files)
     except PathsUnreadable as error:
@@ -45,24 +46,22 @@ def working(options: argparse.Namespace) -> Config:
     for folder in extra.missing():
         print(f"weft: {folder} is not there; {', '.join(map(str, files))} names it.", file=sys.stderr)
     temp = options.temp_directory
-    user = _maybe(options.user_directory)
+    user = _maybe(options.user_directory) or theirs.get("user")
     return Config(
         workspace=workspace,
         elsewhere=Elsewhere(
-            models=_maybe(options.models_directory),
-            input=_maybe(options.input_directory),
-            output=_maybe(options.output_directory),
+            models=_maybe(options.models_directory) or theirs.get("models"),
+            input=_maybe(options.input_directory) or theirs.get("input"),
+            output=_maybe(options.output_directory) or theirs.get("output"),
             # It is emptied at every start, so it is a folder of ours inside the one that was named.
             temp=_path(temp) / "temp" if temp else None,
             user=user,
             first_models=extra.first,
             more_models=extra.models,
         ),
-        packs=(*checkout_packs(), *extra.packs),
+        packs=(*checkout_packs(), *([theirs["custom_nodes"]] if theirs else []), *extra.packs),
         only_packs=frozenset(options.whitelist_custom_nodes) if options.disable_all_custom_nodes else None,
-        trust=_trust(
-            options, workspace, user or workspace / "user", [file for file in files if file != unasked]
-        ),
+        trust=_trust(options, workspace, user or workspace / "user", named),
         limits=LimitsKept((user or workspace / "user") / LIMITS),
         guarded=not options.unguarded_packs,
         compute=_compute(options),
@@ -71,9 +70,26 @@ def working(options: argparse.Namespace) -> Config:
     )
 
 
+def _comfy(options: argparse.Namespace) -> Mapping[str, Path]:
+    """Folders of an installation that the person named, by name; none if they named none.
+
+    Raises:
+        Unusable: it is no such installation.
+    """
+    if options.comfy_dir is None:
+        return {}
+    root = _path(options.comfy_dir)
+    inside = root / "ComfyUI"  # as the portable one has it
+    root = inside if not (root / "models").is_dir() and (inside / "models").is_dir() else root
+    if not (root / "models").is_dir():
+        raise Unusable(f"--comfy-dir {options.comfy_dir}: there is no folder `models` in it.")
+    return {name: root / name for name in ("models", "input", "output", "user", "custom_nodes")}
+
+
 def _trust(options: argparse.Namespace, workspace: Path, user: Path, files: Sequence[Path]) -> Trust:
     """Whose code runs unasked: what comes with Weft, and what the person who starts it has named."""
-    named = (workspace / "custom_nodes",) if options.base_directory is not None else ()
+    named = [workspace / "custom_nodes"] if options.base_directory is not None else []
+    named += [folder for key, folder in _comfy(options).items() if key == "custom_nodes"]
     return Trust(
         file=user / TRUSTED,
         everything=options.trust_all or os.environ.get(ALL) == "1",

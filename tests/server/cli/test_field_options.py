@@ -15,8 +15,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from server.cli import main
+from server.cli import _parser, main
 from server.meaningless import MEANINGLESS, Takes
+from server.settings import Unusable, working
 from tests.server.small_nodes import FACTORY
 from tests.serving import serving
 
@@ -297,3 +298,25 @@ def test_a_damaged_list_of_tokens_stops_a_server_for_all_and_says_what_to_do(tmp
     assert weft.returncode == 1
     for word in ("weft token add NAME", "--no-token"):
         assert word in err
+
+
+def test_an_installation_of_the_field_is_used_where_it_is(tmp_path: Path):
+    theirs = tmp_path / "theirs" / "ComfyUI"  # as the portable one lies
+    for name in ("models/vae/mine.safetensors", "input/cat.png"):
+        (theirs / name).parent.mkdir(parents=True, exist_ok=True)
+        (theirs / name).touch()
+    with serving(tmp_path / "own", "--comfy-dir", str(theirs.parent), "--factory", FACTORY) as server:
+        assert server.get("/models/vae") == ["mine.safetensors"]
+        assert server.get("/internal/files/input") == ["cat.png"]
+        assert (theirs / "user" / "weft.db").is_file()
+
+
+def test_packs_of_an_installation_that_is_named_are_trusted(tmp_path: Path):
+    (tmp_path / "models").mkdir()
+    parser, _ = _parser()
+    config = working(parser.parse_args(["packs", "--comfy-dir", str(tmp_path)]))
+    assert tmp_path / "custom_nodes" in config.trust.folders
+    assert tmp_path / "custom_nodes" in config.packs
+    assert (config.elsewhere.output, config.elsewhere.user) == (tmp_path / "output", tmp_path / "user")
+    with pytest.raises(Unusable, match="no folder `models`"):
+        working(parser.parse_args(["packs", "--comfy-dir", str(tmp_path / "models")]))

@@ -12,6 +12,9 @@ from tests.serving import Server, serving
 from tests.sites import Site, giving
 from web.build import WEB, build, install
 
+# A camera and a microphone that every machine has, and leave for pages to use them.
+DEVICES = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+SOLIDS = ("--enable-unsafe-swiftshader",)  # WebGL without a graphics card
 FIRST = 90_000  # ms; the first page waits for the server's worker too, on a machine that may be busy
 
 
@@ -50,7 +53,7 @@ def browser(chromium: Path) -> Iterator[Browser]:
     """The machine's Chromium, without a window."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=str(chromium), args=["--no-sandbox", "--disable-gpu"]
+            executable_path=str(chromium), args=["--no-sandbox", "--disable-gpu", *DEVICES, *SOLIDS]
         )
         yield browser
         browser.close()

@@ -34,6 +34,10 @@ SHEETS = {
     "compare": f"(one => show({{ kind: 'compare', left: one('a'), right: one('b'), all: [one('a'), one('b')] }}))"
     f"(name => {PICTURE})",
     "mask": "show({ kind: 'mask', name: 'a.png', url: 'icon.svg', alphaUrl: 'icon.svg', target: {} })",
+    "paint": "show({ kind: 'paint', name: 'a.png', url: 'icon.svg', alphaUrl: 'icon.svg', target: {} })",
+    "crop": "show({ kind: 'crop', name: 'a.png', url: 'icon.svg', alphaUrl: 'icon.svg', target: {} })",
+    "rectangle": "show({ kind: 'rectangle', name: 'a.png', url: 'icon.svg', alphaUrl: 'icon.svg', from: [2, 2, 8, 8], "
+    "use() {} })",
     "conflict": "(side => show({ kind: 'conflict', conflict: { name: 'x', mine: side, theirs: side, "
     "comparison: { differences: [], moved: 2 }, titleOf: String, freeName: 'x 2', merged: { taken: 2, clashes: [] } } }))"
     "({ saved: Date.now(), size: 4000, nodes: 7 })",

@@ -66,3 +66,35 @@ def test_a_film_is_loaded_and_its_sound_is_heard_on_the_node(
     seen = page.get_by_test_id(f"media-{save}")
     assert is_read(seen)
     assert list((workspace / "output").glob("ComfyUI_*_.webm"))
+
+
+TETRAHEDRON = """v 0 0 0
+v 1 0 0
+v 0 1 0
+v 0 0 1
+f 1 3 2
+f 1 2 4
+f 1 4 3
+f 2 3 4
+"""
+
+
+def test_a_solid_is_seen_on_its_node_and_turned(empty_canvas: Canvas, workspace: Path):
+    canvas, page = empty_canvas, empty_canvas.page
+    (workspace / "output").mkdir(exist_ok=True)
+    (workspace / "output" / "four sides.obj").write_text(TETRAHEDRON)
+    node = canvas.add("preview 3d", canvas.ground(300, 120))
+    canvas.field(node, "model_file").locator("input").fill("four sides.obj")
+    canvas.blur()
+    canvas.run()
+    solid = page.get_by_test_id(f"solid-{node}")
+    expect(solid).to_have_attribute("data-corners", "12", timeout=FAR)
+    solid.focus()
+    before = solid.screenshot()
+    page.keyboard.press("ArrowLeft")
+    canvas.settle()
+    turned = solid.screenshot()
+    assert turned != before
+    page.keyboard.press("0")
+    canvas.settle()
+    assert solid.screenshot() != turned

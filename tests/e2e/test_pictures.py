@@ -1,6 +1,7 @@
 """What a person does with pictures: paint a mask on one that a node loads, hold two against each other."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
@@ -58,6 +59,96 @@ def test_a_mask_is_painted_undone_and_put_into_the_pictures_alpha(
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
     assert canvas.node_of("LoadImage")["widgets_values"][0] == "two halves.png"
+
+
+def loaded(canvas: Canvas, picture: Path) -> int:
+    """A node that loads the picture, as a person adds it."""
+    node = canvas.add("load image", canvas.ground(300, 160))
+    canvas.page.locator(f"[data-testid=node-{node}] input[type=file]").set_input_files(picture)
+    expect(canvas.field(node, "image")).to_have_attribute("title", picture.name)
+    return node
+
+
+def spot(canvas: Canvas, board: str, width: int) -> Callable[[float, float], tuple[float, float]]:
+    """Where a pixel of the picture on the easel lies in the window."""
+    area = canvas.page.get_by_test_id(board)
+    expect(area).to_be_visible()
+    canvas.settle()
+    box = area.bounding_box()
+    assert box is not None
+    scale = box["width"] / width
+    return lambda x, y: (box["x"] + x * scale, box["y"] + y * scale)
+
+
+def test_a_mask_is_made_of_layers(empty_canvas: Canvas, workspace: Path, tmp_path: Path):
+    canvas, page = empty_canvas, empty_canvas.page
+    Image.new("RGB", (64, 48), "grey").save(tmp_path / "layered.png")
+    loaded(canvas, tmp_path / "layered.png")
+    page.get_by_role("button", name="Mask", exact=True).click()
+    at = spot(canvas, "mask-board", 64)
+    page.keyboard.press("g")
+    page.mouse.click(*at(5, 5))  # all of it
+    page.get_by_role("button", name="New layer").click()
+    page.keyboard.press("b")
+    canvas.drag(at(10, 10), at(50, 10))
+    page.get_by_label("Takes away").check()
+    page.get_by_role("button", name="Layer 1", exact=True).click()
+    page.get_by_role("slider", name="Strength").fill("0.6")
+    page.get_by_role("button", name="Show Layer 2").click()
+    page.keyboard.press("Control+z")  # it shows again
+    page.keyboard.press("Control+s")
+    expect(page.get_by_test_id("mask")).to_have_count(0)
+    with Image.open(workspace / "input" / canvas.node_of("LoadImage")["widgets_values"][0]) as written:
+        alpha = written.getchannel("A")
+    assert [alpha.getpixel(place) for place in ((30, 10), (30, 40))] == [255, 102]
+
+
+def test_colours_are_painted_on_a_picture_and_a_part_is_cut_out_of_it(
+    empty_canvas: Canvas, workspace: Path, tmp_path: Path
+):
+    canvas, page = empty_canvas, empty_canvas.page
+    picture = Image.new("RGBA", (64, 48), (0, 0, 255, 255))
+    picture.paste((10, 200, 30, 90), (40, 0, 64, 48))
+    picture.save(tmp_path / "plain.png")
+    loaded(canvas, tmp_path / "plain.png")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    at = spot(canvas, "paint-board", 64)
+    page.keyboard.press("i")
+    page.mouse.click(*at(50, 20))  # takes the green, and paints with it
+    page.keyboard.press("]")
+    canvas.drag(at(4, 10), at(20, 10))
+    page.get_by_label("Colour", exact=True).fill("#ff0000")
+    canvas.drag(at(4, 40), at(20, 40))
+    canvas.drag(at(4, 25), at(20, 25))
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+s")
+    expect(page.get_by_test_id("paint")).to_have_count(0)
+    name = canvas.node_of("LoadImage")["widgets_values"][0]
+    assert name == "plain painted.png"
+    with Image.open(workspace / "input" / name) as painted:
+        found = [painted.getpixel(place) for place in ((12, 10), (12, 40), (12, 25), (60, 45))]
+    assert found == [(10, 200, 30, 255), (255, 0, 0, 255), (0, 0, 255, 255), (10, 200, 30, 90)]
+
+    page.get_by_role("button", name="Crop", exact=True).click()
+    at = spot(canvas, "crop-frame", 64)
+    page.get_by_label("Multiple of").select_option("1")
+    canvas.drag(at(64, 48), at(30, 20))  # by the corner
+    canvas.drag(at(10, 10), at(20, 30))  # carried, as far as it goes
+    page.keyboard.press("Shift+ArrowRight")
+    page.get_by_label("Shape").select_option("1:1")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_test_id("crop")).to_have_count(0)
+    name = canvas.node_of("LoadImage")["widgets_values"][0]
+    assert name == "plain cropped.png"
+    with Image.open(workspace / "input" / name) as cropped:
+        assert cropped.size == (30, 20)
+        assert [cropped.getpixel(place) for place in ((0, 0), (29, 19))] == [
+            (0, 0, 255, 255),
+            (10, 200, 30, 90),
+        ]
+    page.keyboard.press("Control+z")
+    assert canvas.node_of("LoadImage")["widgets_values"][0] == "plain painted.png"
 
 
 def test_two_pictures_are_held_against_each_other(canvas: Canvas, weft_server: Server):

@@ -57,6 +57,16 @@ def show(ctx: Context, value: Annotated[object, Socket("*")]) -> Result:
     return Result((), {"text": [str(value)]})
 
 
+@node("Shape", category="test", output=True, idempotent=False)
+def shape(
+    ctx: Context,
+    curve: Annotated[object, Socket("CURVE")],
+    box: Annotated[object, Socket("BOUNDING_BOX")],
+) -> Result:
+    """Say which curve and which rectangle it was given."""
+    return Result((), {"text": [repr(curve), repr(box)]})
+
+
 @node("Save", name="Save a square", category="test", output=True, idempotent=False)
 def save(
     ctx: Context,
@@ -224,6 +234,7 @@ def shout(ctx: Context, text: Annotated[str, String()] = "") -> Result:
 
 
 NODES = (
+    shape,
     work,
     kill_once,
     kill_server,

@@ -8,7 +8,7 @@ from server.graph.convert.described import ordered
 from server.graph.convert.workflow import Saved, member, objects
 
 WIDGET_KINDS = frozenset(
-    {"INT", "FLOAT", "BOOLEAN", "STRING", "COMBO", "COLOR", "BOUNDING_BOX", "CURVE", "WEBCAM"}
+    {"INT", "FLOAT", "BOOLEAN", "STRING", "COMBO", "COLOR", "BOUNDING_BOX", "CURVE", "WEBCAM", "AUDIO_RECORD"}
 )
 CONTROLS = ("fixed", "increment", "decrement", "randomize", "increment-wrap")
 UPLOADS = ("image_upload", "video_upload", "animated_image_upload")

@@ -10,7 +10,7 @@ import type { Editor } from "./editor.svelte";
 import { comparable, compare } from "./comparing";
 import { download, saveHere } from "./files";
 import { wireFrom, writeIn } from "./keyboard";
-import { type MaskTarget, maskTarget, openMask } from "./masks";
+import { EASEL, type MaskTarget, maskTarget, openEasel } from "./masks";
 import { LANGUAGES, type PlainKey, currentLanguage, english, t } from "../words";
 
 export interface Action {
@@ -91,7 +91,7 @@ export function actionsOf(app: App): readonly Action[] {
     { id: "delete", label: "actions.delete", keys: "Delete|Backspace", run: on(removeChosen) },
     { id: "delete-heal", label: "actions.delete-heal", keys: "Mod+Backspace", can: some, run: on(({ document, view }) => document.execute(removeAndHeal(view.scope, chosen()))) },
     { id: "replace", label: "actions.replace", keys: "Shift+S", can: () => chosen().length === 1, run: () => { const [id] = chosen(); if (id !== undefined) app.popups.show({ kind: "palette", at: undefined, place: undefined, wire: undefined, first: "", replace: id }); } },
-    { id: "mask", label: "actions.mask", can: () => masked() !== undefined, run: () => { const target = masked(); if (target) openMask(app, target); } },
+    ...EASEL.map((work): Entry => ({ id: work, label: `actions.${work}`, can: () => masked() !== undefined, run: () => { const target = masked(); if (target) openEasel(app, work, target); } })),
     { id: "compare", label: "actions.compare", can: () => comparable(app).length > 1, run: () => { const [last] = comparable(app); if (last) compare(app, last.file); } },
     { id: "help", label: "actions.help", keys: "F1", can: () => helped() !== undefined, run: () => { const def = helped(); if (def) app.popups.show({ kind: "help", def }); } },
     { id: "hide-threads", label: "actions.hide-threads", keys: "Alt+H", can: some, run: on(toggleThreads) },

@@ -57,6 +57,8 @@ export class Editor {
   readonly ratios = new SvelteMap<string, number>();
   /** Runs that were begun here, the newest last, with what was sent. */
   readonly prompts = new Map<PromptId, JsonObject>();
+  /** Work to be done before a run of it begins: a picture from the camera. */
+  readonly beforeRun = new Set<() => Promise<void>>();
   /** Asks that what `about` says is kept in the browser. */
   keep: () => void = () => {};
   /** The graph on screen. */

@@ -6,7 +6,7 @@ import { actionsOf } from "./actions";
 import type { App } from "./app.svelte";
 import type { Editor } from "./editor.svelte";
 import { shownKeys } from "./keys";
-import { maskTarget } from "./masks";
+import { EASEL, maskTarget } from "./masks";
 import type { MenuItem } from "./popups.svelte";
 import { putReroute } from "./placing";
 import { type PlainKey, t } from "../words";
@@ -107,7 +107,7 @@ export function menuFor(app: App, editor: Editor, hit: Hit, place: Point, rename
       { label: t("menus.rename"), pick: () => rename(hit.node) },
       item("run-chosen"),
       item("help"),
-      ...(maskTarget(editor, hit.node) ? [item("mask")] : []),
+      ...(maskTarget(editor, hit.node) ? EASEL.map((work) => item(work)) : []),
       ...promoting(editor, hit.node, place),
       item("replace", t("menus.replace")),
       output

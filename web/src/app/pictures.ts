@@ -2,22 +2,27 @@
 import type { FileRef, Folder, NodeOutput } from "../client";
 import { type DocumentState, type GraphId, type JsonObject, type JsonValue, type Node, type NodeDefs, isArray, isObject, stringifyJson, valueOf, widgetsOf } from "../graph";
 
-/** What stands for a file on a node: a picture, or a player. */
-export type MediaShown = "picture" | "film" | "sound";
+/** What stands for a file on a node: a picture, a player, or a solid to turn. */
+export type MediaShown = "picture" | "film" | "sound" | "solid";
 
 const FILMS = /\.(mp4|m4v|mov|webm|mkv|ogv|avi|mpe?g|ts|wmv|flv|3gp)$/i;
 const SOUNDS = /\.(flac|mp3|opus|ogg|oga|wav|m4a|aac|weba|aiff?)$/i;
+const SOLIDS = /\.(glb|gltf|obj|stl|ply)$/i;
 
 /** How a file is shown, by its name. */
 export function mediaOf(file: FileRef): MediaShown {
   if (FILMS.test(file.filename)) return "film";
+  if (SOLIDS.test(file.filename)) return "solid";
   return SOUNDS.test(file.filename) ? "sound" : "picture";
 }
 
-/** Files that a node gave out: pictures, films and sounds. */
+/** Files that a node gave out: pictures, films, sounds and solids. */
 export function picturesOf(output: NodeOutput | undefined): FileRef[] {
   const found: FileRef[] = [];
-  for (const kind of ["images", "gifs", "video", "audio"]) for (const item of output?.[kind] ?? []) if (isFile(item)) found.push(asFile(item));
+  for (const kind of ["images", "gifs", "video", "audio", "3d"]) for (const item of output?.[kind] ?? []) if (isFile(item)) found.push(asFile(item));
+  // A preview of a solid names its file alone: [file, camera, background].
+  const [file] = output?.result ?? [];
+  if (typeof file === "string" && SOLIDS.test(file)) found.push({ ...fileAt(file), type: / \[\w+\]$/.test(file) ? fileAt(file).type : "output" });
   return found;
 }
 
@@ -38,11 +43,16 @@ export function chosenFile(defs: NodeDefs, state: DocumentState, graph: GraphId,
     if (entry.widget.kind !== "combo" || !PLAYED.has(entry.widget.upload?.kind ?? "")) continue;
     const value = valueOf(node, entry);
     if (typeof value !== "string" || value === "") continue;
-    const [, path = value, folder = "input"] = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(value) ?? [];
-    const cut = path.lastIndexOf("/");
-    return { filename: path.slice(cut + 1), subfolder: cut < 0 ? "" : path.slice(0, cut), type: (folder || "input") as Folder };
+    return fileAt(value);
   }
   return undefined;
+}
+
+/** The file that a value names: "folder/name.png", with " [output]" where it is not among the inputs. */
+export function fileAt(value: string): FileRef {
+  const [, path = value, folder = "input"] = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(value) ?? [];
+  const cut = path.lastIndexOf("/");
+  return { filename: path.slice(cut + 1), subfolder: cut < 0 ? "" : path.slice(0, cut), type: (folder || "input") as Folder };
 }
 
 /** The seed nearest before a node in a prompt. */

@@ -1,8 +1,9 @@
 /** What opens above the page: one at a time, closed by Escape or a press beside it. */
 import type { FileRef } from "../client";
-import type { ComboValue, NodeDef, NodeId, Point } from "../graph";
+import type { ComboValue, NodeDef, NodeId, Point, Rect } from "../graph";
 import type { Wire } from "../canvas/wire";
-import type { MaskDrawing } from "../mask/drawing";
+import type { MaskLayers } from "../easel/layers";
+import type { Painting } from "../easel/painting";
 import type { MaskTarget } from "./masks";
 import type { Made } from "../gallery/found";
 import type { Conflict } from "./conflict";
@@ -24,6 +25,15 @@ export interface Compared {
   readonly words: string;
 }
 
+/** A picture that a node loads and a person works on. */
+interface OnEasel {
+  readonly name: string;
+  /** The picture without its alpha. */
+  readonly url: string;
+  readonly alphaUrl: string;
+  readonly target: MaskTarget;
+}
+
 export type Popup =
   | {
       readonly kind: "choices";
@@ -41,8 +51,11 @@ export type Popup =
   | { readonly kind: "picture"; readonly url: string; readonly words: string; readonly open: (() => void) | undefined; /** Where it lies, if it can be held against others. */ readonly file?: FileRef; /** Of what it was made. */ readonly about?: Made }
   | { readonly kind: "differences"; readonly left: Made; readonly right: Made }
   | { readonly kind: "conflict"; readonly conflict: Conflict }
-  /** `url`: the picture without its alpha; `drawing`: a mask that was drawn before. */
-  | { readonly kind: "mask"; readonly name: string; readonly url: string; readonly alphaUrl: string; readonly target: MaskTarget; readonly drawing?: MaskDrawing }
+  | (OnEasel & { readonly kind: "mask"; /** Drawn before. */ readonly drawing?: MaskLayers })
+  | (OnEasel & { readonly kind: "paint"; /** Painted before. */ readonly drawing?: Painting })
+  | (OnEasel & { readonly kind: "crop" })
+  /** A rectangle is chosen on a picture, and nothing is cut. */
+  | (Omit<OnEasel, "target"> & { readonly kind: "rectangle"; readonly from: Rect; readonly use: (rect: Rect) => void })
   | { readonly kind: "compare"; readonly left: Compared; readonly right: Compared; readonly all: readonly Compared[] }
   | { readonly kind: "help"; readonly def: NodeDef }
   | { readonly kind: "troubles" }

@@ -78,6 +78,7 @@ export class Runner {
     this.sending = true;
     let queued = 0;
     try {
+      await Promise.all([...editor.beforeRun].map((work) => work()));
       while (queued < this.batch && (await this.#queue(editor, options.front === true, options.only))) queued += 1;
     } catch (error) {
       this.#fail(error);

@@ -81,6 +81,14 @@ export interface Extras {
 }
 export const NO_EXTRAS: Extras = { pictures: 0, ratio: 1, error: 0 };
 
+/** Fields of more than one row, by type. */
+const HEIGHTS: Readonly<Record<string, number>> = { CURVE: 132, BOUNDING_BOX: 56, WEBCAM: 190, AUDIO_RECORD: 66 };
+
+/** A field's height and the space to the next. */
+function pitchOf({ widget }: WidgetEntry): number {
+  return widget.kind === "other" ? (HEIGHTS[widget.type] ?? PITCH - 3) + 3 : PITCH;
+}
+
 export function isTall(entry: WidgetEntry): boolean {
   return entry.widget.kind === "string" && entry.widget.multiline;
 }
@@ -129,7 +137,7 @@ export function boxOf(node: Node, defs: NodeDefs, state: DocumentState, graph: G
 /** Rows by the node's definition. */
 function usualFields(defs: NodeDefs, state: DocumentState, graph: GraphId, node: Node): readonly ExtraField[] {
   const entries = widgetsOf(defs, state, graph, node).filter((entry) => entry.role !== "forced" && entry.input?.options.hidden !== true);
-  return entries.map((entry) => ({ entry, height: isTall(entry) ? LEAST_TEXT : PITCH, grows: isTall(entry) }));
+  return entries.map((entry) => ({ entry, height: isTall(entry) ? LEAST_TEXT : pitchOf(entry), grows: isTall(entry) }));
 }
 
 function outputsOf(node: Node, width: number, y: (slot: number) => number): Port[] {

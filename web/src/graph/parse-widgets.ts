@@ -6,7 +6,7 @@ import { isArray, isObject } from "./values";
 
 const CONTROL_MODES: readonly string[] = ["fixed", "increment", "decrement", "randomize", "increment-wrap"];
 
-/** Types drawn as widgets by the field's editor that we hold without a control of our own. */
+/** Types that the field's editor draws as widgets and whose values are no plain ones. */
 const OTHER_WIDGETS: readonly string[] = [
   "BOUNDING_BOX",
   "CURVE",
@@ -17,7 +17,17 @@ const OTHER_WIDGETS: readonly string[] = [
   "PAINTER",
   "RANGE",
   "COLORS",
+  "WEBCAM",
+  "AUDIO_RECORD",
 ];
+
+/** What such a widget begins with where its node does not say. */
+const BEGINNINGS: Readonly<Record<string, JsonValue>> = {
+  CURVE: [[0, 0], [1, 1]],
+  BOUNDING_BOX: { x: 0, y: 0, width: 512, height: 512 },
+  WEBCAM: "",
+  AUDIO_RECORD: "",
+};
 
 /** An input as the server describes it. */
 export interface InputSpec {
@@ -90,7 +100,7 @@ function ownWidget({ type, options }: InputSpec): Widget {
 }
 
 function otherWidget(kind: string, { type, options }: InputSpec): Widget | undefined {
-  return OTHER_WIDGETS.includes(kind) ? { kind: "other", type, default: options.default ?? null } : undefined;
+  return OTHER_WIDGETS.includes(kind) ? { kind: "other", type, default: options.default ?? BEGINNINGS[kind] ?? null } : undefined;
 }
 
 function parseControl(name: string, type: string, option: JsonValue | undefined): ControlMode | undefined {

@@ -79,4 +79,6 @@ export const actions: Translated<typeof english> = {
   "actions.drawer-pictures": "Bilder",
   "actions.drawer-packs": "Packs",
   "actions.settings": "Einstellungen",
+  "actions.paint": "Auf das Bild malen",
+  "actions.crop": "Bild zuschneiden",
 };

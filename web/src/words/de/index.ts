@@ -14,7 +14,8 @@ import { sheets } from "./sheets";
 import { nodes } from "./nodes";
 import { errors } from "./errors";
 import { mask } from "./mask";
+import { easel } from "./easel";
 import { compare } from "./compare";
 import { colours } from "./colours";
 
-export const de: Catalogue = { ...shell, ...form, ...gallery, ...models, ...templates, ...actions, ...menus, ...steps, ...queue, ...panels, ...sheets, ...nodes, ...errors, ...mask, ...compare, ...colours };
+export const de: Catalogue = { ...shell, ...form, ...gallery, ...models, ...templates, ...actions, ...menus, ...steps, ...queue, ...panels, ...sheets, ...nodes, ...errors, ...mask, ...easel, ...compare, ...colours };

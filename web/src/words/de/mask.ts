@@ -29,4 +29,13 @@ export const mask: Translated<typeof english> = {
   "mask.unreadable": "Das Bild konnte nicht gelesen werden.",
   "mask.unused": "Die Maske wurde nicht verwendet",
   "mask.bring-back": "Zurückholen",
+  "mask.layers": "Ebenen",
+  "mask.layer": "Ebene {number}",
+  "mask.add-layer": "Neue Ebene",
+  "mask.show-layer": "{name} zeigen",
+  "mask.remove-layer": "{name} löschen",
+  "mask.strength": "Stärke",
+  "mask.cuts": "Zieht ab",
+  "mask.layer-up": "Ebene nach oben",
+  "mask.layer-down": "Ebene nach unten",
 };

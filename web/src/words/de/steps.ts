@@ -57,4 +57,6 @@ export const steps: Translated<typeof english> = {
   "steps.refresh": "Auffrischen",
   "steps.choose-the-form": "Das Formular wählen",
   "steps.insert-a-blueprint": "Blaupause einfügen",
+  "steps.paint": "Malen",
+  "steps.crop": "Zuschneiden",
 };

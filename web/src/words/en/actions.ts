@@ -77,4 +77,6 @@ export const actions = {
   "actions.drawer-pictures": "Pictures",
   "actions.drawer-packs": "Packs",
   "actions.settings": "Settings",
+  "actions.paint": "Paint on the picture",
+  "actions.crop": "Crop the picture",
 } as const;

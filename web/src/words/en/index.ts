@@ -13,7 +13,8 @@ import { sheets } from "./sheets";
 import { nodes } from "./nodes";
 import { errors } from "./errors";
 import { mask } from "./mask";
+import { easel } from "./easel";
 import { compare } from "./compare";
 import { colours } from "./colours";
 
-export const en = { ...shell, ...form, ...gallery, ...models, ...templates, ...actions, ...menus, ...steps, ...queue, ...panels, ...sheets, ...nodes, ...errors, ...mask, ...compare, ...colours } as const;
+export const en = { ...shell, ...form, ...gallery, ...models, ...templates, ...actions, ...menus, ...steps, ...queue, ...panels, ...sheets, ...nodes, ...errors, ...mask, ...easel, ...compare, ...colours } as const;

@@ -27,4 +27,13 @@ export const mask = {
   "mask.unreadable": "The picture could not be read.",
   "mask.unused": "The mask was not used",
   "mask.bring-back": "Bring it back",
+  "mask.layers": "Layers",
+  "mask.layer": "Layer {number}",
+  "mask.add-layer": "New layer",
+  "mask.show-layer": "Show {name}",
+  "mask.remove-layer": "Delete {name}",
+  "mask.strength": "Strength",
+  "mask.cuts": "Takes away",
+  "mask.layer-up": "Move the layer up",
+  "mask.layer-down": "Move the layer down",
 } as const;

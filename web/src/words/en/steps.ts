@@ -55,4 +55,6 @@ export const steps = {
   "steps.refresh": "Refresh",
   "steps.choose-the-form": "Choose the form",
   "steps.insert-a-blueprint": "Insert a blueprint",
+  "steps.paint": "Paint",
+  "steps.crop": "Crop",
 } as const;

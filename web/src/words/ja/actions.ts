@@ -79,4 +79,6 @@ export const actions: Translated<typeof english> = {
   "actions.drawer-pictures": "画像",
   "actions.drawer-packs": "パック",
   "actions.settings": "設定",
+  "actions.paint": "画像にペイント",
+  "actions.crop": "画像を切り抜く",
 };

@@ -29,4 +29,13 @@ export const mask: Translated<typeof english> = {
   "mask.unreadable": "画像を読み込めませんでした。",
   "mask.unused": "マスクは使われませんでした",
   "mask.bring-back": "元に戻す",
+  "mask.layers": "レイヤー",
+  "mask.layer": "レイヤー {number}",
+  "mask.add-layer": "新しいレイヤー",
+  "mask.show-layer": "{name} を表示",
+  "mask.remove-layer": "{name} を削除",
+  "mask.strength": "強さ",
+  "mask.cuts": "差し引く",
+  "mask.layer-up": "レイヤーを上へ",
+  "mask.layer-down": "レイヤーを下へ",
 };

@@ -57,4 +57,6 @@ export const steps: Translated<typeof english> = {
   "steps.refresh": "更新",
   "steps.choose-the-form": "フォームを選択",
   "steps.insert-a-blueprint": "ブループリントを挿入",
+  "steps.paint": "ペイント",
+  "steps.crop": "切り抜き",
 };

@@ -1,14 +1,19 @@
 /** Where the picture lies on the screen, and what pointers do on it: draw, carry, zoom. */
 import type { Point, Rect } from "../graph";
-import { type MaskDrawing } from "./drawing";
+import type { Drawn } from "./drawn";
 
-export type Tool = "brush" | "eraser" | "fill";
+export type Tool = "brush" | "eraser" | "fill" | "pick";
+
+/** What strokes and fills go to. */
+export type Drawable = Drawn & { fill(at: Point, pixels: Uint8ClampedArray, tolerance: number, erase: boolean): Rect | undefined };
 
 export interface EaselHost {
-  readonly drawing: () => MaskDrawing | undefined;
+  readonly drawing: () => Drawable | undefined;
   readonly pixels: () => Uint8ClampedArray | undefined;
-  /** A part of the mask is another now; undefined: nothing is. */
+  /** A part of the drawing is another now; undefined: nothing is. */
   readonly changed: (rect: Rect | undefined) => void;
+  /** A place was pointed at with the pipette. */
+  readonly picked?: (at: Point) => void;
 }
 
 const LEAST = 0.05;
@@ -65,6 +70,7 @@ export class Easel {
       this.#doing = "carry";
       return;
     }
+    if (this.tool === "pick" && event.button === 0) return this.host.picked?.(this.#onPicture(at));
     const drawing = this.host.drawing();
     if (!drawing || (event.button !== 0 && event.button !== 2 && event.button !== 5)) return;
     this.#eraserEnd = event.button === 2 || event.button === 5 || event.altKey; // a pen's other end, the right button
@@ -109,7 +115,7 @@ export class Easel {
     return true;
   }
 
-  #draw(drawing: MaskDrawing, event: PointerEvent): void {
+  #draw(drawing: Drawable, event: PointerEvent): void {
     const pressure = event.pointerType === "pen" && event.pressure > 0 ? LIGHT + (1 - LIGHT) * event.pressure : 1;
     const erase = (this.tool === "eraser") !== this.#eraserEnd;
     this.host.changed(drawing.draw(this.#onPicture(this.#at(event)), { radius: Math.max(0.5, (this.size / 2) * pressure), hardness: this.hardness, erase }));

@@ -1,6 +1,6 @@
 /** The mask that is drawn, as sums: strokes, fills, whole-mask acts, and its history. */
 import { describe, expect, it } from "vitest";
-import { MaskDrawing } from "../../src/mask/drawing";
+import { MaskDrawing } from "../../src/easel/drawing";
 
 const HARD = { radius: 5, hardness: 1, erase: false };
 const at = (mask: MaskDrawing, x: number, y: number): number => mask.values[y * mask.width + x] ?? -1;

@@ -155,7 +155,7 @@ def main() -> None:
         for count in arguments.nodes:
             page = browser.new_page(viewport={"width": 1600, "height": 900})
             page.goto(server.url)
-            page.wait_for_function("() => window.__weft?.app.ready")
+            page.wait_for_function("() => window.__weft?.app.ready", timeout=90_000)
             ready = page.evaluate(
                 """async (text) => {
                   const start = performance.now();

@@ -7,6 +7,7 @@ import { type FileRef, type NodeError, type NodeRun, type PromptId, type Run, vi
 import { type Camera, type DocumentState, EditorView, type GraphId, GraphDocument, type JsonObject, Mode, ROOT, isBoundary, pathTo, type NodeDefs, type NodeId, type Point, type ViewRecord, placeNodes, stringifyJson, widgetsOf } from "../graph";
 import { type Problem, problemHeight, problemOf } from "../nodes/problems";
 import { tintOf } from "../canvas/tint";
+import { Previews } from "./previews";
 import { Watch } from "./watch.svelte";
 import { nameOfFile } from "./words";
 import { chosenFile, picturesOf, sameBefore, seedBefore } from "./pictures";
@@ -53,7 +54,8 @@ export class Editor {
   /** What the server would not run, by node. */
   faults = $state.raw<ReadonlyMap<string, readonly NodeError[]>>(new Map());
   readonly shown = new SvelteMap<string, Shown>();
-  readonly previews = new SvelteMap<string, string>();
+  readonly #previews = new Previews();
+  readonly previews = this.#previews.urls;
   readonly ratios = new SvelteMap<string, number>();
   /** Runs that were begun here, the newest last, with what was sent. */
   readonly prompts = new Map<PromptId, JsonObject>();
@@ -225,7 +227,7 @@ export class Editor {
     this.#unsubscribe();
     this.watch.end();
     this.stage.end();
-    for (const url of this.previews.values()) URL.revokeObjectURL(url);
+    this.#previews.end();
   }
 
   /** A node's part in the run that is shown. */
@@ -341,21 +343,18 @@ export class Editor {
   #show(key: string, old: NodeRun | undefined, now: NodeRun | undefined): boolean {
     let redrawn = false;
     if (now?.preview && old?.preview !== now.preview) {
-      const before = this.previews.get(key);
-      if (before !== undefined) URL.revokeObjectURL(before);
-      this.previews.set(key, URL.createObjectURL(new Blob([now.preview.bytes], { type: now.preview.mime })));
-      redrawn = before === undefined;
+      redrawn = this.#previews.take(key, now.preview);
       if (this.run) this.#previewed.set(key, this.run.id);
     }
     if (now?.state === "cached" && this.previews.has(key) && !this.#isPreviewOfNow(key)) {
-      this.#dropPreview(key);
+      this.#previews.drop(key);
       redrawn = true;
     }
     if (now?.output && now.output !== old?.output && this.run) {
       const files = picturesOf(now.output);
       const before = this.shown.get(key);
       if (files.length > 0) {
-        this.#dropPreview(key);
+        this.#previews.drop(key);
         const same = before && stringifyJson(before.files as never) === stringifyJson(files as never);
         const seed = seedBefore(this.prompts.get(this.run.id) ?? {}, key);
         if (!same) this.shown.set(key, { files, seed, run: this.run.id });
@@ -370,13 +369,6 @@ export class Editor {
     const made = this.prompts.get(this.#previewed.get(key) ?? "");
     const now = this.run && this.prompts.get(this.run.id);
     return made !== undefined && now !== undefined && sameBefore(made, now, key);
-  }
-
-  /** Results take the place of a preview, or it is of other settings. */
-  #dropPreview(key: string): void {
-    const url = this.previews.get(key);
-    if (url !== undefined) URL.revokeObjectURL(url);
-    this.previews.delete(key);
   }
 
   #byVisibleNode(run: Run | undefined, prefix = ""): ReadonlyMap<string, NodeRun> {

@@ -34,7 +34,7 @@ from nodes.compat.importing import (
 from nodes.compat.install import install, install_classes, share, unshare
 from nodes.compat.names.server_face import PromptServer
 from nodes.compat.places import Places
-from nodes.compat.reading import read
+from nodes.compat.reading import read, web_of
 from nodes.compat.reloading import Stamp, let_go, put_back, stamp, taken_out
 from nodes.compat.routes import Routes
 from nodes.compat.witness import witnessed
@@ -304,7 +304,7 @@ class Packs:
 
 
 def _web_directory(path: Path, module: ModuleType) -> str:
-    named = getattr(module, "WEB_DIRECTORY", None)
+    named = getattr(module, "WEB_DIRECTORY", None) or web_of(path)
     if not isinstance(named, str) or not path.is_dir():
         return ""
     folder = (path / named).resolve()

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 NOT_CODE = frozenset({"__pycache__", "node_modules", "venv", "site-packages", ".git"})
 LARGEST = 2**21  # bytes of a file that is read
@@ -105,3 +106,13 @@ def _imported(source: Path, host: frozenset[str]) -> Iterator[str]:
             yield from (alias.name for alias in at.names if alias.name.partition(".")[0] in host)
         elif isinstance(at, ast.ImportFrom) and not at.level and (at.module or "").partition(".")[0] in host:
             yield from (f"{at.module}.{alias.name}" for alias in at.names)
+
+
+def web_of(path: Path) -> str:
+    """The folder of scripts that a pack's `pyproject.toml` names (`tool.comfy.web`); empty if it names none."""
+    with suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        told: Any = tomllib.loads((path / "pyproject.toml").read_text("utf-8"))
+        for key in ("tool", "comfy", "web"):
+            told = told.get(key) if isinstance(told, dict) else None
+        return told if isinstance(told, str) else ""
+    return ""

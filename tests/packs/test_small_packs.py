@@ -55,6 +55,7 @@ ALONE: Sequence[tuple[str, Mapping[str, Any], list[Any]]] = [
     ("install_script_is_left_alone", {}, [False]),
     ("layers_of_ops", {}, [[[2, 6], [2, 6]], [[2.0, 2.0]]]),
     ("latents_of_built_ins", {}, [[4, 4, 4, 8], 8, [2, 3], [3, 4, 5, 6], [1, 1, 64, 32], [4, 4, 6, 12]]),
+    ("loop_runs_at_import", {}, [True]),
     ("loop_runs_at_run", {}, [True]),
     ("many_sizes_in_one", {}, [True, 2, [1, 1, 22], [[1, 4, 2, 2], [1, 2, 3]]]),
     ("mappings_added_by_hand", {}, [7, 2.5]),
@@ -74,10 +75,13 @@ ALONE: Sequence[tuple[str, Mapping[str, Any], list[Any]]] = [
     ("same_id", {}, ["b"]),
     ("saves_pictures", {}, [2, "temp", True, True]),
     ("scales_as_built_in", {}, [10, True]),
+    ("schedules", {"sampler": "euler", "scheduler": "small_schedule"}, ["euler", True, True, [5], True, 0.0]),
     ("sees_each_prompt", {"word": "sent"}, ["sent, seen"]),
+    ("send_sync_wrapped", {}, [True]),
     ("server_face", {}, [True, "kept", True, True, 1, 1, True, True, "aiohttp.web", 1, 1]),
     ("side_effect_stays", {}, ["stays"]),
     ("single_file", {"value": 3.0}, [1.5]),
+    ("starts_a_thread", {"value": 21}, [42]),
     ("static_function", {"value": 2}, [3]),
     ("static_function.of_class", {"value": 2}, ["OfClass", 2]),
     ("tells_the_page", {"word": "hi"}, [None]),
@@ -214,7 +218,7 @@ ASIDE = {
     *("hidden_by_value", "id_of_a_built_in", "is_no_pack", "refuses_by_name", "route_named_as_ours"),
     *("routes_of_its_own", "routes_on_the_app", "same_id_a", "same_id_b"),
     *("sets_walked_alike", "stops_itself", "switched_off.disabled", "unchanged_runs_once", "v3_checks"),
-    *("v3_shows", "v3_types", "web_directory", "version_in_pyproject"),
+    *("v3_shows", "v3_types", "web_directory", "version_in_pyproject", "web_directory_by_pyproject"),
 }
 FAIL = {"fails_at_import", "fails_in_its_code", "is_no_pack"}  # at load
 
@@ -460,6 +464,13 @@ def test_our_own_routes_stay_ours(server: Server, reports: Mapping[str, Any]):
     ] != "taken"  # fmt: skip
 
 
-def test_scripts_are_served_and_listed(server: Server):
-    assert "from a small pack" in fetched(server, "/extensions/web_directory/small.js")
-    assert "/extensions/web_directory/small.js" in server.get("/extensions")
+@pytest.mark.parametrize(
+    ("pack", "file", "word"),
+    [
+        ("web_directory", "small.js", "from a small pack"),
+        ("web_directory_by_pyproject", "named.js", "named in pyproject.toml"),
+    ],
+)
+def test_scripts_are_served_and_listed(server: Server, pack: str, file: str, word: str):
+    assert word in fetched(server, f"/extensions/{pack}/{file}")
+    assert f"/extensions/{pack}/{file}" in server.get("/extensions")

@@ -1,0 +1,1 @@
+export const said = "named in pyproject.toml";

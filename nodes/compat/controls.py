@@ -206,4 +206,11 @@ def _use(control: ControlNet, also_negative: bool) -> ControlUse:
         return made
     same = before.hint.data_ptr() == hint.data_ptr() and before.hint.shape == hint.shape
     kept = before.hint if same else hint
+    if same and _said(made) == _said(before):
+        return before
     return replace(made, hint=kept, mask=before.mask, inpainted=before.inpainted)
+
+
+def _said(use: ControlUse) -> tuple[object, ...]:
+    """What packs can change of a use, but for its picture."""
+    return (use.net, use.strength, use.start_percent, use.end_percent, use.vae, use.also_negative)

@@ -151,7 +151,6 @@ class Packs:
 
         A node whose inputs are as they were stays, with what its pack keeps in it.
         """
-        self.freshen()
         for pack in self._packs:
             for id, node_class in pack.classes.items():
                 try:

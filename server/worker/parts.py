@@ -176,7 +176,7 @@ class WorkerParts:
         warm_up: called in the thread that computes, before its first node: imports that would else delay a prompt.
             Not beside a node: two threads that import the same packages can each find the other's half done.
         around: entered in every thread that runs nodes (`torch.inference_mode`).
-        refresh: asks packs again for descriptions that depend on the day, and does what `freshen` does.
+        refresh: asks packs again for descriptions that depend on the day.
         freshen: imports packs anew whose files were edited.
         free_models: lets go of loaded models.
         memory_ran_out: makes models take less in the next try.

@@ -6,6 +6,7 @@
 import asyncio
 import logging
 import secrets
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -103,6 +104,8 @@ class Worker:
         self._outputs = _outputs(self._parts, self._name)
         self._answerer = Answerer(self._known)
         self._job = RunningJob(NOWHERE)
+        self._busy = False
+        self._turning = threading.Lock()  # held while packs are imported anew
         self._nodes = self._parts.registry.snapshot()
         self._room = Room(self._parts, self._outputs)
         self._meter = Meter(self._parts.device_peak)
@@ -120,6 +123,7 @@ class Worker:
     def begin(self, context: JobContext) -> None:
         """A job starts."""
         self._switch.clear()
+        self._busy = True
         self._job = RunningJob(context)
         self._nodes = (
             self._parts.registry.snapshot()
@@ -165,6 +169,7 @@ class Worker:
 
     def end(self) -> None:
         """The job is over."""
+        self._busy = False
         self._outputs.end()
 
     def bring_back(self, sources: Sequence[str]) -> None:
@@ -176,10 +181,14 @@ class Worker:
 
     def specs(self, *, refresh: bool = False, fresh: bool = False) -> Mapping[str, NodeSpec]:
         """Descriptions of all nodes."""
+        if refresh or fresh:
+            with self._turning:
+                if (
+                    not self._busy
+                ):  # else a node's own imports would meet a pack that is half there; the next job looks
+                    self._parts.freshen()
         if refresh:
             self._parts.refresh()
-        elif fresh:
-            self._parts.freshen()
         return self._parts.registry.specs()
 
     def described(self, *, refresh: bool, known: str, fresh: bool = False) -> Described:
@@ -257,7 +266,8 @@ class Worker:
         """Run a node; whatever it raises becomes an outcome."""
         if self._switch.pressed:
             return Interrupted()
-        lists: Lists = {}
+        with self._turning:  # an edited pack is whole before a node runs
+            lists: Lists = {}
         held = ""  # when memory ran out for the first time
         try:
             node = self._nodes.get(task.type)

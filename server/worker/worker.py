@@ -183,9 +183,7 @@ class Worker:
         """Descriptions of all nodes."""
         if refresh or fresh:
             with self._turning:
-                if (
-                    not self._busy
-                ):  # else a node's own imports would meet a pack that is half there; the next job looks
+                if not self._busy:  # a node's own imports would meet a pack that is half there
                     self._parts.freshen()
         if refresh:
             self._parts.refresh()

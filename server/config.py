@@ -15,7 +15,11 @@ from server.workspace import Elsewhere
 ROOT = Path(__file__).resolve().parents[1]
 MEGABYTE = 1024 * 1024
 STARTER = "weft-starter-v0"
-SHIPPED = {"checkpoints": STARTER, "loras": "weft-starter-ink.safetensors"}  # what comes along, by folder key
+SHIPPED = {  # what comes along, by folder key
+    "checkpoints": STARTER,
+    "loras": "weft-starter-ink.safetensors",
+    "controlnet": "weft-starter-edges",
+}
 
 
 def default_workspace(environment: Mapping[str, str] = os.environ) -> Path:

@@ -63,6 +63,13 @@ TEMPLATES = (
         "A picture from a picture",
         "The first picture is drawn over with other words.",
     ),
+    Template(Group.LEAD, "style_lora", "A style from a LoRA", "Ink on cream paper: not at all, half, whole."),
+    Template(
+        Group.LEAD,
+        "follow_edges",
+        "Follow the edges",
+        "A ControlNet leads another picture along the outlines of the first.",
+    ),
     Template(
         Group.LEAD,
         "blend_prompts",

@@ -16,7 +16,7 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
 
 from nodes import starter
-from nodes.starter.recipe import low_rank, pairs, sample, unet
+from nodes.starter.recipe import drawings, low_rank, pairs, sample, unet
 from nodes.starter.recipe.checkpoints import Optimizer, Run
 from nodes.starter.recipe.muon import Muon
 from nodes.starter.recipe.pairs import Pairs
@@ -43,7 +43,7 @@ class Plan:
 
 
 INK = Plan(steps=600, rate=2e-3)
-EDGES = Plan(steps=450, rate=2e-3, dropout=0.3)
+EDGES = Plan(steps=1500, rate=2e-3, dropout=0.3)
 RANK, PICTURES = 16, 3000
 
 _Ask = Callable[[Tensor, Tensor, Tensor, np.ndarray], Tensor]
@@ -74,7 +74,7 @@ def train(
     )
     losses: list[float] = []
     started, first = time.process_time(), run.resume(model, optimizer)
-    for step in range(first, plan.steps):
+    for step in range(first, min(plan.steps, run.stop_at or plan.steps)):
         random = np.random.default_rng((plan.seed, step))
         rows = random.integers(len(learned.texts), size=plan.batch)
         texts = ["" if random.random() < plan.dropout else learned.texts[row] for row in rows]
@@ -100,8 +100,8 @@ def train(
             run.save(model, optimizer, step + 1)
 
 
-def train_ink(work: Work, folder: Path, plan: Plan = INK) -> None:
-    """Train the style and write its file."""
+def train_ink(work: Work, folder: Path, plan: Plan = INK, stop_at: int | None = None) -> None:
+    """Train the style and write its file; `stop_at` cuts this call short."""
     parts = sample.load(starter.path())
     prepared = work.folder / "ink" / "pairs.npz"
     if not prepared.exists():
@@ -123,7 +123,8 @@ def train_ink(work: Work, folder: Path, plan: Plan = INK) -> None:
     def ask(noisy: Tensor, timesteps: Tensor, states: Tensor, _rows: np.ndarray) -> Tensor:
         return network(noisy, timesteps, states).sample
 
-    train(ask, trained, optimizer, step_by, learned, parts, plan, Run(work.folder / "ink", save_every=100))
+    run = Run(work.folder / "ink", save_every=100, stop_at=stop_at)
+    train(ask, trained, optimizer, step_by, learned, parts, plan, run)
     named = {name.replace("/", "."): layer for name, layer in changed.items()}
     low_rank.write(named, folder / INK_FILE, low_rank.about(pairs.TRIGGER, RANK, len(learned.texts)))
 
@@ -149,14 +150,12 @@ def new_edges(network: UNet2DConditionModel) -> ControlNetModel:
     return made
 
 
-def train_edges(work: Work, folder: Path, plan: Plan = EDGES) -> None:
-    """Train the net that follows edges and write its folder."""
+def train_edges(work: Work, folder: Path, plan: Plan = EDGES, stop_at: int | None = None) -> None:
+    """Train the net that follows edges and write its folder; `stop_at` cuts this call short."""
     parts = sample.load(starter.path())
     prepared = work.folder / "edges" / "pairs.npz"
     if not prepared.exists():
         draw(work)
-        from nodes.starter.recipe import drawings
-
         drawn = drawings.load(work.folder / "drawings")
         pairs.save(pairs.edge_pairs(drawn, parts.autoencoder, PICTURES), prepared)
     learned = pairs.load(prepared)
@@ -175,9 +174,8 @@ def train_edges(work: Work, folder: Path, plan: Plan = EDGES) -> None:
             mid_block_additional_residual=middle,
         ).sample
 
-    train(
-        ask, made, optimizer, optimizer.step, learned, parts, plan, Run(work.folder / "edges", save_every=100)
-    )
+    run = Run(work.folder / "edges", save_every=100, stop_at=stop_at)
+    train(ask, made, optimizer, optimizer.step, learned, parts, plan, run)
     made.eval().half().save_pretrained(folder / EDGES_FOLDER)
 
 

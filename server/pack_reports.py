@@ -33,4 +33,5 @@ def report_of(pack: Any) -> PackReport:
         network=pack.limits.network,
         writes=tuple(map(str, pack.limits.writes)),
         unenforced=pack.unenforced,
+        more_web=pack.more_web,
     )

@@ -35,6 +35,7 @@ class Loaded:
         ok: its nodes are there (all but those that `message` names).
         message, hint, kind, traceback: what went wrong; empty if nothing did.
         web_directory: folder of its scripts for the canvas; empty if it has none.
+        more_web: other such folders, by the name that they are served under.
         said: what its files say of it.
         deeds: what it did, by kind: while it was imported "files", "replaced", "routes", at any time "programs", "network",
             "reads" (outside the workspace), and what it was "refused".
@@ -51,6 +52,7 @@ class Loaded:
     kind: str = ""
     traceback: tuple[str, ...] = ()
     web_directory: str = ""
+    more_web: Mapping[str, str] = field(default_factory=dict[str, str])
     said: Said = field(default_factory=Said)
     deeds: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     limits: Limits = field(default_factory=Limits)

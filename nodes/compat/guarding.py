@@ -50,9 +50,10 @@ def guard(
         if alone:
             _confine_alone(fence, compiled)
         else:
+            linked = map(Path, fence.packs)  # a pack's folder may be a link to elsewhere
             held = (places.root, places.input, places.output, places.temp, places.user, *places.packs)
             more = [folder for each in limits.values() for folder in each.writes]
-            kernel.confine((*held, compiled, *caches, *_named_caches(), *DEVICES, *more))
+            kernel.confine((*held, *linked, compiled, *caches, *_named_caches(), *DEVICES, *more))
     except kernel.Unenforced as error:
         lines.append(f"{error}. Compiled code of packs, and programs that they start, are not held.")
     fence.unenforced = tuple(lines)

@@ -1,6 +1,7 @@
 """Find packs, load them one after the other, say how each fared. None stops another."""
 
 import logging
+import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ from nodes.compat.importing import (
     within,
 )
 from nodes.compat.install import install, install_classes, share, unshare
+from nodes.compat.names import nodes_face
 from nodes.compat.names.server_face import PromptServer
 from nodes.compat.places import Places
 from nodes.compat.reading import read, web_of
@@ -43,6 +45,7 @@ from nodes.spec import Json, Registry
 COLLECT_AFTER = 10  # packs that were imported anew; what is left of those before is then let go
 
 log = logging.getLogger(__name__)
+PLAIN = re.compile(r"[\w.-]*\w")  # names that may stand in an address
 
 
 @dataclass(slots=True)
@@ -293,6 +296,7 @@ class Packs:
             kind="NodesLeftOut" if wrong else "",
             traceback=where,
             web_directory=_web_directory(pack.path, module),
+            more_web=_more_web(pack.path),
         )
 
     def _add(self, pack: _Pack, id: str, node_class: Any) -> bool:
@@ -304,6 +308,17 @@ class Packs:
 
 def _web_directory(path: Path, module: ModuleType) -> str:
     named = getattr(module, "WEB_DIRECTORY", None) or web_of(path)
+    return _own_folder(path, named)
+
+
+def _more_web(path: Path) -> Mapping[str, str]:
+    """Folders of its own for the browser that a pack has put into `nodes.EXTENSION_WEB_DIRS`, by name."""
+    named = {str(name): _own_folder(path, each) for name, each in nodes_face.EXTENSION_WEB_DIRS.items()}
+    return {name: folder for name, folder in named.items() if folder and PLAIN.fullmatch(name)}
+
+
+def _own_folder(path: Path, named: object) -> str:
+    """The folder that a pack means, if there is one and it lies in the pack; else empty."""
     if not isinstance(named, str) or not path.is_dir():
         return ""
     folder = (path / named).resolve()

@@ -51,7 +51,8 @@ class Scripts:
             packs = await self._backend.packs()
         except BackendLost:
             return {}
-        found = {pack.name: Path(pack.web_directory) for pack in packs if pack.ok and pack.web_directory}
+        found = {name: Path(each) for pack in packs if pack.ok for name, each in pack.more_web.items()}
+        found |= {pack.name: Path(pack.web_directory) for pack in packs if pack.ok and pack.web_directory}
         if found != self._known and self._kept is not None:
             await asyncio.to_thread(self._kept.write_folders, found)
         self._known = found

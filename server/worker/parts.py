@@ -27,6 +27,7 @@ class PackReport:
             "reads" (outside the workspace), "programs", "network", and what it was "refused".
         apart, network, writes: what a person said of it, see `server.pack_limits`.
         unenforced: what of that this system cannot enforce, in lines.
+        web_directory: its folder of files for the browser; more_web: others, by the name that they are served under.
     """
 
     name: str
@@ -46,6 +47,7 @@ class PackReport:
     network: bool = True
     writes: tuple[str, ...] = ()
     unenforced: tuple[str, ...] = ()
+    more_web: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 # Tells clients an event of a pack: its name (data is JSON) or number (bytes), the client's id (None: all of them).

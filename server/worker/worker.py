@@ -45,6 +45,7 @@ from server.worker.stopping import StopSwitch
 from server.worker.usage import Meter
 
 LAST_WRITES = 0.5  # seconds; the server waits a second for its worker to leave
+WARM = 60.0  # seconds that a plan waits for imports at the start
 NOWHERE = JobContext("", Written({}), Written({}), previews=False)
 
 log = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ class Worker:
         self._meter = Meter(self._parts.device_peak)
         self._lanes = Lanes(self._parts.around)
         self._reading = ThreadPoolExecutor(1, "weft-reading")
+        self._warm = threading.Event()
         self._lanes.compute(self._warm_up)
 
     # --- a job ------------------------------------------------------------------------------------------------------
@@ -223,7 +225,8 @@ class Worker:
         return self._parts.standing(files)
 
     def plan(self, prompt: Mapping[str, Json]) -> Mapping[str, Json]:
-        """What memory a prompt will need."""
+        """What memory a prompt will need. Two threads that import the same libraries at once can meet halves of them."""
+        self._warm.wait(WARM)
         return self._parts.plan(prompt)
 
     def settle(self) -> None:
@@ -245,9 +248,12 @@ class Worker:
         return self._outputs.recall(keys, self._switch.check)
 
     async def _warm_up(self) -> None:
-        if self._parts.saves is not None:
-            self._parts.saves.sweep()
-        self._parts.warm_up()
+        try:
+            if self._parts.saves is not None:
+                self._parts.saves.sweep()
+            self._parts.warm_up()
+        finally:
+            self._warm.set()
 
     async def _bring_back(self, source: str) -> None:
         if self._job.context is NOWHERE:

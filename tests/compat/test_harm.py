@@ -152,6 +152,11 @@ class Calm:
         return {"ui": {"text": ["calm"]}}
 NODE_CLASS_MAPPINGS = {"Calm": Calm}
 """
+LINKED = """
+from pathlib import Path
+Path(__file__).with_name("note").write_text("mine")
+NODE_CLASS_MAPPINGS = {}
+"""
 WRITES = [
     *("empty output", "remove output", "empty a file", "rename output", "rename all", "remove the workspace"),
     *("write home", "link home", "folder at home", "write user", "database in user", "write models"),
@@ -183,6 +188,7 @@ class World:
         limits["offline"]["writes"] = [str(root / "home" / "given")]
         files = {
             "work/custom_nodes/calm/__init__.py": CALM,
+            "elsewhere/linked/__init__.py": LINKED,
             "work/output/old.png": "old",
             "work/user/pack_limits.json": json.dumps(limits),
             "home/.ssh/id": "secret",
@@ -193,6 +199,7 @@ class World:
         for name, content in files.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(content)
+        (root / "work" / "custom_nodes" / "linked").symlink_to(root / "elsewhere" / "linked")
 
     def open(self, server: Server) -> "World":
         """Let every pack try everything in a job."""
@@ -240,6 +247,11 @@ def test_what_packs_may_not_change_stays_as_it_is(world: World, name: str):
         assert "weft packs limit harm --write" in found
     assert world.unharmed()
     assert world.report("harm")["deeds"]["refused"]
+
+
+def test_a_pack_that_is_a_link_to_elsewhere_writes_its_own_folder(world: World):
+    assert (world.root / "elsewhere" / "linked" / "note").read_text() == "mine"
+    assert world.report("linked")["ok"], world.report("linked")
 
 
 def test_threads_programs_forks_and_compiled_code_of_packs_are_held_too(world: World):

@@ -167,7 +167,8 @@ def test_texts_of_other_lengths_are_joined_by_repeating_at_most_four_times():
 def test_layers_that_cast_compute_in_their_inputs_type():
     ops = host("comfy.ops")
     layer = ops.manual_cast.Linear(4, 3, dtype=torch.float16)
-    torch.nn.init.ones_(layer.weight), torch.nn.init.zeros_(layer.bias)
+    torch.nn.init.ones_(layer.weight)
+    torch.nn.init.zeros_(layer.bias)
     assert layer(torch.ones(2, 4)).dtype == torch.float32
     plain = ops.disable_weight_init.Linear(4, 3, dtype=torch.float16)
     with pytest.raises(RuntimeError):

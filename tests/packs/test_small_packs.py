@@ -219,6 +219,7 @@ ASIDE = {
     *("routes_of_its_own", "routes_on_the_app", "same_id_a", "same_id_b"),
     *("sets_walked_alike", "stops_itself", "switched_off.disabled", "unchanged_runs_once", "v3_checks"),
     *("v3_shows", "v3_types", "web_directory", "version_in_pyproject", "web_directory_by_pyproject"),
+    "web_directory_from_python",
 }
 FAIL = {"fails_at_import", "fails_in_its_code", "is_no_pack"}  # at load
 
@@ -469,8 +470,12 @@ def test_our_own_routes_stay_ours(server: Server, reports: Mapping[str, Any]):
     [
         ("web_directory", "small.js", "from a small pack"),
         ("web_directory_by_pyproject", "named.js", "named in pyproject.toml"),
+        ("By-Hand", "hand.js", "by hand"),
     ],
 )
 def test_scripts_are_served_and_listed(server: Server, pack: str, file: str, word: str):
     assert word in fetched(server, f"/extensions/{pack}/{file}")
     assert f"/extensions/{pack}/{file}" in server.get("/extensions")
+    assert not [
+        address for address in server.get("/extensions") if address.startswith("/extensions/elsewhere")
+    ]

@@ -92,7 +92,7 @@ class PromptServer:
     @property
     def last_node_id(self) -> str | None:
         call = current.running()
-        if call is None:
+        if call is None or self.client_id is None:
             return None
         return getattr(getattr(call.context, "task", None), "display", call.context.node_id)
 

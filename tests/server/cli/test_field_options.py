@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from server.cli import _parser, main
+from server.config import SHIPPED
 from server.meaningless import MEANINGLESS, Takes
 from server.settings import Unusable, working
 from tests.server.small_nodes import FACTORY
@@ -137,7 +138,7 @@ def test_each_folder_can_be_elsewhere(tmp_path: Path):
     ]  # fmt: skip
     with serving(home, "--factory", FACTORY, *words) as server:
         server.run({"1": {"class_type": "Save", "inputs": {"side": 4, "filename_prefix": "sub/x"}}})
-        assert server.get("/models/loras") == ["far.safetensors"]
+        assert server.get("/models/loras") == [SHIPPED["loras"], "far.safetensors"]
         paths = server.get("/internal/folder_paths")
     assert paths["loras"] == [str(far / "models" / "loras")]
     assert (far / "output" / "sub" / "x_00001_.png").is_file()

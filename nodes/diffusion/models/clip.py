@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel
 
 from nodes.diffusion.errors import CheckpointUnreadable
 from nodes.diffusion.models.build import fill, unfilled
@@ -151,6 +150,8 @@ def _loaded(
     device: torch.device,
     dtype: torch.dtype,
 ) -> TextEncoder:
+    from transformers import CLIPTextConfig, CLIPTextModel  # a second, which each start would wait for
+
     known = {key: value for key, value in settings.items() if key in CLIPTextConfig().to_dict()}
     known |= {"bos_token_id": tokenizer.start, "eos_token_id": tokenizer.end, "pad_token_id": tokenizer.pad}
     known.pop("dtype", None)
@@ -160,7 +161,7 @@ def _loaded(
         raise CheckpointUnreadable(
             weights.path, f"its settings fit no text encoder ({error})", AGAIN
         ) from error
-    model = cast("CLIPTextModel", unfilled(lambda: CLIPTextModel(config), weights.path))
+    model = unfilled(lambda: CLIPTextModel(config), weights.path)
     nested = any(name.startswith(NESTED) for name in model.state_dict())
     pairs = list(names)
     renamed = [(theirs, NESTED + ours if nested else ours) for theirs, ours in pairs]

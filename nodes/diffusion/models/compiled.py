@@ -6,8 +6,6 @@ from typing import Any, cast
 
 import torch
 from torch import nn
-from torch._dynamo.exc import TorchDynamoException
-from torch._inductor.exc import InductorError, InvalidCxxCompiler
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nodes.diffusion.changes import NetworkChanges
@@ -61,7 +59,7 @@ def hurried(
             stack.enter_context(cast("Any", sdpa_kernel)(KERNELS[kernel]))
         try:
             yield
-        except (TorchDynamoException, InductorError) as error:
+        except _faults(compiled) as error:
             raise _failed(compiled, str(error)) from error
         except RuntimeError as error:
             if not kernel or not any(words in str(error) for words in NO_KERNEL):
@@ -82,11 +80,22 @@ def checked(module: nn.Module, compiled: str) -> None:
     if compiled != INDUCTOR or not on_cpu:
         return
     from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
 
     try:
         get_cpp_compiler()
     except InvalidCxxCompiler as error:
         raise _failed(compiled, "no C++ compiler is found") from error
+
+
+def _faults(compiled: str) -> tuple[type[Exception], ...]:
+    """What compiling raises. Imported only by who compiles: it takes a second, which each start would wait for."""
+    if not compiled:
+        return ()
+    from torch._dynamo.exc import TorchDynamoException
+    from torch._inductor.exc import InductorError
+
+    return (TorchDynamoException, InductorError)
 
 
 def _failed(compiled: str, why: str) -> DiffusionError:

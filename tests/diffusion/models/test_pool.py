@@ -254,8 +254,9 @@ def test_a_picture_from_recipes_alone(pool, ref, control_file, hashes, lora):
     assert not torch.allclose(made[0], made[1]) and torch.equal(made[1], made[2])
 
 
-def test_importing_the_pool_imports_no_model_classes():
-    code = "import sys, nodes.diffusion.pool; print([n for n in ('diffusers', 'transformers') if n in sys.modules])"
+def test_importing_all_nodes_imports_no_model_classes_and_no_compiler():
+    heavy = ("diffusers", "transformers", "scipy", "torch._dynamo")
+    code = f"import sys, nodes.builtin; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
+from nodes.compat import hooks as hooking
 from nodes.compat.controls import ControlBase, chain, uses_of
 from nodes.diffusion.values import Area, Cond, HookGroup, Span
 
@@ -43,7 +44,7 @@ def cond_pair(cond: Cond) -> list[object]:
     if cond.fills:
         options["default"] = True
     if cond.hooks is not None:
-        options["hooks"] = cond.hooks
+        options["hooks"] = hooking.outward(cond.hooks)
     if cond.controls:
         options["control"] = chain(cond.controls)
         options["control_apply_to_uncond"] = any(control.also_negative for control in cond.controls)
@@ -61,7 +62,7 @@ def conditioning(value: object) -> object:
 def _cond(context: Tensor, options: Mapping[str, Any]) -> Cond:
     rest = dict(options)
     area, strength = rest.pop("area", None), rest.pop("strength", None)
-    controls, hooks = rest.get("control"), rest.get("hooks")
+    controls, hooks = rest.get("control"), hooking.inward(rest.get("hooks"))
     lent = False
     if isinstance(controls, ControlBase):
         del rest["control"]

@@ -1,12 +1,12 @@
 """Values at the border: inside they are `nodes.diffusion` values, packs see `{"samples": ...}` and `[[tensor, {...}]]`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, cast
 
 from torch import Tensor
 
-from nodes.compat import controls
+from nodes.compat import controls, hooks
 from nodes.compat.conditioning import cond_pair, conditioning, is_conditioning
 from nodes.compat.faced import Face
 from nodes.compat.faces import KINDS
@@ -32,7 +32,7 @@ def outward(value: object) -> object:
         return KINDS[type(value)](value)
     if isinstance(value, ControlNet):
         return controls.ControlNet(value)
-    wired = wires.outward(value)
+    wired = _first((wires.outward, hooks.outward), value)
     if wired is not None:
         return wired
     if isinstance(value, tuple) and value and all(isinstance(entry, Cond) for entry in value):
@@ -64,7 +64,7 @@ def inward(value: object, kind: str) -> object:
         return value.inside()
     if isinstance(value, controls.ControlNet):
         return value.recipe
-    wired = wires.inward(value)
+    wired = _first((wires.inward, hooks.inward), value)
     if wired is not None:
         return wired
     if kind in ("LATENT", ANY) and _is_latent(value):
@@ -82,6 +82,11 @@ def inward(value: object, kind: str) -> object:
     if kind == "TIMESTEPS_RANGE" and isinstance(value, list | tuple):
         return Span(*(float(end) for end in cast("Sequence[float]", value)))
     return value
+
+
+def _first(forms: Iterable[Callable[[Any], object]], value: object) -> object:
+    """What the first form makes of a value that knows it; None: none does."""
+    return next((made for form in forms if (made := form(value)) is not None), None)
 
 
 def films() -> Any:

@@ -126,7 +126,7 @@ def test_what_the_host_lacks_is_named_with_the_pack(server: Server):
     entry = server.run(prompt(early=("CallsTooEarly", {})))
     (error,) = [said for kind, said in entry["status"]["messages"] if kind == "execution_error"]
     assert (
-        "The pack calls uses comfy.hooks.create_hook_lora, which Weft does not offer."
+        "The pack calls uses comfy.hooks.create_hook_model_as_lora, which Weft does not offer."
         in error["exception_message"]
     )
     assert error["node_id"] == "early"

@@ -185,7 +185,7 @@ class TooEarly:
     def run(self):
         import comfy.hooks
 
-        comfy.hooks.create_hook_lora({}, 1.0, 1.0)
+        comfy.hooks.create_hook_model_as_lora({}, {}, 1.0, 1.0)
 
 
 NODE_CLASS_MAPPINGS = {

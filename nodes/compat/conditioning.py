@@ -6,6 +6,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from nodes.compat import hooks as hooking
+from nodes.compat import vision_face
 from nodes.compat.controls import ControlBase, chain, uses_of
 from nodes.diffusion.values import Area, Cond, HookGroup, Span
 
@@ -26,7 +27,7 @@ def _is_pair(entry: object) -> bool:
 
 
 def cond_pair(cond: Cond) -> list[object]:
-    options: dict[str, object] = dict(cond.extra)
+    options: dict[str, object] = vision_face.outward_beside(dict(cond.extra))
     if cond.pooled is not None:
         options["pooled_output"] = cond.pooled
     if cond.area is not None:
@@ -60,7 +61,7 @@ def conditioning(value: object) -> object:
 
 
 def _cond(context: Tensor, options: Mapping[str, Any]) -> Cond:
-    rest = dict(options)
+    rest = vision_face.inward_beside(dict(options))
     area, strength = rest.pop("area", None), rest.pop("strength", None)
     controls, hooks = rest.get("control"), hooking.inward(rest.get("hooks"))
     lent = False

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from nodes.compat import controls, hooks
+from nodes.compat import controls, hooks, vision_face
 from nodes.compat.conditioning import cond_pair, conditioning, is_conditioning
 from nodes.compat.faced import Face
 from nodes.compat.faces import KINDS
@@ -32,7 +32,7 @@ def outward(value: object) -> object:
         return KINDS[type(value)](value)
     if isinstance(value, ControlNet):
         return controls.ControlNet(value)
-    wired = _first((wires.outward, hooks.outward), value)
+    wired = _first((wires.outward, hooks.outward, vision_face.outward), value)
     if wired is not None:
         return wired
     if isinstance(value, tuple) and value and all(isinstance(entry, Cond) for entry in value):
@@ -64,7 +64,7 @@ def inward(value: object, kind: str) -> object:
         return value.inside()
     if isinstance(value, controls.ControlNet):
         return value.recipe
-    wired = _first((wires.inward, hooks.inward), value)
+    wired = _first((wires.inward, hooks.inward, vision_face.inward), value)
     if wired is not None:
         return wired
     if kind in ("LATENT", ANY) and _is_latent(value):

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
+from nodes.compat.current import running
 from nodes.compat.standing_table import EXACT, OPEN, TABLE
 
 HERE = str(Path(__file__).parent)
@@ -66,18 +67,41 @@ class Base:
         refuse(type(self).host_name)
 
 
-def refuse(name: str) -> None:
-    """Say which part of the host is missing, and who wanted it.
+def refuse(name: str, made: object = None) -> None:
+    """Say which part of the host is missing, who wanted it, and which node runs.
+
+    Args:
+        made: a function or an object of the pack's, which tells whose it is where none of its code is above in the call.
 
     Raises:
         NotOffered: always.
     """
-    asker = pack_above()
+    asker = pack_above() or ("" if made is None else pack_of(made))
     who = f"The pack {asker}" if asker else "A pack"
     raise NotOffered(
         f"{who} uses {name}, which Weft does not offer. "
-        "The node cannot run here: use another node for this, or tell the pack's author."
+        f"The node{_node()} cannot run here: use another node for this, or tell the pack's author."
     )
+
+
+def _node() -> str:
+    """The node of a pack that runs, by class and number; empty if none does."""
+    call = running()
+    if call is None:
+        return ""
+    entry: Any = call.context.prompt.get(call.context.node_id)
+    kind = entry.get("class_type") if isinstance(entry, Mapping) else None
+    return f" {kind} ({call.context.node_id})" if kind else f" {call.context.node_id}"
+
+
+def pack_of(made: object) -> str:
+    """The pack whose code a function is, or the class of an object; empty if it is none's."""
+    code = getattr(getattr(made, "__func__", made), "__code__", None)
+    kind = made if isinstance(made, type) else type(made)
+    module = sys.modules.get(kind.__module__)
+    file = code.co_filename if isinstance(code, CodeType) else str(getattr(module, "__file__", ""))
+    parts = Path(file).parts
+    return next((parts[at + 1] for at, part in enumerate(parts[:-1]) if part == "custom_nodes"), "")
 
 
 def pack_above() -> str:

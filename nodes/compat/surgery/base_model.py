@@ -1,7 +1,7 @@
 """The model inside a patcher, as packs hold it: `BaseModel` over a loaded network of ours."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -34,7 +34,10 @@ TYPES = {
     Parametrisation.COSMOS: ModelType.FLOW_COSMOS,
     Parametrisation.CONSISTENCY: ModelType.EPS,
 }
-OF_TRANSFORMERS = ("attn1_patch", "attn2_patch", "post_input", "double_block", "noise_refiner", "dit")
+OF_TRANSFORMERS = (
+    "attn1 attn2 attn1_patch attn2_patch attn1_output_patch attn2_output_patch middle_patch post_input double_block "
+    "noise_refiner dit"
+).split()  # patches and replacements that packs put into transformers, where ours hear none
 CARRIED = "weft_carried"  # under which what a call is told beside its arguments lies in its options
 
 
@@ -278,7 +281,7 @@ def unwrapped(network: Any) -> Any:
     return network
 
 
-def refuse_inside(options: Mapping[str, Any], names: tuple[str, ...]) -> None:
+def refuse_inside(options: Mapping[str, Any], names: Sequence[str]) -> None:
     """Say it where a pack has put patches into a network that would have to be heard there and are not.
 
     Raises:
@@ -287,7 +290,9 @@ def refuse_inside(options: Mapping[str, Any], names: tuple[str, ...]) -> None:
     given = {**(options.get("patches") or {}), **(options.get("patches_replace") or {})}
     for name in names:
         if given.get(name):
-            refuse(f"the patch {name!r} inside this kind of model")
+            each: Any = given[name]
+            first = next(iter(each.values() if isinstance(each, Mapping) else each), None)
+            refuse(f"the patch {name!r} inside this kind of model", first)
 
 
 def _override(options: Mapping[str, Any]) -> Any:

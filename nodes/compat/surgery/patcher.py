@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nodes.compat.faced import Face, session
+from nodes.compat.standing import refuse
 from nodes.compat.surgery.base_model import BaseModel, base_model
 from nodes.compat.surgery.changed import Changed, copied, empty_options
 from nodes.compat.surgery.extension import CallbacksMP
@@ -118,12 +119,9 @@ class ModelPatcher(Face, Setters, Functions, Weights):
         return replace(self.recipe, settings=settings)
 
     def _check_objects(self) -> None:
-        for name in self.object_patches:
+        for name, made in self.object_patches.items():
             if name not in PATCHED:
-                raise NotImplementedError(
-                    f"A pack puts something of its own in the place of {name!r}, which Weft's model does not have. "
-                    "Use another node for this, or tell the pack's author."
-                )
+                refuse(f"a part of its own in the place of the model's {name!r}", made)
 
     # --- its life -----------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from nodes.compat.names.comfy import sampler_helpers
 from nodes.compat.names.comfy.k_diffusion import sampling as k_diffusion_sampling
 from nodes.compat.standing import complete
 from nodes.compat.surgery import estimates
+from nodes.compat.surgery.areas import can_concat_cond, cond_cat, get_area_and_mult
 from nodes.compat.surgery.changed import copied
 from nodes.compat.surgery.extension import (
     WrapperExecutor,
@@ -27,7 +28,7 @@ from nodes.diffusion.sampling.table import SAMPLERS
 from nodes.diffusion.schedules import SCHEDULES, for_sampler
 from nodes.diffusion.schedules import beta as beta_schedule
 
-__all__ = ["KSamplerX0Inpaint", "Sampler", "cfg_function"]
+__all__ = ["KSamplerX0Inpaint", "Sampler", "can_concat_cond", "cfg_function", "cond_cat", "get_area_and_mult"]
 
 SAMPLER_NAMES = list(SAMPLERS)
 KSAMPLER_NAMES = [name for name in SAMPLER_NAMES if name not in ("ddim", "uni_pc", "uni_pc_bh2")]

@@ -93,20 +93,14 @@ routes = instance.routes
 
 @routes.get("/hosted/hello/{name}")
 async def hello(request):
-    return web.json_response(
-        {"hello": request.match_info["name"], "query": dict(request.query), "host": request.host}
-    )
+    return web.json_response({"hello": request.match_info["name"], "query": dict(request.query), "host": request.host})
 
 
 @routes.post("/hosted/echo")
 async def echo(request):
     body = await request.read()
-    return web.Response(
-        body=body,
-        status=201,
-        headers={"X-Hosted": request.headers.get("X-Asked", "")},
-        content_type=request.content_type,
-    )
+    return web.Response(body=body, status=201, headers={"X-Hosted": request.headers.get("X-Asked", "")},
+                        content_type=request.content_type)
 
 
 @routes.get("/hosted/bit_by_bit")

@@ -1,4 +1,4 @@
-"""How smoothly the canvas moves: `python tests/bench/canvas_fps.py [--nodes 1000 5000]`.
+"""How smoothly the canvas moves: `python -m tests.bench.canvas_fps [--nodes 1000 5000]`.
 
 A grid of nodes with seven fields each and 1.5 threads a node; real mouse events at 60 a second, in Chromium without
 a graphics card (software raster), 1600 x 900. Printed: frames a second, and in brackets the frame time in ms that
@@ -8,14 +8,11 @@ a graphics card (software raster), 1600 x 900. Printed: frames a second, and in 
 import argparse
 import json
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.serving import serving
 from web.build import build

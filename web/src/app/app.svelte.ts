@@ -1,6 +1,6 @@
 /** The app: the server, the open workflows, what runs. */
-import { Client, Events, type FileRef, type PromptId, type SamplerTable } from "../client";
-import { BrowserJournals, type DocumentState, Journal, type ListedStorage, type MediaKind, NodeDefs, NothingCarried, type NodeId, type Point, type Restored, indexedDbStorage, isArray, isObject, openFile, openJson, parseJson, restoreJournal, restoreSaved, serialize, setWidget, stringifyJson, widgetsOf } from "../graph";
+import { Client, Events, type PromptId, type SamplerTable } from "../client";
+import { BrowserJournals, type DocumentState, Journal, type ListedStorage, NodeDefs, NothingCarried, type NodeId, type Point, type Restored, indexedDbStorage, isArray, isObject, openFile, openJson, parseJson, restoreJournal, restoreSaved, serialize, stringifyJson } from "../graph";
 import { beginWire } from "../canvas/wire";
 import { isWorkflowText, pasteText } from "./actions";
 import { Downloads } from "../models/downloads.svelte";
@@ -9,7 +9,8 @@ import { Completions } from "./completion.svelte";
 import { Editor, type SavedAs } from "./editor.svelte";
 import type { Extensions, RunOptions } from "./extending";
 import { Jobs } from "./jobs.svelte";
-import { placeNode } from "./placing";
+import { placeMedia } from "./inputs";
+import { Packs } from "./packs.svelte";
 import { Popups } from "./popups.svelte";
 import { Preferences } from "./preferences.svelte";
 import { Queue } from "./queue.svelte";
@@ -22,34 +23,11 @@ import { t } from "../words";
 import { listed } from "../words/format";
 import { Locales } from "./locales";
 
-/** The node type that loads media of a kind. */
-function loaderOf(kind: MediaKind, type: string): string | undefined {
-  if (["png", "webp", "jpeg"].includes(kind) || type.startsWith("image/")) return kind === "svg" ? undefined : "LoadImage";
-  if (kind === "film" || kind === "webm") return "LoadVideo";
-  return ["flac", "ogg", "mp3"].includes(kind) ? "LoadAudio" : undefined;
-}
-
-/** A pack as the server loaded it, or could not. */
-export interface PackReport {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly error: { readonly message: string; readonly hint: string; readonly traceback: string } | null;
-  readonly nodes: readonly string[];
-  /** Its code may run. */
-  readonly trusted?: boolean;
-  readonly seconds?: number;
-  readonly version?: string;
-  /** Of what it wants installed: what is not there, and what is in another version. */
-  readonly missing?: readonly string[];
-  readonly conflicts?: readonly string[];
-  /** What it did while it was loaded, by kind. */
-  readonly deeds?: Readonly<Record<string, readonly string[]>>;
-}
-
 export class App {
   readonly client: Client;
   readonly popups = new Popups();
   readonly blueprints = new Blueprints(this);
+  readonly packs = new Packs(this);
   readonly completions = new Completions(this);
   readonly preferences: Preferences;
   readonly jobs: Jobs;
@@ -61,7 +39,6 @@ export class App {
   readonly locales: Locales;
   readonly runner: Runner;
   defs = $state.raw<NodeDefs>(new NodeDefs([]));
-  packs = $state.raw<readonly PackReport[]>([]);
   /** What samplers are for; undefined until it is read. */
   samplers = $state.raw<SamplerTable | undefined>();
   editors = $state.raw<readonly Editor[]>([]);
@@ -118,7 +95,7 @@ export class App {
       this.trouble = messageOf(error);
       return;
     }
-    void this.#readPacks();
+    void this.packs.read();
     void this.#readSamplers();
     await this.#restore();
     this.ready = true;
@@ -224,8 +201,10 @@ export class App {
     void this.#noteTabs();
   }
 
-  /** A file in a tab of its own; an empty tab is used. */
-  /** @param place where a node goes that loads it, if it is plain media: graph units; the middle if left out. */
+  /**
+   * A file in a tab of its own; an empty tab is used.
+   * @param place where a node goes that loads it, if it is plain media: graph units; the middle if left out.
+   */
   async openFile(file: File, place?: Point): Promise<void> {
     try {
       await (this.extensions?.openFile(file, () => this.openFileHere(file, place)) ?? this.openFileHere(file, place));
@@ -240,30 +219,9 @@ export class App {
       const parsed = await openFile(new Uint8Array(await file.arrayBuffer()), this.defs);
       this.openState(parsed.state, file.name.replace(/\.\w+$/, ""), parsed.camera);
     } catch (error) {
-      if (error instanceof NothingCarried && (await this.#placeMedia(error.kind, file, place))) return;
+      if (error instanceof NothingCarried && (await placeMedia(this, error.kind, file, place))) return;
       this.fail(error);
     }
-  }
-
-  /** A node that loads a file which carries nothing. @returns false if there is none for its kind. */
-  async #placeMedia(kind: MediaKind, file: File, place: Point | undefined): Promise<boolean> {
-    const editor = this.active;
-    const type = loaderOf(kind, file.type);
-    if (!editor || type === undefined || !this.defs.get(type)) return false;
-    try {
-      const [x, y] = place ?? editor.stage.middle;
-      const { filename, subfolder } = await this.client.upload(file, file.name);
-      await this.reread();
-      editor.document.transaction("Load a file", () => {
-        const id = placeNode(editor, type, [x - 140, y - 20]);
-        const node = editor.stage.graph.nodes.get(id);
-        const entry = node && widgetsOf(editor.document.defs, editor.document.state, editor.view.scope, node).find(({ widget }) => widget.kind === "combo");
-        if (entry) editor.document.execute(setWidget(editor.view.scope, id, entry.key, subfolder === "" ? filename : `${subfolder}/${filename}`));
-      });
-    } catch (error) {
-      this.fail(error);
-    }
-    return true;
   }
 
   openText(text: string, name: string, file?: SavedAs): void {
@@ -396,32 +354,6 @@ export class App {
     }
   }
 
-  /** Send files to where a node takes them from, and choose the last. */
-  async uploadTo(editor: Editor, id: NodeId, files: Iterable<File>): Promise<void> {
-    const { document, view, stage } = editor;
-    const node = stage.graph.nodes.get(id);
-    const entry = node && widgetsOf(document.defs, document.state, view.scope, node).find(({ widget }) => widget.kind === "combo" && widget.upload !== undefined);
-    if (!entry) return;
-    for (const file of files) {
-      const { filename, subfolder } = await this.client.upload(file, file.name);
-      const value = subfolder === "" ? filename : `${subfolder}/${filename}`;
-      await this.reread();
-      document.execute(setWidget(view.scope, id, entry.key, value));
-      document.seal();
-    }
-  }
-
-  /** A picture that was made becomes one to begin with: of the chosen node, if it loads pictures, else of a new one. */
-  async sendToInput(made: FileRef): Promise<void> {
-    const response = await fetch(this.client.viewUrl(made));
-    if (!response.ok) throw new Error(t("gallery.none-found"));
-    const file = new File([await response.blob()], made.filename);
-    const [id, another] = this.active?.view.selection.nodes ?? [];
-    if (this.active && id !== undefined && another === undefined && this.active.takesFiles(id)) await this.uploadTo(this.active, id, [file]);
-    else await this.#placeMedia("png", file, undefined);
-    this.popups.tell(t("gallery.sent", { name: made.filename }));
-  }
-
   /** Lists of files, after one was sent. */
   async reread(): Promise<void> {
     this.defs = await this.locales.read();
@@ -457,26 +389,6 @@ export class App {
 
   fail(error: unknown): void {
     this.popups.tell(messageOf(error), { bad: true });
-  }
-
-  /** Load packs anew, with one more that is trusted or none, and take in their nodes. */
-  async loadPacks(trusted?: string): Promise<void> {
-    await (trusted === undefined ? this.client.reloadPacks() : this.client.trustPack(trusted));
-    await this.#readPacks();
-    await this.reread();
-  }
-
-  async #readPacks(): Promise<void> {
-    try {
-      const report = await this.client.get("weft/packs");
-      this.packs = isArray(report) ? (report as unknown as PackReport[]) : [];
-      const action = { label: t("shell.show-packs"), run: () => (this.preferences.drawer = "packs") };
-      const [fresh, broken] = [true, false].map((isNew) => listed(this.packs.filter((pack) => !pack.ok && (pack.trusted === false) === isNew).map((pack) => pack.name)));
-      if (fresh) this.popups.tell(t("shell.packs-new", { packs: fresh }), { action });
-      if (broken) this.popups.tell(t("shell.packs-broken", { packs: broken }), { bad: true, action });
-    } catch {
-      this.packs = []; // an older server
-    }
   }
 
   async #readSamplers(): Promise<void> {

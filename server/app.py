@@ -192,6 +192,7 @@ def _packs(
         publish=services.publish,
         wonder=services.wonder,
         fence=fence,
+        options=settings.options,
     )
 
 

@@ -39,6 +39,18 @@ class WorkerSettings:
     alone: str = ""
     closed: Path | None = None
 
+    @property
+    def options(self) -> dict[str, bool]:
+        """Options of the start that packs ask for, by the field's names."""
+        compute = self.compute
+        return {
+            "cpu": compute.cpu,
+            "deterministic": compute.deterministic,
+            "disable_metadata": not self.metadata,
+            "disable_pinned_memory": not compute.pinned,
+            **{mode: compute.mode == mode for mode in ("highvram", "lowvram", "novram")},
+        }
+
 
 def worker_settings(config: Config, routes: tuple[str, ...]) -> WorkerSettings:
     """Of the server's settings, those that a worker must know."""

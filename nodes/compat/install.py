@@ -27,11 +27,16 @@ def install(
     places: Places,
     publish: Callable[[str | int, Any, str | None], None],
     wonder: Callable[[str, Sequence[str]], Json],
+    options: Mapping[str, bool],
 ) -> None:
-    """Set the names up; done again, it starts anew. `publish`: see `PromptServer`; `wonder`: see `PromptQueue`."""
+    """Set the names up; done again, it starts anew. `publish`: see `PromptServer`; `wonder`: see `PromptQueue`.
+
+    `options` of the start, by the field's names.
+    """
     folder_paths.configure(places)
     server_face.PromptServer(publish, execution.PromptQueue(wonder))
     install_names()
+    importlib.import_module("comfy.cli_args").configure(options)
     for own, face in ((own_nodes, nodes_face), (importlib.import_module("server"), server_face)):
         for name in face.__all__:
             setattr(own, name, getattr(face, name))

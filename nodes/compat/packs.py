@@ -45,6 +45,7 @@ from nodes.spec import Json, Registry
 COLLECT_AFTER = 10  # packs that were imported anew; what is left of those before is then let go
 
 log = logging.getLogger(__name__)
+NONE_GIVEN: Mapping[str, bool] = {}
 PLAIN = re.compile(r"[\w.-]*\w")  # names that may stand in an address
 
 
@@ -87,6 +88,7 @@ class Packs:
         wonder: asks the server about the "queue", the "history" of jobs, or to "clear" or "delete" waiting ones.
         handler_patience: seconds that a pack's prompt handler may take.
         fence: what packs may do, where it is guarded.
+        options: of the start, as `comfy.cli_args` tells them.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Packs:
         wonder: Callable[[str, Sequence[str]], Json] = _know_nothing,
         handler_patience: float = HANDLER_PATIENCE,
         fence: Fence | None = None,
+        options: Mapping[str, bool] = NONE_GIVEN,
     ) -> None:
         self._registry = registry
         self._places = places
@@ -116,6 +119,7 @@ class Packs:
         self._publish = publish
         self._wonder = wonder
         self._fence = fence
+        self._options = options
         self._loaded: tuple[Loaded, ...] = ()
         self._stamps: dict[Path, Stamp] = {}
         self._reloads = 0
@@ -124,7 +128,7 @@ class Packs:
 
     def load(self) -> tuple[Loaded, ...]:
         """Load every pack, by name. Their prestartup scripts were run before, see `early`."""
-        install(self._places, self._publish, self._wonder)
+        install(self._places, self._publish, self._wonder, self._options)
         install_classes(self._registry, self._places.choices)
         found = [path for path in find(self._places.packs) if self._may_load(path)]
         self._loaded = tuple(self._witnessed(path) for path in found)

@@ -64,7 +64,7 @@ ALONE: Sequence[tuple[str, Mapping[str, Any], list[Any]]] = [
     ("odd_output", {}, ["printed"]),
     ("one_broken_class", {}, ["whole"]),
     ("only_optional", {"value": 6}, [6]),
-    ("options_of_the_start", {}, [False, True, False, "NoPreviews", []]),
+    ("options_of_the_start", {}, [True, False, True, False, "NoPreviews", []]),
     ("picks_files_by_kind", {}, [["a.png", "b.webp"], ["c.mp4", "d.mp3"], ["e.fbx"]]),
     ("pictures_of_built_ins", {}, [[1, 4, 4, 3], [2, 8, 8, 3], 5.0, True, [1, 8, 8, 4], 12.0]),
     ("plain_imports_beside", {}, ["beside"]),

@@ -12,7 +12,7 @@ class Options:
         before = args.disable_metadata
         args.disable_metadata = True
         after, args.disable_metadata = args.disable_metadata, before
-        said = [before, after, args.highvram, args.preview_method.name, args.verbose]
+        said = [args.cpu, before, after, args.highvram, args.preview_method.name, args.verbose]
         return {"ui": {"said": said}}
 
 

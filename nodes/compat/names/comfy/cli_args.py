@@ -59,3 +59,9 @@ args = argparse.Namespace(
     database_url="",
     feature_flag=[],
 )
+
+
+def configure(options):
+    """What Weft was started with, by the names of the field's options."""
+    for name, value in options.items():
+        setattr(args, name, value)

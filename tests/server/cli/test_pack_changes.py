@@ -1,6 +1,8 @@
 """`weft packs`: a lock that makes the same set elsewhere, updates that are shown first, needs that are resolved together."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,6 +13,7 @@ import pytest
 
 from server.cli import main
 from server.pack_needs import CannotInstall, Change, Environment, wants
+from tests.installing import environment
 
 Weft = Callable[..., str]
 
@@ -94,9 +97,16 @@ def wheel(folder: Path, name: str, version: str, *needs: str) -> None:
 
 
 @pytest.mark.packs
+@pytest.mark.parametrize("resolver", ["pip", "uv"])
 def test_needs_are_resolved_together_installed_exactly_and_taken_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    resolver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    if resolver == "uv":
+        found = environment(tmp_path / "uv", "uv").parent
+        monkeypatch.setenv("PATH", f"{found}{os.pathsep}{os.environ['PATH']}")
+    else:
+        monkeypatch.setenv("PATH", str(tmp_path))
+    assert (shutil.which("uv") is not None) == (resolver == "uv")
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     for version in ("1.0", "2.0"):

@@ -157,16 +157,25 @@ def compare(page: Page) -> None:
     page.get_by_test_id("compare").locator("img").first.wait_for()
 
 
-def mask(page: Page) -> None:
-    act("const file = { filename: 'study_00001_.png', subfolder: '', type: 'output' }; const url = app.client.viewUrl(file);"
-        "show({ kind: 'mask', name: 'study', url, alphaUrl: url, target: {} });")(page)  # fmt: skip
-    page.get_by_test_id("mask-board").wait_for()
-    box = page.get_by_test_id("mask-board").bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.4, steps=8)
-    page.mouse.up()
+def easel(kind: str) -> Screen:
+    """A picture on the easel, with a stroke across it where one paints."""
+
+    def show(page: Page) -> None:
+        act("const file = { filename: 'study_00001_.png', subfolder: '', type: 'output' };"
+            "const url = app.client.viewUrl(file);"
+            f"show({{ kind: '{kind}', name: 'study', url, alphaUrl: url, target: {{}} }});")(page)  # fmt: skip
+        page.get_by_test_id(kind).wait_for()
+        if kind == "crop":
+            page.get_by_role("button", name="Cut").wait_for()
+            return
+        box = page.get_by_test_id(f"{kind}-board").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.5)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.4, steps=8)
+        page.mouse.up()
+
+    return show
 
 
 def conflict(page: Page) -> None:
@@ -232,7 +241,9 @@ SCREENS: Mapping[str, Screen] = {
     "picture": picture,
     "compare": compare,
     "differences": differences,
-    "mask": mask,
+    "mask": easel("mask"),
+    "paint": easel("paint"),
+    "crop": easel("crop"),
     "templates": sheet("kind: 'templates'"),
     "form-choose": sheet("kind: 'form'"),
     "form": form,

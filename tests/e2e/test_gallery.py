@@ -28,7 +28,7 @@ def test_pictures_are_found_kept_sent_on_and_their_workflows_compared(canvas: Ca
     made(weft_server, "a blue whale", 7, "oceanic whale")
     made(weft_server, "a red crab", 8, "oceanic crab")
     page.get_by_role("button", name="Pictures", exact=True).click()
-    panel = page.get_by_role("complementary", name="Pictures")
+    panel = page.get_by_role("complementary", name="Pictures", exact=True)
     pictures = panel.get_by_role("listitem")
     search = panel.get_by_role("textbox", name="Search prompts, models, seeds")
     search.fill("oceanic study")

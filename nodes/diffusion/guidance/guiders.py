@@ -1,6 +1,7 @@
 """Guiders: a network and what steers it, as one denoiser. All of them obey the rules of the model."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, cast, runtime_checkable
@@ -84,8 +85,49 @@ def guider(recipe: Guidance, network: Network, controls: FindControl | None = No
             return cast("Guider", recipe.guider(network, controls))
 
 
+class _Steered(ABC):
+    """What guiders have in common; each has conditionings of its own, and its own way to an estimate."""
+
+    __slots__ = ()
+    network: Network
+    _steering: Steering
+
+    @property
+    @abstractmethod
+    def _conditionings(self) -> Sequence[Conditioning]: ...
+
+    @abstractmethod
+    def _estimate(self, latents: Latents, sigma: Sigma, *, both: bool) -> Estimate: ...
+
+    @property
+    def told(self) -> Sequence[str]:
+        """As `ReportingGuider`."""
+        return self._steering.told
+
+    @property
+    def unread(self) -> Sequence[str]:
+        """As `Guider`."""
+        network = self.network
+        told = isinstance(network, SaysWhatItReads)
+        return unread(self._conditionings, network.reads, network.called) if told else ()
+
+    def start(
+        self, seed: int, shape: Sequence[int], latents: Latents | None = None, mask: Latents | None = None
+    ) -> None:
+        """As `Guider`."""
+        self._steering.start(seed, shape, latents, mask)
+
+    def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
+        return self._estimate(latents, sigma, both=False).guided
+
+    def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
+        """The guided estimate, and the negative side's alone."""
+        estimate = self._estimate(latents, sigma, both=True)
+        return estimate.guided, estimate.negative
+
+
 @dataclass(slots=True, eq=False)
-class Guided:
+class Guided(_Steered):
     """A network steered by positive and negative conditions; a `Guider`.
 
     Attributes:
@@ -106,28 +148,8 @@ class Guided:
         self._steering = Steering(self.network, self.rules, self.controls)
 
     @property
-    def told(self) -> Sequence[str]:
-        """As `ReportingGuider`."""
-        return self._steering.told
-
-    @property
-    def unread(self) -> Sequence[str]:
-        """As `Guider`."""
-        return _unread(self.network, self.positive, self.negative)
-
-    def start(
-        self, seed: int, shape: Sequence[int], latents: Latents | None = None, mask: Latents | None = None
-    ) -> None:
-        """As `Guider`."""
-        self._steering.start(seed, shape, latents, mask)
-
-    def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
-        return self._estimate(latents, sigma, both=False).guided
-
-    def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
-        """The guided estimate, and the negative side's alone."""
-        estimate = self._estimate(latents, sigma, both=True)
-        return estimate.guided, estimate.negative
+    def _conditionings(self) -> Sequence[Conditioning]:
+        return (self.positive, self.negative)
 
     def sides(
         self,
@@ -173,17 +195,12 @@ def _resting(
     return steering.joined(replace(at, sides=answers), _by_cfg)
 
 
-def _unread(network: Network, *sides: Conditioning) -> Sequence[str]:
-    told = isinstance(network, SaysWhatItReads)
-    return unread(sides, network.reads, network.called) if told else ()
-
-
 def _by_cfg(at: Evaluation) -> Latents:
     return at.positive if len(at.sides) == 1 else cfg(at.positive, at.negative, at.scale)
 
 
 @dataclass(slots=True, eq=False)
-class DualGuided:
+class DualGuided(_Steered):
     """A network steered by two positive conditionings and a negative one; a `Guider`.
 
     Source: Brooks et al. 2022 (InstructPix2Pix, arXiv:2211.09800), eq. 3; nested, the first two are joined as if the
@@ -204,28 +221,8 @@ class DualGuided:
         return self.recipe.model.rules
 
     @property
-    def told(self) -> Sequence[str]:
-        """As `ReportingGuider`."""
-        return self._steering.told
-
-    @property
-    def unread(self) -> Sequence[str]:
-        """As `Guider`."""
-        return _unread(self.network, self.recipe.first, self.recipe.second, self.recipe.negative)
-
-    def start(
-        self, seed: int, shape: Sequence[int], latents: Latents | None = None, mask: Latents | None = None
-    ) -> None:
-        """As `Guider`."""
-        self._steering.start(seed, shape, latents, mask)
-
-    def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
-        return self._estimate(latents, sigma, both=False).guided
-
-    def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
-        """The guided estimate, and the negative side's alone."""
-        estimate = self._estimate(latents, sigma, both=True)
-        return estimate.guided, estimate.negative
+    def _conditionings(self) -> Sequence[Conditioning]:
+        return (self.recipe.first, self.recipe.second, self.recipe.negative)
 
     def _estimate(self, latents: Latents, sigma: Sigma, *, both: bool) -> Estimate:
         recipe, steering = self.recipe, self._steering
@@ -264,7 +261,7 @@ class DualGuided:
 
 
 @dataclass(slots=True, eq=False)
-class PerpNegGuided:
+class PerpNegGuided(_Steered):
     """A network steered from an empty prompt, away from what is only in the negative one (Perp-Neg); a `Guider`.
 
     Source: as `joining.PerpNeg`.
@@ -284,28 +281,8 @@ class PerpNegGuided:
         return self.recipe.model.rules
 
     @property
-    def told(self) -> Sequence[str]:
-        """As `ReportingGuider`."""
-        return self._steering.told
-
-    @property
-    def unread(self) -> Sequence[str]:
-        """As `Guider`."""
-        return _unread(self.network, self.recipe.positive, self.recipe.negative, self.recipe.empty)
-
-    def start(
-        self, seed: int, shape: Sequence[int], latents: Latents | None = None, mask: Latents | None = None
-    ) -> None:
-        """As `Guider`."""
-        self._steering.start(seed, shape, latents, mask)
-
-    def __call__(self, latents: Latents, sigma: Sigma) -> Latents:
-        return self._estimate(latents, sigma, both=False).guided
-
-    def both(self, latents: Latents, sigma: Sigma) -> tuple[Latents, Latents]:
-        """The guided estimate, and the negative side's alone."""
-        estimate = self._estimate(latents, sigma, both=True)
-        return estimate.guided, estimate.negative
+    def _conditionings(self) -> Sequence[Conditioning]:
+        return (self.recipe.positive, self.recipe.negative, self.recipe.empty)
 
     def _estimate(self, latents: Latents, sigma: Sigma, *, both: bool) -> Estimate:
         recipe, steering = self.recipe, self._steering

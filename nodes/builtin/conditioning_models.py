@@ -17,8 +17,9 @@ from nodes.builtin.kinds import (
     VaeIn,
 )
 from nodes.builtin.models import models
+from nodes.builtin.vae import there
 from nodes.diffusion.resize import resize
-from nodes.diffusion.values import Conditioning, Image, Latent, Vae
+from nodes.diffusion.values import Conditioning, Image, Latent
 from nodes.spec import Boolean, Combo, Context, Float, NodeError, Out, Socket, node
 
 PIXELS = 8  # sides of pictures are cut to multiples of this
@@ -159,7 +160,7 @@ def inpaint_model_conditioning(
     outside = (1.0 - planes.round()).movedim(1, -1)
     holed = torch.cat(((whole[..., :3] - 0.5) * outside + 0.5, whole[..., 3:]), -1)
     with models(ctx) as loaded:
-        coder = loaded.vae(_vae(vae))
+        coder = loaded.vae(there(vae))
         hidden, original = coder.encode(holed), coder.encode(whole)
     said = {"concat_latent_image": hidden, "concat_mask": planes}
     latent = Latent(original, planes if noise_mask else None)
@@ -172,7 +173,7 @@ def instruct_pix_to_pix_conditioning(
 ) -> tuple[PositiveOut, NegativeOut, NamedLatent]:
     """Show a model that edits by words the picture to edit."""
     with models(ctx) as loaded:
-        hidden = loaded.vae(_vae(vae)).encode(_even(pixels))
+        hidden = loaded.vae(there(vae)).encode(_even(pixels))
     said = {"concat_latent_image": hidden}
     return _with(positive, said), _with(negative, said), Latent(torch.zeros_like(hidden))
 
@@ -190,12 +191,6 @@ def _even(image: Image) -> Tensor:
     height, width = ((side // PIXELS) * PIXELS for side in image.shape[1:3])
     top, left = ((side % PIXELS) // 2 for side in image.shape[1:3])
     return image[:, top : top + height, left : left + width]
-
-
-def _vae(vae: Vae | None) -> Vae:
-    if vae is None:
-        raise NodeError("The checkpoint brought no VAE.", "Load one with Load VAE and connect it.")
-    return vae
 
 
 NODES = (

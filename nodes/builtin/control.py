@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from nodes.builtin.kinds import (
+    AnyVae,
     ConditioningIn,
     ConditioningOut,
     ControlIn,
@@ -17,7 +18,8 @@ from nodes.builtin.kinds import (
     VaeIn,
 )
 from nodes.builtin.loaders import content_of, control_net
-from nodes.diffusion.values import Cond, Conditioning, ControlUse, Vae
+from nodes.builtin.models import present
+from nodes.diffusion.values import Cond, Conditioning, ControlUse
 from nodes.spec import Combo, Context, Float, Socket, node
 
 KINDS = (
@@ -44,10 +46,10 @@ def controlnet_apply_advanced(
     strength: Strength = 1.0,
     start_percent: Percent = 0.0,
     end_percent: Percent = 1.0,
-    vae: Annotated[Vae | None, Socket("VAE", optional=True)] = None,
+    vae: Annotated[AnyVae, Socket("VAE", optional=True)] = None,
 ) -> tuple[PositiveOut, NegativeOut]:
     """Let a picture steer both conditionings, from one share of the run to another."""
-    use = ControlUse(control_net, image, strength, start_percent, end_percent, vae)
+    use = ControlUse(control_net, image, strength, start_percent, end_percent, present(vae))
     return _with(positive, use), _with(negative, use)
 
 
@@ -69,7 +71,7 @@ def controlnet_apply_sd3(
     end_percent: Percent = 1.0,
 ) -> tuple[PositiveOut, NegativeOut]:
     """Let a picture steer both conditionings; nets that work on latents read it through the VAE."""
-    use = ControlUse(control_net, image, strength, start_percent, end_percent, vae)
+    use = ControlUse(control_net, image, strength, start_percent, end_percent, present(vae))
     return _with(positive, use), _with(negative, use)
 
 
@@ -122,7 +124,7 @@ def controlnet_inpainting_alimama_apply(
     end_percent: Percent = 1.0,
 ) -> tuple[PositiveOut, NegativeOut]:
     """Let a picture steer both conditionings; nets for inpainting read the mask of what is painted anew."""
-    use = ControlUse(control_net, image, strength, start_percent, end_percent, vae, mask=mask)
+    use = ControlUse(control_net, image, strength, start_percent, end_percent, present(vae), mask=mask)
     return _with(positive, use), _with(negative, use)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from nodes.builtin.embeddings import embeddings
+from nodes.builtin.kinds import AnyClip
 from nodes.builtin.models import models, there
 from nodes.diffusion.pool import Session
 from nodes.diffusion.text import Prompts
@@ -15,7 +16,7 @@ NOTHING: Mapping[str, object] = {}
 
 
 def encoded(
-    ctx: Context, clip: Clip | None, prompt: str | Prompts, extra: Mapping[str, object] = NOTHING
+    ctx: Context, clip: AnyClip, prompt: str | Prompts, extra: Mapping[str, object] = NOTHING
 ) -> Conditioning:
     """What a prompt says, and `extra` beside it: one condition, or one for each strength of scheduled hooks.
 

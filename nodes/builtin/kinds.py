@@ -5,6 +5,7 @@ from typing import Annotated
 from nodes.diffusion.noise import StartNoise
 from nodes.diffusion.sampling.choice import SamplerChoice
 from nodes.diffusion.values import (
+    Absent,
     Clip,
     Conditioning,
     ControlNet,
@@ -21,10 +22,12 @@ from nodes.spec import Combo, Float, Out, Socket, String
 ModelIn = Annotated[Model, Socket("MODEL")]
 ModelOut = Annotated[Model, Out("MODEL")]
 # A checkpoint may bring no text encoder and no VAE; the nodes that need one say so.
-ClipIn = Annotated[Clip | None, Socket("CLIP")]
-ClipOut = Annotated[Clip | None, Out("CLIP")]
-VaeIn = Annotated[Vae | None, Socket("VAE")]
-VaeOut = Annotated[Vae | None, Out("VAE")]
+AnyClip = Clip | Absent | None
+AnyVae = Vae | Absent | None
+ClipIn = Annotated[AnyClip, Socket("CLIP")]
+ClipOut = Annotated[AnyClip, Out("CLIP")]
+VaeIn = Annotated[AnyVae, Socket("VAE")]
+VaeOut = Annotated[AnyVae, Out("VAE")]
 ControlIn = Annotated[ControlNet, Socket("CONTROL_NET")]
 ControlOut = Annotated[ControlNet, Out("CONTROL_NET")]
 ConditioningIn = Annotated[Conditioning, Socket("CONDITIONING")]

@@ -6,9 +6,9 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from nodes.builtin.kinds import ConditioningIn, LatentIn
+from nodes.builtin.kinds import AnyVae, ConditioningIn, LatentIn
 from nodes.builtin.starting import as_video, encoded_at
-from nodes.diffusion.values import Conditioning, Image, Latent, Vae
+from nodes.diffusion.values import Conditioning, Image, Latent
 from nodes.spec import Context, Float, NodeError, Out, Socket, node
 
 PIXELS = 16  # to one latent of HunyuanVideo 1.5
@@ -26,7 +26,7 @@ def hunyuan_super_resolution(
     negative: ConditioningIn,
     latent: LatentIn,
     noise_augmentation: Annotated[float, Float(minimum=0.0, maximum=1.0, step=0.01)] = 0.70,
-    vae: Annotated[Vae | None, Socket("VAE", optional=True)] = None,
+    vae: Annotated[AnyVae, Socket("VAE", optional=True)] = None,
     start_image: Annotated[Image | None, Socket("IMAGE", optional=True)] = None,
     clip_vision_output: Annotated[object, Socket("CLIP_VISION_OUTPUT", optional=True)] = None,
 ) -> Guided:
@@ -97,7 +97,7 @@ def _guides(positive: Conditioning, samples: Tensor) -> int:
     return told.shape[2] // (samples.shape[3] * samples.shape[4]) if isinstance(told, Tensor) else 0
 
 
-def _encoded(ctx: Context, vae: Vae | None, image: Image, space: torch.Size) -> Tensor:
+def _encoded(ctx: Context, vae: AnyVae, image: Image, space: torch.Size) -> Tensor:
     """Frames as latents [1 channel frame height width], at the size of the video to come."""
     if vae is None:
         raise NodeError("start_image needs a VAE.", "Connect one to vae, or disconnect start_image.")

@@ -10,9 +10,18 @@ import yaml
 from nodes.builtin.kinds import ClipOut, ControlOut, ModelOut, VaeOut
 from nodes.builtin.models import expect, reference, told
 from nodes.diffusion.denoiser import Parametrisation
-from nodes.diffusion.models.detect import Part, contents, text_kind
+from nodes.diffusion.models.detect import Part, contents, family_in
 from nodes.diffusion.models.stored import STORED
-from nodes.diffusion.values import PIXEL_SPACE, CheckpointRef, Clip, ControlNet, Model, ModelSettings, Vae
+from nodes.diffusion.values import (
+    PIXEL_SPACE,
+    Absent,
+    CheckpointRef,
+    Clip,
+    ControlNet,
+    Model,
+    ModelSettings,
+    Vae,
+)
 from nodes.spec import Combo, Context, Json, NodeError, node
 
 PIXELS = PIXEL_SPACE.checkpoint.content
@@ -60,7 +69,7 @@ def checkpoint_loader(
     if said.get("parameterization") == "v":
         model = replace(model, settings=replace(model.settings, parametrisation=Parametrisation.V.value))
     layer = said.get("layer_idx")
-    if clip is not None and isinstance(layer, int):
+    if isinstance(clip, Clip) and isinstance(layer, int):
         clip = replace(clip, last_layer=layer)
     return model, clip, vae
 
@@ -121,14 +130,27 @@ def control_net(ctx: Context, name: str) -> ControlNet:
     return ControlNet(file, pools_residuals=file.path.stem.endswith(SHUFFLED))
 
 
-def _checkpoint(ctx: Context, folder: str, name: str) -> tuple[Model, Clip | None, Vae | None]:
+def _checkpoint(ctx: Context, folder: str, name: str) -> tuple[Model, Clip | Absent, Vae | Absent]:
     file = reference(ctx, folder, name)
     parts = _with_network(file, name)
     with told():
-        kind = text_kind(file.path)
+        family = family_in(file.path)
     expect(ctx, file, *(part for part in (Part.TEXT, Part.NETWORK, Part.VAE) if part in parts))
-    clip = Clip(file, kind=kind) if Part.TEXT in parts else None
-    return Model(file), clip, Vae(file) if Part.VAE in parts else None
+    kind, called = ("", "a model") if family is None else (family.text, family.name)
+    loader = "CLIPLoader" if family is None else family.encoders
+    clip, vae = Clip(file, kind=kind), Vae(file)
+    return (
+        Model(file),
+        clip if Part.TEXT in parts else _absent(name, called, "text encoder", loader, "CLIP"),
+        vae if Part.VAE in parts else _absent(name, called, "VAE", "VAELoader", "VAE"),
+    )
+
+
+def _absent(name: str, called: str, part: str, loader: str, socket: str) -> Absent:
+    return Absent(
+        f"{name} holds {called} without a {part}.",
+        f"Add the node {loader}, choose there the {part} that belongs to {called}, and connect its {socket}.",
+    )
 
 
 def _with_network(file: CheckpointRef, name: str) -> frozenset[Part]:

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from nodes.builtin.kinds import ClipIn, ClipOut, ModelIn, ModelOut
+from nodes.builtin.kinds import AnyClip, ClipIn, ClipOut, ModelIn, ModelOut
 from nodes.builtin.loaders import content_of
-from nodes.builtin.models import reference
-from nodes.diffusion.values import Clip, LoraPatch, Model
+from nodes.builtin.models import present, reference
+from nodes.diffusion.values import LoraPatch, Model
 from nodes.spec import Combo, Context, Float, node
 
 Name = Annotated[str, Combo(folder="loras")]
@@ -34,16 +34,17 @@ def lora_loader_model_only(
 
 
 def patched(
-    ctx: Context, model: Model, clip: Clip | None, name: str, strength_model: float, strength_clip: float
-) -> tuple[Model, Clip | None]:
+    ctx: Context, model: Model, clip: AnyClip, name: str, strength_model: float, strength_clip: float
+) -> tuple[Model, AnyClip]:
     """Both recipes, longer by one LoRA where its strength is not 0. What matches nothing is told on the node."""
     if strength_model == 0.0 and strength_clip == 0.0:
         return model, clip
     file = reference(ctx, "loras", name)
     if strength_model:
         model = model.patched(LoraPatch(file, strength_model))
-    if strength_clip and clip is not None:
-        clip = clip.patched(LoraPatch(file, strength_clip))
+    recipe = present(clip)
+    if strength_clip and recipe is not None:
+        clip = recipe.patched(LoraPatch(file, strength_clip))
     return model, clip
 
 

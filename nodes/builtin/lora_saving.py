@@ -6,9 +6,10 @@ from typing import Annotated, cast
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nodes.builtin.models import models
+from nodes.builtin.kinds import AnyClip
+from nodes.builtin.models import models, there
 from nodes.diffusion.lora_making import extracted, in_layout
-from nodes.diffusion.values import Clip, Model
+from nodes.diffusion.values import Model
 from nodes.spec import (
     Boolean,
     Combo,
@@ -38,7 +39,7 @@ def lora_save(
     lora_type: Annotated[str, Combo((FACTORS, WHOLE), bare=False)] = FACTORS,
     bias_diff: Annotated[bool, Boolean()] = True,
     model_diff: Annotated[Model | None, Socket("MODEL", optional=True)] = None,
-    text_encoder_diff: Annotated[Clip | None, Socket("CLIP", optional=True)] = None,
+    text_encoder_diff: Annotated[AnyClip, Socket("CLIP", optional=True)] = None,
     prompt: Annotated[Mapping[str, Json] | None, Hidden("PROMPT")] = None,
     extra_pnginfo: Annotated[Mapping[str, Json] | None, Hidden("EXTRA_PNGINFO")] = None,
 ) -> Result:
@@ -54,7 +55,7 @@ def lora_save(
             network = loaded.network(model_diff)
             sources |= _under(NETWORK, in_layout(_state(network.module), network.published))
         if text_encoder_diff is not None:
-            for name, encoder in loaded.text(text_encoder_diff).items():
+            for name, encoder in loaded.text(there(text_encoder_diff)).items():
                 sources |= _under(f"{TEXT}{OF_CLIP.get(name, name)}.transformer.", _text(name, encoder.model))
         empty = 0
         for number, (_, tensors) in enumerate(

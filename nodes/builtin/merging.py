@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Annotated
 
-from nodes.builtin.kinds import ClipIn, ClipOut, ModelIn, ModelOut
+from nodes.builtin.kinds import AnyClip, ClipIn, ClipOut, ModelIn, ModelOut
 from nodes.builtin.models import there
 from nodes.diffusion.values import Clip, Merge, Model
 from nodes.spec import Context, Float, InputSpec, Node, NodeSpec, OutputSpec, Section, node
@@ -93,7 +93,7 @@ def clip_merge_subtract(ctx: Context, clip1: ClipIn, clip2: ClipIn, multiplier: 
     return _with(clip1, clip2, multiplier, -multiplier)
 
 
-def _with(clip1: Clip | None, clip2: Clip | None, ours: float, theirs: float) -> Clip:
+def _with(clip1: AnyClip, clip2: AnyClip, ours: float, theirs: float) -> Clip:
     one, other = there(clip1), there(clip2)
     return one.patched(Merge(other.checkpoint, other.patches, ours, theirs))
 

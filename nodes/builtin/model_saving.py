@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nodes.builtin import record
-from nodes.builtin.kinds import ClipIn, ModelIn, VaeIn
-from nodes.builtin.models import models, there, told
+from nodes.builtin.kinds import AnyVae, ClipIn, ModelIn, VaeIn
+from nodes.builtin.models import models, present, there, told
 from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.models import saving
 from nodes.diffusion.models.detect import Part
@@ -21,7 +21,7 @@ from nodes.diffusion.models.vision import load_vision
 from nodes.diffusion.models.vision_saving import vision_tensors
 from nodes.diffusion.pool import Session
 from nodes.diffusion.vae import VaeCoder
-from nodes.diffusion.values import PIXEL_SPACE, Clip, Model, Vae
+from nodes.diffusion.values import PIXEL_SPACE, Clip, Model
 from nodes.diffusion.vision_values import ClipVision
 from nodes.spec import Context, Hidden, Json, NodeError, Place, Result, Socket, String, node
 
@@ -51,7 +51,8 @@ def checkpoint_save(
     with models(ctx) as loaded:
         network = _network(loaded, model)
         tensors = _network_state(network, model)
-        tensors |= {} if clip is None else _text_state(loaded, clip, network.family.text)
+        encoders = present(clip)
+        tensors |= {} if encoders is None else _text_state(loaded, encoders, network.family.text)
         tensors |= {VAE + name: tensor for name, tensor in _vae_state(loaded, vae).items()}
         said = _modelspec(network)
     _write(ctx, filename_prefix, tensors, said, prompt, extra_pnginfo)
@@ -124,7 +125,7 @@ def vae_save(
     extra_pnginfo: Extra = None,
 ) -> Result:
     """Write a VAE."""
-    if vae is None or vae == PIXEL_SPACE:
+    if present(vae) is None or vae == PIXEL_SPACE:
         raise NodeError("There is no VAE to save.", "Connect one that was loaded from a file.")
     with models(ctx) as loaded:
         tensors = _vae_state(loaded, vae)
@@ -155,13 +156,14 @@ def _text_state(loaded: Session, clip: Clip, family: str) -> dict[str, Tensor]:
         return saving.text_tensors(loaded.text(clip), _paths(clip), family)
 
 
-def _vae_state(loaded: Session, vae: Vae | None) -> dict[str, Tensor]:
-    if vae is None or vae == PIXEL_SPACE:
+def _vae_state(loaded: Session, vae: AnyVae) -> dict[str, Tensor]:
+    recipe = present(vae)
+    if recipe is None or recipe == PIXEL_SPACE:
         return {}
-    coder = loaded.vae(vae)
+    coder = loaded.vae(recipe)
     assert isinstance(coder, VaeCoder)
     with told():
-        return saving.vae_tensors(coder, vae.checkpoint.path)
+        return saving.vae_tensors(coder, recipe.checkpoint.path)
 
 
 def _paths(clip: Clip) -> list[Path]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.memory.foresight import Foresight
@@ -10,8 +11,10 @@ from nodes.diffusion.models.conversion import Conversions
 from nodes.diffusion.models.detect import Part
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.pool import Pool, Session
-from nodes.diffusion.values import CheckpointRef, Clip, Latent, Model, ModelSettings
+from nodes.diffusion.values import Absent, CheckpointRef, Clip, Latent, Model, ModelSettings, Vae
 from nodes.spec import Context, NodeError
+
+_Recipe = TypeVar("_Recipe", Clip, Vae)
 
 
 @contextmanager
@@ -84,12 +87,19 @@ def told() -> Iterator[None]:
         raise NodeError(error.message, error.hint) from error
 
 
-def there(clip: Clip | None) -> Clip:
+def present(value: _Recipe | Absent | None) -> _Recipe | None:
+    """A recipe, where there is one."""
+    return None if isinstance(value, Absent) else value
+
+
+def there(clip: Clip | Absent | None) -> Clip:
     """The text encoder.
 
     Raises:
         NodeError: the checkpoint brought none.
     """
+    if isinstance(clip, Absent):
+        raise NodeError(clip.message, clip.hint)
     if clip is None:
         raise NodeError(
             "The checkpoint brought no text encoder.",

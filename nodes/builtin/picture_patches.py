@@ -7,7 +7,7 @@ import torch
 
 from nodes.builtin.kinds import ImageIn, ModelIn, ModelOut, VaeIn
 from nodes.builtin.loaders import content_of
-from nodes.builtin.models import models, reference, told
+from nodes.builtin.models import models, present, reference, told
 from nodes.diffusion.guidance.controlling import Controlled, StyleReferenced
 from nodes.diffusion.lending import ModelPatch
 from nodes.diffusion.models.detect import Layout, Part, find_parts
@@ -59,7 +59,10 @@ def qwen_image_diffsynth_controlnet(
 ) -> ModelOut:
     """Let a picture steer Qwen-Image, whatever the prompt; nets for inpainting read where the picture is painted anew."""
     return _controlled(
-        model, model_patch, ControlUse(ControlNet(model_patch.checkpoint), image, strength, vae=vae), mask
+        model,
+        model_patch,
+        ControlUse(ControlNet(model_patch.checkpoint), image, strength, vae=present(vae)),
+        mask,
     )
 
 
@@ -79,7 +82,9 @@ def z_image_fun_controlnet(
     if like is None:
         like = torch.full((1, 64, 64, 3), GRAY)
     hint = torch.full_like(like[:1, ..., :3], GRAY) if image is None else image
-    use = ControlUse(ControlNet(model_patch.checkpoint), hint, strength, vae=vae, inpainted=inpaint_image)
+    use = ControlUse(
+        ControlNet(model_patch.checkpoint), hint, strength, vae=present(vae), inpainted=inpaint_image
+    )
     return _controlled(model, model_patch, use, mask)
 
 

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from nodes.builtin.kinds import AnyVae
 from nodes.builtin.models import models
 from nodes.builtin.vae import there
 from nodes.diffusion.pictures.layout import resized
-from nodes.diffusion.values import Cond, Conditioning, Image, Vae
+from nodes.diffusion.values import Cond, Conditioning, Image
 from nodes.spec import Context, NodeError
 
 
-def encoded_at(ctx: Context, vae: Vae | None, image: Image, width: int, height: int) -> Tensor:
+def encoded_at(ctx: Context, vae: AnyVae, image: Image, width: int, height: int) -> Tensor:
     """Frames as the VAE encodes them, at a size in pixels."""
     planes = image[..., :3]
     if planes.shape[1:3] != (height, width):

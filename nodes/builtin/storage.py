@@ -61,6 +61,7 @@ CLASSES: tuple[type, ...] = (
     values.Model,
     values.Clip,
     values.Vae,
+    values.Absent,
     values.ControlNet,
     values.ControlUse,
     values.Area,

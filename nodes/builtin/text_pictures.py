@@ -8,16 +8,17 @@ from torch import Tensor
 
 from nodes.builtin.conditioning_models import REFERENCES
 from nodes.builtin.encoding import encoded
-from nodes.builtin.kinds import ClipIn, ConditioningOut, Prompt
+from nodes.builtin.kinds import AnyVae, ClipIn, ConditioningOut, Prompt
 from nodes.builtin.models import models
+from nodes.builtin.vae import there
 from nodes.diffusion.resize import resize
 from nodes.diffusion.text import Prompts
-from nodes.diffusion.values import Image, Vae
+from nodes.diffusion.values import Image
 from nodes.diffusion.vision_values import ClipVisionOutput
 from nodes.spec import Context, Int, NodeError, Socket, node
 
 CATEGORY = "advanced/conditioning"
-VaeMaybe = Annotated[Vae | None, Socket("VAE", optional=True)]
+VaeMaybe = Annotated[AnyVae, Socket("VAE", optional=True)]
 ImageMaybe = Annotated[Image | None, Socket("IMAGE", optional=True)]
 SHOWN = "<|vision_start|><|image_pad|><|vision_end|>"
 EDIT = "qwen_image_edit"
@@ -85,12 +86,13 @@ def _sized(image: Image, pixels: int, step: int = 1) -> Image:
     return resize(image[..., :3].movedim(-1, 1), sides[1], sides[0], "area").movedim(1, -1)
 
 
-def _references(ctx: Context, vae: Vae | None, pictures: Sequence[Image]) -> dict[str, list[Tensor]]:
+def _references(ctx: Context, vae: AnyVae, pictures: Sequence[Image]) -> dict[str, list[Tensor]]:
     """The pictures as latents, for the model to refer to."""
     if vae is None or not pictures:
         return {}
+    coder = there(vae)
     with models(ctx) as loaded:
-        return {REFERENCES: [loaded.vae(vae).encode(picture) for picture in pictures]}
+        return {REFERENCES: [loaded.vae(coder).encode(picture) for picture in pictures]}
 
 
 NODES = (

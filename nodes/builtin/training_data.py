@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from nodes.builtin.encoding import encoded
+from nodes.builtin.kinds import AnyClip, AnyVae
 from nodes.builtin.models import models
-from nodes.diffusion.values import Clip, Conditioning, Image, Latent, Vae
+from nodes.builtin.vae import there
+from nodes.diffusion.values import Conditioning, Image, Latent
 from nodes.spec import Context, NodeError, Out, Socket, String, node
 
 
@@ -19,8 +21,8 @@ from nodes.spec import Context, NodeError, Out, Socket, String, node
 def make_training_dataset(
     ctx: Context,
     images: Annotated[Sequence[Image], Socket("IMAGE")],
-    vae: Annotated[Sequence[Vae | None], Socket("VAE")],
-    clip: Annotated[Sequence[Clip | None], Socket("CLIP")],
+    vae: Annotated[Sequence[AnyVae], Socket("VAE")],
+    clip: Annotated[Sequence[AnyClip], Socket("CLIP")],
     texts: Annotated[Sequence[str] | None, String(optional=True, extra={"multiline": False})] = None,
 ) -> tuple[
     Annotated[list[Latent], Out("LATENT", "latents", is_list=True)],
@@ -35,10 +37,9 @@ def make_training_dataset(
             f"There are {len(images)} images and {len(said)} texts.",
             "Connect one text for each image, one for all, or none.",
         )
-    if not vae or vae[0] is None:
-        raise NodeError("The checkpoint brought no VAE.", "Connect one from a Load VAE node.")
+    recipe = there(vae[0] if vae else None)
     with models(ctx) as loaded:
-        coder = loaded.vae(vae[0])
+        coder = loaded.vae(recipe)
         latents: list[Latent] = []
         for image in images:
             latents.append(Latent(coder.encode(image[..., :3], ctx.say)))

@@ -10,7 +10,7 @@ from torch import Tensor
 from nodes.builtin.checks import from_one, from_zero
 from nodes.builtin.kinds import ImageIn, ImageOut, LatentIn, LatentOut, MaskIn, VaeIn
 from nodes.builtin.models import models
-from nodes.diffusion.values import Latent, Vae
+from nodes.diffusion.values import Absent, Latent, Vae
 from nodes.spec import Context, Int, NodeError, node
 
 GRAY = 0.5
@@ -115,12 +115,14 @@ def _grown(planes: Tensor, by: int) -> Tensor:
     return F.conv2d(planes.round(), kernel, padding=-(-(by - 1) // 2)).clamp(0, 1)
 
 
-def there(vae: Vae | None) -> Vae:
+def there(vae: Vae | Absent | None) -> Vae:
     """The VAE.
 
     Raises:
         NodeError: the checkpoint brought none.
     """
+    if isinstance(vae, Absent):
+        raise NodeError(vae.message, vae.hint)
     if vae is None:
         raise NodeError("The checkpoint brought no VAE.", "Connect one from a Load VAE node.")
     return vae

@@ -7,14 +7,14 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from nodes.builtin.kinds import ConditioningIn, LatentIn, LatentOut, NegativeOut, PositiveOut, VaeIn
+from nodes.builtin.kinds import AnyVae, ConditioningIn, LatentIn, LatentOut, NegativeOut, PositiveOut, VaeIn
 from nodes.builtin.models import models
 from nodes.builtin.starting import as_video, begun, encoded_at, first_frames, frame_count, with_entries
 from nodes.builtin.vae import there
 from nodes.diffusion.joined_latents import JoinedLatents, NoLatents
 from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.pictures.layout import resized
-from nodes.diffusion.values import Image, Latent, Vae
+from nodes.diffusion.values import Image, Latent
 from nodes.spec import Boolean, Combo, Context, Float, Int, NodeError, Out, Socket, node
 
 GRAY = 0.5
@@ -220,7 +220,7 @@ def ltxv_separate_av_latent(
 
 def _between(
     ctx: Context,
-    vae: Vae | None,
+    vae: AnyVae,
     images: tuple[Image | None, Image | None],
     shape: tuple[int, int, int, int],
     counts: tuple[int, int],
@@ -251,7 +251,7 @@ def _between(
     return Latent(made.repeat(batch, 1, 1, 1, 1), mask.repeat(batch, 1, 1, 1, 1))
 
 
-def _begins(ctx: Context, vae: Vae | None, image: Image, size: tuple[int, int, int], more: int) -> Tensor:
+def _begins(ctx: Context, vae: AnyVae, image: Image, size: tuple[int, int, int], more: int) -> Tensor:
     """The latent frames that pictures fill, encoded before so much gray that a whole number of them results."""
     length, width, height = size
     count = min(len(image), length)

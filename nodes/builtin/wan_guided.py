@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nodes.builtin.checks import as_batch
-from nodes.builtin.kinds import ConditioningIn, LatentIn, NegativeOut, PositiveOut, VaeIn
+from nodes.builtin.kinds import AnyVae, ConditioningIn, LatentIn, NegativeOut, PositiveOut, VaeIn
 from nodes.builtin.starting import as_video, begun, encoded_at, frame_count, with_appended, with_entries
 from nodes.builtin.wan_videos import (
     CATEGORY,
@@ -29,7 +29,7 @@ from nodes.builtin.wan_videos import (
 )
 from nodes.diffusion.hearing_values import AudioEncoderOutput
 from nodes.diffusion.pictures.layout import resized, resized_mask
-from nodes.diffusion.values import Conditioning, Image, Latent, Mask, Vae
+from nodes.diffusion.values import Conditioning, Image, Latent, Mask
 from nodes.spec import Context, Float, Int, NodeError, Out, Socket, String, node
 
 FACE = 512  # side in pixels
@@ -338,7 +338,7 @@ def _windows(heard: Sounds, frames: int) -> Tensor:
 def _sounding(
     ctx: Context,
     sides: tuple[Conditioning, Conditioning],
-    vae: Vae | None,
+    vae: AnyVae,
     samples: Tensor,
     pictures: tuple[Image | None, Image | None],
     heard: Sounds | None,

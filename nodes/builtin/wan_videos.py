@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from nodes.builtin.kinds import ConditioningIn, LatentOut, NegativeOut, PositiveOut, VaeIn
+from nodes.builtin.kinds import AnyVae, ConditioningIn, LatentOut, NegativeOut, PositiveOut, VaeIn
 from nodes.builtin.models import models, told
 from nodes.builtin.starting import as_video, begun, encoded_at, first_frames, with_appended, with_entries
 from nodes.builtin.vae import there
@@ -17,7 +17,7 @@ from nodes.diffusion.latent_formats import latent_format
 from nodes.diffusion.media import Tracks
 from nodes.diffusion.pictures.layout import resized
 from nodes.diffusion.tracks import carried
-from nodes.diffusion.values import Conditioning, Image, Latent, Vae
+from nodes.diffusion.values import Conditioning, Image, Latent
 from nodes.diffusion.vision_values import ClipVisionOutput
 from nodes.spec import Context, Float, Int, NodeError, Out, Socket, node
 
@@ -300,7 +300,7 @@ def known_start(samples: Tensor, count: int) -> Tensor:
 
 
 def started(
-    ctx: Context, vae: Vae | None, pictures: Image, samples: Tensor, sizes: tuple[int, int, int]
+    ctx: Context, vae: AnyVae, pictures: Image, samples: Tensor, sizes: tuple[int, int, int]
 ) -> dict[str, object]:
     """What models are told of a video that starts with pictures and goes on in gray; `sizes` are width, height, length."""
     width, height, length = sizes
@@ -324,7 +324,7 @@ def _in_gray(pictures: Image | None, width: int, height: int, length: int) -> Im
 
 
 def _filled(
-    ctx: Context, vae: Vae | None, pictures: Image | None, blank: Tensor, sizes: tuple[int, int, int]
+    ctx: Context, vae: AnyVae, pictures: Image | None, blank: Tensor, sizes: tuple[int, int, int]
 ) -> Tensor:
     """Neutral latents with those of pictures in their first frames."""
     width, height, length = sizes
@@ -334,7 +334,7 @@ def _filled(
 def _between(
     ctx: Context,
     sides: tuple[Conditioning, Conditioning],
-    vae: Vae | None,
+    vae: AnyVae,
     ends: tuple[Image | None, Image | None],
     sizes: tuple[int, int, int, int],
     view: ClipVisionOutput | None,

@@ -13,7 +13,7 @@ from nodes.compat.faces import KINDS
 from nodes.compat.surgery import wires
 from nodes.diffusion.joined_latents import NoLatents
 from nodes.diffusion.media import Audio, Tracks, Video, VideoFile
-from nodes.diffusion.values import Cond, ControlNet, Latent, Span
+from nodes.diffusion.values import Absent, Cond, ControlNet, Latent, Span
 from nodes.spec import ANY, Blocker
 
 
@@ -49,7 +49,7 @@ def outward(value: object) -> object:
         return (value.start, value.end)
     if isinstance(value, Blocker):
         return BlockerFace(value.message)
-    return value
+    return None if isinstance(value, Absent) else value
 
 
 def inward(value: object, kind: str) -> object:

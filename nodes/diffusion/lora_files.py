@@ -13,6 +13,7 @@ from nodes.diffusion.errors import CheckpointUnknown
 from nodes.diffusion.lora_kinds import BESIDE, ENDINGS, added
 from nodes.diffusion.lora_names import usual
 from nodes.diffusion.models.files import open_weights
+from nodes.diffusion.models.numbers import finite
 
 NOT_FINITE = "some of its numbers are not finite"
 ENTRY = "img_in"  # of FLUX; files that replace its norms too make it read a second picture
@@ -55,7 +56,7 @@ class Change:
         """
         parts = {name: part.to(weight.device, torch.float32) for name, part in self.parts.items()}
         parts.pop("bias", None)
-        if not all(bool(torch.isfinite(part).all()) for part in parts.values()):
+        if not all(finite(part) for part in parts.values()):
             raise ValueError(NOT_FINITE)
         try:
             return added(parts, weight)
@@ -72,7 +73,7 @@ class Change:
         if "bias" not in self.parts:
             return None
         made = self.parts["bias"].to(bias.device, torch.float32)
-        if not bool(torch.isfinite(made).all()):
+        if not finite(made):
             raise ValueError(NOT_FINITE)
         if made.numel() != bias.numel():
             raise ValueError(f"its bias has {made.numel()} numbers, the model's {bias.numel()}")

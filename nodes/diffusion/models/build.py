@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from nodes.diffusion.errors import CheckpointUnreadable
 from nodes.diffusion.models.files import AGAIN, WeightFile, cast_tensor
+from nodes.diffusion.models.numbers import check_in_use, check_numbers
 
 BLOCKS = (
     "ResnetBlock2D", "BasicTransformerBlock", "Attention", "CLIPEncoderLayer", "T5Block", "UMT5Block",
@@ -110,13 +111,16 @@ def fill(
 ) -> nn.Module:
     """Give a network its weights, on a device and in a type, ready to be asked.
 
+    Those that are copied on the way are judged: they must be numbers. What stays as pages of the file is judged when it
+    is first used, since to read all of it here would take as long again as to map it.
+
     Args:
         names: of tensors in the file, each with that in the network.
         change: what becomes of a tensor on its way, by its name in the network.
         stored: other types for some, by their names in the network.
 
     Raises:
-        CheckpointUnreadable: tensors are missing or have another shape.
+        CheckpointUnreadable: tensors are missing, have another shape, or hold what is no number.
     """
     wanted = _slots(module)
     pairs = [(theirs, ours) for theirs, ours in names if ours in wanted]
@@ -126,6 +130,7 @@ def fill(
         raise CheckpointUnreadable(weights.path, what, AGAIN)
     left = Counter(theirs for theirs, _ in pairs)  # some tensors of files become several of a network
     read, scales, types = _read(weights, left, device), weights.scales(left), stored or {}
+    unread: dict[str, str] = {}
     for theirs, ours in pairs:
         left[theirs] -= 1
         if (
@@ -140,7 +145,14 @@ def fill(
         if tensor.shape != slot.shape:
             what = f"{theirs} is {tuple(tensor.shape)}, and should be {tuple(slot.shape)}"
             raise CheckpointUnreadable(weights.path, what, "It is a variant that Weft does not know.")
-        slot.put(cast_tensor(tensor, device, types.get(ours, dtype)))
+        kind = types.get(ours, dtype)
+        made = cast_tensor(tensor, device, kind)
+        if made is tensor and theirs not in weights.packed:
+            unread[ours] = theirs
+        else:
+            check_numbers(weights.path, theirs, tensor, kind)
+        slot.put(made)
+    check_in_use(module, weights.path, unread)
     tables = (table for table in module.buffers() if table.device != device)  # that no file holds
     return module.eval().to(device) if next(tables, None) is not None else module.eval()
 

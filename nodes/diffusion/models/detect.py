@@ -200,18 +200,25 @@ def contents(path: Path) -> frozenset[Part]:
     return frozenset(parts)
 
 
+def family_in(path: Path) -> Family | None:
+    """Of which family the network of a file or folder is; None where it has none that is known.
+
+    Raises:
+        CheckpointMissing, CheckpointUnreadable: it is not there, or damaged.
+    """
+    if path.is_dir():
+        return family_of(read_json(path / (network_folder(path) or "") / "config.json"))
+    network = find_network(open_weights(path))
+    return None if network is None else network.family
+
+
 def text_kind(path: Path) -> str:
     """For which family the text encoders of a whole checkpoint read, as loaders name it; empty where they tell themselves.
 
     Raises:
         CheckpointMissing, CheckpointUnreadable: it is not there, or damaged.
     """
-    if path.is_dir():
-        said = read_json(path / (network_folder(path) or "") / "config.json")
-        family = family_of(said)
-    else:
-        network = find_network(open_weights(path))
-        family = None if network is None else network.family
+    family = family_in(path)
     return "" if family is None else family.text
 
 

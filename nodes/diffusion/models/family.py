@@ -147,6 +147,7 @@ class Family:
             `v_pred`; a number that tells what names do not).
         latents: name of its `LatentFormat`.
         text: the kind of `Clip` that it reads, as loaders name it ("sd3"); empty where the encoders tell.
+        encoders: which node loads its text encoders from files of their own.
         folder: of the network within a diffusers folder.
         of_folder: whether a diffusers folder with these settings of its network (its config.json) is of this family.
         channels: that it reads in all, those of its latents first, from the config of a network.
@@ -167,6 +168,7 @@ class Family:
     trained: Callable[[Shapes, WeightFile], Training]
     latents: str
     text: str = ""
+    encoders: str = "CLIPLoader"
     folder: str = "transformer"
     of_folder: Callable[[Settings], bool] = lambda _settings: False
     channels: Callable[[Any], int] = lambda config: int(config.in_channels)

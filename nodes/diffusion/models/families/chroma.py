@@ -127,6 +127,7 @@ FAMILIES = (
         trained=trained,
         latents="Flux",
         text="chroma",
+        encoders="CLIPLoader (type chroma)",
         of_folder=lambda _said: True,
         channels=lambda config: int(config.in_channels) // flux.PATCH**2,
         takes=TAKES,

@@ -290,6 +290,7 @@ FAMILIES = (
         trained=trained,
         latents="Flux",
         text="flux",
+        encoders="DualCLIPLoader (type flux)",
         of_folder=lambda _said: True,
         channels=lambda config: int(config.in_channels) // PATCH**2,
         reads=frozenset((REFERENCES, BIAS)),

@@ -171,6 +171,7 @@ FAMILIES = (
         trained=trained,
         latents="Flux2",
         text="flux2",
+        encoders="CLIPLoader (type flux2)",
         of_folder=lambda _said: True,
         reads=frozenset((REFERENCES,)),
         takes=TAKES,

@@ -147,6 +147,7 @@ FAMILIES = (
         trained=trained,
         latents="Flux",
         text="hidream",
+        encoders="QuadrupleCLIPLoader",
         of_folder=lambda _said: True,
         takes=TAKES,
         stacks=BLOCKS,

@@ -150,6 +150,7 @@ FAMILIES = (
         trained=trained,
         latents="SDXL",
         text="hunyuan_dit",
+        encoders="DualCLIPLoader",
         of_folder=lambda _said: True,
         one_file="diffusers' names (diffusers has no loader for the original's)",
         takes=frozenset((Kind.LAYERS, Kind.ALONE)),

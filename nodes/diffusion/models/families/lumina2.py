@@ -169,6 +169,7 @@ FAMILIES = (
         settings=settings,
         ask=ask,
         trained=trained,
+        encoders="CLIPLoader (type lumina2)",
         latents="Flux",
         of_folder=lambda _said: True,
         takes=TAKES,

@@ -83,6 +83,7 @@ FAMILIES = (
         trained=trained,
         latents="SD15",
         text="pixart",
+        encoders="CLIPLoader (type pixart)",
         of_folder=lambda _said: True,
         takes=TAKES,
         stacks=BLOCKS,

@@ -185,6 +185,7 @@ FAMILIES = (
         trained=trained,
         latents="Wan21",
         text="qwen_image",
+        encoders="CLIPLoader (type qwen_image)",
         of_folder=lambda said: not said.get("use_layer3d_rope"),
         channels=lambda config: int(config.in_channels) // flux.PATCH**2,
         reads=frozenset((REFERENCES,)),

@@ -143,6 +143,7 @@ FAMILIES = (
         trained=trained,
         latents="SD3",
         text="sd3",
+        encoders="TripleCLIPLoader",
         of_folder=lambda _said: True,
         takes=TAKES,
         stacks=BLOCKS,

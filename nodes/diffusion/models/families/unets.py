@@ -169,7 +169,11 @@ def _seen(shapes: Shapes, weights: WeightFile) -> Seen | None:
 
 
 def _row(
-    name: str, latents: str, trained: Any, of_folder: Callable[[Settings], bool], text: str = ""
+    name: str,
+    latents: str,
+    trained: Any,
+    of_folder: Callable[[Settings], bool],
+    encoders: str = "CLIPLoader (type stable_diffusion)",
 ) -> Family:
     return Family(
         name=name,
@@ -180,7 +184,7 @@ def _row(
         ask=ask,
         trained=trained,
         latents=latents,
-        text=text,
+        encoders=encoders,
         folder="unet",
         of_folder=of_folder,
         takes=frozenset((Kind.ATTENTION, Kind.SKIPS, Kind.BLOCKS, Kind.BETWEEN)),
@@ -225,6 +229,7 @@ SDXL = _family(
             said.get("addition_embed_type") == "text_time"
             and len(said.get("block_out_channels", ())) == XL_LEVELS
         ),
+        "DualCLIPLoader (type sdxl)",
     ),
 )
 REFINER = _family(

@@ -80,6 +80,17 @@ def read_header(path: Path) -> tuple[dict[str, Packed], dict[str, str]]:
         raise CheckpointUnreadable(path, f"it is cut short or no GGUF file ({error})", AGAIN) from error
 
 
+def read_facts(path: Path, before: str) -> dict[str, Any]:
+    """What the header says under names that begin so, long lists too. Errors as `read_header`."""
+    try:
+        with path.open("rb") as file:
+            _, count = _counts(file)
+            found = (_fact(file, whole=before) for _ in range(count))
+            return {name: value for name, value in found if name.startswith(before)}
+    except (_Garbage, struct.error, UnicodeDecodeError, OSError, OverflowError) as error:
+        raise CheckpointUnreadable(path, f"it is cut short or no GGUF file ({error})", AGAIN) from error
+
+
 def unpacked(path: Path, packed: Packed) -> Tensor:
     """A tensor's numbers, on the processor: plain ones as pages of the file.
 
@@ -119,14 +130,7 @@ def _dequantised(raw: Any, packed: Packed) -> Tensor:
 
 
 def _header(file: BufferedReader, size: int) -> tuple[dict[str, Packed], dict[str, str]]:
-    if file.read(4) != MAGIC:
-        raise _Garbage("it does not begin as one")
-    version = _number(file, "I")
-    if version not in VERSIONS:
-        raise _Garbage(f"its version is {version}, and 2 and 3 are known")
-    tensors, facts = _number(file, "Q"), _number(file, "Q")
-    if tensors > MOST_TENSORS or facts > MOST_FACTS:
-        raise _Garbage(f"it claims to have {tensors} tensors and {facts} facts")
+    tensors, facts = _counts(file)
     said = dict(_fact(file) for _ in range(facts))
     told = [_told(file) for _ in range(tensors)]
     step = said.get(ALIGNMENT, 32)
@@ -140,6 +144,19 @@ def _header(file: BufferedReader, size: int) -> tuple[dict[str, Packed], dict[st
     texts = {key: value for key, value in said.items() if isinstance(value, str)}
     names = renamed({name: packed.shape for name, packed in found.items()}, said)
     return {made.name: replace(found[name], made=made) for name, made in names.items()}, texts
+
+
+def _counts(file: BufferedReader) -> tuple[int, int]:
+    """How many tensors and facts there are."""
+    if file.read(4) != MAGIC:
+        raise _Garbage("it does not begin as one")
+    version = _number(file, "I")
+    if version not in VERSIONS:
+        raise _Garbage(f"its version is {version}, and 2 and 3 are known")
+    tensors, facts = _number(file, "Q"), _number(file, "Q")
+    if tensors > MOST_TENSORS or facts > MOST_FACTS:
+        raise _Garbage(f"it claims to have {tensors} tensors and {facts} facts")
+    return tensors, facts
 
 
 def _told(file: BufferedReader) -> tuple[str, Shape, int, int]:
@@ -195,12 +212,13 @@ def _apart(found: dict[str, Packed], size: int) -> None:
             raise _Garbage(f"{name} ends at byte {end} of {size}")
 
 
-def _fact(file: BufferedReader) -> tuple[str, Any]:
-    return _text(file), _value(file, _number(file, "I"))
+def _fact(file: BufferedReader, whole: str | None = None) -> tuple[str, Any]:
+    name = _text(file)
+    return name, _value(file, _number(file, "I"), whole=whole is not None and name.startswith(whole))
 
 
-def _value(file: BufferedReader, kind: int, depth: int = 0) -> Any:
-    """A value of the header; of long lists nothing."""
+def _value(file: BufferedReader, kind: int, depth: int = 0, *, whole: bool = False) -> Any:
+    """A value of the header; of long lists, and those of texts, nothing unless the whole is wanted."""
     if kind == STRING:
         return _text(file)
     if kind == LIST and depth < DEEPEST:
@@ -208,9 +226,11 @@ def _value(file: BufferedReader, kind: int, depth: int = 0) -> Any:
         if inner in NUMBERS:
             width = struct.calcsize("<" + NUMBERS[inner])
             raw = _exactly(file, width * count)
-            if count > LONGEST_KEPT:
+            if count > LONGEST_KEPT and not whole:
                 return None
             return [value for (value,) in struct.iter_unpack("<" + NUMBERS[inner], raw)]
+        if whole:
+            return [_value(file, inner, depth + 1, whole=True) for _ in _times(file, count)]
         for _ in _times(file, count):
             _value(file, inner, depth + 1)
         return None

@@ -1,7 +1,7 @@
 """Qwen's vocabularies as its older folders have them: `vocab.json`, `merges.txt`, and words of its own in a third file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,17 +23,43 @@ def words_of_merges(folder: Path) -> Words:
     ids = cast("dict[str, int]", json.loads((folder / FILES[0]).read_text("utf-8")))
     lines = (folder / FILES[1]).read_text("utf-8").splitlines()
     pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
-    own = {id: text for text, id in _own(folder).items()}
-    made = Words(models.BPE(ids | {text: id for id, text in own.items()}, [(one, two) for one, two in pairs]))
-    made.normalizer = normalizers.NFC()
+    own = _own(folder)
+    return words_of_pairs(ids | own, [(one, two) for one, two in pairs], own)
+
+
+def words_of_pairs(
+    ids: Mapping[str, int],
+    pairs: Sequence[tuple[str, str]],
+    own: Mapping[str, int],
+    pattern: str = PATTERN,
+    *,
+    whole: bool = False,
+    composed: bool = True,
+) -> Words:
+    """A vocabulary of bytes, spelt as letters, that are merged in turn.
+
+    Args:
+        own: words that are never cut, with their ids.
+        pattern: how a text is cut first. whole: what is a word then is not merged, but taken.
+        composed: letters and their marks are made one first.
+
+    Raises:
+        ValueError: a pair is of words that it does not have.
+    """
+    unknown = next((word for one, two in pairs for word in (one, two, one + two) if word not in ids), None)
+    if unknown is not None:
+        raise ValueError(f"it merges {unknown!r}, which is none of its words")
+    made = Words(models.BPE(dict(ids), list(pairs), ignore_merges=whole))
+    if composed:
+        made.normalizer = normalizers.NFC()
     made.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(PATTERN), behavior="isolated"),
+            pre_tokenizers.Split(Regex(pattern), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
     made.decoder = decoders.ByteLevel()
-    words = [AddedToken(own[id], normalized=False, special=True) for id in sorted(own)]
+    words = [AddedToken(text, normalized=False, special=True) for text in sorted(own, key=own.__getitem__)]
     cast("Any", made).add_special_tokens(words)
     return made
 

@@ -16,17 +16,19 @@ SPACE = "▁"
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
+    """A word or a part of one, how likely it is, and its kind: 1 for what texts are made of, `UNKNOWN`, `CONTROL`...."""
+
     text: str = ""
     score: float = 0.0
     kind: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    """What a file says: its pieces, whether they are merged, and what is done to a text first."""
+class Pieces:
+    """A vocabulary: its pieces, whether they are merged, and what is done to a text first."""
 
-    pieces: Sequence[_Piece]
+    pieces: Sequence[Piece]
     merged: bool
     form: str
     first_space: bool
@@ -39,10 +41,27 @@ def words_of_pieces(data: bytes) -> Words:
     Raises:
         ValueError: they are none.
     """
+    return words_of(pieces_in(data))
+
+
+def pieces_in(data: bytes) -> Pieces:
+    """What SentencePiece's file says.
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
-        said = _file(data)
+        return _file(data)
     except (IndexError, struct.error, UnicodeDecodeError) as error:
         raise ValueError(f"it is cut short ({error})") from error
+
+
+def words_of(said: Pieces) -> Words:
+    """A vocabulary from its pieces.
+
+    Raises:
+        ValueError: none of them is for what is unknown.
+    """
     unknown = next((index for index, piece in enumerate(said.pieces) if piece.kind == UNKNOWN), None)
     if unknown is None:
         raise ValueError("it has no piece for what is unknown")
@@ -56,7 +75,7 @@ def words_of_pieces(data: bytes) -> Words:
     return words
 
 
-def _scoring(said: _File, unknown: int) -> Words:
+def _scoring(said: Pieces, unknown: int) -> Words:
     """Of all ways to cut a text, the one with the best sum of scores."""
     bytes_too = any(piece.kind == BYTE for piece in said.pieces)
     kept = [(piece.text, piece.score) for piece in said.pieces]
@@ -70,7 +89,7 @@ def _scoring(said: _File, unknown: int) -> Words:
     return words
 
 
-def _merging(said: _File, unknown: int) -> Words:
+def _merging(said: Pieces, unknown: int) -> Words:
     """Neighbours joined where a piece is made of them, the best scored first."""
     ids: dict[str, int] = {}
     for index, piece in enumerate(said.pieces):
@@ -96,7 +115,7 @@ def _merging(said: _File, unknown: int) -> Words:
     return words
 
 
-def _merges(pieces: Sequence[_Piece], ids: Mapping[str, int]) -> list[tuple[str, str]]:
+def _merges(pieces: Sequence[Piece], ids: Mapping[str, int]) -> list[tuple[str, str]]:
     """Every pair of pieces that makes a third, in the order in which they are joined."""
     found: list[tuple[float, int, int, str, str]] = []
     for piece in pieces:
@@ -114,8 +133,8 @@ def _merges(pieces: Sequence[_Piece], ids: Mapping[str, int]) -> list[tuple[str,
 # --- protocol buffers -----------------------------------------------------------------------------------------------
 
 
-def _file(data: bytes) -> _File:
-    pieces: list[_Piece] = []
+def _file(data: bytes) -> Pieces:
+    pieces: list[Piece] = []
     merged, form, first, fewer = False, "", True, True
     for number, value in _fields(data):
         if not isinstance(value, bytes):
@@ -129,10 +148,10 @@ def _file(data: bytes) -> _File:
             name = told.get(FORM, b"")
             form = name.decode("utf-8") if isinstance(name, bytes) else ""
             first, fewer = told.get(FIRST_SPACE) != 0, told.get(FEWER_SPACES) != 0
-    return _File(pieces, merged, form, first, fewer)
+    return Pieces(pieces, merged, form, first, fewer)
 
 
-def _piece(data: bytes) -> _Piece:
+def _piece(data: bytes) -> Piece:
     text, score, kind = "", 0.0, 1
     for inner, entry in _fields(data):
         if inner == 1 and isinstance(entry, bytes):
@@ -141,7 +160,7 @@ def _piece(data: bytes) -> _Piece:
             score = struct.unpack("<f", entry)[0]
         elif inner == 3 and isinstance(entry, int):
             kind = entry
-    return _Piece(text, score, kind)
+    return Piece(text, score, kind)
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:

@@ -1,8 +1,8 @@
 """Vocabularies of language models: from the weights' own file, from a folder beside it, fetched once, or asked for.
 
-CLIP's comes with Weft. A file in any of these forms does: `tokenizer.json`, SentencePiece's `spiece.model`, Mistral's
-`tekken.json`, BERT's `vocab.txt`, or Qwen's `vocab.json` with `merges.txt`. A model's folder has it in `tokenizer`
-beside `text_encoder`.
+CLIP's comes with Weft, GGUF files bring their own. A file in any of these forms does: `tokenizer.json`, SentencePiece's
+`spiece.model`, Mistral's `tekken.json`, BERT's `vocab.txt`, or Qwen's `vocab.json` with `merges.txt`. A model's folder has
+it in `tokenizer` beside `text_encoder`.
 """
 
 import os
@@ -16,7 +16,8 @@ from urllib.error import URLError
 from tokenizers import Tokenizer as Words
 
 from nodes.diffusion.errors import CheckpointUnreadable, DiffusionError
-from nodes.diffusion.models.files import AGAIN
+from nodes.diffusion.models.files import AGAIN, GGUF
+from nodes.diffusion.models.gguf_words import words_of_header
 from nodes.diffusion.models.merges import FILES as MERGES
 from nodes.diffusion.models.merges import words_of_merges
 from nodes.diffusion.models.pieces import words_of_pieces
@@ -34,6 +35,7 @@ SECONDS = 20.0
 OFFLINE = "HF_HUB_OFFLINE"  # what people set who want nothing fetched
 
 _Data = TypeVar("_Data", bytes, Path)
+_Words = TypeVar("_Words", Words, Words | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ def vocabulary(found: FoundText) -> WordTokenizer:
             if whole in found.weights.shapes:
                 stored = found.weights.tensors([whole])[whole]
                 return _closed(_read(read, bytes(stored.numpy().tobytes()), path), known)
+    if path.suffix.lower() == GGUF and (words := _read(words_of_header, path, path)) is not None:
+        return _closed(words, known)
     for place in _places(path, known):
         if place.is_file():
             return _closed(read_words(place), known)
@@ -149,7 +153,7 @@ def read_words(path: Path) -> Words:
         raise CheckpointUnreadable(path, f"it is no vocabulary ({error})", AGAIN) from error
 
 
-def _read(read: Callable[[_Data], Words], data: _Data, path: Path) -> Words:
+def _read(read: Callable[[_Data], _Words], data: _Data, path: Path) -> _Words:
     try:
         return read(data)
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:

@@ -1,5 +1,6 @@
 """GGUF files: every kind of numbers is what `gguf` makes of it, every family loads from one, odd files are refused."""
 
+import json
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer as Words
 from torch import Tensor, nn
 from transformers import (
     Gemma2Config,
@@ -23,8 +25,12 @@ from transformers import (
 )
 
 from nodes.diffusion.errors import CheckpointUnreadable
+from nodes.diffusion.models import gguf_words, merges
 from nodes.diffusion.models.files import open_weights
+from nodes.diffusion.models.pieces import pieces_in, words_of_pieces
 from nodes.diffusion.models.text_files import find_texts
+from nodes.diffusion.models.vocabularies import VocabularyMissing, vocabulary
+from nodes.diffusion.text.tokens import byte_letters
 from tests.diffusion.models.test_transformer_forms import FILES, apart, stored
 from tests.diffusion.models.test_transformers import tiny_network
 from tests.diffusion.models.transformers import Case
@@ -171,6 +177,128 @@ def test_text_encoders_have_their_own_names_and_numbers_again(name: str, tmp_pat
     assert {key.removeprefix(found.prefix) for key in read} == state.keys()
     for key, tensor in state.items():
         assert torch.allclose(read[found.prefix + key], tensor, atol=1e-6), key
+
+
+PIECES = Path(__file__).parents[2] / "data" / "pieces"
+TEXTS = (
+    "a red cat",
+    "  two  spaces ",
+    "The  cat\n\n isn't 1234 redder",
+    "<s>[INST]e\u0301 <|im_end|>",
+    "漢字 ☃",
+)
+
+
+def with_words(path: Path, **said: Any) -> Path:
+    """A Qwen 3, and what the header says of its words."""
+    writer = gguf.GGUFWriter(path, "qwen3")
+    for name, value in said.items():
+        add = writer.add_array if isinstance(value, list) else writer.add_string
+        (writer.add_bool if isinstance(value, bool) else add)(f"tokenizer.ggml.{name}", value)
+    for name, shape in {
+        "token_embd": (300, 16), "blk.0.attn_q": (16, 16), "blk.0.attn_k": (8, 16), "blk.0.attn_q_norm": (8,)
+    }.items():  # fmt: skip
+        writer.add_tensor(f"{name}.weight", np.zeros(shape, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def ids_of(words: Any) -> dict[str, list[int]]:
+    return {text: words.encode(text, add_special_tokens=False).ids for text in TEXTS}
+
+
+def read_from(path: Path) -> Any:
+    (found,) = find_texts(path)
+    return vocabulary(found).words
+
+
+@pytest.mark.parametrize("name", ["gemma", "llama"])
+def test_pieces_in_the_header_read_as_those_of_sentencepieces_file(name: str, tmp_path: Path):
+    data = (PIECES / f"{name}.model").read_bytes()
+    said = pieces_in(data)
+    texts, scores, kinds = (
+        [getattr(piece, what) for piece in said.pieces] for what in ("text", "score", "kind")
+    )
+    path = with_words(
+        tmp_path / "text.gguf", model="llama", tokens=texts, scores=scores, token_type=kinds,
+        add_space_prefix=said.first_space, remove_extra_whitespaces=said.fewer_spaces,
+    )  # fmt: skip
+    assert ids_of(read_from(path)) == ids_of(words_of_pieces(data))
+
+
+def test_pieces_with_scores_read_as_those_of_a_file_for_t5(tmp_path: Path):
+    texts = [
+        "<pad>",
+        "</s>",
+        "<unk>",
+        "\u2581",
+        "\u2581a",
+        "\u2581red",
+        "c",
+        "at",
+        "\u2581cat",
+        "e",
+        "r",
+        "d",
+        "t",
+        "a",
+    ]
+    kinds, scores = [3, 3, 2] + [1] * 11, [0.0, 0.0, 0.0, *(-float(number) for number in range(2, 13))]
+    path = with_words(
+        tmp_path / "text.gguf", model="t5", tokens=texts, scores=scores, token_type=kinds,
+        remove_extra_whitespaces=True, precompiled_charsmap=[1, 2],
+    )  # fmt: skip
+    words = read_from(path)
+    assert words.encode(" a  red cat", add_special_tokens=False).tokens == [
+        "\u2581a",
+        "\u2581red",
+        "\u2581cat",
+    ]
+    assert words.token_to_id("</s>") == 1
+
+
+MERGES = ["r e", "re d", "\u0120 c", "\u0120c a", "\u0120ca t", "t h", "1 2", "12 3"]
+
+
+@pytest.mark.parametrize("pre", ["qwen2", "llama-bpe", "tekken"])
+def test_merged_bytes_in_the_header_read_as_a_tokenizer_json_does(pre: str, tmp_path: Path):
+    made = list(dict.fromkeys("".join(pair.split()) for pair in MERGES))
+    own = ["<|endoftext|>", "<|im_end|>", "<s>", "[INST]"]
+    texts = [*byte_letters(), *made, *own]
+    kinds = [1] * (len(texts) - len(own)) + [3] * len(own)
+    path = with_words(
+        tmp_path / "text.gguf", model="gpt2", pre=pre, tokens=texts, token_type=kinds, merges=MERGES
+    )
+    cut = {"qwen2": merges.PATTERN, "llama-bpe": gguf_words.LLAMA3, "tekken": gguf_words.TEKKEN}[pre]
+    steps: list[Any] = [{"type": "Split", "pattern": {"Regex": cut}, "behavior": "Isolated", "invert": False}]
+    steps += [{"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}]
+    said = {
+        "version": "1.0",
+        "added_tokens": [
+            {"id": texts.index(text), "content": text, "special": True, "normalized": False,
+             "single_word": False, "lstrip": False, "rstrip": False} for text in own
+        ],
+        "normalizer": {"type": "NFC"} if pre == "qwen2" else None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": steps},
+        "model": {"type": "BPE", "vocab": {text: id for id, text in enumerate(texts)}, "merges": MERGES,
+                  "ignore_merges": pre != "qwen2"},
+    }  # fmt: skip
+    assert ids_of(read_from(path)) == ids_of(Words.from_str(json.dumps(said)))
+    known = read_from(path).encode("1234", add_special_tokens=False).tokens
+    assert known == (["123", "4"] if pre == "llama-bpe" else list("1234"))
+
+
+def test_words_that_are_cut_in_an_unknown_way_are_asked_for_and_damaged_ones_told(tmp_path: Path):
+    said: dict[str, Any] = {"model": "gpt2", "pre": "poro", "tokens": list(byte_letters()), "merges": ["r e"]}
+    (found,) = find_texts(with_words(tmp_path / "text.gguf", **said))
+    with pytest.raises(VocabularyMissing):
+        vocabulary(found)
+    (found,) = find_texts(with_words(tmp_path / "bad.gguf", **{**said, "pre": "qwen2", "merges": ["r e d"]}))
+    with pytest.raises(CheckpointUnreadable, match=r"bad\.gguf .*vocabulary"):
+        vocabulary(found)
 
 
 def broken(data: bytes) -> dict[str, tuple[bytes, str]]:

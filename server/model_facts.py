@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from nodes.spec import Json
+from server import gguf_header
 
 MAX_HEADER = 100 * 1024 * 1024  # bytes of a safetensors header
 MOST_WORDS = 12
@@ -25,6 +26,13 @@ WIDTHS: Mapping[int, str] = {
 # Parts of tensors' names that one family alone has, the most telling first.
 MARKS: Sequence[tuple[str, str]] = (
     ("double_stream_modulation_img", "FLUX.2"),
+    ("distilled_guidance_layer", "Chroma"),
+    ("joint_transformer_blocks.0", "AuraFlow"),
+    ("double_stream_blocks.0", "HiDream"),
+    ("x_pad_token", "Z-Image"),
+    ("text_embedding_padding", "Hunyuan-DiT"),
+    ("clip_txt_pooled_mapper", "Stable Cascade"),
+    ("blocks.0.cross_attn.norm_k", "Wan"),
     ("double_blocks.0.img_attn", "FLUX.1"),
     ("lora_unet_double_blocks", "FLUX.1"),
     ("single_transformer_blocks", "FLUX.1"),
@@ -34,6 +42,7 @@ MARKS: Sequence[tuple[str, str]] = (
     ("double_layers.0", "AuraFlow"),
     ("caption_projection.linear_1", "PixArt"),
     ("noise_refiner", "Lumina 2"),
+    ("transformer_blocks.0.norm1_context", "Stable Diffusion 3"),
 )
 ARCHITECTURES: Sequence[tuple[str, str]] = (
     ("stable-diffusion-xl", "SDXL"),
@@ -46,6 +55,20 @@ ARCHITECTURES: Sequence[tuple[str, str]] = (
     ("flux", "FLUX.1"),
     ("qwen", "Qwen-Image"),
 )
+
+
+# Text encoders, by what GGUF files call their architecture.
+ENCODERS: Mapping[str, str] = {
+    "t5": "T5",
+    "t5encoder": "T5",
+    "llama": "Llama",
+    "qwen2": "Qwen 2",
+    "qwen2vl": "Qwen 2.5 VL",
+    "qwen3": "Qwen 3",
+    "gemma2": "Gemma 2",
+    "gemma3": "Gemma 3",
+    "mistral3": "Mistral 3",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +89,12 @@ class Facts:
 
 
 def facts(path: Path) -> Facts:
-    """The facts of a safetensors file or of diffusers' folder; none of others, and of what cannot be read."""
+    """The facts of a safetensors or GGUF file, or of diffusers' folder; none of others, and of what cannot be read."""
     try:
         if path.is_dir():
             return Facts(_of_folder(path))
+        if path.suffix == ".gguf":
+            return _of_gguf(path)
         return _of_file(path) if path.suffix == ".safetensors" else Facts()
     except (OSError, ValueError, RecursionError):
         return Facts()
@@ -95,6 +120,13 @@ def _of_file(path: Path) -> Facts:
         text("modelspec.description"),
         told,
     )
+
+
+def _of_gguf(path: Path) -> Facts:
+    shapes, said = gguf_header.read(path, ENCODERS)
+    kind = said.get(gguf_header.ARCHITECTURE)
+    family = _by_names(shapes) or ENCODERS.get(kind or "") or _by_word(kind)
+    return Facts(family, (), said.get("general.name"), said.get("general.description"), {**said})
 
 
 def words_in(told: Mapping[str, Json]) -> Sequence[str]:

@@ -24,7 +24,7 @@ def words_of_merges(folder: Path) -> Words:
     lines = (folder / FILES[1]).read_text("utf-8").splitlines()
     pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
     own = _own(folder)
-    return words_of_pairs(ids | own, [(one, two) for one, two in pairs], own)
+    return words_of_pairs({**ids, **own}, [(one, two) for one, two in pairs], own)
 
 
 def words_of_pairs(

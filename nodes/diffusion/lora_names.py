@@ -31,9 +31,22 @@ NETWORK_PREFIXES = (
 TEXT_PREFIXES = ("lora_te_", "lora_te1_", "text_encoder.")
 # Of several text encoders, by the field's names for them.
 TEXTS_PREFIXES: Mapping[str, Sequence[str]] = {
-    "l": (*TEXT_PREFIXES, "text_encoders.clip_l.transformer.", "cond_stage_model.transformer.", "clip_l."),
+    "l": (
+        *TEXT_PREFIXES,
+        "text_encoders.clip_l.transformer.",
+        "cond_stage_model.transformer.",
+        "clip_l.transformer.",
+        "clip_l.",
+    ),
     "h": (*TEXT_PREFIXES, "text_encoders.clip_h.transformer."),
-    "g": ("lora_te2_", "lora_prior_te_", "text_encoder_2.", "text_encoders.clip_g.transformer.", "clip_g."),
+    "g": (
+        "lora_te2_",
+        "lora_prior_te_",
+        "text_encoder_2.",
+        "text_encoders.clip_g.transformer.",
+        "clip_g.transformer.",
+        "clip_g.",
+    ),
     "t5xxl": (
         "lora_te3_",
         "lora_te2_encoder_block",  # where T5 is the second
@@ -65,6 +78,12 @@ RENAMED = (
     (re.compile(r"\.self_attn\.to_(q|k|v)_lora\."), r".self_attn.\1_proj.lora."),
     (re.compile(r"\.self_attn\.to_out_lora\."), ".self_attn.out_proj.lora."),
     (re.compile(r"\.processor\."), "."),
+    (
+        re.compile(r"^(unet|transformer|text_encoder(?:_\d)?)\.base_model\.model\."),
+        r"\1.",
+    ),  # saved by PEFT itself
+    (re.compile(r"^lycoris_(unet|te\d?|transformer)_"), r"lora_\1_"),
+    (re.compile(r"^lycoris_(text_encoder(?:_\d)?)_"), r"\1."),
 )
 # What else a module is called: by the end of its tensor's name, another end.
 ALSO = ((".to_out.0.weight", ".to_out.weight"), (".to_out.0.bias", ".to_out.bias"))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import takewhile
 from pathlib import Path
 
 from nodes.diffusion.errors import CheckpointMissing, CheckpointUnknown
@@ -93,7 +94,7 @@ MARKS = (
     Mark(Part.VAE, Layout.ORIGINAL, "decoder.middle.0.residual.0.gamma", (VAE, "", "vae.")),
     Mark(Part.VAE, Layout.ORIGINAL, "vquantizer.codebook.weight", (VAE, "", "vae.")),
     Mark(Part.VAE, Layout.DIFFUSERS, "vquantizer.embedding.weight", ("", "vae.", "vqgan.")),
-    Mark(Part.VAE, Layout.DIFFUSERS, "decoder.mid_block.resnets.0.conv1.weight", ("", "vae.")),
+    Mark(Part.VAE, Layout.DIFFUSERS, "decoder.mid_block.resnets.0.conv1.weight", ("", "vae.", VAE)),
 )
 
 VAE_FOLDERS = ("vae", "vqgan")
@@ -116,8 +117,10 @@ def find_parts(path: Path) -> dict[Part, Found]:
     """
     weights = open_weights(path)
     found: dict[Part, Found] = {}
+    before = _before_all(weights)
     for mark in MARKS:
-        prefix = next((prefix for prefix in mark.prefixes if prefix + mark.tensor in weights.shapes), None)
+        prefixes = (*mark.prefixes, before)
+        prefix = next((prefix for prefix in prefixes if prefix + mark.tensor in weights.shapes), None)
         if prefix is not None and mark.part not in found:
             found[mark.part] = Found(mark.part, mark.layout, weights, prefix)
     texts = texts_in(weights)
@@ -129,7 +132,9 @@ def find_parts(path: Path) -> dict[Part, Found]:
 
 def find_network(weights: WeightFile) -> Found | None:
     """The denoising network of a file, of the first family that knows its tensors; None if there is none."""
-    for prefix in NETWORK_PREFIXES:
+    before = _before_all(weights)
+    further = (before + prefix for prefix in NETWORK_PREFIXES) if before else ()
+    for prefix in dict.fromkeys((*NETWORK_PREFIXES, *further)):
         shapes = weights.under(prefix) if prefix else weights.shapes
         for family in FAMILIES if shapes else ():
             places = family.original(shapes)
@@ -138,6 +143,14 @@ def find_network(weights: WeightFile) -> Found | None:
             if _takes(family, shapes):
                 return Found(Part.NETWORK, Layout.DIFFUSERS, weights, prefix, family)
     return None
+
+
+def _before_all(weights: WeightFile) -> str:
+    """What stands before the names of all tensors (`module.`), as trainers leave it; empty, or ends in a full stop."""
+    names = weights.shapes
+    first, last = (min(names).split("."), max(names).split(".")) if names else ([], [])
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(first[:-1], last[:-1], strict=False))
+    return "".join(f"{part}." for part, _ in alike)
 
 
 def _takes(family: Family, shapes: Mapping[str, Shape]) -> bool:

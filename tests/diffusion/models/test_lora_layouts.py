@@ -234,6 +234,31 @@ def hash_of(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [("unet.base_model.model.", False), ("lycoris_unet_", False), ("lycoris_", False), ("base_model.model.", False),
+     ("text_encoder.base_model.model.", True), ("lycoris_text_encoder_", True), ("lycoris_te_", True),
+     ("clip_l.transformer.", True), ("text_encoder.", True), ("lora_te1_", True)],
+)  # fmt: skip
+def test_what_tools_put_before_names_says_whom_they_are_for(before, text, tmp_path):
+    query = "text_model.encoder.layers.1.self_attn.q_proj" if text else QUERY
+    name = before + (query.replace(".", "_") if before.startswith(("ly", "lora")) else query)
+    net, clip, wide = tiny.unet(), tiny.text(), 64 if text else 32
+    up, down = drawn(wide, RANK), drawn(RANK, wide)
+    save_file({f"{name}.lora_B.weight": up, f"{name}.lora_A.weight": down}, tmp_path / "a.safetensors")
+    patchers = Patcher(net, NETWORK_PREFIXES), Patcher(clip, text_prefixes("l"), text_aliases(clip))
+    for patcher, meant in zip(patchers, (not text, text), strict=True):
+        had = {key: weight.clone() for key, weight in patcher.module.named_parameters()}
+        patcher.put_on([Strong(read_lora(tmp_path / "a.safetensors"), 1.0)])
+        made = {key for key, weight in patcher.module.named_parameters() if not torch.equal(weight, had[key])}
+        short = query.removeprefix("text_model.")
+        assert {key.removeprefix("text_model.") for key in made} == ({f"{short}.weight"} if meant else set())
+        assert patcher.unmatched == ()
+
+
+QUERY = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_after_a_hundred_additions_and_removals_the_weights_hash_as_before(dtype, tmp_path):
     net = tiny.unet().to(dtype)

@@ -82,7 +82,7 @@ RENAMED = (
         re.compile(r"^(unet|transformer|text_encoder(?:_\d)?)\.base_model\.model\."),
         r"\1.",
     ),  # saved by PEFT itself
-    (re.compile(r"^lycoris_(unet|te\d?|transformer)_"), r"lora_\1_"),
+    (re.compile(r"^lycoris_(unet|te\d?)_"), r"lora_\1_"),
     (re.compile(r"^lycoris_(text_encoder(?:_\d)?)_"), r"\1."),
 )
 # What else a module is called: by the end of its tensor's name, another end.

@@ -284,8 +284,8 @@ def denoising(kind: Parametrisation, sigma: Sigma, timestep: Tensor) -> Callable
         case Parametrisation.V | Parametrisation.EDM:
             data = kind.data_deviation
             spread = sigma**2 + data**2
-            sign = 1.0 if kind is Parametrisation.EDM else -1.0
-            kept, turned = data**2 / spread, sign * sigma * data / spread**0.5
+            signed = data if kind is Parametrisation.EDM else -data
+            kept, turned = data**2 / spread, sigma * signed / spread**0.5
             return lambda latents, predicted: latents * kept + predicted * turned
         case Parametrisation.X0 | Parametrisation.IMAGE_TO_IMAGE:
             return lambda _latents, predicted: predicted

@@ -78,7 +78,10 @@ class DiscreteLevels:
 
     def timestep(self, sigma: Tensor) -> Tensor:
         """The timestep whose sigma is nearest in logarithm; same shape as `sigma`, whole numbers."""
-        distance = (sigma.log().reshape(-1, 1) - self.log_sigmas.to(sigma.device)).abs()
+        logs = self.log_sigmas if sigma.is_cpu else self.log_sigmas.to(sigma.device)
+        if sigma.numel() == 1:  # as it is at every step of a run: fewer operations
+            return (logs - sigma.log()).abs().argmin().reshape(sigma.shape)
+        distance = (logs - sigma.log().reshape(-1, 1)).abs()
         return distance.argmin(dim=1).reshape(sigma.shape)
 
     def sigma(self, timestep: Tensor) -> Tensor:

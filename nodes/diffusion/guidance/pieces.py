@@ -112,9 +112,11 @@ class Conditioned:
         default_factory=list[float]
     )  # sigmas of this run so far, for hooks' keyframes
     _apart: bool = field(init=False)
+    _denoises: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self._apart = isinstance(self.network, AskedApart) and self.network.apart
+        self._denoises = _denoises(self.network)
 
     def sides(
         self,
@@ -143,8 +145,8 @@ class Conditioned:
         level = float(sigma)
         self._passed = passed_with(self._passed, level)
         kind, levels = self.network.parametrisation, self.network.levels
-        timestep = levels.timestep(sigma.reshape(1)).float()
-        timestep = timestep.to(latents.device, non_blocking=True)  # a card is not waited for
+        timestep = levels.timestep(sigma.reshape(1))
+        timestep = timestep.to(latents.device, torch.float32, non_blocking=True)  # a card is not waited for
         scaled = network_input(kind, latents, sigma).to(self.network.dtype)
         asked = _Asked(latents, scaled, sigma, level, timestep, changes)
         plan = self._plan(latents, level, sides, asked_as, tag)
@@ -154,10 +156,9 @@ class Conditioned:
         if self._apart:
             asked_of = plan.alone
         clean = denoising(kind, sigma, timestep)
-        done = isinstance(self.network, Denoising) and self.network.denoises
         for group in asked_of:
             for piece, predicted in zip(group, self._ask(plan, group, asked), strict=True):
-                answers[piece] = predicted if done else clean(piece.place.cut(latents), predicted)
+                answers[piece] = predicted if self._denoises else clean(piece.place.cut(latents), predicted)
         return plan.averaged(answers, latents)
 
     def prepared(self, sides: Sequence[Conditioning], latents: Latents) -> Sequence[Conditioning]:
@@ -265,7 +266,8 @@ class Conditioned:
             chosen = chosen[call.item : call.item + 1]
         cut = [piece.place.cut(chosen) for piece in call.pieces]
         scaled = cut[0].contiguous() if len(cut) == 1 else torch.cat(cut)
-        timestep = asked.timestep.expand(scaled.shape[0])
+        count = scaled.shape[0]
+        timestep = asked.timestep if count == 1 else asked.timestep.expand(count)
         residuals = None
         if call.steering is not None or self.uses:
             context = call.context if call.steering is None else call.steering
@@ -273,12 +275,13 @@ class Conditioned:
         boxes, changes = call.pieces[0].cond.extra.get(BOXES), asked.changes
         if isinstance(boxes, Boxes) and self._tells(boxes, asked.level):
             changes = changes + self._told(boxes, scaled)
-        if isinstance(network, Denoising) and network.denoises:
+        if self._denoises if network is self.network else _denoises(network):
             noisy = asked.latents if call.item is None else asked.latents[call.item : call.item + 1]
             scaled = torch.cat([piece.place.cut(noisy) for piece in call.pieces])
-        return network(
+        answer = network(
             scaled, timestep, call.context, residuals=residuals, inputs=call.inputs, changes=changes
-        ).float()
+        )
+        return answer if answer.dtype is torch.float32 else answer.float()
 
     def _tells(self, boxes: Boxes, level: float) -> bool:
         return not boxes.spans or any(self._within(span, level) for span in boxes.spans)
@@ -339,6 +342,10 @@ class Conditioned:
         if percent not in self._percents:
             self._percents[percent] = self.network.levels.at_percent(percent)
         return self._percents[percent]
+
+
+def _denoises(network: Network) -> bool:
+    return isinstance(network, Denoising) and network.denoises
 
 
 def with_lent_controls(negative: Conditioning, positive: Conditioning) -> Conditioning:

@@ -137,9 +137,9 @@ class Steering:
         Args:
             conditions: prepared; what rules take for the positive and the negative side.
         """
-        self._sigma = float(sigma)
         if not self.rules:
             return Evaluation(latents, sigma, scale, self.conditioned, conditions, chance=self._chance)
+        self._sigma = float(sigma)
         lend = self.network.lend if isinstance(self.network, LendingNetwork) else None
         at = Evaluation(latents, sigma, scale, self.conditioned, conditions, lend=lend, chance=self._chance)
         for rule, kept in self._of(Scales):

@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from itertools import pairwise
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ def check_sigmas(sigmas: Sigmas, sampler: Sampler, choice: SamplerChoice, mixing
     Raises:
         DiffusionError: they are no noise levels, rise for a sampler that can only go down, or end in nothing but noise.
     """
-    levels = [float(sigma) for sigma in sigmas]
+    levels = _numbers(sigmas)
     wrong = next((level for level in levels if not 0.0 <= level < math.inf), None)
     if wrong is not None:
         raise DiffusionError(
@@ -56,7 +57,7 @@ class Watch:
 
     def __init__(self, name: str, sigmas: Sigmas) -> None:
         self._name = name
-        self._levels = [float(sigma) for sigma in sigmas]
+        self._levels = _numbers(sigmas)
         self._waiting: deque[tuple[int, Tensor, torch.cuda.Event | None]] = deque()
 
     def look(self, step: Step) -> None:
@@ -104,6 +105,10 @@ class Watch:
                 "The model overflows, or is sampled as it was not trained: start Weft with --fp32-unet, look at "
                 "what LoRAs and ModelSampling nodes change, or take another sampler or schedule.",
             )
+
+
+def _numbers(sigmas: Sigmas) -> list[float]:
+    return cast("list[float]", cast("Any", sigmas).tolist())
 
 
 def _is_there(done: torch.cuda.Event | None) -> bool:

@@ -136,8 +136,9 @@ def sample(guided: Guider, latent: Latent, run: Run) -> Iterator[Step]:
     setting = SamplerSetting(seeds, mixing, levels)
     visited = sampler.visited(sigmas, setting)
     watch = Watch(choice.name, sigmas)
+    levels_after = visited.unbind()[1:]
     for step in sampler.steps(denoiser, latents, sigmas, setting, dict(choice.options)):
-        reached = mixing.finished(step.latents, visited[step.index + 1])
+        reached = mixing.finished(step.latents, levels_after[step.index])
         made = Step(step.index, form.from_model(reached), form.from_model(step.denoised))
         watch.look(made)
         yield made

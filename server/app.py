@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nodes.spec import Codec, Json, Place, Registry
+from nodes.spec import Json, Place, Registry
 from server.api.descriptions import Descriptions
 from server.api.desk import Desk
 from server.api.downloads import SITES, Downloads
@@ -39,7 +39,7 @@ from server.tokens import OWNER, Tokens
 from server.understood import features
 from server.versions import versions
 from server.worker.apart_words import Kept as Object
-from server.worker.parts import Factory, Lasting, Registered, WorkerParts
+from server.worker.parts import Factory, Lasting, WorkerParts
 from server.worker.parts import Services as WorkerServices
 from server.worker.saves import Journal, Saves
 from server.worker.separate import Separate
@@ -121,7 +121,6 @@ def _furnished(
     registry = Registry(all_nodes())
     packs = _packs(settings, services, registry, places, fence)
     crossing = ResultCodec((Object,))
-    separate = _separate(settings, services, registry, crossing)
     hashes, conversions = ContentHashes(workspace.user / HASHES), Conversions(workspace.user / CONVERTED)
     pool = chosen_pool(placement, Wishes(*settings.compute.wishes), memory(), hashes.reference)
     foresight = chosen_foresight(pool, memory())
@@ -150,25 +149,10 @@ def _furnished(
             workspace.results, identity(placement), crossing if settings.alone else ResultCodec()
         ),
     )
-    return replace(
-        parts,
-        load_packs=lambda: [*map(report_of, packs.load()), *separate.load(packs.apart())],
-        packs=lambda: [*map(report_of, packs.reports()), *separate.reports()],
-        refresh=packs.refresh,
-        freshen=packs.freshen,
-        registered=lambda: Registered(
-            packs.prompt_handlers.any, packs.routes.port, packs.routes.key, packs.watched
-        ),
-        on_prompt=packs.prompt_handlers.change,
-        begin=packs.begin,
+    separate = Separate(
+        registry, lambda pack: Factory(BUILD, alone(settings, pack)), crossing, services, packs
     )
-
-
-def _separate(
-    settings: WorkerSettings, services: WorkerServices, registry: Registry, codec: Codec
-) -> Separate:
-    """The packs that have processes of their own."""
-    return Separate(registry, lambda pack: Factory(BUILD, alone(settings, pack)), codec, services.publish)
+    return separate.joined(parts, report_of)
 
 
 def _packs(
@@ -193,6 +177,7 @@ def _packs(
         wonder=services.wonder,
         fence=fence,
         options=settings.options,
+        door=services.door,
     )
 
 

@@ -34,4 +34,5 @@ def report_of(pack: Any) -> PackReport:
         writes=tuple(map(str, pack.limits.writes)),
         unenforced=pack.unenforced,
         more_web=pack.more_web,
+        edited=pack.edited,
     )

@@ -40,6 +40,7 @@ class Loaded:
         deeds: what it did, by kind: while it was imported "files", "replaced", "routes", at any time "programs", "network",
             "reads" (outside the workspace), and what it was "refused".
         limits: what a person said of it. unenforced: what of its limits this system cannot enforce, in lines.
+        edited: its files are not those that were imported; the next run uses them.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Loaded:
     deeds: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     limits: Limits = field(default_factory=Limits)
     unenforced: tuple[str, ...] = ()
+    edited: bool = False
 
 
 def joined(loaded: Loaded, fence: Fence) -> Loaded:

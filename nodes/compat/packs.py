@@ -2,12 +2,13 @@
 
 import logging
 import re
+import socket
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from nodes.compat.adapt import adapt
 from nodes.compat.describe import inputs_of
@@ -46,6 +47,7 @@ COLLECT_AFTER = 10  # packs that were imported anew; what is left of those befor
 
 log = logging.getLogger(__name__)
 NONE_GIVEN: Mapping[str, bool] = {}
+Registered = TypeVar("Registered")
 PLAIN = re.compile(r"[\w.-]*\w")  # names that may stand in an address
 
 
@@ -89,6 +91,7 @@ class Packs:
         handler_patience: seconds that a pack's prompt handler may take.
         fence: what packs may do, where it is guarded.
         options: of the start, as `comfy.cli_args` tells them.
+        door: where their routes answer, see `Routes`.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class Packs:
         handler_patience: float = HANDLER_PATIENCE,
         fence: Fence | None = None,
         options: Mapping[str, bool] = NONE_GIVEN,
+        door: socket.socket | None = None,
     ) -> None:
         self._registry = registry
         self._places = places
@@ -123,7 +127,7 @@ class Packs:
         self._loaded: tuple[Loaded, ...] = ()
         self._stamps: dict[Path, Stamp] = {}
         self._reloads = 0
-        self.routes = Routes(taken)
+        self.routes = Routes(taken, door)
         self.prompt_handlers = PromptHandlers(self._owner, handler_patience)
 
     def load(self) -> tuple[Loaded, ...]:
@@ -138,12 +142,23 @@ class Packs:
     def reports(self) -> tuple[Loaded, ...]:
         """How each pack fared, and what it has done until now."""
         fence = self._fence
-        return self._loaded if fence is None else tuple(joined(one, fence) for one in self._loaded)
+        told = tuple(replace(one, edited=self._is_edited(one.path)) for one in self._loaded)
+        return told if fence is None else tuple(joined(one, fence) for one in told)
 
-    @property
-    def watched(self) -> bool:
-        """Whether there are packs whose files may be edited."""
-        return bool(self._stamps)
+    def registered(self, form: Callable[..., Registered]) -> Registered:
+        """What they have hung on the server, in the server's own form: see `server.worker.parts.Registered`."""
+        routes = self.routes
+        return form(
+            prompt_handlers=self.prompt_handlers.any,
+            port=routes.port,
+            key=routes.key,
+            watched=bool(self._stamps),
+            routes=routes.told,
+        )
+
+    def stamp(self, path: Path) -> Stamp:
+        """A pack's Python files by name, size and time; another one means that it was edited."""
+        return stamp(path)
 
     def freshen(self) -> None:
         """Import packs anew whose files were edited since they were imported. One that fails stays as it was."""
@@ -184,6 +199,10 @@ class Packs:
         if self._fence is not None:
             self._fence.begin()
         PromptServer.instance.begin(job, client)
+
+    def _is_edited(self, path: Path) -> bool:
+        before, now = self._stamps.get(path), stamp(path)
+        return before is not None and bool(now) and now != before
 
     def _owner(self, function: Callable[..., Any]) -> str:
         """The pack that a function belongs to, as far as that can be told."""

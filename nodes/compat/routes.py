@@ -7,6 +7,7 @@ import asyncio
 import logging
 import re
 import secrets
+import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
@@ -26,15 +27,26 @@ class Routes:
 
     Args:
         taken: routes of the server's own, as "POST /prompt": it answers them before any pack.
+        door: where to listen, on loopback; None: a new socket each time.
     """
 
-    def __init__(self, taken: Collection[str] = ()) -> None:
+    def __init__(self, taken: Collection[str] = (), door: socket.socket | None = None) -> None:
+        self._door = door
         self._taken = frozenset(_bare(route) for route in taken)
         self._app: web.Application | None = None
         self._direct: list[web.AbstractResource] = []  # what packs hung on the application itself
         self._runner: web.AppRunner | None = None
         self.port = 0
         self.key: Mapping[str, str] = {}
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Every route: its method (`*`: all), a blank, and a regular expression of its path."""
+        if self._app is None:
+            return ()
+        return tuple(
+            f"{route.method} {_form(route.resource)}" for route in self._app.router.routes() if route.resource
+        ) + tuple(f"* {_form(each)}" for each in self._app.router.resources() if "app" in each.get_info())
 
     def sift(self, host: PromptServer, before: int) -> tuple[list[str], list[str]]:
         """Of the routes that were registered after so many: those that stay, and those that are the server's own and go."""
@@ -81,7 +93,9 @@ class Routes:
         if len(self._app.router.resources()):
             secret = secrets.token_urlsafe(24)
             try:
-                listening = asyncio.run_coroutine_threadsafe(_listen(self._app, secret), host.loop)
+                listening = asyncio.run_coroutine_threadsafe(
+                    _listen(self._app, secret, self._door), host.loop
+                )
                 self._runner = listening.result(PATIENCE)
                 self.port, self.key = int(self._runner.addresses[0][1]), {KEY: secret}
             except Exception:
@@ -104,12 +118,22 @@ def _doubled(route: web.AbstractRouteDef) -> tuple[web.AbstractRouteDef, ...]:
     return route, web.RouteDef(route.method, f"/api{route.path}", route.handler, bare)
 
 
-async def _listen(app: web.Application, secret: str) -> web.AppRunner:
+def _form(resource: web.AbstractResource) -> str:
+    """A regular expression of the paths that a resource answers."""
+    told = resource.get_info()
+    if "pattern" in told:
+        return told["pattern"].pattern
+    if "prefix" in told:
+        return f"{re.escape(told['prefix'].rstrip('/'))}/.*"
+    return re.escape(resource.canonical)
+
+
+async def _listen(app: web.Application, secret: str, door: socket.socket | None) -> web.AppRunner:
     """What listens for the application now."""
     app.middlewares.insert(0, _doorkeeper(secret))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await (web.TCPSite(runner, "127.0.0.1", 0) if door is None else web.SockSite(runner, door)).start()
     return runner
 
 

@@ -94,6 +94,7 @@ class PackJson(TypedDict):
     network: bool
     writes: list[str]
     unenforced: list[str]
+    edited: bool
 
 
 class ReloadJson(TypedDict):

@@ -41,17 +41,23 @@ async def answer_of_packs(request: web.Request) -> web.StreamResponse:
     backend = services(request).backend
     if not backend.ready and "." in request.path.rpartition("/")[2]:
         raise web.HTTPNotFound  # a file: a page that waits for it would not be drawn until the worker is there
-    registered = await backend.registered()
-    if not registered.port:
+    found = _answering(request, await backend.registered())
+    if not found.port:
         raise await _unknown(request)
     try:
-        return await _hand_on(request, registered)
+        return await _hand_on(request, found)
     except aiohttp.ClientConnectorError:
-        if request.body_exists:
+        again = _answering(request, await backend.registered(anew=True))
+        if request.body_exists or not again.port:
             raise BackendLost("The worker, in which packs answer, is being started again.") from None
-        return await _hand_on(request, await backend.registered(anew=True))
+        return await _hand_on(request, again)
     except aiohttp.ClientError as error:
         raise BackendLost(f"The worker, in which packs answer, went away: {error}") from error
+
+
+def _answering(request: web.Request, registered: Registered) -> Registered:
+    """Who answers it: the worker, or a pack that has a process of its own."""
+    return registered.answering(request.method, request.rel_url.raw_path)
 
 
 async def _hand_on(request: web.Request, registered: Registered) -> web.StreamResponse:

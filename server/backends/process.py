@@ -217,7 +217,8 @@ class ProcessBackend:
     async def registered(self, *, anew: bool = False) -> Registered:
         """What packs have hung on the server."""
         if self._specs is None or anew:
-            self._learn(await self._ask_patiently(Specs(refresh=False, known=self._edition)))
+            # Processes of packs that have ended are started again for it.
+            self._learn(await self._ask_patiently(Specs(refresh=False, known=self._edition, fresh=anew)))
         return self._registered
 
     def listen(self, hear: Callable[[PackEvent], None], answer: Callable[[Wonder], Awaitable[Json]]) -> None:

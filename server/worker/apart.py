@@ -10,23 +10,25 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias, cast
 
-from nodes.spec import Codec, Node, NodeError, NodeSpec, Packed, Result, Stopped, Unstorable
+from nodes.spec import Codec, Json, Node, NodeError, NodeSpec, Packed, Result, Stopped, Unstorable
 from server.graph.host import Progressed, Report, Said, SwitchedOff
 from server.graph.outcome import Failure
 from server.worker.apart_main import main
-from server.worker.apart_words import Brings, Call, Drop, Halt, Kept, Tell, Wrong
-from server.worker.messages import Answered, PackEvent, Reported, receive, send
-from server.worker.parts import Factory, PackReport, Publish
+from server.worker.apart_words import Brings, Call, Drop, Halt, Kept, Posted, Tell, Wrong
+from server.worker.messages import Answered, PackEvent, Reply, Reported, Wonder, receive, send
+from server.worker.parts import Factory, PackReport, Registered, Services
 from server.worker.running import NodeContext
 
 STARTING = 120.0  # seconds until a process must have said what its pack brings
 LOOK = 0.05  # seconds between looks whether Stop was pressed
+PROMPT = 15.0  # seconds for the handlers of a posted prompt
 AFTER_STOP = 3.0  # seconds that a process may go on after Stop; then it is ended
 
 log = logging.getLogger("weft.packs")
@@ -45,6 +47,9 @@ class _Life:
     waiting: dict[int, "queue.SimpleQueue[Heard]"] = field(
         default_factory=dict[int, "queue.SimpleQueue[Heard]"]
     )
+    kept: set[int] = field(
+        default_factory=set[int]
+    )  # numbers of objects of the pack's own that are held here
     over: bool = False
 
 
@@ -55,30 +60,89 @@ class Apart:
         pack: its name. path: where it lies.
         factory: furnishes the process, and confines it before any code of the pack runs.
         codec: turns values into data; it knows `Kept`.
-        publish: tells clients what the pack says.
+        services: what the pack says and asks goes there.
     """
 
-    def __init__(self, pack: str, path: str, factory: Factory, codec: Codec, publish: Publish) -> None:
+    def __init__(self, pack: str, path: str, factory: Factory, codec: Codec, services: Services) -> None:
         self._pack, self._path = pack, path
-        self._factory, self._codec, self._publish = factory, codec, publish
+        self._factory, self._codec, self._services = factory, codec, services
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._sending = threading.Lock()
         self._life: _Life | None = None
         self._reports: tuple[PackReport, ...] = ()
+        self._wrong: PackReport | None = (
+            None  # how the pack fared as it was edited last, where that cannot be loaded
+        )
 
     def load(self) -> Sequence[Node]:
         """Start the process; the pack's nodes. Where it fails, there are none, and `reports` says why."""
         try:
             life = self._alive()
         except NodeError as error:
-            failure = Failure(error.message, error.hint, "PackCrashed")
-            self._reports = (
-                PackReport(self._pack, self._path, ok=False, seconds=0.0, error=failure, apart=True),
-            )
+            self._reports = (self._failed(error),)
             return ()
         self._reports = life.brings.reports
-        return [self._node(spec, life.brings.functions[id]) for id, spec in life.brings.specs.items()]
+        return self._nodes(life)
+
+    def reload(self) -> Sequence[Node] | None:
+        """The nodes of an edited pack, in a new process; None: it cannot be loaded, and the process of before goes on."""
+        with self._lock:
+            before = self._life
+            try:
+                life = self._started()
+                failed = next((one for one in life.brings.reports if not one.ok), None)
+            except NodeError as error:
+                life, failed = None, self._failed(error)
+            if failed is not None and before is not None and not before.over:
+                if life is not None:
+                    self._end(life)
+                self._wrong = failed
+                return None
+            self._wrong = None
+            self._reports = (failed,) if failed is not None else () if life is None else life.brings.reports
+            self._life = life
+        if before is not None:
+            self._end(before)
+        return () if life is None else self._nodes(life)
+
+    def revive(self) -> None:
+        """Start the process again if it has ended: its routes answer again."""
+        if self._life is not None and self._life.over:
+            try:
+                self._alive()
+            except NodeError as error:
+                log.warning("%s %s", error.message, error.hint)
+
+    @property
+    def registered(self) -> Registered:
+        """What the pack has hung on the server; nothing while its process is gone."""
+        life = self._life
+        return Registered() if life is None or life.over else life.brings.registered
+
+    def holds(self, kept: Kept) -> bool:
+        """Whether the process has this object: not one of before."""
+        life = self._life
+        return life is not None and not life.over and kept.number in life.kept
+
+    def on_prompt(self, body: Mapping[str, Json]) -> Mapping[str, Json]:
+        """What the pack makes of a posted prompt; where its process does not answer, it stays as it is."""
+        life = self._life
+        if life is None or life.over or not life.brings.registered.prompt_handlers:
+            return body
+        number, answers = self._ask(life, lambda number: Posted(number, body))
+        try:
+            heard = answers.get(timeout=PROMPT)
+        except queue.Empty:
+            heard = None
+        finally:
+            life.waiting.pop(number, None)
+        if isinstance(heard, Answered):
+            return cast("Mapping[str, Json]", heard.answer)
+        log.warning(
+            "The prompt handlers of the pack %s did not answer; the prompt goes on without.", self._pack
+        )
+        return body
 
     def reports(self) -> Sequence[PackReport]:
         """How the pack fared, and what it has done; what was known last while its process is busy or gone."""
@@ -92,7 +156,15 @@ class Apart:
             except queue.Empty:
                 log.info("The process of the pack %s is busy.", self._pack)
             life.waiting.pop(number, None)
-        return self._reports
+        wrong = self._wrong
+        return self._reports if wrong is None else tuple(_as_it_was(one, wrong) for one in self._reports)
+
+    def _failed(self, error: NodeError) -> PackReport:
+        failure = Failure(error.message, error.hint, "PackCrashed")
+        return PackReport(self._pack, self._path, ok=False, seconds=0.0, error=failure, apart=True)
+
+    def _nodes(self, life: _Life) -> Sequence[Node]:
+        return [self._node(spec, life.brings.functions[id]) for id, spec in life.brings.specs.items()]
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
@@ -113,7 +185,7 @@ class Apart:
             NodeError: it failed, or its process ended.
             Stopped: the person pressed Stop.
         """
-        life = self._alive()
+        life = self._alive(ctx.check_stop)
         try:
             given = self._codec.pack(dict(inputs))
         except Unstorable as error:
@@ -142,7 +214,7 @@ class Apart:
                 case Reported(report=report):
                     _pass_on(report, ctx)
                 case Answered(answer=answer):
-                    return self._back(answer, function)
+                    return self._back(life, answer, function)
                 case Wrong(failure=failure, stopped=stopped):
                     if stopped:
                         raise Stopped
@@ -169,35 +241,36 @@ class Apart:
             self._end(life)
             raise
 
-    def _back(self, answer: object, function: str) -> object:
+    def _back(self, life: _Life, answer: object, function: str) -> object:
         made = cast("dict[str, Any]", self._codec.unpack(cast("Packed", answer)))
-        self._watch(made)
+        self._watch(life, made)
         if function == "run" and "outputs" in made:
             return Result(tuple(made["outputs"]), made["ui"], made["expand"])
         return made["value"]
 
-    def _watch(self, value: object) -> None:
+    def _watch(self, life: _Life, value: object) -> None:
         """Tell the process when an object of its own is not held here any more."""
-        if isinstance(value, Kept):
-            weakref.finalize(value, self._drop, value.number)
-        elif isinstance(value, dict):
-            for entry in cast("dict[object, object]", value).values():
-                self._watch(entry)
-        elif isinstance(value, list | tuple):
-            for entry in cast("Sequence[object]", value):
-                self._watch(entry)
+        for kept in kept_in(value):
+            life.kept.add(kept.number)
+            weakref.finalize(kept, self._drop, life, kept.number)
 
-    def _drop(self, number: int) -> None:
-        if self._life is not None:
-            self._send(self._life, Drop(number))
+    def _drop(self, life: _Life, number: int) -> None:
+        life.kept.discard(number)
+        if not life.over:
+            self._send(life, Drop(number))
 
     # --- the process ------------------------------------------------------------------------------------------------
 
-    def _alive(self) -> _Life:
-        with self._lock:
+    def _alive(self, go_on: Callable[[], None] = lambda: None) -> _Life:
+        """The process, started if there is none; while another thread does that, `go_on` is called again and again."""
+        while not self._lock.acquire(timeout=LOOK):
+            go_on()
+        try:
             if self._life is None or self._life.over:
                 self._life = self._started()
             return self._life
+        finally:
+            self._lock.release()
 
     def _started(self) -> _Life:
         """A new process, once it has said what it brings.
@@ -249,7 +322,9 @@ class Apart:
             while True:
                 message = receive(life.pipe)
                 if isinstance(message, PackEvent):
-                    self._publish(message.event, message.data, message.client)
+                    self._services.publish(message.event, message.data, message.client)
+                elif isinstance(message, Wonder):  # the server's answer may take a while
+                    threading.Thread(target=self._reply, args=(life, message), daemon=True).start()
                 elif isinstance(message, Answered | Wrong | Reported) and message.number in life.waiting:
                     life.waiting[message.number].put(message)
         except (EOFError, OSError):
@@ -257,9 +332,33 @@ class Apart:
             for answers in list(life.waiting.values()):
                 answers.put(None)
 
+    def _reply(self, life: _Life, wonder: Wonder) -> None:
+        with suppress(TimeoutError):
+            self._send(life, Reply(wonder.number, self._services.wonder(wonder.about, wonder.ids)))
+
     def _end(self, life: _Life) -> None:
         life.over = True
         life.process.kill()
+
+
+def kept_in(value: object) -> Iterator[Kept]:
+    """The objects of packs' own in a value."""
+    if isinstance(value, Kept):
+        yield value
+    elif isinstance(value, dict):
+        for entry in cast("dict[object, object]", value).values():
+            yield from kept_in(entry)
+    elif isinstance(value, list | tuple):
+        for entry in cast("Sequence[object]", value):
+            yield from kept_in(entry)
+
+
+def _as_it_was(earlier: PackReport, failed: PackReport) -> PackReport:
+    """The report of a pack that was edited and cannot be loaded now."""
+    assert failed.error is not None, "a pack that is not there says why"
+    told = f"It was edited and cannot be loaded; what was there before is still used. {failed.error.message}"
+    hint = "Mend the file: the next run tries again."
+    return replace(earlier, error=replace(failed.error, message=told, hint=hint))
 
 
 def _pass_on(report: Report, ctx: NodeContext) -> None:

@@ -1,12 +1,12 @@
 """The words between a worker and the process of a pack."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from nodes.spec import NodeSpec, Packed
+from nodes.spec import Json, NodeSpec, Packed
 from server.graph.host import JobContext
 from server.graph.outcome import Failure, Task
-from server.worker.parts import PackReport
+from server.worker.parts import PackReport, Registered
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -48,12 +48,21 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
+class Posted:
+    """What does the pack make of the body of a posted prompt?"""
+
+    number: int
+    body: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
 class Brings:
     """What the pack brings: sent once, first."""
 
     specs: Mapping[str, NodeSpec]
     functions: Mapping[str, tuple[str, ...]]
     reports: tuple[PackReport, ...]
+    registered: Registered = field(default_factory=Registered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ def _nobody_looks(_ui: Ui) -> bool:
     return True
 
 
+def _as_ever(_value: object) -> bool:
+    """Values last."""
+    return True
+
+
 def _nobody_stops() -> None:
     """There is nobody who could press Stop."""
 
@@ -74,6 +79,7 @@ class Outputs:
         free: bytes of the machine's memory that are free now.
         disk: keeps results when they leave memory, or the worker ends; None: nothing does.
         stands: whether the files that the canvas was told of are still there.
+        usable: whether a value can still be used.
     """
 
     def __init__(
@@ -83,9 +89,11 @@ class Outputs:
         free: Callable[[], int] = free_memory,
         disk: Disk | None = None,
         stands: Callable[[Ui], bool] = _nobody_looks,
+        usable: Callable[[object], bool] = _as_ever,
     ) -> None:
         self._disk = disk
         self._stands = stands
+        self._usable = usable
         self._keeping = keeping
         self._free = free
         self._names = (f"{epoch}-{number}" for number in itertools.count())
@@ -257,12 +265,14 @@ class Outputs:
         return self._by_key.get(result.key or "") != id or result.slots is None
 
     def _pin(self, key: str) -> str | None:
-        """The result in memory, if what it shows still stands."""
+        """The result in memory, if what it shows still stands, and what it is."""
         id = self._by_key.get(key)
         if id is None:
             return None
         result = self._results[id]
         if result.ui is not None and not self._stands(result.ui):
+            return None
+        if not all(self._usable(value) for slot in result.slots or () for value in slot):
             return None
         result.used = self._job
         self._results.move_to_end(id)

@@ -2,6 +2,8 @@
 
 import gc
 import importlib
+import re
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ class PackReport:
             "reads" (outside the workspace), "programs", "network", and what it was "refused".
         apart, network, writes: what a person said of it, see `server.pack_limits`.
         unenforced: what of that this system cannot enforce, in lines.
+        edited: its files are not those that were loaded; they count from the next run on.
         web_directory: its folder of files for the browser; more_web: others, by the name that they are served under.
     """
 
@@ -48,6 +51,7 @@ class PackReport:
     writes: tuple[str, ...] = ()
     unenforced: tuple[str, ...] = ()
     more_web: Mapping[str, str] = field(default_factory=dict[str, str])
+    edited: bool = False
 
 
 # Tells clients an event of a pack: its name (data is JSON) or number (bytes), the client's id (None: all of them).
@@ -66,12 +70,25 @@ class Registered:
         port: where their routes answer, on this machine alone; 0: they have none. What is no route gets 421.
         key: headers without which nobody is answered there.
         watched: some packs' files may be edited, so that nodes change without a new worker.
+        routes: what is answered there: a method (`*`: all) and a regular expression of the path, a blank between them.
+        others: the same of packs that have processes of their own.
     """
 
     prompt_handlers: bool = False
     port: int = 0
     key: Mapping[str, str] = field(default_factory=dict[str, str])
     watched: bool = False
+    routes: tuple[str, ...] = ()
+    others: "tuple[Registered, ...]" = ()
+
+    def answering(self, method: str, path: str) -> "Registered":
+        """Who answers a request: the pack with a process of its own that has such a route, else this."""
+        return next((other for other in self.others if other.has(method, path)), self)
+
+    def has(self, method: str, path: str) -> bool:
+        """Whether one of the routes is meant."""
+        told = (route.partition(" ") for route in self.routes)
+        return any(known in ("*", method) and re.fullmatch(form, path) for known, _, form in told)
 
 
 def _tell_nobody(_event: str | int, _data: "Json | bytes", _client: str | None) -> None:
@@ -93,6 +110,7 @@ class Services:
         skip: packs that ended a worker, and how, by name.
         publish: tell clients what a pack says.
         wonder: ask the server and wait, see `messages.Wonder`. Raises `TimeoutError` if it does not answer.
+        door: where routes of packs answer, bound before sockets are refused; None: they make one.
     """
 
     check_stop: Callable[[], None]
@@ -100,6 +118,7 @@ class Services:
     skip: Mapping[str, str] = field(default_factory=dict[str, str])
     publish: Publish = _tell_nobody
     wonder: Inquire = _know_nothing
+    door: socket.socket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +138,10 @@ class Lasting:
 
 def _nothing() -> None:
     """There is nothing to do."""
+
+
+def _always(_value: object) -> bool:
+    return True
 
 
 def _no_packs() -> Sequence[PackReport]:
@@ -196,6 +219,7 @@ class WorkerParts:
         registered: what packs have hung on the server.
         on_prompt: what they make of a posted prompt; from one thread at a time.
         begin: told of each job that starts: its id, and the id of the client that queued it.
+        stands: whether a value of an earlier job can still be used; asked of values that packs made.
     """
 
     registry: Registry
@@ -223,6 +247,7 @@ class WorkerParts:
     registered: Callable[[], Registered] = Registered
     on_prompt: Callable[[Mapping[str, Json]], Mapping[str, Json]] = _unchanged
     begin: Callable[[str, str | None], None] = _unnoticed
+    stands: Callable[[object], bool] = _always
 
 
 Build: TypeAlias = Callable[[object, Services], WorkerParts]

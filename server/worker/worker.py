@@ -375,4 +375,4 @@ def _outputs(parts: WorkerParts, name: str) -> Outputs:
             disk = Disk(lasting.root, f"{lasting.identity}-{VERSION}", lasting.codec, budget)
         except OSError as error:
             log.warning("Results cannot be kept in %s: %s", lasting.root, error.strerror or error)
-    return Outputs(keeping, name, disk=disk, stands=partial(stands, parts.files))
+    return Outputs(keeping, name, disk=disk, stands=partial(stands, parts.files), usable=parts.stands)

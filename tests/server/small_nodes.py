@@ -27,7 +27,7 @@ from nodes.spec import (
     String,
     node,
 )
-from server.worker.parts import Factory, Lasting, PackReport, Registered, Services, WorkerParts
+from server.worker.parts import Factory, Lasting, PackReport, Services, WorkerParts
 from server.worker.saves import Journal, Saves
 
 FACTORY = "tests.server.small_nodes:build"
@@ -318,20 +318,9 @@ def build_with_packs(settings: object, services: Services) -> WorkerParts:
         wonder=services.wonder,
         handler_patience=2.0,
         fence=_guarded(settings, places),
+        door=services.door,
     )
     codec, build = ResultCodec((Kept,)), "tests.server.small_nodes:build_with_packs"
-    separate = Separate(registry, lambda pack: Factory(build, alone(settings, pack)), codec, services.publish)
-    return WorkerParts(
-        registry=registry,
-        files=workspace,
-        load_packs=lambda: [*map(report_of, packs.load()), *separate.load(packs.apart())],
-        packs=lambda: [*map(report_of, packs.reports()), *separate.reports()],
-        lasting=Lasting(workspace.results, "test", codec) if settings.alone else None,
-        refresh=packs.refresh,
-        freshen=packs.freshen,
-        registered=lambda: Registered(
-            packs.prompt_handlers.any, packs.routes.port, packs.routes.key, packs.watched
-        ),
-        on_prompt=packs.prompt_handlers.change,
-        begin=packs.begin,
-    )
+    separate = Separate(registry, lambda pack: Factory(build, alone(settings, pack)), codec, services, packs)
+    lasting = Lasting(workspace.results, "test", codec) if settings.alone else None
+    return separate.joined(WorkerParts(registry=registry, files=workspace, lasting=lasting), report_of)

@@ -178,4 +178,5 @@ def pack_json(report: PackReport, scripts: ScriptReport | None = None) -> dict[s
         "network": report.network,
         "writes": list(report.writes),
         "unenforced": list(report.unenforced),
+        "edited": report.edited,
     }

@@ -16,6 +16,7 @@ from server.api.kept import Kept, key_of
 from server.api.library import Library
 from server.api.logs import LogBook
 from server.api.messages import history_message
+from server.api.pack_watch import PackWatch
 from server.api.previews import wants_previews
 from server.api.scripts import Scripts
 from server.api.services import Limits, Services
@@ -291,6 +292,9 @@ class Server:
         self._tasks = [
             asyncio.create_task(services.hub.serve()),
             asyncio.create_task(services.runner.serve()),
+            asyncio.create_task(
+                PackWatch(self._backend, services.hub, lambda: workspace.pack_folders).serve()
+            ),
         ]
         url = address(config.hosts[0], port, "https" if config.tls else "http")
         return f"{url}/?token={made}" if made else url
@@ -379,5 +383,6 @@ class Server:
             argv=tuple(sys.argv),
             only_packs=config.only_packs,
             trust=config.trust,
+            pack_limits=config.limits,
             multi_user=config.multi_user and tokens is None,  # each token is a user already
         )

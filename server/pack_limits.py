@@ -72,6 +72,24 @@ class LimitsKept:
         new.replace(self.file)
 
 
+def fault_of(writes: Sequence[Path], user: Path) -> str:
+    """Empty, or why a pack cannot be allowed to write these folders.
+
+    Args:
+        user: the folder of user data, in which stands whose code runs and what packs may do.
+    """
+    kept = user.resolve()
+    for folder in writes:
+        if not folder.is_absolute():
+            return f"{folder} is no whole path."
+        if not folder.is_dir():
+            return f"There is no folder {folder}."
+        real = folder.resolve()
+        if kept.is_relative_to(real) or real.is_relative_to(kept):
+            return f"{folder} holds the user data of Weft, or lies in it: no pack writes there."
+    return ""
+
+
 class Unreadable(Exception):
     """The file of limits is damaged: without it packs would do more than a person allowed."""
 

@@ -16,7 +16,7 @@ from server.app import build_backend, build_workspace
 from server.backends.base import BackendLost, PackReport
 from server.config import Config
 from server.pack_changes import forgotten, install, noted, pin, planned, sync, update
-from server.pack_limits import PackLimits, Unreadable
+from server.pack_limits import PackLimits, Unreadable, fault_of
 from server.pack_lock import Refused
 from server.pack_needs import CannotInstall, Change
 from server.trust import DISABLED, origin, packs_in
@@ -58,7 +58,7 @@ def _act(act: str, name: str, config: Config, workspace: Workspace, options: arg
         return
     path = _there(name, workspace)
     if act == "limit":
-        _limit(name, config, options)
+        _limit(name, config, workspace, options)
         return
     if act == "update":
         update(config, workspace, path, sure=options.yes, dry=options.dry_run, say=print)
@@ -119,7 +119,7 @@ def _there(name: str, workspace: Workspace) -> Path:
     return known[name]
 
 
-def _limit(name: str, config: Config, options: argparse.Namespace) -> None:
+def _limit(name: str, config: Config, workspace: Workspace, options: argparse.Namespace) -> None:
     """Change what a pack may do, as far as the command line says, and tell what holds then."""
     held = config.limits.of(name)
     more = tuple(folder.expanduser().resolve() for folder in options.write)
@@ -128,6 +128,9 @@ def _limit(name: str, config: Config, options: argparse.Namespace) -> None:
         network=held.network if options.network is None else options.network,
         writes=(*(() if options.no_write else held.writes), *more),
     )
+    fault = fault_of(more, workspace.user)
+    if fault:
+        raise Refused(fault)
     if wanted != held:
         config.limits.put(name, replace(wanted, writes=tuple(dict.fromkeys(wanted.writes))))
     where = "in a process of its own" if wanted.apart else "with the others"

@@ -103,6 +103,16 @@ class ReloadJson(TypedDict):
     restarting: bool
 
 
+class LimitsJson(TypedDict):
+    """What a pack may do, and whether packs are being loaded anew."""
+
+    name: str
+    apart: bool
+    network: bool
+    writes: list[str]
+    restarting: bool
+
+
 class TrustJson(TypedDict):
     """Whether a pack's code may run, and whether packs are being loaded anew."""
 

@@ -100,7 +100,7 @@ async def strangers(request: web.Request, handler: Handler) -> web.StreamRespons
         message = f"This server is not called {_host_name(request.host)!r}."
         hint = "If it should be, start it with --allow-host NAME."
         return failure(Fault("host_not_allowed", message, hint), 403)
-    if not _same_origin(request) and not _let_in(request):
+    if not same_origin(request) and not _let_in(request):
         message = "A page from elsewhere may not use this server."
         return failure(Fault("origin_not_allowed", message, request.headers.get("Origin", "")), 403)
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
@@ -154,7 +154,8 @@ def _is_ours(name: str, hosts: frozenset[str]) -> bool:
     return address.is_loopback or not hosts.isdisjoint({"0.0.0.0", "::"})  # noqa: S104 (compared, not bound)
 
 
-def _same_origin(request: web.Request) -> bool:
+def same_origin(request: web.Request) -> bool:
+    """Whether a request is a program's, or of our own page; of others not even where `--cors` lets them in."""
     origin = request.headers.get("Origin")
     if origin is not None:
         return urlsplit(origin).netloc.lower() == request.host.lower() if _is_url(origin) else False

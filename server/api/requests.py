@@ -30,6 +30,14 @@ class PlanBody(TypedDict):
     prompt: dict[str, Json]
 
 
+class LimitsBody(TypedDict):
+    """What a pack may do: `apart` in a process of its own, use the network, write these folders too (whole paths)."""
+
+    apart: bool
+    network: bool
+    writes: list[str]
+
+
 class ScriptsBody(TypedDict):
     """How a pack's scripts fared in a browser."""
 

@@ -24,6 +24,7 @@ from server.jobs.control import Control
 from server.jobs.history import History
 from server.jobs.queue import Queue
 from server.jobs.runner import Runner
+from server.pack_limits import LimitsKept
 from server.tokens import Tokens
 from server.trust import Trust
 from server.workspace import Workspace
@@ -70,7 +71,7 @@ class Services:
         versions: of Weft and what it stands on.
         argv: the command line, for `/system_stats`.
         only_packs: names of the packs that are loaded; None for all.
-        trust: whose code may run.
+        trust: whose code may run; `pack_limits`: what packs may do.
         multi_user: several people work here, each with their own files and settings.
         tokens: who may come in; None for everybody.
         belongings: whose files are whose; None where people are not told apart.
@@ -104,6 +105,7 @@ class Services:
     argv: tuple[str, ...] = ()
     only_packs: frozenset[str] | None = None
     trust: Trust = field(default_factory=Trust)
+    pack_limits: LimitsKept = field(default_factory=LimitsKept)
     multi_user: bool = False
     tokens: Tokens | None = None
     cors: str | None = None

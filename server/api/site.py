@@ -24,6 +24,7 @@ from server.api.routes import (
     jobs,
     models,
     nodes,
+    packs,
     people,
     prompts,
     queue,
@@ -76,6 +77,7 @@ def build_application(behind: Services) -> web.Application:
 def entries() -> Iterator[Entry]:
     """All routes, in the order in which they are tried."""
     yield from _entries(("/api/weft",), system.OWN)
+    yield from _entries(("/api/weft",), packs.OWN)
     yield from _entries(("/api/weft",), prompts.OWN)
     yield from _entries(("/api/weft",), editions.ROUTES)
     yield from _entries(("/api/weft",), shelves.ROUTES)

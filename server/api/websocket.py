@@ -113,6 +113,11 @@ class Hub:
             if self._clients.get(sid) is client:
                 del self._clients[sid]
 
+    @property
+    def listened(self) -> bool:
+        """Whether anybody is connected."""
+        return bool(self._clients)
+
     def send(self, clients: Collection[str], type: str, data: Mapping[str, Json]) -> None:
         """Tell some clients, by address, what is no event of a run; who is not connected misses it."""
         for client in filter(None, map(self._clients.get, clients)):

@@ -1,6 +1,7 @@
 """Requests that no route of ours answers, handed on to the packs in the worker: their routes answer under our address."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import aiohttp
 from aiohttp import web
@@ -42,14 +43,15 @@ async def answer_of_packs(request: web.Request) -> web.StreamResponse:
     if not backend.ready and "." in request.path.rpartition("/")[2]:
         raise web.HTTPNotFound  # a file: a page that waits for it would not be drawn until the worker is there
     found = _answering(request, await backend.registered())
-    if not found.port:
+    if not found.port and not found.routes:
         raise await _unknown(request)
     try:
-        return await _hand_on(request, found)
-    except aiohttp.ClientConnectorError:
+        if found.port:
+            with suppress(aiohttp.ClientConnectorError):
+                return await _hand_on(request, found)
         again = _answering(request, await backend.registered(anew=True))
-        if request.body_exists or not again.port:
-            raise BackendLost("The worker, in which packs answer, is being started again.") from None
+        if not again.port or (found.port and request.body_exists):
+            raise BackendLost("The process in which this pack answers is being started again.")
         return await _hand_on(request, again)
     except aiohttp.ClientError as error:
         raise BackendLost(f"The worker, in which packs answer, went away: {error}") from error

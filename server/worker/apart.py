@@ -116,9 +116,11 @@ class Apart:
 
     @property
     def registered(self) -> Registered:
-        """What the pack has hung on the server; nothing while its process is gone."""
+        """What the pack has hung on the server; it answers nowhere while its process is gone."""
         life = self._life
-        return Registered() if life is None or life.over else life.brings.registered
+        if life is None:
+            return Registered()
+        return replace(life.brings.registered, port=0) if life.over else life.brings.registered
 
     def holds(self, kept: Kept) -> bool:
         """Whether the process has this object: not one of before."""

@@ -1,5 +1,6 @@
 """A pack that cannot be imported says so on the canvas."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,48 @@ def test_a_new_pack_is_trusted_on_the_canvas(page: Page, tmp_path: Path, monkeyp
         (pack / "__init__.py").write_text("import a_module_that_nobody_has\n")
         page.get_by_role("button", name="Load packs again").click()
         expect(report).to_contain_text("a_module_that_nobody_has", timeout=FIRST)
+
+
+NODE = """
+class {name}:
+    INPUT_TYPES = classmethod(lambda cls: {{"required": {{}}}})
+    RETURN_TYPES, FUNCTION, CATEGORY = ("INT",), "go", "test"
+    def go(self):
+        return (1,)
+NODE_CLASS_MAPPINGS = {{"{name}": {name}}}
+"""
+
+
+def test_what_a_pack_may_do_is_said_on_the_canvas_and_edits_are_heard_of_there(page: Page, tmp_path: Path):
+    pack = tmp_path / "work" / "custom_nodes" / "my pack"
+    pack.mkdir(parents=True)
+    (pack / "__init__.py").write_text(NODE.format(name="First"))
+    (tmp_path / "given").mkdir()
+    build()
+    with serving(tmp_path / "work") as server:
+        page.goto(server.url)
+        page.wait_for_function("() => window.__weft?.app.ready", timeout=FIRST)
+        page.evaluate("() => { window.__weft.app.preferences.drawer = 'packs' }")
+        report = page.get_by_test_id("pack-my pack")
+        expect(report).to_contain_text("1 node", timeout=FIRST)
+        report.get_by_text("What it may do").click()
+        report.get_by_label("It may use the network").uncheck()
+        report.get_by_label("Whole path of a folder").fill(str(tmp_path / "work"))
+        report.get_by_role("button", name="Allow").click()
+        report.get_by_role("button", name="Apply").click()
+        expect(page.get_by_test_id("notice").filter(has_text="holds the user data of Weft")).to_be_visible()
+        report.get_by_role("button", name=f"Forbid {tmp_path / 'work'}").click()
+        report.get_by_label("Whole path of a folder").fill(str(tmp_path / "given"))
+        report.get_by_role("button", name="Allow").click()
+        report.get_by_role("button", name="Apply").click()
+        expect(report.locator("summary")).to_contain_text("no network", timeout=FIRST)
+        kept = json.loads((tmp_path / "work" / "user" / "pack_limits.json").read_text())
+        wanted = {"apart": False, "network": False, "writes": [str(tmp_path / "given")]}
+        assert kept == {"my pack": wanted}
+        page.evaluate("() => { window.stays = true }")
+        (pack / "__init__.py").write_text(NODE.format(name="Second"))
+        notice = page.get_by_test_id("notice").filter(has_text="my pack was edited: the next run uses it")
+        expect(notice).to_be_visible(timeout=FIRST)
+        page.wait_for_function("() => window.__weft.app.defs.has('Second')", timeout=FIRST)
+        assert not page.evaluate("() => window.__weft.app.defs.has('First')")
+        assert page.evaluate("() => window.stays")  # the page was not left for it

@@ -95,6 +95,7 @@ export class App {
       this.trouble = messageOf(error);
       return;
     }
+    this.packs.listen();
     void this.packs.read();
     void this.#readSamplers();
     await this.#restore();

@@ -312,6 +312,12 @@ export class Client {
     await this.#post(`weft/packs/${encodeURIComponent(name)}/trust`, {});
   }
 
+  /** Say what a pack may do; packs are loaded anew as soon as no job runs. */
+  async limitPack(name: string, limits: { readonly apart: boolean; readonly network: boolean; readonly writes: readonly string[] }): Promise<void> {
+    const body = stringifyJson({ apart: limits.apart, network: limits.network, writes: [...limits.writes] });
+    await this.#json(`weft/packs/${encodeURIComponent(name)}/limits`, { method: "PUT", body, headers: { "Content-Type": "application/json" } });
+  }
+
   /** Load all packs anew, edited files too, as soon as no job runs. */
   async reloadPacks(): Promise<void> {
     await this.#post("weft/packs/reload", {});

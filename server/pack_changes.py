@@ -3,18 +3,21 @@
 import asyncio
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from server.app import build_backend
 from server.config import Config
+from server.pack_copies import Newer, discard, files_of, newer, remember, remembered
 from server.pack_lock import Lock, Locked, Refused, read, revision, write
 from server.pack_needs import Change, Environment, closure, wants
 from server.trust import DISABLED, packs_in
 from server.workspace import Workspace
 
 Say = Callable[[str], None]
+Bring = Callable[[str, Path], Path]
 LONGEST_DIFF = 400  # lines
 
 
@@ -37,6 +40,13 @@ def noted(workspace: Workspace, path: Path, source: str) -> None:
     """Write down a pack that came, as it is, and what all packs run with."""
     lock = read(workspace.root).having(path.stem, Locked(source, revision(path)))
     settle(workspace, lock)
+    _remember(workspace, path)
+
+
+def _remember(workspace: Workspace, path: Path) -> None:
+    """Write down what came with a copy; git knows that of its clones."""
+    if not (path / ".git").exists():
+        remember(workspace.user, path.stem, files_of(path))
 
 
 def settle(workspace: Workspace, lock: Lock) -> None:
@@ -51,6 +61,8 @@ def forgotten(workspace: Workspace, name: str) -> None:
     lock = read(workspace.root)
     if name in lock.packs:
         settle(workspace, lock.having(name, None))
+    if remembered(workspace.user, name) is not None:
+        remember(workspace.user, name, None)
 
 
 def planned(workspace: Workspace, say: Say, *more: Path) -> list[Change]:
@@ -100,18 +112,70 @@ def install(
         say(f"    installed: {change}")
 
 
-def update(config: Config, workspace: Workspace, path: Path, *, sure: bool, dry: bool, say: Say) -> None:
-    """Bring a clone to what its origin has now: the difference is shown, and taken with `sure` alone.
+def update(
+    config: Config, workspace: Workspace, path: Path, bring: Bring, *, sure: bool, dry: bool, say: Say
+) -> None:
+    """Bring a pack to what lies now where it came from: the difference is shown, and taken with `sure` alone.
+
+    Args:
+        bring: fetches a source into a folder; gives the pack there.
 
     Raises:
-        Refused: it is pinned, no clone, was changed here, or cannot be imported afterwards.
+        Refused: it is pinned, nothing says where it came from, it was changed here, or cannot be imported afterwards.
     """
-    lock, name = read(workspace.root), path.stem
-    locked = lock.packs.get(name)
+    name = path.stem
+    locked = read(workspace.root).packs.get(name)
     if locked is not None and locked.pinned:
         raise Refused(f"{name} is pinned to {locked.revision}. `weft packs unpin {name}` lets it go.")
-    if not (path / ".git").exists():
-        raise Refused(f"{name} is no clone: remove it, and add it again from where it came.")
+    if (path / ".git").exists():
+        _update_clone(config, workspace, path, sure=sure and not dry, say=say)
+    elif locked is None:
+        raise Refused(
+            f"Nothing says where {name} came from: it was put there by hand. `weft packs remove {name}`, then"
+            " `weft packs add` with its address, folder or zip file; from then on it can be updated."
+        )
+    else:
+        with TemporaryDirectory() as scratch:
+            try:
+                found = bring(locked.source, Path(scratch))
+            except (Refused, OSError) as error:
+                raise Refused(
+                    f"{name} came from {locked.source}, which cannot be had now: {error}"
+                ) from error
+            _update_copy(
+                config, workspace, newer(path, found, _came(workspace, path, locked)), sure and not dry, say
+            )
+
+
+def _came(workspace: Workspace, path: Path, locked: Locked) -> Mapping[str, str] | None:
+    """What came with a pack; known too where it is as it came."""
+    came = remembered(workspace.user, path.stem)
+    return files_of(path) if came is None and revision(path) == locked.revision else came
+
+
+def _update_copy(config: Config, workspace: Workspace, what: Newer, sure: bool, say: Say) -> None:
+    name, lock, now = what.pack.stem, read(workspace.root), revision(what.found)
+    if not what.written and not what.removed:
+        say(f"{name}: it is the newest.")
+        return
+    _show(list(what.shown()), f"compare with {lock.packs[name].source}", say)
+    if not sure:
+        say(f"{name}: nothing is changed. `weft packs update {name} --yes` takes it.")
+        return
+    before = what.put()
+    try:
+        _tried(config, workspace, what.pack, say)
+    except BaseException:
+        what.taken_back(before)
+        raise
+    discard(before)
+    remember(workspace.user, name, what.files)
+    settle(workspace, lock.having(name, replace(lock.packs[name], revision=now)))
+    say(f"{name}: {lock.packs[name].revision[:19]} -> {now[:19]}.")
+
+
+def _update_clone(config: Config, workspace: Workspace, path: Path, *, sure: bool, say: Say) -> None:
+    name, lock = path.stem, read(workspace.root)
     before = git(path, "rev-parse", "HEAD").strip()
     git(path, "fetch", "--quiet", "origin", "HEAD")
     after = git(path, "rev-parse", "FETCH_HEAD").strip()
@@ -119,27 +183,40 @@ def update(config: Config, workspace: Workspace, path: Path, *, sure: bool, dry:
         say(f"{name}: {before[:12]} is the newest.")
         return
     lines = git(path, "diff", "--stat", "--patch", before, after).splitlines()
-    for line in lines[:LONGEST_DIFF]:
-        say(line)
-    if len(lines) > LONGEST_DIFF:
-        say(f"... {len(lines) - LONGEST_DIFF} more lines: `git -C {path} diff {before[:12]} {after[:12]}`")
-    if dry or not sure:
+    _show(lines, f"`git -C {path} diff {before[:12]} {after[:12]}`", say)
+    if not sure:
         say(
             f"{name}: {before[:12]} -> {after[:12]}. Nothing is changed. `weft packs update {name} --yes` takes it."
         )
         return
     git(path, "checkout", "--quiet", "--detach", after)
     try:
-        changes = planned(workspace, say)
-        trusted = [name] if config.trust.allows(path) else []
-        if trusted:
-            install(config, changes, trusted, lambda: None, say)
-    except Exception:
+        _tried(config, workspace, path, say)
+    except BaseException:
         git(path, "checkout", "--quiet", "--detach", before)
         raise
-    source = locked.source if locked else git(path, "config", "--get", "remote.origin.url").strip()
+    held = lock.packs.get(name)
+    source = held.source if held else git(path, "config", "--get", "remote.origin.url").strip()
     settle(workspace, lock.having(name, Locked(source, after)))
     say(f"{name}: {before[:12]} -> {after[:12]}.")
+
+
+def _tried(config: Config, workspace: Workspace, path: Path, say: Say) -> None:
+    """Install what all packs want by now, and see that this one can be imported, if somebody trusts it.
+
+    Raises:
+        CannotInstall, Refused: it does not go, or cannot be imported.
+    """
+    changes = planned(workspace, say)
+    if config.trust.allows(path):
+        install(config, changes, [path.stem], lambda: None, say)
+
+
+def _show(lines: list[str], rest: str, say: Say) -> None:
+    for line in lines[:LONGEST_DIFF]:
+        say(line)
+    if len(lines) > LONGEST_DIFF:
+        say(f"... {len(lines) - LONGEST_DIFF} more lines: {rest}")
 
 
 def pin(workspace: Workspace, path: Path, *, on: bool) -> None:
@@ -149,9 +226,7 @@ def pin(workspace: Workspace, path: Path, *, on: bool) -> None:
     settle(workspace, lock.having(path.stem, replace(held, revision=revision(path), pinned=on)))
 
 
-def sync(
-    config: Config, workspace: Workspace, bring: Callable[[str, Path], Path], *, dry: bool, say: Say
-) -> None:
+def sync(config: Config, workspace: Workspace, bring: Bring, *, dry: bool, say: Say) -> None:
     """Make packs and what they run with as `packs.lock` says. Packs that it does not name stay.
 
     Args:
@@ -201,9 +276,7 @@ def _moved(here: Path, locked: Locked, say: Say) -> None:
     git(here, "checkout", "--quiet", "--detach", locked.revision)
 
 
-def _brought(workspace: Workspace, name: str, locked: Locked, bring: Callable[[str, Path], Path]) -> Path:
-    from tempfile import TemporaryDirectory
-
+def _brought(workspace: Workspace, name: str, locked: Locked, bring: Bring) -> Path:
     with TemporaryDirectory() as scratch:
         found = bring(locked.source, Path(scratch))
         if (found / ".git").exists() and not locked.revision.startswith("sha256:"):
@@ -216,4 +289,5 @@ def _brought(workspace: Workspace, name: str, locked: Locked, bring: Callable[[s
             raise Refused(f"What lies at {locked.source} is another {name} than packs.lock names.")
         goal = workspace.root / "custom_nodes" / found.name
         shutil.copytree(found, goal, symlinks=True) if found.is_dir() else shutil.copyfile(found, goal)
+    _remember(workspace, goal)
     return goal

@@ -61,7 +61,7 @@ def _act(act: str, name: str, config: Config, workspace: Workspace, options: arg
         _limit(name, config, workspace, options)
         return
     if act == "update":
-        update(config, workspace, path, sure=options.yes, dry=options.dry_run, say=print)
+        update(config, workspace, path, _fetched, sure=options.yes, dry=options.dry_run, say=print)
         return
     done: Mapping[str, Callable[[], object]] = {
         "trust": lambda: config.trust.add(path),

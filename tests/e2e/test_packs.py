@@ -90,6 +90,6 @@ def test_what_a_pack_may_do_is_said_on_the_canvas_and_edits_are_heard_of_there(p
         (pack / "__init__.py").write_text(NODE.format(name="Second"))
         notice = page.get_by_test_id("notice").filter(has_text="my pack was edited: the next run uses it")
         expect(notice).to_be_visible(timeout=FIRST)
-        page.wait_for_function("() => window.__weft.app.defs.has('Second')", timeout=FIRST)
-        assert not page.evaluate("() => window.__weft.app.defs.has('First')")
+        page.wait_for_function("() => window.__weft.app.defs.get('Second') !== undefined", timeout=FIRST)
+        assert page.evaluate("() => window.__weft.app.defs.get('First') === undefined")
         assert page.evaluate("() => window.stays")  # the page was not left for it

@@ -18,6 +18,7 @@ FACTORY = "tests.server.small_nodes:build_with_packs"
 PACK = """
 import os
 from pathlib import Path
+from comfy_execution.graph import ExecutionBlocker
 from server import PromptServer, web
 from .inner import VALUE, MORE
 
@@ -66,7 +67,13 @@ class Tells:
         waits = server.prompt_queue.get_tasks_remaining()
         return {"ui": {"text": [f"{text} {VALUE} {thing.value} {waits} {os.getpid()}"]}}
 
-NODE_CLASS_MAPPINGS = {"Makes": Makes, "Tells": Tells, **{f"Tells{each}": Tells for each in MORE}}
+class Blocks:
+    INPUT_TYPES = classmethod(lambda cls: {"required": {"words": ("STRING", {})}})
+    RETURN_TYPES, FUNCTION, CATEGORY = ("STRING", "STRING"), "go", "alone"
+    def go(self, words):
+        return (ExecutionBlocker(words), "open")
+
+NODE_CLASS_MAPPINGS = {"Blocks": Blocks, "Makes": Makes, "Tells": Tells, **{f"Tells{each}": Tells for each in MORE}}
 """
 
 
@@ -157,6 +164,20 @@ async def test_what_it_says_is_heard_what_it_asks_is_answered_and_it_sees_prompt
         text, value, thing, waits, _ = await asyncio.to_thread(world.said, "hello")
         assert await ear.until("alone.told") == {"text": "HELLO"}
     assert (text, value, thing, waits) == ("HELLO", "0", "1", "1")
+
+
+async def test_its_blockers_block_with_their_words(world: World):
+    nodes = {
+        "a": {"class_type": "Blocks", "inputs": {"words": "closed today"}},
+        "shut": {"class_type": "Show", "inputs": {"value": ["a", 0]}},
+        "open": {"class_type": "Show", "inputs": {"value": ["a", 1]}},
+    }
+    async with aiohttp.ClientSession(world.server.url) as http, listening(http, "shut") as ear:
+        await ear.until("status")
+        _, heard = await ear.job(http, nodes, client_id="shut")
+    (told,) = (message["data"] for message in heard if message["type"] == "execution_error")
+    assert (told["node_id"], told["exception_message"]) == ("shut", "Execution Blocked: closed today")
+    assert [message["data"]["node"] for message in heard if message["type"] == "executed"] == ["open"]
 
 
 def test_an_edited_file_counts_for_the_next_run_in_a_new_process_beside_the_same_worker(world: World):

@@ -1,11 +1,14 @@
 """HOST_API.md section 15: packs in the second form of the protocol, from their schemas to what their nodes receive."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.compat.hosted import hosting
+from tests.server.api.listening import listening
 from tests.server.spec.asking import ask
 from tests.server.spec.playing import node
 from tests.serving import Server
@@ -163,3 +166,31 @@ def test_a_film_is_made_by_a_pack(server: Server, described: Mapping[str, Any]):
 def test_pictures_that_are_shown_lie_in_temp(server: Server):
     shown = server.run({"x": node("NewerDraws")})["outputs"]["x"]
     assert [image["type"] for image in shown["images"]] == ["temp", "temp"] and shown["animated"] == [False]
+
+
+async def test_a_blocked_node_is_told_of_with_its_words_and_the_rest_runs(server: Server):
+    nodes = {
+        "x": node("NewerBecomes", what="blocked"),
+        "out": node("Show", value=["x", 0]),
+        "said": node("Show", value="fine"),
+    }
+    async with aiohttp.ClientSession(server.url) as http, listening(http, "blocked") as ear:
+        await ear.until("status")
+        id, heard = await ear.job(http, nodes, client_id="blocked")
+    (told,) = (message["data"] for message in heard if message["type"] == "execution_error")
+    assert told == {
+        "prompt_id": id,
+        "node_id": "out",
+        "node_type": "Show",
+        "executed": told["executed"],
+        "exception_message": "Execution Blocked: nothing here",
+        "exception_type": "ExecutionBlocked",
+        "traceback": [],
+        "current_inputs": {},
+        "current_outputs": [],
+    }
+    assert [message["data"]["node"] for message in heard if message["type"] == "executed"] == ["said"]
+    assert "execution_success" in [message["type"] for message in heard]
+    entry = await asyncio.to_thread(server.ended, id)
+    assert entry["status"]["status_str"] == "success"
+    assert "execution_error" not in [event for event, _ in entry["status"]["messages"]]

@@ -34,12 +34,35 @@ export interface ScriptReport {
   readonly unsupported: readonly string[];
 }
 
+export type SettingKind = "boolean" | "number" | "slider" | "combo" | "radio" | "text" | "color" | "image" | "own";
+
+/** Something of a pack that a person can turn. */
+export interface PackSetting {
+  readonly id: string;
+  readonly pack: string;
+  readonly name: string;
+  /** Under which heading of its pack it stands. */
+  readonly section: string | undefined;
+  readonly hint: string | undefined;
+  readonly kind: SettingKind;
+  readonly value: any;
+  /** What a combo or radio offers. */
+  readonly options: readonly { readonly text: string; readonly value: any }[];
+  readonly range: { readonly min: number | undefined; readonly max: number | undefined; readonly step: number | undefined };
+  /** Keep another value: the pack is told, then the server. */
+  set(value: unknown): void;
+  /** Put what the pack has made for it into `host`, where its kind is `own`. */
+  mount(host: HTMLElement): void;
+}
+
 /** A prompt that scripts may still change. */
 export type Built = { [key: string]: any };
 
 export interface Extensions {
   readonly reports: Readonly<Record<string, ScriptReport>>;
   readonly panels: readonly Panel[];
+  /** What a person can turn of packs, as it stands. */
+  readonly packSettings: readonly PackSetting[];
   /** Buttons of packs, for the bar at the top. */
   readonly toolbar: HTMLElement;
   /** The server's nodes as packs have changed them, and packs' own. */
@@ -50,6 +73,8 @@ export interface Extensions {
   /** What is drawn over a node on screen, and hears of its pointer. */
   faceOf(editor: Editor, id: NodeId): Face | undefined;
   menuOf(editor: Editor, id: NodeId | undefined, at: readonly [number, number]): readonly ExtendedMenu[];
+  /** A part of a node that has a menu of its own, at a place of the graph: opens it. @returns whether there was one. */
+  ownMenu(editor: Editor, id: NodeId | undefined, place: readonly [number, number], event: MouseEvent): boolean;
   offers(): readonly Offer[];
   /** What scripts hold for the canvas's element lies in the canvas on screen. */
   attach(host: HTMLElement): () => void;

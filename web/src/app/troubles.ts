@@ -55,19 +55,33 @@ export function countOf({ unknown, missing, said }: Troubles): number {
   return unknown.length + missing.length + said.length;
 }
 
-/** Nodes and choices that are not here, in all graphs of a document. Muted nodes want nothing. */
+/** Nodes and choices that are not here, in all graphs of a document. What is muted or bypassed wants no files, nor what is inside of it. */
 export function missingIn(state: DocumentState, defs: NodeDefs): Pick<Troubles, "unknown" | "missing"> {
   const unknown = new Map<string, UnknownType>();
   const missing = new Map<string, MissingChoice>();
+  const awake = awakeIn(state);
   for (const [graph, { nodes }] of state.graphs) {
     for (const node of nodes.values()) {
       const def = defs.of(state, node.type);
       const title = node.title ?? def?.displayName ?? node.type;
       if (!def) addUnknown(unknown, node, { graph, node: node.id, title });
-      else if (node.mode !== Mode.Never && node.mode !== Mode.Bypass) addMissing(missing, state, defs, graph, node, title);
+      else if (awake.has(graph) && isAwake(node)) addMissing(missing, state, defs, graph, node, title);
     }
   }
   return { unknown: [...unknown.values()], missing: [...missing.values()] };
+}
+
+/** Graphs that a run may go into: the root, and those of subgraphs that stand somewhere and are neither muted nor bypassed. */
+function awakeIn(state: DocumentState): ReadonlySet<GraphId> {
+  const found = new Set<GraphId>([ROOT]);
+  for (const graph of found) {
+    for (const node of state.graphs.get(graph)?.nodes.values() ?? []) if (isAwake(node) && state.graphs.has(node.type)) found.add(node.type);
+  }
+  return found;
+}
+
+function isAwake({ mode }: Node): boolean {
+  return mode !== Mode.Never && mode !== Mode.Bypass;
 }
 
 /** What the server or a run said of nodes of the root. */

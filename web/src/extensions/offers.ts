@@ -1,6 +1,6 @@
 /** What packs offer in menus and among commands, as the canvas's own entries. */
 import type { ExtendedMenu, Offer } from "../app/extending";
-import { ContextMenu } from "./litegraph/menu";
+import { NodeBase } from "./litegraph/node-base";
 import type { Loose, Open } from "./loose";
 import type { Runtime } from "./runtime.svelte";
 
@@ -30,7 +30,19 @@ export function menuOf(runtime: Runtime, node: Loose, at: readonly [number, numb
   return options.filter((option) => option !== undefined && !option?.ours).map((option) => entryOf(runtime, option, node, at));
 }
 
-function entryOf({ guard }: Runtime, option: Loose, node: Loose, at: readonly [number, number]): ExtendedMenu {
+/** Some draw rows with menus of their own: they tell of a slot that is none where such a row lies. */
+export function openOwnMenu({ guard, canvas, lite }: Runtime, node: Loose, [x, y]: readonly [number, number], event: MouseEvent): boolean {
+  Object.assign(event, { canvasX: x, canvasY: y });
+  guard.call(canvas ?? {}, "adjustMouseEvent", event); // packs learn from it where the pointer is
+  if (!node || node.getSlotInPosition === NodeBase.prototype.getSlotInPosition) return false;
+  const slot = guard.call(node, "getSlotInPosition", x, y);
+  if (!slot?.widget) return false;
+  const entries = guard.call(node, "getSlotMenuOptions", slot);
+  if (Array.isArray(entries) && entries.length > 0) new lite.ContextMenu(entries, { event, extra: slot, node });
+  return document.querySelector(".litecontextmenu") !== null;
+}
+
+function entryOf({ guard, lite }: Runtime, option: Loose, node: Loose, at: readonly [number, number]): ExtendedMenu {
   if (option === null) return "line";
   const label = plain(String(option.content ?? option));
   const event = new MouseEvent("click", { clientX: at[0], clientY: at[1] });
@@ -38,7 +50,7 @@ function entryOf({ guard }: Runtime, option: Loose, node: Loose, at: readonly [n
     label,
     disabled: option.disabled === true,
     pick: () => void guard.run(() => {
-      if (option.submenu) return new ContextMenu(option.submenu.options, { ...option.submenu, event, node, extra: node });
+      if (option.submenu) return new lite.ContextMenu(option.submenu.options, { ...option.submenu, event, node, extra: node });
       return option.callback?.call(undefined, option, {}, event, undefined, node);
     }, `menu entry ${label}`, node),
   };

@@ -1,7 +1,7 @@
 /** Scripts of packs at work: boots them in the field's order, then keeps the open workflow's views alive. */
 import type { App } from "../app/app.svelte";
 import type { Editor } from "../app/editor.svelte";
-import type { ExtendedMenu, Extensions, Panel, RunOptions } from "../app/extending";
+import type { ExtendedMenu, Extensions, PackSetting, Panel, RunOptions } from "../app/extending";
 import type { Face, ExtraField } from "../canvas/node-box";
 import { type JsonObject, type NodeDefs, type NodeId, openJson } from "../graph";
 import { ComfyApi, forward } from "./comfy/api";
@@ -16,7 +16,7 @@ import { LGraphCanvas, refuse } from "./litegraph/canvas";
 import { LGraph } from "./litegraph/graph";
 import { makeLiteGraph } from "./litegraph/litegraph";
 import type { Loose, Open } from "./loose";
-import { commandsOf, menuOf } from "./offers";
+import { commandsOf, menuOf, openOwnMenu } from "./offers";
 import { Binding } from "./mirror/binding";
 import { promptOf } from "./prompt";
 import { Registry } from "./registry";
@@ -35,6 +35,7 @@ const TELL_MS = 1500;
 export class Runtime implements Extensions {
   reports = $state.raw<Readonly<Record<string, ScriptReport>>>({});
   panels = $state.raw<readonly Panel[]>([]);
+  packSettings = $state.raw<readonly PackSetting[]>([]);
   readonly toolbar = document.createElement("div");
   readonly told = new Reports();
   readonly guard = new Guard(this.told);
@@ -58,7 +59,8 @@ export class Runtime implements Extensions {
 
   constructor(readonly app: App) {
     this.api = new ComfyApi(app, this.guard);
-    this.settings = new ComfySettings(this.api, this.guard);
+    this.settings = new ComfySettings(this.api, this.guard, () => app.popups.show({ kind: "settings" }));
+    this.settings._changed = together(() => (this.packSettings = this.settings._shown()));
     this.comfy = new ComfyApp(this.api, this.guard, this.told, this.#flows(), (extension) => this.#register(extension));
     this.registry = new Registry(this.comfy, this.lite, this.guard);
     this.surfaces = new Surfaces(this.guard, () => this.#canvas, (node) => this.#remeasure(node), (node) => this.own.looksOf(node));
@@ -209,7 +211,7 @@ export class Runtime implements Extensions {
     const view = this.#binding?.locate(id);
     if (!view || !output) return;
     this.guard.call(view, "onExecuted", output);
-    this.surfaces.redraw(view);
+    this.surfaces.redrawSoon(view);
     this.#remeasure(view);
   }
 
@@ -260,12 +262,22 @@ export class Runtime implements Extensions {
   menuOf(editor: Editor, id: NodeId | undefined, at: readonly [number, number]): readonly ExtendedMenu[] {
     return menuOf(this, id === undefined ? undefined : this.#viewOf(editor, id), at);
   }
+  ownMenu(editor: Editor, id: NodeId | undefined, place: readonly [number, number], event: MouseEvent): boolean {
+    return openOwnMenu(this, id === undefined ? undefined : this.#viewOf(editor, id), place, event);
+  }
   offers(): ReturnType<Extensions["offers"]> {
     return commandsOf(this);
   }
   attach(host: HTMLElement): () => void {
-    host.append(this.element);
-    return () => this.element.remove();
+    const { element } = this;
+    host.append(element);
+    // Packs reckon with its size, though nothing is drawn on it.
+    const observer = new ResizeObserver(() => Object.assign(element, { width: host.clientWidth, height: host.clientHeight }));
+    observer.observe(host);
+    return () => {
+      observer.disconnect();
+      element.remove();
+    };
   }
 
   /** Through `app.handleFile`, which packs wrap to take files of their own kinds. */
@@ -332,6 +344,19 @@ export class Runtime implements Extensions {
       fit: () => app.active?.stage.fit(),
     };
   }
+}
+
+/** Many changes of one turn are one. */
+function together(work: () => void): () => void {
+  let waits = false;
+  return () => {
+    if (waits) return;
+    waits = true;
+    queueMicrotask(() => {
+      waits = false;
+      work();
+    });
+  };
 }
 
 function sameRows(a: readonly ExtraField[] | undefined, b: readonly ExtraField[] | undefined): boolean {

@@ -34,6 +34,18 @@ describe("what is not here", () => {
     expect(missingIn(document.state, own).missing).toEqual([]);
   });
 
+  it("wants no files for what is muted or bypassed, nor for what is inside of it", () => {
+    const own = checkpoint([]);
+    const loader = { id: 7, type: "CheckpointLoaderSimple", pos: [0, 0], size: [200, 80], inputs: [], outputs: [], properties: {}, widgets_values: ["a.safetensors"] };
+    const inner = { id: "11111111-1111-4111-8111-111111111111", name: "Inner", nodes: [loader], links: [], inputs: [], outputs: [], groups: [], state: {} };
+    const instance = (id: number, mode: number) => ({ ...loader, id, type: inner.id, mode, widgets_values: [] });
+    const missing = (...nodes: readonly object[]) => missingIn(openJson({ nodes: [...nodes], links: [], definitions: { subgraphs: [inner] }, version: 0.4 } as never, own).state, own).missing.length;
+    expect(missing({ ...loader, mode: Mode.Bypass })).toBe(0);
+    expect(missing(instance(1, Mode.Never))).toBe(0);
+    expect(missing(instance(1, Mode.Bypass))).toBe(0);
+    expect(missing(instance(1, Mode.Bypass), instance(2, Mode.Always))).toBe(1);
+  });
+
   it("offers no page that is none, and takes pages from the node", () => {
     const own = checkpoint([]);
     const file = (url: string) => ({ nodes: [{ id: 1, type: "CheckpointLoaderSimple", pos: [0, 0], size: [200, 80], inputs: [], outputs: [], properties: { models: [{ name: "a.safetensors", url, directory: "checkpoints" }] }, widgets_values: ["a.safetensors"] }], links: [], version: 0.4 });

@@ -41,7 +41,8 @@ export class ComfyDialog extends EventTarget {
   constructor(type = "div", buttons: Loose = null) {
     super();
     this.#buttons = buttons;
-    this.element = $el(`${type}.comfy-modal`, { parent: document.body }, [
+    // Packs write on dark ground, whatever the theme.
+    this.element = $el(`${type}.comfy-modal`, { parent: document.body, dataset: { theme: "dark" } }, [
       $el("div.comfy-modal-content", [$el("p", { $: (p: HTMLElement) => (this.textElement = p) }), ...this.createButtons()]),
     ]);
   }
@@ -169,14 +170,18 @@ export class ComfySplitButton {
 
 /** What packs expect to be styled; in the canvas's own colours. */
 export const STYLES = `
+dialog{margin:auto}
 .comfy-modal{display:none;position:fixed;inset:auto;left:50%;top:50%;transform:translate(-50%,-50%);z-index:200;max-width:80vw;max-height:80vh;overflow:auto;padding:20px;background:var(--raised);color:var(--text);border:1px solid var(--line);border-radius:var(--r-node);box-shadow:var(--shadow-high)}
 .comfy-modal-content{display:flex;flex-direction:column;gap:10px;width:100%}
-.comfy-modal button,.comfyui-button{padding:4px 10px;border-radius:var(--r-button);background:var(--inset);color:var(--text);border:1px solid var(--line);cursor:pointer;white-space:nowrap}
-.comfyui-body-top,.comfyui-body-bottom,.comfyui-body-left,.comfyui-body-right{position:fixed;z-index:30;max-height:40vh;overflow:auto;background:var(--panel)}
-.comfyui-body-top{inset:var(--top) 0 auto 0}
+.comfy-modal :is(textarea,select,input:not([type=checkbox],[type=radio],[type=range],[type=color])){padding:4px 8px;background:var(--inset);color:var(--text);border:1px solid var(--line);border-radius:var(--r-field)}
+.comfy-modal button,.comfyui-button{text-align:center;padding:4px 10px;border-radius:var(--r-button);background:var(--inset);color:var(--text);border:1px solid var(--line);cursor:pointer;white-space:nowrap}
+.comfyui-body-top,.comfyui-body-bottom,.comfyui-body-left,.comfyui-body-right{position:fixed;z-index:5;overflow:auto;background:var(--panel)}
+.comfyui-body-top,.comfyui-body-bottom{max-height:40vh}
+.comfyui-body-left,.comfyui-body-right{max-width:40vw}
+.comfyui-body-top{inset:0 0 auto 0}
 .comfyui-body-bottom{inset:auto 0 0 0}
-.comfyui-body-left{inset:var(--top) auto 0 0;max-height:none}
-.comfyui-body-right{inset:var(--top) 0 0 auto;max-height:none}
+.comfyui-body-left{inset:var(--edge-top,0px) auto var(--edge-bottom,0px) 0}
+.comfyui-body-right{inset:var(--edge-top,0px) 0 var(--edge-bottom,0px) auto}
 .comfyui-button-group{display:flex;gap:2px}
 .comfy-multiline-input{width:100%;height:100%;resize:none;box-sizing:border-box;background:var(--inset);color:var(--text);border:1px solid var(--line);border-radius:var(--r-field);padding:5px 7px;font:inherit}
 .litecontextmenu{position:fixed;z-index:220;min-width:120px;max-height:calc(100vh - 16px);overflow-y:auto;padding:4px;background:var(--raised);color:var(--text);border:1px solid var(--line);border-radius:var(--r-node);box-shadow:var(--shadow-high);font-size:var(--size)}
@@ -189,12 +194,13 @@ export const STYLES = `
 .comfy-context-menu-filter{width:100%;box-sizing:border-box;margin-bottom:4px}
 .graphdialog{position:fixed;z-index:210;display:flex;gap:6px;align-items:center;padding:8px;background:var(--raised);color:var(--text);border:1px solid var(--line);border-radius:var(--r-node);box-shadow:var(--shadow-high)}
 .weft-surface{overflow:hidden}
-.weft-surface>canvas{position:absolute;left:0;top:0}
+.weft-surface>canvas{position:absolute;left:0;top:0;pointer-events:none}
+.weft-surface.last{overflow:visible}
 .weft-overlay{position:absolute;pointer-events:none}
 .weft-element{overflow:hidden}
 .weft-element>*{box-sizing:border-box;max-width:100%}
-.weft-button{width:100%;height:100%;background:var(--inset);color:var(--text);border-radius:var(--r-field);font-weight:500;cursor:pointer}
+.weft-button{text-align:center;width:100%;height:100%;background:var(--inset);color:var(--text);border-radius:var(--r-field);font-weight:500;cursor:pointer}
 .weft-button:hover{background:var(--hover)}
 `;
 /** Variables that packs' own styles read. */
-export const VARIABLES = `:root{--bg-color:var(--canvas);--fg-color:var(--text);--comfy-menu-bg:var(--panel);--comfy-menu-secondary-bg:var(--raised);--comfy-input-bg:var(--inset);--input-text:var(--text);--descrip-text:var(--faint);--drag-text:var(--soft);--error-text:var(--bad);--border-color:var(--line);--tr-even-bg-color:var(--panel);--tr-odd-bg-color:var(--raised);--content-bg:var(--raised);--content-fg:var(--text);--content-hover-bg:var(--hover);--content-hover-fg:var(--text)}`;
+export const VARIABLES = `:root,[data-theme]{--bg-color:var(--canvas);--fg-color:var(--text);--comfy-menu-bg:var(--panel);--comfy-menu-secondary-bg:var(--raised);--comfy-input-bg:var(--inset);--input-text:var(--text);--descrip-text:var(--faint);--drag-text:var(--soft);--error-text:var(--bad);--border-color:var(--line);--tr-even-bg-color:var(--panel);--tr-odd-bg-color:var(--raised);--content-bg:var(--raised);--content-fg:var(--text);--content-hover-bg:var(--hover);--content-hover-fg:var(--text);--p-button-primary-background:var(--hover);--p-button-primary-color:var(--text);--p-button-secondary-background:var(--inset);--p-button-secondary-color:var(--soft)}`;

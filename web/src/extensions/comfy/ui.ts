@@ -16,7 +16,7 @@ export function makeUi(app: App, settings: ComfySettings, comfy: () => Loose): O
     $el("button", { id: "comfy-clear-button" }),
     $el("button", { id: "queue-button", onclick: () => comfy().queuePrompt(0) }),
     $el("button", { id: "comfy-load-default-button", onclick: () => comfy().loadGraphData() }),
-    $el("button.comfy-settings-btn"),
+    $el("button.comfy-settings-btn", { onclick: () => settings.show() }),
     $el("div.comfy-list", { id: "comfy-view-queue-button" }),
     $el("input", { id: "comfy-file-input", type: "file", accept: ".json,image/png,image/webp", onchange: ({ target }: Loose) => target.files[0] && comfy().handleFile(target.files[0]) }),
   ]);
@@ -40,9 +40,15 @@ export function makeUi(app: App, settings: ComfySettings, comfy: () => Loose): O
   };
 }
 
-/** Places at the window's edges, where packs put bars of their own. */
+/** Places at the window's edges, where packs put bars of their own: the window gives them the room that they take. */
 export function makeEdges(comfy: Open): void {
-  for (const edge of ["top", "bottom", "left", "right"]) comfy[`body${edge[0]?.toUpperCase()}${edge.slice(1)}`] = $el(`div.comfyui-body-${edge}`, { parent: document.body });
+  document.body.classList.add("weft-grid"); // some lay bars over the window unless the page's body tells of a grid
+  for (const edge of ["top", "bottom", "left", "right"] as const) {
+    const place = $el(`div.comfyui-body-${edge}`, { parent: document.body });
+    comfy[`body${edge[0]?.toUpperCase()}${edge.slice(1)}`] = place;
+    const across = edge === "left" || edge === "right";
+    new ResizeObserver(() => document.documentElement.style.setProperty(`--edge-${edge}`, `${across ? place.offsetWidth : place.offsetHeight}px`)).observe(place);
+  }
 }
 
 export function makeMenu(toolbar: HTMLElement): Open {
@@ -88,7 +94,7 @@ export function makeManager(app: App, settings: ComfySettings, reports: Reports,
       confirm: async ({ title = "", message = "" }: Open) => confirm([title, message].filter(Boolean).join("\n")),
       showErrorDialog(error: Loose, { title = "" }: Open = {}) { app.popups.tell([title, error?.message ?? String(error)].filter(Boolean).join(": "), { bad: true }); },
     },
-    setting: { get: (id: string) => settings.getSettingValue(id), set: (id: string, value: Loose) => settings.setSettingValueAsync(id, value), settings: settings.settingValues },
+    setting: { get: (id: string) => settings.getSettingValue(id), set: (id: string, value: Loose) => settings.setSettingValueAsync(id, value), settings: settings.settingsValues },
     command: {
       get commands() { return [...commands.values()]; },
       execute: async (id: string) => {

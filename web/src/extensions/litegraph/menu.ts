@@ -1,19 +1,19 @@
 /** The field's menus: lists that scripts open by themselves, with entries that are texts, lines or objects. */
 import type { Loose, Open } from "../loose";
 
-export class ContextMenu {
+class Menu {
   [key: string]: Loose;
   root: HTMLElement;
   options: Open;
-  parentMenu: ContextMenu | undefined;
-  current_submenu: ContextMenu | undefined;
+  parentMenu: Menu | undefined;
+  current_submenu: Menu | undefined;
   controller = new AbortController();
   lock = false;
 
   constructor(values: readonly Loose[], options: Open = {}) {
     this.options = options;
     this.values = values;
-    this.parentMenu = options.parentMenu instanceof ContextMenu ? options.parentMenu : undefined;
+    this.parentMenu = options.parentMenu instanceof Menu ? options.parentMenu : undefined;
     if (this.parentMenu) {
       this.parentMenu.current_submenu?.close(undefined, true);
       this.parentMenu.current_submenu = this;
@@ -31,8 +31,8 @@ export class ContextMenu {
     const given = Array.isArray(values) ? values : Object.values(values);
     for (const value of given) this.addItem(value === null ? null : typeof value === "string" ? value : String(value?.content ?? value), value, options);
     document.body.append(root);
-    this.#place();
-    if (!this.parentMenu) this.#closeOutside();
+    this._place();
+    if (!this.parentMenu) this._closeOutside();
   }
 
   addItem(name: string | null, value: Loose, options: Open): HTMLElement {
@@ -50,14 +50,14 @@ export class ContextMenu {
       if (value.submenu || value.has_submenu) element.classList.add("has_submenu");
       if (value.className) element.className += ` ${value.className}`;
       if (typeof value === "function") element.dataset.value = name ?? "";
-      element.addEventListener("click", (event: MouseEvent) => this.#pick(element, value, options, event));
-      element.addEventListener("keydown", (event: KeyboardEvent) => event.key === "Enter" && this.#pick(element, value, options, event));
+      element.addEventListener("click", (event: MouseEvent) => this._pick(element, value, options, event));
+      element.addEventListener("keydown", (event: KeyboardEvent) => event.key === "Enter" && this._pick(element, value, options, event));
     }
     this.root.append(element);
     return element;
   }
 
-  #pick(element: HTMLElement, value: Loose, options: Open, event: Event): void {
+  _pick(element: HTMLElement, value: Loose, options: Open, event: Event): void {
     if (value?.disabled) return;
     let stays: Loose = false;
     const call = (work: Loose): void => {
@@ -69,14 +69,14 @@ export class ContextMenu {
       if (value.callback && !options.ignore_item_callbacks && !value.disabled && value.callback.call(element, value, options, event, this, options.extra) === true) stays = true;
       if (value.submenu) {
         const { right, top } = element.getBoundingClientRect();
-        new ContextMenu(value.submenu.options, { ...value.submenu, callback: value.submenu.callback, event, left: right, top, parentMenu: this, extra: value.submenu.extra ?? options.extra });
+        new Menu(value.submenu.options, { ...value.submenu, callback: value.submenu.callback, event, left: right, top, parentMenu: this, extra: value.submenu.extra ?? options.extra });
         stays = true;
       }
     }
     if (!stays && !this.lock && !this.current_submenu) this.close();
   }
 
-  #place(): void {
+  _place(): void {
     const { event, left, top } = this.options;
     const x = left ?? event?.clientX ?? 100;
     const y = top ?? event?.clientY ?? 100;
@@ -85,7 +85,7 @@ export class ContextMenu {
     this.root.style.top = `${Math.max(4, Math.min(y, innerHeight - height - 8))}px`;
   }
 
-  #closeOutside(): void {
+  _closeOutside(): void {
     const { signal } = this.controller;
     const inside = (target: EventTarget | null): boolean => target instanceof Element && target.closest(".litecontextmenu") !== null;
     setTimeout(() => addEventListener("pointerdown", (event) => !inside(event.target) && this.close(), { signal, capture: true }));
@@ -101,7 +101,7 @@ export class ContextMenu {
     if (!keepParent) this.parentMenu.close();
   }
 
-  getTopMenu(): ContextMenu {
+  getTopMenu(): Menu {
     return this.parentMenu?.getTopMenu() ?? this;
   }
   getFirstEvent(): Loose {
@@ -116,3 +116,6 @@ export class ContextMenu {
     for (const each of document.querySelectorAll(".litecontextmenu")) each.remove();
   }
 }
+
+/** A class that packs also call as a function, from constructors that they put in its place. */
+export const ContextMenu: typeof Menu = new Proxy(Menu, { apply: (target, _self, given: ConstructorParameters<typeof Menu>) => new target(...given) });

@@ -11,6 +11,7 @@ const SHARP = 2;
 /** Units that an overlay goes beyond its node. */
 const BEYOND = 60;
 const ROW = 20;
+const LOADING_MS = [60, 200, 600, 1500, 4000];
 
 export class Surfaces {
   readonly #faces = new WeakMap<object, Face>();
@@ -26,6 +27,12 @@ export class Surfaces {
     /** What our own interface puts over a node. */
     readonly looks: (node: Open) => readonly ((host: HTMLElement) => unknown)[],
   ) {}
+
+  /** Draw a node again now and for a while: pictures that a script loads come later than the news of them. */
+  redrawSoon(node: Open): void {
+    this.redraw(node);
+    for (const wait of LOADING_MS) setTimeout(() => this.redraw(node), wait);
+  }
 
   /** Draw what shows of a node again, or of all. */
   redraw(node?: Open): void {
@@ -100,8 +107,15 @@ export class Surfaces {
       const canvas = document.createElement("canvas");
       host.append(canvas);
       const top = (): number => host.offsetTop - HEADER;
+      const section = host.closest("section");
+      /** The last row may draw down to the foot of its node. */
+      const reach = (): number => {
+        const last = node._widgets?.at(-1) === widget;
+        host.classList.toggle("last", last);
+        return last && section ? Math.max(host.clientHeight, section.clientHeight - host.offsetTop) : host.clientHeight;
+      };
       const draw = (): void => {
-        const [width, height] = [host.clientWidth, host.clientHeight];
+        const [width, height] = [host.clientWidth, reach()];
         const context = this.#cleared(canvas, width, height);
         if (!context) return;
         widget.last_y = widget.y = top();
@@ -111,6 +125,7 @@ export class Surfaces {
       };
       const observer = new ResizeObserver(draw);
       observer.observe(host);
+      if (section) observer.observe(section);
       const gone = this.#show(node, draw);
       const mute = this.#listen(host, node, widget, top, draw);
       return () => {

@@ -156,4 +156,7 @@ export const sheets: Translated<typeof english> = {
   "sheets.settings.guides": "Anderen",
   "sheets.settings.grid": "Dem Raster",
   "sheets.settings.nothing": "Nichts",
+  "sheets.settings.packs": "Von Packs",
+  "sheets.settings.count": { one: "{count} Einstellung", other: "{count} Einstellungen" },
+  "sheets.settings.no-picture": "Entfernen",
 };

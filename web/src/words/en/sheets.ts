@@ -154,4 +154,7 @@ export const sheets = {
   "sheets.settings.guides": "Others",
   "sheets.settings.grid": "The grid",
   "sheets.settings.nothing": "Nothing",
+  "sheets.settings.packs": "Of packs",
+  "sheets.settings.count": { one: "{count} setting", other: "{count} settings" },
+  "sheets.settings.no-picture": "Take away",
 } as const;

@@ -156,4 +156,7 @@ export const sheets: Translated<typeof english> = {
   "sheets.settings.guides": "他のノード",
   "sheets.settings.grid": "グリッド",
   "sheets.settings.nothing": "なし",
+  "sheets.settings.packs": "パックの設定",
+  "sheets.settings.count": { other: "{count} 件" },
+  "sheets.settings.no-picture": "取り除く",
 };

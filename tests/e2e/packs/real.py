@@ -1,0 +1,101 @@
+"""Scripts of real packs on the canvas: where the packs lie, and nodes of those whose Python is not at work.
+
+The packs are archives in the folder that `WEFT_TEST_PACKS` names, or in `../shared/packs`.
+"""
+
+import json
+import os
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.canvas import Canvas
+from tests.e2e.test_extensions import opened
+from tests.serving import Server
+
+ARCHIVES = Path(os.environ.get("WEFT_TEST_PACKS", Path(__file__).resolve().parents[4] / "shared" / "packs"))
+MARKS = [
+    pytest.mark.packs,
+    pytest.mark.skipif(not ARCHIVES.is_dir(), reason="the real packs are not here: set WEFT_TEST_PACKS"),
+]
+# Where the scripts of each lie.
+FOLDERS = {
+    "ComfyUI_essentials": "js",
+    "ComfyUI-KJNodes": "web",
+    "ComfyUI-VideoHelperSuite": "web",
+    "ComfyUI-Impact-Pack": "js",
+}
+TEXT = ["STRING", {"default": "", "multiline": True}]
+DEFINITIONS: Mapping[str, Any] = {
+    "DisplayAny": [
+        "essentials/utilities", {"required": {"input": ["*", {}], "mode": [["raw value", "tensor shape"]]}}, ["STRING"],
+    ],
+    "JoinStringMulti": [
+        "KJNodes/text",
+        {"required": {"inputcount": ["INT", {"default": 2, "min": 2, "max": 1000, "step": 1}],
+                      "string_1": ["STRING", {"forceInput": True}], "string_2": ["STRING", {"forceInput": True}],
+                      "delimiter": ["STRING", {"default": " "}]}},
+        ["STRING"],
+    ],
+    "VHS_LoadVideoPath": [
+        "Video Helper Suite",
+        {"required": {"video": ["STRING", {"placeholder": "X://insert/path/here.mp4", "vhs_path_extensions": ["mp4"]}],
+                      "force_rate": ["FLOAT", {"default": 0, "min": 0, "max": 60, "step": 1, "disable": 0}],
+                      "frame_load_cap": ["INT", {"default": 0, "min": 0, "max": 1000, "step": 1, "disable": 0}]}},
+        ["IMAGE"],
+    ],
+    "ImpactWildcardProcessor": [
+        "ImpactPack/Prompt",
+        {"required": {"wildcard_text": TEXT, "populated_text": TEXT, "mode": [["populate", "fixed", "reproduce"]],
+                      "seed": ["INT", {"default": 0, "min": 0, "max": 2**50}],
+                      "Select to add Wildcard": [["Select the Wildcard to add to the text"]]}},
+        ["STRING"],
+    ],
+}  # fmt: skip
+
+
+def unpacked(pack: str, folder: Path) -> None:
+    """A pack's archive as a folder."""
+    with tarfile.open(ARCHIVES / f"{pack}.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+
+
+def begun(page: Page, server: Server) -> Canvas:
+    """An empty canvas with the packs' scripts at work."""
+    page.add_init_script(f"window.definitions = {json.dumps(DEFINITIONS)}")
+    canvas = opened(page, server)
+    page.wait_for_function("() => app.graph._nodes.length > 0")
+    page.evaluate("() => void window.__weft.app.newTab()")
+    page.wait_for_function("() => app.graph._nodes.length === 0")
+    canvas.settle()
+    return canvas
+
+
+def placed(canvas: Canvas, kind: str, at: tuple[float, float] = (200, 150)) -> int:
+    """A node of that type, as a script adds it."""
+    made = "([kind, at]) => { const node = LiteGraph.createNode(kind); node.pos = at; app.graph.add(node); return node.id; }"
+    node = canvas.page.evaluate(made, [kind, list(at)])
+    expect(canvas.node(node)).to_be_visible()
+    canvas.settle()
+    return node
+
+
+def failures(canvas: Canvas) -> dict[str, list[str]]:
+    """What went wrong, by pack."""
+    reports = canvas.page.evaluate("() => window.__weft.app.extensions.reports")
+    return {pack: report["failures"] for pack, report in reports.items() if report["failures"]}
+
+
+@contextmanager
+def setting(canvas: Canvas, pack: str, name: str) -> Iterator[Locator]:
+    """One of a pack's settings in the sheet, while it is open."""
+    page = canvas.page
+    page.evaluate("() => window.__weft.app.popups.show({ kind: 'settings' })")
+    page.get_by_test_id(f"settings-{pack}").locator("summary").click()
+    yield page.locator(f'[data-setting="{name}"]')
+    page.get_by_role("dialog", name="Settings").get_by_role("button", name="Close").click()

@@ -194,6 +194,36 @@ def test_what_is_saved_is_told_when_it_is_opened_again(probe: Canvas):
     probe.page.wait_for_function("() => probe.calls.includes('refreshComboInNodes')")
 
 
+def test_settings_of_a_pack_stand_in_the_sheet_are_told_to_it_and_kept_by_the_server(
+    probe: Canvas, probed: Server
+):
+    page = probe.page
+    page.evaluate("() => app.ui.settings.show()")
+    pack = page.get_by_test_id("settings-probe")
+    expect(pack.locator("summary")).to_contain_text("7 settings")  # the hidden one is none
+    pack.locator("summary").click()
+    pack.get_by_label("Loud").uncheck()
+    pack.get_by_label("Probed number").fill("40")
+    pack.get_by_label("Probed number").press("Enter")
+    pack.get_by_role("slider", name="Probed slider").fill("0.8")
+    pack.get_by_label("Probed combo").select_option("a")
+    pack.get_by_label("Probed text").fill("others")
+    pack.get_by_label("Probed color").fill("#00ff00")
+    pack.get_by_role("button", name="Was none").click()
+    told = {"setting false true", "number 9 3", "slider 0.8 0.5", "combo a b", "text others words"}
+    page.wait_for_function("(told) => told.every((each) => probe.calls.includes(each))", arg=sorted(told))
+    assert "color 00ff00 ff0000" in calls(probe)
+    page.wait_for_function("async () => (await probe.api.getSettings())['probe.own'] === 'pressed'")
+    kept = probed.get("/api/settings")
+    assert {name: kept[f"probe.{name}"] for name in ("loud", "number", "combo", "color")} == {
+        "loud": False, "number": 9, "combo": "a", "color": "00ff00",
+    }  # fmt: skip
+    page.reload()
+    page.wait_for_function("() => window.__weft?.app.ready && window.probe?.calls.includes('setup')")
+    assert page.evaluate("() => app.extensionManager.setting.get('probe.text')") == "others"
+    page.evaluate("() => probe.api.storeSettings({ 'probe.loud': true })")  # other tests begin with it
+
+
 def test_our_own_interface_brings_widgets_looks_commands_panels_and_themes(probe: Canvas, probed: Server):
     assert probe.page.evaluate("() => [own.version, own.setup]") == [1, True]
     node = probe.add("Stars", probe.ground(300, 200))

@@ -31,6 +31,8 @@ FOLDERS = {
     "ComfyUI-Impact-Pack": "js",
 }
 TEXT = ["STRING", {"default": "", "multiline": True}]
+LINE = ["STRING", {"multiline": False}]
+SIDE = ["INT", {"default": 512, "min": 8, "max": 4096, "step": 8}]
 DEFINITIONS: Mapping[str, Any] = {
     "DisplayAny": [
         "essentials/utilities", {"required": {"input": ["*", {}], "mode": [["raw value", "tensor shape"]]}}, ["STRING"],
@@ -41,6 +43,24 @@ DEFINITIONS: Mapping[str, Any] = {
                       "string_1": ["STRING", {"forceInput": True}], "string_2": ["STRING", {"forceInput": True}],
                       "delimiter": ["STRING", {"default": " "}]}},
         ["STRING"],
+    ],
+    "PointsEditor": [
+        "KJNodes/experimental",
+        {"required": {"points_store": LINE, "coordinates": LINE, "neg_coordinates": LINE, "bbox_store": LINE,
+                      "bboxes": LINE, "bbox_format": [["xyxy", "xywh"]], "width": SIDE, "height": SIDE,
+                      "normalize": ["BOOLEAN", {"default": False}]}},
+        ["STRING", "STRING"],
+    ],
+    "SplineEditor": [
+        "KJNodes/weights",
+        {"required": {"points_store": LINE, "coordinates": LINE, "mask_width": SIDE, "mask_height": SIDE,
+                      "points_to_sample": ["INT", {"default": 16, "min": 2, "max": 1000}],
+                      "sampling_method": [["path", "time", "controlpoints", "speed"], {"default": "time"}],
+                      "interpolation": [["cardinal", "monotone", "basis", "linear"], {"default": "cardinal"}],
+                      "tension": ["FLOAT", {"default": 0.5, "min": 0, "max": 1, "step": 0.01}],
+                      "repeat_output": ["INT", {"default": 1, "min": 1, "max": 4096}],
+                      "float_output_type": [["list", "tensor"], {"default": "list"}]}},
+        ["MASK", "STRING"],
     ],
     "VHS_LoadVideoPath": [
         "Video Helper Suite",

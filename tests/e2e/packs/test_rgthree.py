@@ -11,6 +11,19 @@ from tests.e2e.test_extensions import view
 pytestmark = MARKS
 EMPTY = (2).to_bytes(8, "little") + b"{}"  # a safetensors file without tensors
 
+TOP = "document.querySelector('.shell').getBoundingClientRect().top"
+GROUP = """() => {
+  const group = new LiteGraph.LGraphGroup("First");
+  group.pos = [20, 0];
+  group.size = [400, 340];
+  app.graph.add(group);
+}"""
+COLOUR = """([id, x]) => {
+  const canvas = document.querySelector(`[data-testid=node-${id}] .weft-surface canvas`);
+  const [r, , b] = canvas.getContext("2d").getImageData(canvas.width * x, canvas.height / 2, 1, 1).data;
+  return r > b ? "red" : b > r ? "blue" : "";
+}"""
+
 
 def press(row: Locator, from_end: float) -> None:
     """Press a row that a pack draws, so many pixels before its end; before its beginning if negative."""
@@ -71,10 +84,8 @@ def test_loras_are_chosen_weighed_switched_and_ordered(two: Canvas, whole_folder
 
 def test_a_group_is_muted_by_its_switch_and_shown_by_its_arrow(two: Canvas):
     inside, outside = placed(two, "EmptyImage", (60, 60)), placed(two, "EmptyImage", (60, 460))
-    two.page.evaluate(
-        "() => { const group = new LiteGraph.LGraphGroup('First'); group.pos = [20, 0]; group.size = [400, 340]; app.graph.add(group); }"
-    )
-    muter = placed(two, "Fast Groups Muter (rgthree)", (800, 100))
+    two.page.evaluate(GROUP)
+    muter = placed(two, "Fast Groups Muter (rgthree)", (500, 100))
     row = two.node(muter).locator("[data-field]").first
     expect(row).to_be_visible()
     press(row, 85)
@@ -102,25 +113,19 @@ def test_two_pictures_are_compared_where_the_pointer_is(two: Canvas):
     two.wire(red, 0, comparer, "image_a")
     two.wire(blue, 0, comparer, "image_b")
     two.run()
-    colour = (
-        "([id, x]) => { const canvas = document.querySelector(`[data-testid=node-${id}] .weft-surface canvas`);"
-        "const [r, , b] = canvas.getContext('2d').getImageData(canvas.width * x, canvas.height / 2, 1, 1).data; return r > b ? 'red' : b > r ? 'blue' : ''; }"
-    )
-    seen = "([id, x, wanted]) => (%s)([id, x]) === wanted" % colour
+    seen = f"([id, x, wanted]) => ({COLOUR})([id, x]) === wanted"
     two.page.wait_for_function(seen, arg=[comparer, 0.3, "red"])
     box = two.node(comparer).bounding_box() or {}
     two.page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.6)
     two.page.wait_for_function(seen, arg=[comparer, 0.3, "blue"])
-    assert two.page.evaluate(colour, [comparer, 0.8]) == "red"
+    assert two.page.evaluate(COLOUR, [comparer, 0.8]) == "red"
     assert failures(two) == {}
 
 
 def test_its_menu_opens_its_settings_in_the_middle_and_its_bar_moves_the_window(two: Canvas):
     page = two.page
     bar = page.locator("rgthree-progress-bar")
-    page.wait_for_function(
-        "() => document.querySelector('.shell').getBoundingClientRect().top >= document.querySelector('rgthree-progress-bar').getBoundingClientRect().height"
-    )
+    page.wait_for_function(f"() => {TOP} >= document.querySelector('rgthree-progress-bar').offsetHeight")
     expect(bar).to_be_visible()
     page.mouse.click(*two.ground(700, 300), button="right")
     page.get_by_role("menuitem", name="rgthree-comfy").click()
@@ -132,7 +137,7 @@ def test_its_menu_opens_its_settings_in_the_middle_and_its_bar_moves_the_window(
     dialog.locator("input[type=checkbox]").first.uncheck()
     dialog.get_by_role("button", name="Save").click()
     expect(bar).to_have_count(0)
-    page.wait_for_function("() => document.querySelector('.shell').getBoundingClientRect().top === 0")
+    page.wait_for_function(f"() => {TOP} === 0")
     page.keyboard.press("Escape")
     with setting(two, "rgthree-comfy", "rgthree.config") as row:
         expect(row.get_by_role("button", name="rgthree-comfy settings")).to_be_visible()

@@ -103,7 +103,9 @@ export function boxOf(node: Node, defs: NodeDefs, state: DocumentState, graph: G
   const wanted = extras.fields ?? usualFields(defs, state, graph, node);
   const entries = wanted.map(({ entry }) => entry);
   const linkedTo = new Set(node.inputs.flatMap((slot) => (slot.link !== null && slot.widget !== undefined ? [slot.widget] : [])));
-  const sockets = node.inputs.filter((slot) => slot.widget === undefined || !entries.some((entry) => entry.key === slot.widget));
+  const away = extras.fields ? hiddenInputs(defs, state, graph, node, entries) : undefined;
+  const inputs = away ? node.inputs.filter((slot) => slot.link !== null || !away.has(slot.widget ?? "")) : node.inputs;
+  const sockets = inputs.filter((slot) => slot.widget === undefined || !entries.some((entry) => entry.key === slot.widget));
   const rows = Math.max(sockets.length, node.outputs.length);
   const tall = wanted.filter(({ grows }) => grows).length;
   const asked = wanted.reduce((sum, { height }) => sum + height, 0);
@@ -121,7 +123,7 @@ export function boxOf(node: Node, defs: NodeDefs, state: DocumentState, graph: G
     return field;
   });
   const foot = at + (picture > 0 ? picture + (tall > 0 ? 0 : spare) : 0);
-  const ports = node.inputs.map((slot): Port => {
+  const ports = inputs.map((slot): Port => {
     const field = fields.find(({ entry }) => entry.key === slot.widget);
     const row = sockets.indexOf(slot);
     const py = field ? field.y + Math.min(field.height, ROW) / 2 : HEADER + row * ROW + ROW / 2;
@@ -132,6 +134,12 @@ export function boxOf(node: Node, defs: NodeDefs, state: DocumentState, graph: G
     picture: picture > 0 ? { y: at, height: foot - at } : undefined,
     foot,
   };
+}
+
+/** Fields that a pack has hidden: their sockets go with them. */
+function hiddenInputs(defs: NodeDefs, state: DocumentState, graph: GraphId, node: Node, shown: readonly WidgetEntry[]): ReadonlySet<string> {
+  const hidden = widgetsOf(defs, state, graph, node).filter(({ key, role }) => role === "value" && !shown.some((entry) => entry.key === key));
+  return new Set(hidden.map(({ key }) => key));
 }
 
 /** Rows by the node's definition. */

@@ -317,6 +317,7 @@ export class Runtime implements Extensions {
       this.api._send = undefined;
     }
     for (const node of this.#binding?.all() ?? []) for (const widget of node.widgets ?? []) this.guard.call(widget, "afterQueued", {});
+    this.surfaces.redraw(); // scripts write into their widgets what they have sent
   }
 
   async #open(data: Open | undefined, name: string | undefined): Promise<void> {

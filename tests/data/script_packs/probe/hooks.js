@@ -26,7 +26,17 @@ class Counter extends LGraphNode {
 app.registerExtension({
   name: "probe.hooks",
   commands: [{ id: "probe.greet", label: "Greet from the probe", function: () => note("command") }],
-  settings: [{ id: "probe.loud", name: "Loud", type: "boolean", defaultValue: true, onChange: (value, old) => note(`setting ${value} ${old}`) }],
+  settings: [{ id: "probe.loud", name: "Loud", type: "boolean", defaultValue: true, onChange: (value, old) => note(`setting ${value} ${old}`) },
+    ...[
+      { type: "number", defaultValue: 3, attrs: { min: 0, max: 9, step: 1 } },
+      { type: "slider", defaultValue: 0.5, attrs: { min: 0, max: 1, step: 0.1 } },
+      { type: "combo", defaultValue: "b", options: () => ["a", { text: "The b", value: "b" }] },
+      { type: "text", defaultValue: "words", category: ["probe", "Written", "text"] },
+      { type: "color", defaultValue: "ff0000" },
+      { type: "hidden", defaultValue: 1 },
+    ].map((each) => ({ ...each, id: `probe.${each.type}`, name: `Probed ${each.type}`, onChange: (value, old) => old !== undefined && note(`${each.type} ${value} ${old}`) })),
+    { id: "probe.own", name: "Its own", defaultValue: "none", type: (name, set, value) => $el("tr", [$el("td", { textContent: name }), $el("td", [$el("button", { textContent: `Was ${value}`, onclick: () => set("pressed") })])]) },
+  ],
   async init() { note("init"); },
   async addCustomNodeDefs(defs) {
     note("addCustomNodeDefs");

@@ -199,6 +199,7 @@ dialog{margin:auto}
 .weft-overlay{position:absolute;pointer-events:none}
 .weft-element{overflow:hidden}
 .weft-element>*{box-sizing:border-box;max-width:100%}
+:where(.weft-element) button:not([class]){text-align:center;background:var(--inset);color:var(--text);border:1px solid var(--line);border-radius:var(--r-field)}
 .weft-button{text-align:center;width:100%;height:100%;background:var(--inset);color:var(--text);border-radius:var(--r-field);font-weight:500;cursor:pointer}
 .weft-button:hover{background:var(--hover)}
 `;

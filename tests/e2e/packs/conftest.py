@@ -13,13 +13,19 @@ from tests.serving import Server, serving
 
 
 @pytest.fixture(scope="session")
-def scripts(chromium: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def scripts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of the four packs of which the scripts alone are there."""
+    return tmp_path_factory.mktemp("packs")
+
+
+@pytest.fixture(scope="session")
+def scripts(chromium: Path, scripts_folder: Path) -> Iterator[Server]:
     """A server that gives the scripts of four packs, and definitions to them."""
-    workspace = scripted(tmp_path_factory.mktemp("packs"), "definitions")
+    scripted(scripts_folder, "definitions")
     for pack, web in FOLDERS.items():
-        unpacked(pack, workspace / "unpacked")
-        (workspace / "unpacked" / pack / web).rename(workspace / "scripts" / pack)
-    with serving(workspace, "--factory", FACTORY) as server:
+        unpacked(pack, scripts_folder / "unpacked")
+        (scripts_folder / "unpacked" / pack / web).rename(scripts_folder / "scripts" / pack)
+    with serving(scripts_folder, "--factory", FACTORY) as server:
         yield server
 
 

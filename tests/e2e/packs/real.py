@@ -69,6 +69,20 @@ DEFINITIONS: Mapping[str, Any] = {
                       "frame_load_cap": ["INT", {"default": 0, "min": 0, "max": 1000, "step": 1, "disable": 0}]}},
         ["IMAGE"],
     ],
+    "VHS_LoadVideo": [
+        "Video Helper Suite",
+        {"required": {"video": [["none.webm"]],
+                      "frame_load_cap": ["INT", {"default": 0, "min": 0, "max": 1000, "step": 1, "disable": 0}]}},
+        ["IMAGE"],
+    ],
+    "VHS_VideoCombine": [
+        "Video Helper Suite",
+        {"required": {"images": ["IMAGE", {}], "frame_rate": ["FLOAT", {"default": 8, "min": 1, "step": 1}],
+                      "format": [["image/gif", "video/webm"], {"formats": {}}],
+                      "save_output": ["BOOLEAN", {"default": True}]}},
+        [],
+    ],
+    "LoadPicture": ["image", {"required": {"image": [["a.png"], {"image_upload": True}]}}, ["IMAGE", "MASK"]],
     "ImpactWildcardProcessor": [
         "ImpactPack/Prompt",
         {"required": {"wildcard_text": TEXT, "populated_text": TEXT, "mode": [["populate", "fixed", "reproduce"]],

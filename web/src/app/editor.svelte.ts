@@ -1,28 +1,19 @@
 /** One open workflow: its document, its canvas, and how its runs go. */
-import { SvelteMap } from "svelte/reactivity";
 import { Stage } from "../canvas/stage.svelte";
 import { type Extras, NO_EXTRAS } from "../canvas/node-box";
 import type { Mark } from "../canvas/paint";
 import { type FileRef, type NodeError, type NodeRun, type PromptId, type Run, visibleNode } from "../client";
-import { type Camera, type DocumentState, EditorView, type GraphId, GraphDocument, type JsonObject, Mode, ROOT, isBoundary, pathTo, type NodeDefs, type NodeId, type Point, type ViewRecord, placeNodes, stringifyJson, widgetsOf } from "../graph";
+import { type Camera, type DocumentState, EditorView, type GraphId, GraphDocument, type JsonObject, Mode, ROOT, isBoundary, pathTo, type NodeDefs, type NodeId, type Point, type ViewRecord, placeNodes, widgetsOf } from "../graph";
 import { type Problem, problemHeight, problemOf } from "../nodes/problems";
 import { tintOf } from "../canvas/tint";
-import { Previews } from "./previews";
+import { type Shown, Showing } from "./showing.svelte";
 import { Watch } from "./watch.svelte";
 import { nameOfFile } from "./words";
-import { chosenFile, picturesOf, sameBefore, seedBefore } from "./pictures";
+import { chosenFile } from "./pictures";
 import { t } from "../words";
 import { titleOfNode } from "../nodes/labels";
 import type { Extensions } from "./extending";
 import type { Face } from "../canvas/node-box";
-
-/** What a node shows of its last results. */
-export interface Shown {
-  readonly files: readonly FileRef[];
-  readonly seed: string | undefined;
-  /** Gets past the browser's cache. */
-  readonly run: PromptId;
-}
 
 /** The folder of workflows among the user's files. */
 export const WORKFLOWS = "workflows";
@@ -53,12 +44,12 @@ export class Editor {
   run = $state.raw<Run | undefined>();
   /** What the server would not run, by node. */
   faults = $state.raw<ReadonlyMap<string, readonly NodeError[]>>(new Map());
-  readonly shown = new SvelteMap<string, Shown>();
-  readonly #previews = new Previews();
-  readonly previews = this.#previews.urls;
-  readonly ratios = new SvelteMap<string, number>();
   /** Runs that were begun here, the newest last, with what was sent. */
   readonly prompts = new Map<PromptId, JsonObject>();
+  readonly showing = new Showing(this.prompts);
+  readonly shown = this.showing.results;
+  readonly previews = this.showing.previews;
+  readonly ratios = this.showing.ratios;
   /** Work to be done before a run of it begins: a picture from the camera. */
   readonly beforeRun = new Set<() => Promise<void>>();
   /** Asks that what `about` says is kept in the browser. */
@@ -70,8 +61,6 @@ export class Editor {
   #inner = $state.raw<ReadonlyMap<string, NodeRun>>(new Map());
   /** Where the camera stood in graphs that were left. */
   readonly #cameras = new Map<GraphId, Camera>();
-  /** Which run a preview is of. */
-  readonly #previewed = new Map<string, PromptId>();
   #saved: DocumentState | undefined;
   /** What stands in the way of a run. */
   readonly watch = new Watch(this);
@@ -227,7 +216,7 @@ export class Editor {
     this.#unsubscribe();
     this.watch.end();
     this.stage.end();
-    this.#previews.end();
+    this.showing.end();
   }
 
   /** A node's part in the run that is shown. */
@@ -256,6 +245,14 @@ export class Editor {
     return file ? [file] : [];
   }
 
+  /** Show other files on a node of the root, unless it shows what it has chosen itself. */
+  showFiles(id: NodeId, files: readonly FileRef[]): void {
+    const node = this.document.graph(ROOT).nodes.get(id);
+    if (!node || chosenFile(this.document.defs, this.document.state, ROOT, node)) return;
+    this.showing.put(String(id), files);
+    if (this.#atRoot) this.stage.remeasure([id]);
+  }
+
   /** Results and previews are kept of nodes of the root alone: ids inside of subgraphs are others'. */
   shownOf(id: NodeId): Shown | undefined {
     return this.#atRoot ? this.shown.get(String(id)) : undefined;
@@ -280,7 +277,7 @@ export class Editor {
     for (const key of new Set([...before.keys(), ...this.#nodes.keys()])) {
       const [old, now] = [before.get(key), this.#nodes.get(key)];
       if (old === now) continue;
-      const redrawn = this.#show(key, old, now);
+      const redrawn = this.showing.take(key, run, old, now);
       const id = this.#atRoot ? this.nodeId(key) : undefined;
       if (id !== undefined && (redrawn || old?.error !== now?.error)) changed.push(id);
     }
@@ -337,38 +334,6 @@ export class Editor {
   about(): JsonObject {
     const runs = [...this.prompts.keys()].slice(-NOTED);
     return { name: this.name, dirty: this.dirty, ...(this.path !== undefined && { path: this.path }), ...(this.version !== undefined && { version: this.version }), runs };
-  }
-
-  /** Show the newest preview. It stays when the run is over, so that nothing moves. @returns whether the node needs another room. */
-  #show(key: string, old: NodeRun | undefined, now: NodeRun | undefined): boolean {
-    let redrawn = false;
-    if (now?.preview && old?.preview !== now.preview) {
-      redrawn = this.#previews.take(key, now.preview);
-      if (this.run) this.#previewed.set(key, this.run.id);
-    }
-    if (now?.state === "cached" && this.previews.has(key) && !this.#isPreviewOfNow(key)) {
-      this.#previews.drop(key);
-      redrawn = true;
-    }
-    if (now?.output && now.output !== old?.output && this.run) {
-      const files = picturesOf(now.output);
-      const before = this.shown.get(key);
-      if (files.length > 0) {
-        this.#previews.drop(key);
-        const same = before && stringifyJson(before.files as never) === stringifyJson(files as never);
-        const seed = seedBefore(this.prompts.get(this.run.id) ?? {}, key);
-        if (!same) this.shown.set(key, { files, seed, run: this.run.id });
-      }
-      redrawn ||= files.length !== (before?.files.length ?? 0);
-    }
-    return redrawn;
-  }
-
-  /** Whether a preview shows what the run of now found in the cache: nothing before the node has changed since. */
-  #isPreviewOfNow(key: string): boolean {
-    const made = this.prompts.get(this.#previewed.get(key) ?? "");
-    const now = this.run && this.prompts.get(this.run.id);
-    return made !== undefined && now !== undefined && sameBefore(made, now, key);
   }
 
   #byVisibleNode(run: Run | undefined, prefix = ""): ReadonlyMap<string, NodeRun> {

@@ -4,6 +4,7 @@ import { forgetLinks } from "../graph/queries";
 import type { Binding } from "./mirror/binding";
 import { json } from "./mirror/values";
 import { entryOf } from "./mirror/widgets";
+import { hasOwnValue } from "./litegraph/widget";
 import type { Loose, Open } from "./loose";
 
 /** @returns `{ workflow, output }` as plain values that packs may change. */
@@ -34,7 +35,7 @@ async function fill({ guard }: Binding, node: Open, sent: Open): Promise<void> {
     if (!widget?.name || widget.options?.serialize === false || widget.type === "button") continue;
     if (node._inputs.some((slot: Open) => slot.widget?.name === widget.name && slot.link != null)) continue;
     const own = typeof widget.serializeValue === "function";
-    if (!own && entryOf(widget) && !Object.hasOwn(widget, "value")) continue;
+    if (!own && entryOf(widget) && !hasOwnValue(widget)) continue;
     const value: Loose = own ? await guard.run(() => widget.serializeValue(node, index), `serializeValue of ${widget.name}`, node) : widget.value;
     if (value === undefined && !entryOf(widget)) continue;
     const plain = json(value);

@@ -195,6 +195,8 @@ export class Runtime implements Extensions {
       openFile: (data) => void this.#open(data, undefined),
       redraw: (node) => this.surfaces.redraw(node),
       shaped: (nodes) => this.#shaped(nodes),
+      viewUrl: (file) => this.app.client.viewUrl(file),
+      unsupported: (name) => this.told.unsupported(name),
     }, editor);
     this.#binding = binding;
     void this.comfy._invokeAsync("beforeConfigureGraph", {}, []).then(() => {
@@ -210,6 +212,7 @@ export class Runtime implements Extensions {
     this.comfy.nodeOutputs[id] = output;
     const view = this.#binding?.locate(id);
     if (!view || !output) return;
+    if (Array.isArray(output.images)) Object.assign(view, { images: output.images, _imgs: undefined, imageIndex: null });
     this.guard.call(view, "onExecuted", output);
     this.surfaces.redrawSoon(view);
     this.#remeasure(view);

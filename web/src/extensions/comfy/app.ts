@@ -27,8 +27,13 @@ export class ComfyApp {
   static clipspace_return_node: Loose = null;
   static clipspace_invalidate_handler: Loose = null;
   static open_maskeditor(): void {}
-  static onClipspaceEditorSave(): void {}
-  static onClipspaceEditorClosed(): void {}
+  /** What an editor of a pack has made goes back into the node that it came from. */
+  static onClipspaceEditorSave(): void {
+    if (ComfyApp.clipspace_return_node) ComfyApp.pasteFromClipspace(ComfyApp.clipspace_return_node);
+  }
+  static onClipspaceEditorClosed(): void {
+    ComfyApp.clipspace_return_node = null;
+  }
   static copyToClipspace(node: Loose): void {
     ComfyApp.clipspace = { widgets: node.widgets?.map(({ type, name, value }: Open) => ({ type, name, value })) ?? null, imgs: node.imgs ?? null, original_imgs: node.imgs ?? null, images: node.images ?? null, selectedIndex: node.imageIndex ?? 0, img_paste_mode: "selected" };
   }

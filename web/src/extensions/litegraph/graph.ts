@@ -12,6 +12,7 @@ export interface Keeper {
   nextGroup(graph: LGraph): number;
   placeOf(node: Loose, isInput: boolean, index: number): readonly [number, number] | undefined;
   canvas(): Loose;
+  readonly pictures: { of(node: Open): HTMLImageElement[] | undefined; show(node: Open, imgs: Loose): void };
   create(type: string): Loose;
   fits(a: Loose, b: Loose): boolean;
   redraw(node?: Loose): void;

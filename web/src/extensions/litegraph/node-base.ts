@@ -28,6 +28,7 @@ export class NodeBase {
   properties_info: Loose[] = [];
   _flags: Open = {};
   _lost = false;
+  _imgs: Loose = undefined;
 
   constructor(title?: string, type?: string) {
     const made = this.constructor as Loose;
@@ -39,6 +40,15 @@ export class NodeBase {
   /** Something in it may be written now. */
   touch(): void {
     this.graph?._touched?.(this);
+  }
+
+  /** Pictures that it shows, as elements. */
+  get imgs(): Loose {
+    return this._imgs ?? this.graph?.keeper?.pictures.of(this);
+  }
+  set imgs(imgs: Loose) {
+    this._imgs = imgs ?? undefined;
+    this.graph?.keeper?.pictures.show(this, imgs);
   }
 
   get pos(): number[] {

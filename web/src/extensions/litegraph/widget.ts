@@ -3,6 +3,19 @@ import type { Loose, Open } from "../loose";
 
 export type WidgetOptions = Open;
 
+const OWN: PropertyDescriptor = {
+  configurable: true,
+  enumerable: true,
+  get(this: ClassicWidget) { return this._read(); },
+  set(this: ClassicWidget, value: Loose) { this._write(value); },
+};
+
+/** Whether a script keeps its value in a way of its own. */
+export function hasOwnValue(widget: Open): boolean {
+  const held = Object.getOwnPropertyDescriptor(widget, "value");
+  return held !== undefined && held.get !== OWN.get;
+}
+
 /** Setting its value calls nobody: only what a person does calls `callback`. */
 export class ClassicWidget {
   [key: string]: Loose;
@@ -20,12 +33,20 @@ export class ClassicWidget {
   ) {
     this._value = value;
     if (callback) this.callback = callback;
+    // Scripts look for it on the widget itself, put their own in its place and delete that again.
+    Object.defineProperty(this, "value", OWN);
   }
 
   get value(): Loose {
-    return this._value;
+    return this._read();
   }
   set value(value: Loose) {
+    this._write(value);
+  }
+  _read(): Loose {
+    return this._value;
+  }
+  _write(value: Loose): void {
     this._value = value;
     this.node?.touch?.();
   }
@@ -53,10 +74,10 @@ export class TextWidget extends ClassicWidget {
   get element(): HTMLTextAreaElement {
     return this.inputEl;
   }
-  override get value(): Loose {
+  override _read(): Loose {
     return this._area ? this._area.value : this._value;
   }
-  override set value(value: Loose) {
+  override _write(value: Loose): void {
     this._value = value;
     if (this._area && this._area.value !== String(value ?? "")) this._area.value = String(value ?? "");
     this.node?.touch?.();
@@ -76,10 +97,10 @@ export class DOMWidgetImpl extends ClassicWidget {
   get inputEl(): HTMLElement {
     return this.element;
   }
-  override get value(): Loose {
+  override _read(): Loose {
     return this.options.getValue?.() ?? this._value ?? "";
   }
-  override set value(value: Loose) {
+  override _write(value: Loose): void {
     if (this.options.setValue) this.options.setValue(value);
     else this._value = value;
     this.callback?.(this.value);

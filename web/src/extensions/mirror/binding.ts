@@ -1,5 +1,6 @@
 /** Views of one open workflow, kept in line with its document in both directions. */
 import type { Editor } from "../../app/editor.svelte";
+import type { FileRef } from "../../client";
 import { type Change, type Graph, type GraphDocument, type Node, type NodeId, ROOT, serialize } from "../../graph";
 import { portAt } from "../../canvas/layout";
 import { writeNode } from "../../graph/workflow/serialize";
@@ -8,6 +9,7 @@ import { type Keeper, LGraph } from "../litegraph/graph";
 import { LGraphNode } from "../litegraph/node";
 import type { Loose, Open } from "../loose";
 import { difference, hasForeign, linkIds } from "./give";
+import { NodePictures } from "./pictures";
 import { isEmpty, reflect } from "./reflect";
 import { take } from "./take";
 import { infoOf, linkFor, takeInputs, takeOutputs } from "./values";
@@ -26,6 +28,8 @@ export interface Surroundings {
   readonly redraw: (node: Open | undefined) => void;
   /** These may have other rows now. */
   readonly shaped: (nodes: readonly Open[]) => void;
+  readonly viewUrl: (file: FileRef) => string;
+  readonly unsupported: (name: string) => void;
 }
 
 /** Milliseconds after a press or a key in which what scripts write is the person's own step. */
@@ -36,6 +40,7 @@ export class Binding implements Keeper {
   readonly document: GraphDocument;
   readonly guard: Guard;
   readonly views = new Map<string, LGraph>();
+  readonly pictures: NodePictures;
   lastEvent: Event | undefined;
   readonly #touched = new Map<LGraph, Set<Loose>>();
   readonly #shadows = new Map<string, ReadonlyMap<NodeId, Node>>();
@@ -51,6 +56,7 @@ export class Binding implements Keeper {
     readonly editor: Editor,
   ) {
     this.document = editor.document;
+    this.pictures = new NodePictures(editor, around.viewUrl, around.unsupported);
     this.guard = around.guard;
   }
 

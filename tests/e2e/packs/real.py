@@ -78,6 +78,7 @@ DEFINITIONS: Mapping[str, Any] = {
     "VHS_VideoCombine": [
         "Video Helper Suite",
         {"required": {"images": ["IMAGE", {}], "frame_rate": ["FLOAT", {"default": 8, "min": 1, "step": 1}],
+                      "filename_prefix": ["STRING", {"default": "made"}],
                       "format": [["image/gif", "video/webm"], {"formats": {}}],
                       "save_output": ["BOOLEAN", {"default": True}]}},
         [],

@@ -4,11 +4,12 @@ import io
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.canvas import Canvas
-from tests.e2e.packs.real import MARKS, failures, placed
+from tests.e2e.packs.real import MARKS, begun, failures, placed
 from tests.e2e.test_extensions import view
+from tests.serving import Server
 
 pytestmark = MARKS
 
@@ -29,18 +30,20 @@ def half_mask(route: Route) -> None:
     route.fulfill(body=out.getvalue(), content_type="image/png")
 
 
-def test_wildcards_are_chosen_into_the_text(four: Canvas):
-    node = placed(four, "ImpactWildcardProcessor", (200, 60))
-    assert view(four, node, "node.widgets.length") >= 5
-    view(
-        four,
-        node,
-        "(node.widgets.find(({ name }) => name.startsWith('Select to add')).options.values = ['Select', '__mood__'], null)",
+def test_wildcards_are_chosen_into_the_text(page: Page, scripts: Server):
+    page.route(
+        "**/impact/wildcards/list*", lambda route: route.fulfill(json={"data": ["__mood__", "__place__"]})
     )
-    four.choose(node, "Select to add Wildcard", "mood")
-    text = four.field(node, "wildcard_text").locator("textarea")
+    canvas = begun(page, scripts)
+    node = placed(canvas, "ImpactWildcardProcessor", (200, 60))
+    text = canvas.field(node, "wildcard_text").locator("textarea")
+    canvas.choose(node, "Select to add Wildcard", "mood")
     expect(text).to_have_value("__mood__")
-    assert failures(four) == {}
+    canvas.choose(node, "Select to add Wildcard", "place")
+    expect(text).to_have_value("__mood__, __place__")
+    expect(canvas.field(node, "Select to add Wildcard")).to_contain_text("Select the Wildcard")
+    assert canvas.node_of("ImpactWildcardProcessor")["widgets_values"][0] == "__mood__, __place__"
+    assert failures(canvas) == {}
 
 
 def test_a_mask_made_by_points_goes_back_into_its_node(four: Canvas, scripts_folder: Path):
@@ -84,7 +87,7 @@ def test_pictures_that_a_script_puts_into_a_node_are_shown(four: Canvas, scripts
     view(
         four,
         node,
-        "(() => { const img = new Image(); img.src = '/view?filename=b.png&type=input'; node.imgs = [img]; return null; })()",
+        "(node.imgs = [Object.assign(new Image(), { src: '/view?filename=b.png&type=input' })], null)",
     )
     shown = four.node(node).locator("img")
     expect(shown).to_be_visible()

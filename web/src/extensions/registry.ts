@@ -95,6 +95,7 @@ export class Registry {
       }
     }
     (ComfyNode.prototype as Open).comfyClass = name;
+    (ComfyNode.prototype as Open).getExtraMenuOptions = () => []; // packs call the one before theirs without asking
     return ComfyNode;
   }
 

@@ -107,10 +107,8 @@ function takeProperties({ guard }: Binding, doc: Node, node: Open): void {
   }
 }
 
-/** What a person has set in a field: scripts look for this name on the stack. */
-function inner_value_change(work: () => void): void {
-  work();
-}
+/** What a person has set in a field: scripts look for this name on the stack, so it is one that builds keep. */
+const PERSONS = { inner_value_change: (work: () => void): void => work() };
 
 function takeValues(binding: Binding, doc: Node, node: Open, origin: ChangeOrigin): void {
   const { guard } = binding;
@@ -120,9 +118,13 @@ function takeValues(binding: Binding, doc: Node, node: Open, origin: ChangeOrigi
     const old = widget.value;
     if (old === value || JSON.stringify(json(old)) === JSON.stringify(json(value))) continue;
     const next = typeof value === "object" ? structuredClone(value) : value;
-    guard.run(() => (widget.value = next), `setting ${key}`, node);
-    if (origin !== "do") continue;
-    inner_value_change(() => {
+    const set = (): void => void guard.run(() => (widget.value = next), `setting ${key}`, node);
+    if (origin !== "do") {
+      set();
+      continue;
+    }
+    PERSONS.inner_value_change(() => {
+      set();
       guard.call(widget, "callback", widget.value, binding.canvas(), node, binding.canvas()?.graph_mouse, binding.lastEvent);
       guard.call(node, "onWidgetChanged", widget.name, widget.value, old, widget);
     });

@@ -1,4 +1,4 @@
-"""Impact Pack's scripts on the canvas: pickers that follow choices, pictures that they put, the editor of masks by points."""
+"""Impact Pack's scripts on the canvas: pickers that follow choices, pictures they put, a mask made by points."""
 
 import io
 from pathlib import Path

@@ -4,6 +4,8 @@ import { type MediaKind, type NodeId, type Point, setWidget, widgetsOf } from ".
 import { t } from "../words";
 import type { App } from "./app.svelte";
 import type { Editor } from "./editor.svelte";
+import { freePlace, reveal } from "./keyboard";
+import { maskTarget, openEasel } from "./masks";
 import { placeNode } from "./placing";
 
 /** The node type that loads media of a kind. */
@@ -19,15 +21,17 @@ export async function placeMedia(app: App, kind: MediaKind, file: File, place: P
   const type = loaderOf(kind, file.type);
   if (!editor || type === undefined || !app.defs.get(type)) return false;
   try {
-    const [x, y] = place ?? editor.stage.middle;
+    const [x, y] = editor.stage.middle;
     const { filename, subfolder } = await app.client.upload(file, file.name);
     await app.reread();
     editor.document.transaction("Load a file", () => {
-      const id = placeNode(editor, type, [x - 140, y - 20]);
+      const id = placeNode(editor, type, place ? [place[0] - 140, place[1] - 20] : freePlace(editor, [x - 140, y - 20]));
       const node = editor.stage.graph.nodes.get(id);
       const entry = node && widgetsOf(editor.document.defs, editor.document.state, editor.view.scope, node).find(({ widget }) => widget.kind === "combo");
       if (entry) editor.document.execute(setWidget(editor.view.scope, id, entry.key, subfolder === "" ? filename : `${subfolder}/${filename}`));
     });
+    const [added] = editor.view.selection.nodes;
+    if (!place && added !== undefined) reveal(editor, added);
   } catch (error) {
     app.fail(error);
   }
@@ -58,4 +62,12 @@ export async function sendToInput(app: App, made: FileRef): Promise<void> {
   if (app.active && id !== undefined && another === undefined && app.active.takesFiles(id)) await uploadTo(app, app.active, id, [file]);
   else await placeMedia(app, "png", file, undefined);
   app.popups.tell(t("gallery.sent", { name: made.filename }));
+}
+
+/** The same, and then the mask of what is to be drawn anew. */
+export async function maskPicture(app: App, made: FileRef): Promise<void> {
+  await sendToInput(app, made);
+  const [id] = app.active?.view.selection.nodes ?? [];
+  const target = app.active && id !== undefined ? maskTarget(app.active, id) : undefined;
+  if (target) openEasel(app, "mask", target);
 }

@@ -43,7 +43,7 @@ export function walk(editor: Editor, [wayX, wayY]: Point): void {
 }
 
 /** Carry the canvas until a node is wholly seen; where it is, nothing moves. */
-function reveal({ stage, view }: Editor, id: NodeId, least = view.camera.scale): void {
+export function reveal({ stage, view }: Editor, id: NodeId, least = view.camera.scale): void {
   const rect = stage.layout.rect(id);
   if (!rect) return;
   const scale = Math.max(least, view.camera.scale);

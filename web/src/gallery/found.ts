@@ -27,6 +27,12 @@ export async function findPictures(client: Client, wanted: { readonly text: stri
   return { pictures, more: isObject(told) && told.has_more === true };
 }
 
+/** Of what a picture was made; undefined for one that no job made. @throws HttpError if the server does not tell. */
+export async function aboutOf(client: Client, file: FileRef): Promise<Made | undefined> {
+  const { pictures } = await findPictures(client, { text: file.filename, favourites: false, offset: 0, limit: 100 });
+  return pictures.find((one) => one.file.filename === file.filename && one.file.subfolder === file.subfolder && one.file.type === file.type);
+}
+
 function madeOf(one: JsonObject): Made {
   const file = isObject(one.file) ? one.file : {};
   const list = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);

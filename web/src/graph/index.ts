@@ -23,6 +23,7 @@ export { type Command, type DocumentOptions, GraphDocument, type History, type L
 export type { Draft } from "./draft";
 export * from "./commands/nodes";
 export * from "./commands/links";
+export * from "./commands/weave";
 export * from "./commands/groups";
 export * from "./commands/refresh";
 export { keptLinks, replaceNode } from "./commands/replace";

@@ -231,6 +231,29 @@ describe("wires", () => {
       [lora, sampler],
     ]);
   });
+
+  test("take in with it what goes beside them", () => {
+    const [loader, text, sampler, lora] = [add("CheckpointLoaderSimple"), add("CLIPTextEncode"), add("KSampler"), add("LoraLoader")];
+    const model = document.execute(connect(ROOT, { node: loader, slot: 0 }, { node: sampler, input: "model" }));
+    document.execute(connect(ROOT, { node: loader, slot: 1 }, { node: text, input: "clip" }));
+    const ends = (): string[] => [...document.graph().links.values()].map(({ from, to }) => `${from.node}.${from.slot} ${to.node}.${to.input}`).sort();
+    const before = ends();
+    document.seal();
+    expect(document.execute(insertOnLink(ROOT, lora, model))).toBe(true);
+    expect(ends()).toEqual([`${loader}.0 ${lora}.model`, `${loader}.1 ${lora}.clip`, `${lora}.0 ${sampler}.model`, `${lora}.1 ${text}.clip`].sort());
+    document.undo();
+    expect(ends()).toEqual(before);
+  });
+
+  test("pass through a node's sockets of their own name, the other prompt's thread beside", () => {
+    const [good, bad, control, sampler] = [add("CLIPTextEncode"), add("CLIPTextEncode"), add("ControlNetApplyAdvanced"), add("KSampler")];
+    document.execute(connect(ROOT, { node: good, slot: 0 }, { node: sampler, input: "positive" }));
+    const negative = document.execute(connect(ROOT, { node: bad, slot: 0 }, { node: sampler, input: "negative" }));
+    document.execute(insertOnLink(ROOT, control, negative));
+    expect([...document.graph().links.values()].map(({ from, to }) => `${from.node}.${from.slot} ${to.node}.${to.input}`).sort()).toEqual(
+      [`${good}.0 ${control}.positive`, `${bad}.0 ${control}.negative`, `${control}.0 ${sampler}.positive`, `${control}.1 ${sampler}.negative`].sort(),
+    );
+  });
 });
 
 describe("a dynamic combo", () => {

@@ -5,7 +5,7 @@ import type { NodeDefs } from "../defs";
 import type { Command } from "../document";
 import type { Draft } from "../draft";
 import { inputOf, linksFrom, linksTo, wouldLoop } from "../queries";
-import type { DocumentState, Graph, GraphId, Link, LinkId, Node, NodeId } from "../types";
+import type { DocumentState, Graph, GraphId, Link, LinkId, NodeId } from "../types";
 import { BOUNDARY_INPUT, BOUNDARY_OUTPUT } from "../types";
 import { PRIMITIVE } from "../virtual-defs";
 import { addSlot, followBoundary } from "./boundary";
@@ -89,34 +89,6 @@ export function moveOutputLinks(graph: GraphId, from: Link["from"], to: Link["fr
       }
     },
   };
-}
-
-/** Wire a node into a link: its first fitting input and output. @returns false if it has no such pair. */
-export function insertOnLink(graph: GraphId, node: NodeId, link: LinkId): Command<boolean> {
-  return {
-    label: "Insert on wire",
-    apply(draft) {
-      const level = draft.graph(graph);
-      const [wire, middle] = [level.links.get(link), level.nodes.get(node)];
-      const pair = wire && middle && fittingPair(level, wire, middle);
-      if (!wire || !pair) return false;
-      putLink(draft, graph, wire.from, { node, input: pair.input });
-      putLink(draft, graph, { node, slot: pair.output }, wire.to);
-      return true;
-    },
-  };
-}
-
-/** Input and output by which a free node could sit on a wire; undefined if none fit. */
-export function fittingPair(graph: Graph, wire: Link, node: Node): { input: string; output: number } | undefined {
-  if (wire.from.node === node.id || wire.to.node === node.id) return undefined;
-  const goal = withBoundary(graph).nodes.get(wire.to.node)?.inputs.find((slot) => slot.link === wire.id)?.type;
-  const input = node.inputs.find(
-    (slot) =>
-      slot.link === null && slot.widget === undefined && !misfit(graph, wire.from, { node: node.id, input: slot.name }),
-  );
-  const output = node.outputs.findIndex((slot) => goal !== undefined && compatible(slot.type, goal));
-  return input && output >= 0 ? { input: input.name, output } : undefined;
 }
 
 /** Delete nodes so that what flowed through them flows on: each reader gets the first fitting source of the deleted node. */

@@ -15,6 +15,7 @@ export const gallery: Translated<typeof english> = {
   "gallery.unchoose": "Auswahl aufheben",
   "gallery.open": "{name} öffnen",
   "gallery.send": "Als Eingabe verwenden",
+  "gallery.mask": "Eine Maske darauf zeichnen",
   "gallery.sent": "{name} liegt jetzt im Eingabeordner",
   "gallery.prompt": "Prompt",
   "gallery.models": "Modelle",

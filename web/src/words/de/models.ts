@@ -19,7 +19,7 @@ export const models: Translated<typeof english> = {
   "models.hash.find": "Hash berechnen",
   "models.hash.copy": "Hash kopieren",
   "models.no-loader": "Kein Knoten hier lädt {name} für sich allein.",
-  "models.drop": "Ein Modell auf die Arbeitsfläche ziehen, um es zu laden",
+  "models.drop": "Ein Modell auf die Arbeitsfläche ziehen, um es zu laden, eine LoRA auf einen Faden, um sie einzuweben",
   "models.folder.checkpoints": "Checkpoints",
   "models.folder.loras": "LoRA",
   "models.folder.controlnet": "ControlNet",

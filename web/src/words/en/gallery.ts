@@ -13,6 +13,7 @@ export const gallery = {
   "gallery.unchoose": "Choose none",
   "gallery.open": "Open {name}",
   "gallery.send": "Send to input",
+  "gallery.mask": "Draw a mask on it",
   "gallery.sent": "{name} lies in the input folder now",
   "gallery.prompt": "Prompt",
   "gallery.models": "Models",

@@ -17,7 +17,7 @@ export const models = {
   "models.hash.find": "Compute the hash",
   "models.hash.copy": "Copy the hash",
   "models.no-loader": "No node here loads {name} by itself.",
-  "models.drop": "Drop a model on the canvas to load it",
+  "models.drop": "Drop a model on the canvas to load it, a LoRA on a thread to weave it in",
   "models.folder.checkpoints": "Checkpoints",
   "models.folder.loras": "LoRA",
   "models.folder.controlnet": "ControlNet",

@@ -15,6 +15,7 @@ export const gallery: Translated<typeof english> = {
   "gallery.unchoose": "選択を解除",
   "gallery.open": "{name} を開く",
   "gallery.send": "入力に送る",
+  "gallery.mask": "マスクを描く",
   "gallery.sent": "{name} を入力フォルダーに置きました",
   "gallery.prompt": "プロンプト",
   "gallery.models": "モデル",

@@ -19,7 +19,7 @@ export const models: Translated<typeof english> = {
   "models.hash.find": "ハッシュを計算",
   "models.hash.copy": "ハッシュをコピー",
   "models.no-loader": "{name} を単独で読み込むノードはありません。",
-  "models.drop": "モデルをキャンバスにドラッグすると読み込みます",
+  "models.drop": "モデルをキャンバスにドラッグすると読み込み、LoRA を線の上に落とすとその線に組み込みます",
   "models.folder.checkpoints": "チェックポイント",
   "models.folder.loras": "LoRA",
   "models.folder.controlnet": "ControlNet",

@@ -167,3 +167,22 @@ def test_a_workflow_opened_from_its_picture_shows_the_times_of_that_run(
     page.wait_for_function("() => window.__weft.state().name === 'reload study'")
     say(canvas, before)
     expect(page.get_by_test_id(f"picture-{canvas.node_of('Save')['id']}").first).to_be_visible()
+
+
+def test_after_a_run_of_one_part_the_pictures_of_the_whole_run_stay(
+    page: Page, small_server: Server, tmp_path: Path
+):
+    one, other = (
+        {"class_type": "Save", "inputs": {"side": 8, "filename_prefix": name}} for name in ("one", "other")
+    )
+    canvas = opened(page, small_server, tmp_path, {"1": one, "2": other})
+    canvas.run()
+    saves = [canvas.node_of("Save", index)["id"] for index in range(2)]
+    canvas.type_number(saves[1], "side", "12")
+    canvas.blur()
+    page.mouse.click(*canvas.title(saves[1]), button="right")
+    page.get_by_role("menuitem", name="Run to what is chosen").click()
+    expect(canvas.node(saves[1])).to_contain_text("12 \N{MULTIPLICATION SIGN} 12", timeout=WAIT)
+    reloaded(canvas)
+    expect(canvas.node(saves[1])).to_contain_text("12 \N{MULTIPLICATION SIGN} 12", timeout=WAIT)
+    expect(canvas.node(saves[0])).to_contain_text("8 \N{MULTIPLICATION SIGN} 8", timeout=WAIT)

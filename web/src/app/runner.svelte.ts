@@ -113,11 +113,10 @@ export class Runner {
       const alive = new Set(jobs.map(({ id }) => id));
       const [over, open] = [runs.filter((id) => !alive.has(id)), runs.filter((id) => alive.has(id))];
       for (const id of over) editor.prompts.set(id, {}); // one may be tried again; what it was is asked for then
-      // First the last one that ran: its pictures stay until the next ones are there.
-      for (const id of over.slice(-NEWEST).reverse()) {
-        await this.#recallOne(editor, id);
-        if (hasRun(this.runs.runs.get(id))) break;
-      }
+      // In their order: a run of a part leaves the pictures of those before it where it made none.
+      const last = over.slice(-NEWEST);
+      for (const event of await Promise.all(last.map((id) => this.#told(editor, id)))) if (event) this.#reduce(event);
+      for (const run of last.map((id) => this.runs.runs.get(id))) if (hasRun(run)) editor.follow(run);
       for (const id of open) await this.#recallOne(editor, id);
     } catch {
       // Its pictures are in the history still: only the canvas does not show them.
@@ -125,15 +124,24 @@ export class Runner {
   }
 
   async #recallOne(editor: Editor, id: PromptId): Promise<void> {
+    const event = await this.#told(editor, id);
+    if (event) this.#reduce(event);
+  }
+
+  /** How a run stands, as the server knows it; undefined for one that it knows no more. */
+  async #told(editor: Editor, id: PromptId): Promise<RunEvent | undefined> {
     const { client } = this.parts;
     const job = await client.job(id).catch((error: unknown) => {
       if (error instanceof HttpError && error.status === 404) return undefined;
       throw error;
     });
-    if (!job) return void editor.prompts.delete(id);
+    if (!job) {
+      editor.prompts.delete(id);
+      return undefined;
+    }
     editor.prompts.set(id, job.workflow?.prompt ?? {});
     const over = job.status !== "pending" && job.status !== "in_progress";
-    this.#reduce(over && !this.#isOver(id) ? await recollect(client, id) : { type: "queued", data: { prompt_id: id, node_errors: {} } });
+    return over && !this.#isOver(id) ? recollect(client, id) : { type: "queued", data: { prompt_id: id, node_errors: {} } };
   }
 
   /** Jobs that ended before they ran, or of which another window is told: here only the end is seen. */

@@ -66,6 +66,35 @@ def test_a_model_is_found_read_about_and_put_on_the_canvas_by_click_and_by_drag(
     )
 
 
+def test_a_lora_that_is_pressed_or_dropped_on_a_thread_is_woven_in_for_model_and_prompts(canvas: Canvas):
+    page = canvas.page
+    loader = canvas.node_of("CheckpointLoaderSimple")["id"]
+    before = canvas.links()
+    page.get_by_role("button", name="Models", exact=True).click()
+    row = page.get_by_role("complementary", name="Models").get_by_title(
+        "Add a node that loads weft-starter-ink.safetensors"
+    )
+    woven = {
+        "Load Checkpoint MODEL to Load LoRA model",
+        "Load Checkpoint CLIP to Load LoRA clip",
+        "Load LoRA MODEL to KSampler model",
+        "Load LoRA CLIP to Positive prompt clip",
+        "Load LoRA CLIP to Negative prompt clip",
+    }
+    row.click()
+    expect(canvas.node(canvas.node_of("LoraLoader")["id"])).to_be_visible()
+    assert woven <= {*canvas.links()}
+    canvas.blur()
+    page.keyboard.press("Control+z")
+    canvas.settle()
+    assert canvas.links() == before
+    x, y = canvas.output(loader)
+    corner = canvas.ground(0, 0)
+    row.drag_to(page.get_by_test_id("canvas"), target_position={"x": x + 18 - corner[0], "y": y - corner[1]})
+    page.wait_for_function("() => window.__weft.app.active.stage.graph.nodes.size === 8")
+    assert woven <= {*canvas.links()}
+
+
 def _hash(workspace: Path) -> str:
     import hashlib
 

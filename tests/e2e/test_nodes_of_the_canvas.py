@@ -116,6 +116,35 @@ def test_a_free_node_dropped_on_a_thread_is_woven_in(canvas: Canvas):
     assert any("VAE Decode samples" in words and words.startswith("Upscale Latent") for words in links)
 
 
+def test_a_controlnet_dropped_on_one_prompts_thread_takes_both(canvas: Canvas):
+    sampler = canvas.node_of("KSampler")["id"]
+    prompt = next(node["id"] for node in canvas.nodes() if node.get("title") == "Positive prompt")
+    apply = canvas.add("apply controlnet", canvas.ground(330, 600))
+    control = canvas.add("load controlnet", canvas.ground(60, 560))
+    canvas.wire(control, 0, apply, "control_net")
+    box = canvas.node(apply).bounding_box()
+    assert box is not None
+    start, end = canvas.output(prompt), canvas.input(sampler, "positive")
+    grip = canvas.title(apply)
+    canvas.drag(
+        grip,
+        (
+            grip[0] + (start[0] + end[0]) / 2 - box["x"] - box["width"] / 2,
+            grip[1] + (start[1] + end[1]) / 2 - box["y"] - 26,
+        ),
+        steps=20,
+    )
+    links = canvas.links()
+    assert {
+        "Positive prompt CONDITIONING to Apply ControlNet positive",
+        "Apply ControlNet positive to KSampler positive",
+    } <= {*links}, links
+    assert {
+        "Negative prompt CONDITIONING to Apply ControlNet negative",
+        "Apply ControlNet negative to KSampler negative",
+    } <= {*links}, links
+
+
 def test_the_field_at_the_top_adds_finds_and_does(canvas: Canvas):
     canvas.page.keyboard.press("Space")
     canvas.page.keyboard.type("dark or light")

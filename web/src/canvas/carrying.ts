@@ -1,6 +1,6 @@
 /** Gestures that carry and size nodes and frames. The document hears of it when the pointer lets go. */
 import {
-  type Graph, type GroupId, type LinkId, type NodeId, type Point, type Rect, duplicate, fittingPair, insertOnLink, linksFrom, linksTo, moveGroups, nodesInside,
+  type Graph, type GroupId, type LinkId, type NodeId, type Point, type Rect, duplicate, fittingPair, insertOnLink, linksFrom, moveGroups, nodesInside,
   boundsAround, isBoundary, movePoint, placeNodes, resizeNode, setGroup,
 } from "../graph";
 import type { Gesture } from "./gestures";
@@ -125,17 +125,15 @@ export class Move implements Gesture {
     context.stroke();
   }
 
-  /** A free node that is carried over a thread it fits would be woven in. */
+  /** A node that hands nothing on yet would be woven into a thread it is carried over; a ControlNet may have its model and picture before. */
   #wireBeneath(): LinkId | undefined {
     const [id, another] = this.nodes;
     if (id === undefined || another !== undefined || this.groups.size > 0 || isBoundary(id)) return undefined;
     const { graph, layout, hits } = this.stage;
     const box = layout.box(id);
     const node = graph.nodes.get(id);
-    if (!box || !node || linksTo(graph, id).length > 0 || linksFrom(graph, id).length > 0) return undefined;
-    const link = hits.link([box.x + box.width / 2, box.y + Math.min(box.height, 52) / 2], 22);
-    const wire = link === undefined ? undefined : graph.links.get(link);
-    return wire && fittingPair(graph, wire, node) ? link : undefined;
+    if (!box || !node || linksFrom(graph, id).length > 0) return undefined;
+    return hits.link([box.x + box.width / 2, box.y + Math.min(box.height, 52) / 2], 22, (wire) => fittingPair(graph, wire, node) !== undefined);
   }
 }
 

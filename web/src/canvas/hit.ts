@@ -78,14 +78,15 @@ export class Hits {
     return found.reduce((top, box) => (rank(box) > rank(top) ? box : top));
   }
 
-  link(point: Point, reach: number): LinkId | undefined {
+  /** The nearest thread, among those that may be meant. */
+  link(point: Point, reach: number, meant: (link: Link) => boolean = () => true): LinkId | undefined {
     let best: LinkId | undefined;
     let least = reach;
     for (const link of this.graph().links.values()) {
       const route = this.drawn(link) ? this.routes.of(link) : undefined;
       if (!route || !holds(grown(route.way.bounds, reach), point)) continue;
       const away = distanceTo(route.way, point);
-      if (away >= least) continue;
+      if (away >= least || !meant(link)) continue;
       least = away;
       best = link.id;
     }

@@ -1,5 +1,5 @@
 /** A model on the canvas: the node that loads it, with the file chosen. */
-import { type Link, type LinkId, type NodeId, type Point, fittingPair, insertOnLink, linksTo, setWidgets } from "../graph";
+import { type Link, type NodeId, type Point, fittingPair, insertOnLink, linksTo, setWidgets } from "../graph";
 import type { App } from "../app/app.svelte";
 import type { Editor } from "../app/editor.svelte";
 import { freePlace, reveal } from "../app/keyboard";
@@ -22,18 +22,20 @@ export function placeModel(app: App, folder: string, name: string, at?: Point): 
   if (!loader) return app.popups.tell(t("models.no-loader", { name }), { bad: true });
   const { document, stage, view } = editor;
   const [x, y] = at ?? stage.middle;
-  const wire = at ? stage.hits.link(at, REACH) : undefined;
   const id = document.transaction("Add node", () => {
     const added = placeNode(editor, loader.type, at ? [x - 140, y - 16] : freePlace(editor, [x - 140, y - 60]));
     document.execute(setWidgets(view.scope, added, { [loader.input]: name }));
-    if (at) weave(editor, added, wire);
+    if (at) weave(editor, added, at);
     else weaveBehindTheFirst(editor, added);
     return added;
   });
   if (!at) reveal(editor, id);
 }
 
-function weave({ document, view }: Editor, id: NodeId, link: LinkId | undefined): void {
+function weave({ document, stage, view }: Editor, id: NodeId, at: Point): void {
+  const graph = document.graph(view.scope);
+  const node = graph.nodes.get(id);
+  const link = node && stage.hits.link(at, REACH, (wire) => fittingPair(graph, wire, node) !== undefined);
   if (link !== undefined) document.execute(insertOnLink(view.scope, id, link));
 }
 

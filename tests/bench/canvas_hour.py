@@ -183,7 +183,6 @@ def hour(browser: Browser, server: Server, minutes: float, every: float) -> Iter
         make_a_picture(canvas, chance)
         edit(canvas, chance)
         look_around(canvas, chance)
-        print("turn", turn, time.monotonic() - begun, flush=True)
         if turn % 3 == 1:
             work_beside(canvas, turn // 3)
         if turn % 5 == 2:

@@ -106,11 +106,17 @@ def replace_video_latent_frames(
     index: Annotated[int, Int(minimum=-LARGEST, maximum=LARGEST, step=1)] = 0,
     source: Annotated[Latent | None, Socket("LATENT", optional=True)] = None,
 ) -> LatentOut:
-    """Frames of a video put in the place of others, from one on; a negative index counts from the end."""
+    """Frames of a video put in the place of others, from one on; a negative index counts from the end.
+
+    Of pictures, whose latents have no frames, rows are meant: the third axis, as in the field.
+    """
     if source is None:
         return destination
-    if destination.samples.ndim != 5:
-        raise NodeError("destination is of a picture, not of a video.", "Connect latents that have frames.")
+    frames, new = destination.samples.shape[2], source.samples.shape[2]
+    start = index + frames if index < 0 else index
+    if start < 0 or start + new > frames:
+        ctx.say(f"Unchanged: {new} frames do not fit at {index} into {frames}.")
+        return destination
     if (source.samples.shape[1], *source.samples.shape[3:]) != (
         destination.samples.shape[1],
         *destination.samples.shape[3:],
@@ -120,11 +126,6 @@ def replace_video_latent_frames(
             "in more than frames.",
             "Use latents of one family and one size, as many of source or a single one.",
         )
-    frames, new = destination.samples.shape[2], source.samples.shape[2]
-    start = index + frames if index < 0 else index
-    if start < 0 or start + new > frames:
-        ctx.say(f"Unchanged: {new} frames do not fit at {index} into {frames}.")
-        return destination
     result = destination.samples.clone()
     result[:, :, start : start + new] = source.samples
     return source.with_samples(result)

@@ -7,7 +7,7 @@ from typing import Annotated
 from torch import Tensor
 
 from nodes.builtin.image_scale import CROPS, LARGEST, MEGAPIXEL, METHODS, check_size
-from nodes.diffusion.resize import resize
+from nodes.diffusion.resize import Method, resize
 from nodes.spec import Combo, Context, DynamicCombo, Float, Int, NodeError, Out, Socket, node
 from nodes.spec.sockets import MATCH
 
@@ -44,9 +44,10 @@ def resize_image_mask(
 ) -> Annotated[Tensor, Out(MATCH, "resized")]:
     """Scale a picture or a mask: by a factor, to a size, to one side, to a number of pixels, or to another's size."""
     height, width = _size(input)
-    wide, tall = _target(resize_type, width, height)
-    if (wide, tall) == (width, height):
+    target = _target(resize_type, width, height)
+    if target is None or (target == (width, height) and scale_method != Method.LANCZOS.value):
         return input
+    wide, tall = target
     check_size(wide, tall)
     crop = str(resize_type.get("crop", "disabled"))
     planes = input.movedim(-1, 1) if input.ndim == 4 else input[:, None]
@@ -54,8 +55,8 @@ def resize_image_mask(
     return sized.movedim(1, -1) if input.ndim == 4 else sized[:, 0]
 
 
-def _target(said: Mapping[str, object], width: int, height: int) -> tuple[int, int]:
-    """Width and height that a choice asks for."""
+def _target(said: Mapping[str, object], width: int, height: int) -> tuple[int, int] | None:
+    """Width and height that a choice asks for; None: to leave all as it is. Lanczos rounds to 8 bits at any size."""
 
     def number(name: str) -> float:
         value = said.get(name, 0)
@@ -80,7 +81,7 @@ def _target(said: Mapping[str, object], width: int, height: int) -> tuple[int, i
         case "scale dimensions" | "scale width" | "scale height":
             wide, tall = int(number("width")), int(number("height"))
             if not wide and not tall:
-                return width, height
+                return None
             return wide or max(1, round(width * tall / height)), tall or max(1, round(height * wide / width))
         case other:
             raise NodeError(f"resize_type {other!r} is unknown.", "Choose one from the list.")

@@ -193,8 +193,14 @@ def ltxv_concat_av_latent(
     video_latent: Annotated[Latent | JoinedLatents, Socket("LATENT")],
     audio_latent: LatentIn,
 ) -> Annotated[JoinedLatents, Out("LATENT", "latent")]:
-    """A video's latents and a sound's as one, for models that make both together."""
-    video = video_latent.video if isinstance(video_latent, JoinedLatents) else video_latent
+    """A video's latents and a sound's as one, for models that make both together.
+
+    A video that has a sound keeps its length: the new sound is cut to the old one's, or silence follows it.
+    """
+    video = video_latent
+    if isinstance(video_latent, JoinedLatents):
+        video = video_latent.video
+        audio_latent = _as_long(audio_latent, video_latent.audio.samples)
     if video.noise_mask is None and audio_latent.noise_mask is None:
         return JoinedLatents(video, audio_latent)
     return JoinedLatents(_masked(video), _masked(audio_latent))
@@ -260,6 +266,38 @@ def _begins(ctx: Context, vae: AnyVae, image: Image, size: tuple[int, int, int],
     picture = resized(image[:count, ..., :3], width, height, "bilinear", "center")
     gray = picture.new_full((max(frames - count, 0), *picture.shape[1:]), GRAY)
     return as_video(encoded_at(ctx, vae, torch.cat((picture, gray)), width, height))[:, :, :filled]
+
+
+def _as_long(audio: Latent, old: Tensor) -> Latent:
+    """A sound's latents cut or filled with zeros to the size of others; a mask is 1 there.
+
+    Raises:
+        NodeError: they differ along more than one axis.
+    """
+    samples, mask = audio.samples, audio.noise_mask
+    axes = [axis for axis in range(min(samples.ndim, old.ndim)) if samples.shape[axis] != old.shape[axis]]
+    if samples.ndim != old.ndim or len(axes) > 1:
+        raise NodeError(
+            f"audio_latent is {list(samples.shape)} and the sound that the video has {list(old.shape)}: they differ in "
+            "more than their length.",
+            "Use latents of one audio VAE.",
+        )
+    if not axes:
+        return audio
+    size = old.shape[axes[0]]
+    fitted = _along(samples, axes[0], size, 0.0)
+    if mask is not None and mask.ndim == samples.ndim and mask.shape[axes[0]] == samples.shape[axes[0]]:
+        mask = _along(mask, axes[0], size, 1.0)
+    return replace(audio, samples=fitted, noise_mask=mask)
+
+
+def _along(planes: Tensor, axis: int, size: int, filling: float) -> Tensor:
+    """Planes cut to a size along an axis, or with so much of one number after them."""
+    missing = list(planes.shape)
+    missing[axis] = max(0, size - planes.shape[axis])
+    return torch.cat(
+        (planes.narrow(axis, 0, min(size, planes.shape[axis])), planes.new_full(missing, filling)), axis
+    )
 
 
 def _masked(latent: Latent) -> Latent:

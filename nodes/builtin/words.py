@@ -261,7 +261,7 @@ def _shown(value: Any) -> str:
     if value is None or isinstance(value, int | float):
         return str(value)
     try:
-        return json.dumps(value, indent=4)
+        return json.dumps(value, indent=4, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         return str(value)
 

@@ -113,7 +113,6 @@ REFUSED: list[tuple[str, dict[str, object], str]] = [
         "sharpen_radius of 6 .* 8 x 6",
     ),
     ("NormalizeVideoLatentStart", {"latent": PICTURE}, "latent is of a picture"),
-    ("ReplaceVideoLatentFrames", {"destination": PICTURE, "source": PICTURE}, "destination is of a picture"),
     (
         "ReplaceVideoLatentFrames",
         {"destination": VIDEO, "source": latent(1, 16, 1, 4, 8)},

@@ -197,13 +197,12 @@ def ltxv_concat_av_latent(
 
     A video that has a sound keeps its length: the new sound is cut to the old one's, or silence follows it.
     """
-    video = video_latent
     if isinstance(video_latent, JoinedLatents):
-        video = video_latent.video
         audio_latent = _as_long(audio_latent, video_latent.audio.samples)
-    if video.noise_mask is None and audio_latent.noise_mask is None:
-        return JoinedLatents(video, audio_latent)
-    return JoinedLatents(_masked(video), _masked(audio_latent))
+        video_latent = video_latent.video
+    if video_latent.noise_mask is None and audio_latent.noise_mask is None:
+        return JoinedLatents(video_latent, audio_latent)
+    return JoinedLatents(_masked(video_latent), _masked(audio_latent))
 
 
 @node("LTXVSeparateAVLatent", category="latent/video/ltxv")

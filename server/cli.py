@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import difflib
 import importlib.metadata
 import json
 import os
@@ -28,6 +29,7 @@ from server.plan_command import plan as plan_memory
 from server.remote import add_queue
 from server.remote import queue as ask_queue
 from server.settings import Unusable, log_as, running, serving, working
+from server.sources import in_words as os_words
 from server.token_command import add_token
 from server.token_command import token as change_tokens
 from server.tokens import TokensUnreadable
@@ -44,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `weft`; the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] not in COMMANDS:
+        if given and not given[0].startswith("-"):
+            return _no_command(given[0])
         given = given if given and given[0] in ("-h", "--help", "--version") else ["serve", *given]
     options = _read(given)
     try:
@@ -57,6 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
+
+
+def _no_command(name: str) -> int:
+    near = difflib.get_close_matches(name, COMMANDS, 1)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    print(f"weft: There is no command {name!r}.{meant} There are: {', '.join(COMMANDS)}.", file=sys.stderr)
+    return USAGE
 
 
 def _read(given: Sequence[str]) -> argparse.Namespace:
@@ -129,7 +140,8 @@ def _add_templates(parser: argparse.ArgumentParser) -> None:
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", help="workflow or prompt JSON; - for standard input; `default` for the shipped one"
+        "file",
+        help="workflow or prompt JSON, or a picture that holds one; - for standard input; `default` for the shipped one",
     )
     parser.add_argument(
         "--set",
@@ -194,7 +206,8 @@ async def serve(options: argparse.Namespace) -> int:
         return FAILURE
     except (WorkspaceInUse, TokensUnreadable, OSError) as error:
         await server.close()
-        print(f"Weft cannot start: {error}", file=sys.stderr)
+        said = os_words(error) if isinstance(error, OSError) else error
+        print(f"Weft cannot start: {said}", file=sys.stderr)
         return FAILURE
     print(f"Weft is at {url}", flush=True)
     for line in (*_of_tokens(options, config), *_of_trust(config)):

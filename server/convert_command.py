@@ -9,19 +9,22 @@ from pathlib import Path
 from typing import cast
 
 from nodes.spec import Json, NodeSpec
-from server.api.wire import BadRequest, loads
 from server.graph.convert import is_workflow, read_specs, workflow_to_prompt
 from server.graph.errors import PromptError
 from server.graph.host import BackendLost
 from server.graph.parse import parse_prompt
 from server.settings import Unusable, working
+from server.sources import read_json_file, read_workflow_file
 
 SUCCESS, FAILURE = 0, 1
 
 
 def add_convert(parser: argparse.ArgumentParser) -> None:
     """The options of `weft convert`, those of the workspace aside."""
-    parser.add_argument("file", help="workflow JSON; - for standard input")
+    parser.add_argument(
+        "file",
+        help="workflow JSON, or a picture that holds a workflow; - for standard input; `default` for the shipped one",
+    )
     parser.add_argument(
         "--nodes",
         type=Path,
@@ -40,7 +43,7 @@ async def convert(options: argparse.Namespace) -> int:
     Raises:
         Unusable: a file cannot be read or written, or is not what it should be.
     """
-    raw = await asyncio.to_thread(read_file, options.file)
+    raw = await asyncio.to_thread(read_workflow_file, options.file)
     try:
         if is_workflow(raw):
             specs = await _specs(options)
@@ -65,7 +68,7 @@ async def convert(options: argparse.Namespace) -> int:
 async def _specs(options: argparse.Namespace) -> Mapping[str, NodeSpec]:
     """Descriptions from the file, else of all nodes that would run here."""
     if options.nodes is not None:
-        described = await asyncio.to_thread(read_file, str(options.nodes))
+        described = await asyncio.to_thread(read_json_file, str(options.nodes))
         if not isinstance(described, Mapping) or not all(
             isinstance(entry, Mapping) and isinstance(entry.get("input"), Mapping)
             for entry in described.values()
@@ -80,21 +83,6 @@ async def _specs(options: argparse.Namespace) -> Mapping[str, NodeSpec]:
         return await backend.specs()
     finally:
         await backend.close()
-
-
-def read_file(name: str) -> Json:
-    """The JSON of a file, or of standard input ("-").
-
-    Raises:
-        Unusable: there is none that can be read.
-    """
-    try:
-        body = sys.stdin.read().encode(errors="replace") if name == "-" else Path(name).read_bytes()
-        return loads(body)
-    except OSError as error:
-        raise Unusable(f"Cannot read {name}: {error.strerror or error}.") from error
-    except BadRequest as error:
-        raise Unusable(f"{name} is not JSON that can be read: {error.fault.details or error}") from error
 
 
 def _write(goal: Path, text: str) -> None:

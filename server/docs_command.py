@@ -4,8 +4,11 @@ import argparse
 import asyncio
 import contextlib
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from server.settings import Unusable
 
 STOPPED = 130
 MAKER = "nodes.starter.reference"  # run, not imported: it computes
@@ -42,6 +45,11 @@ async def docs(options: argparse.Namespace, ending: asyncio.Event) -> int:
     Args:
         ending: set when the person wants it to end.
     """
+    try:
+        with tempfile.TemporaryFile(dir=options.output.expanduser().absolute().parent):
+            pass  # it takes minutes: a place where nothing can be written is said at once
+    except OSError as error:
+        raise Unusable(f"Cannot write {options.output}: {error.strerror or error}.") from error
     maker = await asyncio.create_subprocess_exec(*_command(options), stdin=asyncio.subprocess.DEVNULL)
     made, stopped = asyncio.create_task(maker.wait()), asyncio.create_task(ending.wait())
     try:

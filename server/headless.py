@@ -13,25 +13,24 @@ from typing import Protocol, TextIO, cast
 
 from nodes.spec import Json, NodeError, NodeSpec, Place
 from server.api.messages import Words, messages
-from server.api.wire import BadRequest, dumps, loads
-from server.app import DEFAULT_WORKFLOW, build_backend, build_workspace
+from server.api.wire import dumps
+from server.app import build_backend, build_workspace
 from server.backends.base import Backend, BackendLost
 from server.config import Config
 from server.events import Event, JobFailed, NodeBlocked, NodeDone, NodeFailed, NodeProgressed, NodeStarted
 from server.graph.convert import is_workflow, workflow_to_prompt
-from server.graph.errors import Fault, PromptError
+from server.graph.errors import Fault, PromptError, kind_of
 from server.graph.parse import parse_prompt
 from server.graph.run import Ending, Order, Status, run
 from server.graph.validate import Verdict, calls, validate
 from server.graph.written import Written
+from server.settings import Unusable
+from server.sources import in_words as os_words
+from server.sources import read_workflow_file
 from server.workspace import Workspace
 
 SUCCESS, FAILURE, USAGE, STOPPED = 0, 1, 2, 130
 BAR = 24  # characters
-
-
-class Unusable(Exception):
-    """The command line or the file asks for what cannot be."""
 
 
 class Reporter(Protocol):
@@ -130,11 +129,14 @@ async def run_file(config: Config, options: argparse.Namespace, ending: asyncio.
         ending: set when the person wants it to end.
     """
     try:
-        raw = await asyncio.to_thread(_read, options.file)
+        raw = await asyncio.to_thread(read_workflow_file, options.file)
         changes = [_change(text) for text in options.changes]
         workspace = build_workspace(config.workspace, config.packs, config.elsewhere)
-    except (Unusable, OSError) as error:
+    except Unusable as error:
         print(error, file=sys.stderr)
+        return USAGE
+    except OSError as error:
+        print(f"The workspace {config.workspace} cannot be used: {os_words(error)}.", file=sys.stderr)
         return USAGE
     backend = build_backend(config)
     await backend.start()
@@ -144,7 +146,7 @@ async def run_file(config: Config, options: argparse.Namespace, ending: asyncio.
         print(in_words(error), file=sys.stderr)
         return USAGE
     except (BackendLost, NodeError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(os_words(error) if isinstance(error, OSError) else error, file=sys.stderr)
         return FAILURE
     finally:
         await backend.close()
@@ -159,7 +161,7 @@ async def _run(
     ending: asyncio.Event,
 ) -> int:
     specs = await backend.specs()
-    prompt, extra = _prompt(raw, specs)
+    prompt, extra = _prompt(raw, specs, options.file)
     if changes:
         # What is written into pictures must be what made them, and the workflow does not know of the changes.
         extra = {}
@@ -190,28 +192,14 @@ async def _stop_when(ending: asyncio.Event, backend: Backend) -> None:
     backend.stop()
 
 
-def _read(name: str) -> Json:
-    if name == "-":
-        body = sys.stdin.read().encode(errors="replace")
-    else:
-        try:
-            body = (DEFAULT_WORKFLOW if name == "default" else Path(name)).read_bytes()
-        except OSError as error:
-            raise Unusable(f"Cannot read {name}: {error.strerror or error}") from error
-    try:
-        return loads(body)
-    except BadRequest as error:
-        raise Unusable(f"{name} is not JSON that can be read: {error.fault.details or error}") from error
-
-
-def _prompt(raw: Json, specs: Mapping[str, NodeSpec]) -> tuple[dict[str, Json], dict[str, Json]]:
+def _prompt(raw: Json, specs: Mapping[str, NodeSpec], file: str) -> tuple[dict[str, Json], dict[str, Json]]:
     """The prompt in a file of either form, and what to write into pictures beside it."""
     if is_workflow(raw):
         return workflow_to_prompt(raw, specs), {"extra_pnginfo": {"workflow": raw}}
     if isinstance(raw, Mapping) and isinstance(raw.get("prompt"), Mapping):
         raw = raw["prompt"]  # a whole request, as clients send it
     if not isinstance(raw, Mapping):
-        raise Unusable("The file is neither a workflow nor a prompt.")
+        raise Unusable(f"{file} is neither a workflow nor a prompt: it holds {kind_of(raw)}.")
     return dict(raw), {}
 
 
@@ -288,6 +276,10 @@ def in_words(error: Exception) -> str:
 
 
 def _fault(fault: Fault) -> str:
+    if fault.type == "prompt_no_outputs":
+        return f"{fault.message}: none of its nodes saves or shows anything. Add one that does, such as Save Image."
+    if fault.message.endswith("."):
+        return f"{fault.message} {fault.details}".strip()
     return f"{fault.message}: {fault.details}" if fault.details else fault.message
 
 
@@ -312,6 +304,11 @@ def _copy(files: Sequence[Path], goal: Path) -> Path:
     if not files:
         raise Unusable("-o: the workflow saved no picture to copy.")
     target = goal / files[0].name if goal.is_dir() else goal
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(files[0], target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files[0], target)
+    except OSError as error:
+        raise Unusable(
+            f"-o: cannot write {target}: {error.strerror or error}. The picture is {files[0]}."
+        ) from error
     return target

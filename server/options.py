@@ -308,17 +308,16 @@ def add_rest(parser: argparse.ArgumentParser) -> None:
 
 
 def _port(text: str) -> int:
-    port = int(text)
+    port = int(text) if text.isdecimal() else -1
     if not 0 <= port < 65536:
         raise argparse.ArgumentTypeError("a port lies between 0 and 65535")
     return port
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError("it is 0 or more")
-    return number
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("it is a whole number, 0 or more")
+    return int(text)
 
 
 def _size(text: str) -> float:

@@ -6,14 +6,15 @@ import json
 from collections.abc import Mapping
 from typing import cast
 
-from nodes.spec import Json
-from server.convert_command import read_file
+from nodes.spec import Json, NodeSpec
 from server.graph.convert import is_workflow, workflow_to_prompt
 from server.graph.errors import PromptError
 from server.graph.host import BackendLost
-from server.graph.parse import parse_prompt
+from server.graph.model import Graph
+from server.graph.parse import missing_node_type, parse_prompt
 from server.memory import readable
 from server.settings import Unusable, working
+from server.sources import read_workflow_file
 
 FITS, CANNOT = 0, 1
 
@@ -24,7 +25,10 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         "Says what each node of a workflow will need of the device's memory, from the headers of its files and the shapes "
         "of its pictures; nothing runs. The exit status is 0 if it fits or its models can come in blocks, 1 if not."
     )
-    parser.add_argument("file", help="workflow or prompt JSON; - for standard input")
+    parser.add_argument(
+        "file",
+        help="workflow or prompt JSON, or a picture that holds one; - for standard input; `default` for the shipped one",
+    )
     parser.add_argument("--json", action="store_true", help="say it as JSON")
 
 
@@ -36,13 +40,14 @@ async def plan(options: argparse.Namespace) -> int:
     """
     from server.app import build_backend
 
-    raw = await asyncio.to_thread(read_file, options.file)
+    raw = await asyncio.to_thread(read_workflow_file, options.file)
     backend = build_backend(working(options))
     try:
         await backend.start()
+        specs = await backend.specs()
         if is_workflow(raw):
-            raw = await asyncio.to_thread(workflow_to_prompt, raw, await backend.specs())
-        parse_prompt(raw)
+            raw = await asyncio.to_thread(workflow_to_prompt, raw, specs)
+        _check(parse_prompt(raw), specs)
         found = await backend.plan(cast("Mapping[str, Json]", raw))
     except PromptError as error:
         raise Unusable(f"{options.file}: {error} {error.fault.details}".strip()) from error
@@ -56,6 +61,12 @@ async def plan(options: argparse.Namespace) -> int:
         else "\n".join(lines(found, cast("Mapping[str, Json]", raw)))
     )
     return CANNOT if found.get("verdict") == "cannot" else FITS
+
+
+def _check(graph: Graph, specs: Mapping[str, NodeSpec]) -> None:
+    for node in graph:
+        if node.type not in specs:
+            raise PromptError(missing_node_type(node.id, node.type, node.title))
 
 
 def lines(found: Mapping[str, Json], prompt: Mapping[str, Json]) -> list[str]:

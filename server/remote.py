@@ -64,6 +64,11 @@ def queue(options: argparse.Namespace) -> int:
     return SUCCESS
 
 
+def _reason(error: Exception) -> str:
+    """Why nobody answers, without the system's number for it."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 class Remote:
     """A running server. Whatever its address carries after `?` goes along with each question (a token does)."""
 
@@ -96,7 +101,7 @@ class Remote:
             return _read(answer.read(), answer.status)
         except (OSError, HTTPException) as error:
             raise Refused(
-                f"No Weft answers at {address.scheme}://{address.netloc} ({error}). Start it with `weft`,"
+                f"No Weft answers at {address.scheme}://{address.netloc} ({_reason(error)}). Start it with `weft`,"
                 " or say with --server where it is."
             ) from error
         finally:

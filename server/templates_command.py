@@ -21,7 +21,9 @@ from server.graph.convert import workflow_to_prompt
 from server.graph.errors import PromptError
 from server.graph.run import Order, Status, run
 from server.graph.written import Written
-from server.headless import FAILURE, STOPPED, SUCCESS, USAGE, Unusable, in_words, judge, saved
+from server.headless import FAILURE, STOPPED, SUCCESS, USAGE, in_words, judge, saved
+from server.settings import Unusable
+from server.sources import in_words as os_words
 from server.workspace import Workspace
 
 SIZE, GAP = (384, 256), 8  # of a thumbnail, in pixels
@@ -37,7 +39,8 @@ async def templates(config: Config, options: argparse.Namespace, ending: asyncio
     """
     unknown = set(options.names) - {template.name for template in TEMPLATES}
     if unknown:
-        print(f"There is no template {', '.join(sorted(unknown))}.", file=sys.stderr)
+        named = ", ".join(sorted(unknown))
+        print(f"There is no template {named}. `weft templates` lists all.", file=sys.stderr)
         return USAGE
     chosen = [template for template in TEMPLATES if not options.names or template.name in options.names]
     if options.thumbnails is None:
@@ -59,7 +62,10 @@ async def templates(config: Config, options: argparse.Namespace, ending: asyncio
     except (Unusable, PromptError) as error:
         print(in_words(error), file=sys.stderr)
         return USAGE
-    except (BackendLost, NodeError, OSError) as error:
+    except OSError as error:
+        print(f"Cannot write to {options.thumbnails}: {os_words(error)}.", file=sys.stderr)
+        return FAILURE
+    except (BackendLost, NodeError) as error:
         print(error, file=sys.stderr)
         return FAILURE
     finally:

@@ -55,6 +55,8 @@ def _act(tokens: Tokens, act: str, name: str, *, admin: bool) -> int:
             return FAILURE
         print(f"Nobody gets in by the token {name!r} any more. Its files stay.")
     else:
+        if not tokens.all():
+            print("There are no tokens. `weft token add NAME` makes one.", file=sys.stderr)
         for kept in tokens.all():
             made = f"{datetime.fromtimestamp(kept.created).astimezone():%Y-%m-%d %H:%M}"
             print("\t".join((kept.name, made, *(("admin",) if kept.sees_all else ()))))

@@ -56,7 +56,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return failure(Fault(f"http_{error.status}", error.reason, request.path), error.status)
+        return _refusal(request, error)
     except wire.BadRequest as error:
         return failure(error.fault, error.status)
     except OutOfDate as error:
@@ -77,6 +77,16 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         # The last line of defence: a fault of ours must cost one answer, not the server.
         log.exception("%s %s failed", request.method, request.path)
         return failure(Fault("internal_error", f"Weft itself failed: {error}", type(error).__name__), 500)
+
+
+def _refusal(request: web.Request, error: web.HTTPException) -> web.Response:
+    """What a route or the router refuses: in its own words, where it has any."""
+    standard = f"{error.status}: {error.reason}"
+    said = error.reason if error.text in (None, "", standard) else error.text
+    answer = failure(Fault(f"http_{error.status}", said or error.reason, request.path), error.status)
+    if "Allow" in error.headers:
+        answer.headers["Allow"] = error.headers["Allow"]
+    return answer
 
 
 def _refused_by_disk(error: OSError) -> web.Response:

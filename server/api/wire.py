@@ -8,12 +8,13 @@ import math
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
 from nodes.spec import Json
 from server.graph.convert import is_workflow
-from server.graph.errors import Fault
+from server.graph.errors import Fault, kind_of
 from server.graph.model import NodeId
 from server.jobs.order import Goal, Side
 
@@ -138,7 +139,7 @@ def read_object(raw: Json) -> Object:
         BadRequest: it is something else.
     """
     if not isinstance(raw, Mapping):
-        raise BadRequest("The body must be a JSON object.", f"It is {_kind(raw)}.")
+        raise BadRequest("The body must be a JSON object.", f"It is {kind_of(raw)}.")
     return raw
 
 
@@ -147,7 +148,7 @@ def _text(raw: Object, name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise BadRequest(f"{name} must be text.", f"It is {_kind(value)}.")
+        raise BadRequest(f"{name} must be text.", f"It is {kind_of(value)}.")
     return value
 
 
@@ -155,7 +156,7 @@ def _flag(raw: Object, name: str) -> bool:
     value = raw.get(name)
     if value is None or isinstance(value, bool):
         return bool(value)
-    raise BadRequest(f"{name} must be true or false.", f"It is {_kind(value)}.")
+    raise BadRequest(f"{name} must be true or false.", f"It is {kind_of(value)}.")
 
 
 def _texts(raw: Object, name: str) -> tuple[str, ...]:
@@ -165,7 +166,7 @@ def _texts(raw: Object, name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(
         isinstance(item, str | int) and not isinstance(item, bool) for item in value
     ):
-        raise BadRequest(f"{name} must be a list of ids.", f"It is {_kind(value)}.")
+        raise BadRequest(f"{name} must be a list of ids.", f"It is {kind_of(value)}.")
     return tuple(str(item) for item in value)
 
 
@@ -174,19 +175,8 @@ def _mapping(raw: Object, name: str) -> Object:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise BadRequest(f"{name} must be an object.", f"It is {_kind(value)}.")
+        raise BadRequest(f"{name} must be an object.", f"It is {kind_of(value)}.")
     return value
-
-
-def _kind(value: Json) -> str:
-    names = {
-        "dict": "an object",
-        "list": "a list",
-        "str": "text",
-        "bool": "true or false",
-        "NoneType": "null",
-    }
-    return names.get(type(value).__name__, "a number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +214,7 @@ def read_prompt(raw: Json, new_id: str) -> PromptRequest:
     targets = body.get("partial_execution_targets")
     return PromptRequest(
         prompt=body["prompt"],
-        id=_prompt_id(_text(body, "prompt_id"), new_id),
+        id=_prompt_id(body.get("prompt_id"), new_id),
         client=client or None,
         extra=extra | {"client_id": client} if client else extra,
         secrets={name: given[name] for name in SECRETS if name in given},
@@ -234,18 +224,15 @@ def read_prompt(raw: Json, new_id: str) -> PromptRequest:
     )
 
 
-def _prompt_id(given: str | None, new_id: str) -> str:
+def _prompt_id(given: Json, new_id: str) -> str:
     if given is None:
         return new_id
-    try:
-        canonical = str(uuid.UUID(given))
-    except ValueError:
-        canonical = None
-    if canonical != given:
-        raise BadRequest(
-            "prompt_id must be a valid UUID", f"It is {given[:100]!r}.", type="invalid_prompt_id"
-        )
-    return given
+    canonical = None
+    with suppress(ValueError):
+        canonical = str(uuid.UUID(given)) if isinstance(given, str) else None
+    if canonical is None or canonical != given:
+        raise BadRequest("prompt_id must be a valid UUID", f"It is {given!r:.100}.", type="invalid_prompt_id")
+    return canonical
 
 
 def _number(body: Object) -> float | None:
@@ -253,7 +240,7 @@ def _number(body: Object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadRequest("number must be a number.", f"It is {_kind(value)}.")
+        raise BadRequest("number must be a number.", f"It is {kind_of(value)}.")
     try:
         number = float(value)
     except OverflowError:

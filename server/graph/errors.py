@@ -33,3 +33,15 @@ class PromptError(Exception):
         super().__init__(fault.message)
         self.fault = fault
         self.node_faults = dict(node_faults or {})
+
+
+def kind_of(value: Json) -> str:
+    """What a JSON value is, for people."""
+    names = {
+        "dict": "an object",
+        "list": "a list",
+        "str": "text",
+        "bool": "true or false",
+        "NoneType": "null",
+    }
+    return names.get(type(value).__name__, "a number")

@@ -97,12 +97,16 @@ class Usage:
 @crosses
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The node ran. `outputs`: a token per slot; `ui`: what the canvas shows; `seconds`: it took in the worker."""
+    """The node ran. `outputs`: a token per slot; `ui`: what the canvas shows; `seconds`: it took in the worker.
+
+    `twin`: it need not run, for in this job another node did the same with the same.
+    """
 
     outputs: tuple[Token, ...]
     ui: Mapping[str, Sequence[Json]] | None = None
     seconds: float = 0.0
     usage: Usage | None = None
+    twin: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from nodes.spec import Json
-from server.graph.errors import Fault, PromptError
+from server.graph.errors import Fault, PromptError, kind_of
 from server.graph.model import BareList, Graph, GraphNode, Input, Link
 
 WRAPPED = "__value__"
@@ -19,9 +19,8 @@ def parse_prompt(raw: object) -> Graph:
         PromptError: it is not an object of nodes, or a node has no class type.
     """
     if not isinstance(raw, Mapping):
-        raise PromptError(
-            _invalid("The prompt must be an object of nodes by id.", f"It is {type(raw).__name__}.")
-        )
+        kind = kind_of(cast("Json", raw))
+        raise PromptError(_invalid("The prompt must be an object of nodes by id.", f"It is {kind}."))
     nodes = cast("Mapping[object, object]", raw)
     return Graph({(name := str(id)): parse_node(name, node) for id, node in nodes.items()})
 

@@ -234,6 +234,8 @@ class _Run:
         if self._spent is not None and (spent := self._spent.after(id, outcome)):
             self._host.release(spent)
         match outcome:
+            case Done(ui=ui, twin=True):
+                self._show(id, ui, cached=True)
             case Done(ui=ui, seconds=seconds, usage=usage):
                 self._timings[id] = self._timings.get(id, 0.0) + seconds
                 self._show(id, ui, seconds=self._timings[id], usage=usage)

@@ -10,9 +10,8 @@ from typing import TypeAlias, cast
 from PIL import Image, UnidentifiedImageError
 
 from nodes.spec import RECORD, RECORD_VERSION, Json, RecordedFile, pixel_hash
+from server.picture_texts import picture_texts
 
-SAYS = ("prompt", "workflow", RECORD)
-EXIF_IFD = 0x8769
 LONGEST_NUMBER = 100  # digits
 
 Fields: TypeAlias = Mapping[str, Json]
@@ -104,7 +103,7 @@ def read(path: Path) -> Picture:
     try:
         with Image.open(path) as opened:
             opened.load()  # chunks may come after the pixels
-            texts = dict(_texts(opened))
+            texts = dict(picture_texts(opened))
             width, height = opened.size
             pixels = pixel_hash(width, height, opened.convert("RGBA").tobytes())
     except FileNotFoundError as error:
@@ -130,22 +129,6 @@ def read(path: Path) -> Picture:
     digest = hashlib.sha256(texts.get("prompt", "").encode(errors="replace")).hexdigest()
     record = None if told is None else _record(told)
     return Picture(path, width, height, pixels, prompt, parts.get("workflow"), record, digest)
-
-
-def _texts(opened: Image.Image) -> Iterator[tuple[str, str]]:
-    """A PNG's chunks; for other kinds, EXIF tags that begin with a name of ours and a colon, as the field writes them."""
-    for name in SAYS:
-        if isinstance(opened.info.get(name), str):
-            yield name, str(opened.info[name])
-    if opened.format == "PNG":
-        return
-    exif = opened.getexif()
-    for value in (*exif.values(), *exif.get_ifd(EXIF_IFD).values()):
-        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-        if isinstance(text, str):
-            name, colon, rest = text.partition(":")
-            if colon and name.lower() in SAYS:
-                yield name.lower(), rest.rstrip("\0")
 
 
 def _parsed(path: Path, name: str, text: str) -> Json:

@@ -130,19 +130,24 @@ class Outputs:
         """
         result = _Result(tuple(slots), len(slots), ui, key, size(slots), seconds, self._job)
         with self._lock:
-            id = next(self._names)
-            self._results[id] = result
-            self._pinned.add(id)
-            self._held += result.size
-            if key is not None:
-                self._of_job.add(key)
-                older = self._by_key.get(key)
-                self._by_key[key] = id
-                if older is not None and older not in self._pinned:
-                    self._forget(older)
+            id = self._take_in(result)
             if self._keeping.policy is Policy.RAM:
                 self._relieve(self._keeping.headroom or 0)
         return result.tokens(id)
+
+    def twin(self, key: str | None) -> Remembered | None:
+        """The result that another node of this job has meanwhile under this key, as one more, with a life of its own.
+
+        None where there is none in memory, where it shows files that are gone, or where nothing is to be kept.
+        """
+        with self._lock:
+            made = self._results.get(self._by_key.get(key or "", ""))
+            if made is None or made.slots is None or made.used != self._job:
+                return None
+            if self._keeping.policy is Policy.NONE or not (made.ui is None or self._stands(made.ui)):
+                return None
+            result = _Result(made.slots, made.count, made.ui, key, made.size, made.seconds, self._job)
+            return result.told(self._take_in(result))
 
     def store(self, key: str, type: str, *, always: bool = False) -> "Future[bool] | None":
         """Keep a result on disk too, in the background, if it is worth it.
@@ -258,6 +263,20 @@ class Outputs:
         """Bytes held now."""
         with self._lock:
             return self._held
+
+    def _take_in(self, result: _Result) -> str:
+        """Hold a result, pinned, in place of the one that had its key."""
+        id = next(self._names)
+        self._results[id] = result
+        self._pinned.add(id)
+        self._held += result.size
+        if result.key is not None:
+            self._of_job.add(result.key)
+            older = self._by_key.get(result.key)
+            self._by_key[result.key] = id
+            if older is not None and older not in self._pinned:
+                self._forget(older)
+        return id
 
     def _useless(self, id: str) -> bool:
         """Whether nobody can recall a result, or it is on disk alone."""

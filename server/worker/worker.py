@@ -286,7 +286,7 @@ class Worker:
             if self._outputs.damaged(task.key):
                 context.say("What was kept of this node was damaged on the disk, so it is computed anew.")
             invocation = Invocation(node, task, context, self._outputs, self._meter)
-            outcome = await _attempt(invocation, lists)
+            outcome = self._twin(task) or await _attempt(invocation, lists)
             if outcome is None:
                 held = self._room.make()
                 context.say(AGAIN)
@@ -309,6 +309,11 @@ class Worker:
         if isinstance(outcome, Done | Blocked):
             self._job.give(task.node, outcome.outputs)
         return outcome
+
+    def _twin(self, task: Task) -> Done | None:
+        """What another node of this job gave that did the same with the same, if there is one."""
+        same = self._outputs.twin(task.key)
+        return None if same is None else Done(same.outputs, same.ui, twin=True)
 
     async def _collect(self, task: Collect) -> Outcome:
         """Join the parts of each slot."""

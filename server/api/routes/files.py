@@ -84,7 +84,7 @@ async def mask_layers(request: web.Request) -> web.Response:
     found = LAYER.fullmatch(name.replace("\\", "/").rsplit("/", maxsplit=1)[-1])
     folder = services(request).workspace.resolve(place or Place.INPUT, CLIPSPACE, name).parent
     if found is None or not folder.is_dir():
-        raise web.HTTPNotFound
+        raise web.HTTPNotFound(text=f"{name} is no layer that a mask editor uploaded.")
     layers = {kind: f"clipspace-{kind}-{found['number']}.png" for kind in LAYERS}
     there = {kind.replace("-", "_"): file for kind, file in layers.items() if (folder / file).is_file()}
     if not there:
@@ -141,7 +141,7 @@ def _seen_file(request: web.Request, query: Mapping[str, str]) -> Path:
     """The file that is asked for, if it is there and theirs to see."""
     place, path = _asked_file(services(request).workspace, query)
     if not path.is_file() or not may_see(request, place, path):
-        raise web.HTTPNotFound
+        raise web.HTTPNotFound(text=f"There is no file {path.name} in that folder of {place.value}.")
     return path
 
 
@@ -206,9 +206,15 @@ async def _kept(request: web.Request, upload: Upload, fields: Mapping[str, str])
 
 
 def _original(request: web.Request, fields: Mapping[str, str]) -> Path:
-    reference = wire.read_object(wire.loads(fields.get("original_ref", "{}").encode()))
+    try:
+        reference = wire.read_object(wire.loads(fields.get("original_ref", "").encode()))
+    except wire.BadRequest as error:
+        message = (
+            'original_ref must name the picture under the mask, as {"filename", "subfolder", "type"} in JSON.'
+        )
+        raise wire.BadRequest(message, error.fault.details) from error
     texts = {name: value for name, value in reference.items() if isinstance(value, str)}
     place, path = _asked_file(services(request).workspace, texts)
     if not path.is_file() or not may_see(request, place, path):
-        raise wire.BadRequest("The picture under the mask is not there.", path.name)
+        raise wire.BadRequest(f"The picture under the mask is not there, in {place.value}.", path.name)
     return path

@@ -21,6 +21,7 @@ from server.api.shape import Shape
 from server.workspace import FileMissing, Workspace, inside
 
 ROUTES = web.RouteTableDef()
+NO_FOLDER = "There is no folder of models by that name; /models lists them."
 MAX_HEADER = 100 * 1024 * 1024  # bytes of a safetensors header
 PICTURES = (
     ".preview.png",
@@ -44,7 +45,7 @@ async def models(request: web.Request) -> web.Response:
     """Files of one folder key."""
     workspace, folder = services(request).workspace, request.match_info["folder"]
     if folder not in workspace.folders():
-        raise web.HTTPNotFound
+        raise web.HTTPNotFound(text=NO_FOLDER)
     return json_response(await asyncio.to_thread(workspace.choices, folder))
 
 
@@ -60,7 +61,7 @@ async def metadata(request: web.Request) -> web.Response:
     """What a safetensors file says of itself."""
     name = request.query.get("filename", "")
     if not name.endswith(".safetensors"):
-        raise web.HTTPNotFound
+        raise web.HTTPNotFound(text="Only .safetensors files have metadata: name one by filename.")
     try:
         path = services(request).workspace.find(request.match_info["folder"], name)
     except FileMissing as error:
@@ -85,7 +86,7 @@ async def model_files(request: web.Request) -> web.Response:
     """Files of a folder key, with sizes and times."""
     workspace, key = services(request).workspace, request.match_info["folder"]
     if key not in workspace.folders():
-        raise web.HTTPNotFound
+        raise web.HTTPNotFound(text=NO_FOLDER)
     return json_response(await asyncio.to_thread(_model_files, workspace, key))
 
 

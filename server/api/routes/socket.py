@@ -4,6 +4,7 @@ import uuid
 
 from aiohttp import web
 
+from server.api import wire
 from server.api.people import person_of
 from server.api.requests import SocketQuery
 from server.api.services import services
@@ -21,6 +22,8 @@ async def listen(request: web.Request) -> web.WebSocketResponse:
     """
     sid = request.query.get("clientId") or uuid.uuid4().hex
     socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE)
+    if not socket.can_prepare(request):
+        raise wire.BadRequest("This is a websocket: open it with ws:// (or wss://), not by a plain request.")
     await socket.prepare(request)
     await services(request).hub.connect(socket, sid, request.transport, person_of(request))
     return socket

@@ -24,6 +24,8 @@ from server.api.versions import check, etag, is_known
 from server.editions import Editions
 from server.jobs.job import StoreFull
 
+NO_FILE = "There is no file of that name."
+TAKEN = "There is a file of that name: choose another, or send overwrite=true to replace it."
 LOG = logging.getLogger(__name__)
 ROUTES = web.RouteTableDef()
 KINDS = {".json": "application/json", ".css": "text/css"}  # all else is a mere file: nothing runs as ours
@@ -45,7 +47,7 @@ async def list_files(request: web.Request) -> web.Response:
         raise wire.BadRequest("dir is missing.")
     folder = services(request).workspace.user_file(query["dir"], await user_of(request))
     if not folder.is_dir():
-        raise web.HTTPNotFound
+        raise web.HTTPNotFound(text=f"There is no folder {query['dir']} yet.")
     found = await asyncio.to_thread(_files, folder, recurse=wire.read_yes(query, "recurse"))
     if wire.read_yes(query, "full_info"):
         return json_response([_info(path, folder) for path in found])
@@ -72,7 +74,7 @@ async def read_file(request: web.Request) -> web.StreamResponse:
     """One file."""
     path = await _path(request, "file")
     if not path.is_file():
-        raise web.HTTPNotFound
+        raise web.HTTPNotFound(text=NO_FILE)
     body = await asyncio.to_thread(path.read_bytes)
     headers = {"Cache-Control": "no-cache", "ETag": etag(body)}
     if is_known(request, etag(body)):
@@ -89,9 +91,9 @@ async def move_file(request: web.Request) -> web.Response:
     async with services(request).writing:
         await asyncio.to_thread(check, request, source, None)
         if not source.is_file():
-            raise web.HTTPNotFound
+            raise web.HTTPNotFound(text=NO_FILE)
         if goal.exists() and not overwrite:
-            raise web.HTTPConflict
+            raise web.HTTPConflict(text=TAKEN)
         await asyncio.to_thread(_put, source, goal)
         await _move_editions(request, source, goal)
         return await _saved(request, goal, full=full)
@@ -106,7 +108,7 @@ async def write_file(request: web.Request) -> web.Response:
     async with services(request).writing:
         seen = await asyncio.to_thread(check, request, path, body)
         if not seen and path.exists() and not overwrite:
-            raise web.HTTPConflict
+            raise web.HTTPConflict(text=TAKEN)
         before = await asyncio.to_thread(_bytes, path)
         await asyncio.to_thread(_write, path, body)
         await _keep_edition(request, path, [body] if before is None else [before, body])
@@ -120,7 +122,7 @@ async def delete_file(request: web.Request) -> web.Response:
     async with services(request).writing:
         await asyncio.to_thread(check, request, path, None)
         if not path.is_file():
-            raise web.HTTPNotFound
+            raise web.HTTPNotFound(text=NO_FILE)
         path.unlink()
     return web.Response(status=204)
 

@@ -48,6 +48,30 @@ async def test_a_wrong_method_is_a_405_in_json(http):
     async with http.delete("/prompt") as answer:
         assert answer.status == 405
         assert (await answer.json())["error"]["type"] == "http_405"
+        assert {"GET", "POST"} <= {way.strip() for way in answer.headers["Allow"].split(",")}
+
+
+MISSING = [
+    ("/view?filename=nobody.png&type=input", "no file nobody.png in that folder of input"),
+    ("/userdata?dir=nowhere", "no folder nowhere yet"),
+    ("/userdata/no.json", "no file of that name"),
+    ("/models/nothing", "/models lists them"),
+    ("/ws", "open it with ws://"),
+]
+
+
+@pytest.mark.parametrize(("route", "words"), MISSING)
+async def test_what_is_refused_says_what_is_wrong(http, route: str, words: str):
+    async with http.get(route) as answer:
+        assert answer.status in (400, 404)
+        assert words in (await answer.json())["error"]["message"]
+
+
+@pytest.mark.parametrize("given", [5, "", "x", [], "A0000000-0000-4000-8000-000000000000"])
+async def test_a_prompt_id_of_another_shape_is_named(http, given: object):
+    async with http.post("/prompt", json={"prompt": {}, "prompt_id": given}) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["error"]["type"] == "invalid_prompt_id"
 
 
 async def test_a_head_is_answered_like_a_get(http):

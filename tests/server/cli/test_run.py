@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from server.cli import main
 from tests.server.small_nodes import FACTORY
@@ -101,7 +102,8 @@ def test_an_input_is_set_by_id_title_or_class(weft, place: str):
 
 WRONG = [
     ("not JSON", "{", (), "is not JSON that can be read"),
-    ("a list", "[]", (), "neither a workflow nor a prompt"),
+    ("a list", "[]", (), "- is neither a workflow nor a prompt: it holds a list"),
+    ("nothing saved", "{}", (), "none of its nodes saves or shows anything"),
     ("unknown node", '{"1": {"class_type": "Nobody", "inputs": {}}}', (), "'Nobody' not found"),
     (
         "out of range",
@@ -192,3 +194,45 @@ def test_help_names_all_commands(capsys: pytest.CaptureFixture[str]):
     assert ended.value.code == 0
     said = capsys.readouterr().out
     assert all(name in said for name in ("serve", "run", "packs"))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_what_a_picture_holds_is_run(weft, tmp_path: Path, suffix: str):
+    picture, kept = tmp_path / f"made{suffix}", Image.new("RGB", (2, 2))
+    if suffix == ".png":
+        texts = PngInfo()
+        texts.add_text("prompt", json.dumps(SQUARE))
+        kept.save(picture, pnginfo=texts)
+    else:
+        exif = kept.getexif()
+        exif[0x010F] = f"prompt:{json.dumps(SQUARE)}"
+        kept.save(picture, exif=exif)
+    done = weft("run", str(picture), "--set", "1.side=5")
+    assert done.status == 0, done.err
+    assert size(done.out.strip()) == (5, 5)
+
+
+def test_a_picture_that_holds_nothing_is_said_to_hold_nothing(weft, tmp_path: Path):
+    Image.new("RGB", (2, 2)).save(tmp_path / "plain.png")
+    for command in ("run", "convert", "plan"):
+        done = weft(command, str(tmp_path / "plain.png"))
+        assert (done.status, done.out) == (2, "")
+        assert "plain.png holds neither a workflow nor a prompt" in done.err
+
+
+def test_where_nothing_can_be_written_is_named(weft, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    done = weft("run", "-", "-o", str(tmp_path / "file" / "x.png"), text=json.dumps(SQUARE))
+    assert done.status == 2 and "cannot write" in done.err and "Errno" not in done.err
+    assert main(["run", "default", "--workspace", str(tmp_path / "file"), "--factory", FACTORY]) == 2
+    assert main(["docs", "samplers", "-o", str(tmp_path / "no" / "x.html")]) == 2
+
+
+def test_a_command_that_is_none_is_said_to_be_none(capsys: pytest.CaptureFixture[str]):
+    assert main(["qeue"]) == 2
+    assert "Did you mean queue?" in capsys.readouterr().err
+
+
+def test_a_plan_names_the_node_that_is_not_there(weft):
+    done = weft("plan", "-", text='{"1": {"class_type": "Nobody", "inputs": {}}}')
+    assert done.status == 2 and "'Nobody' not found" in done.err

@@ -41,6 +41,7 @@ class Account:
         remembered: nodes of the prompt that need not run, since their result is known.
         fed, asked: (node, source): the source is done before the node is called; with `fed` before it is even asked
             what it needs.
+        contents: by node, a number that is equal for nodes that give the same; None for one that equals none.
     """
 
     shown: dict[str, Mapping[str, list[Any]]] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Account:
     remembered: set[str] = field(default_factory=set)
     fed: set[tuple[str, str]] = field(default_factory=set)
     asked: set[tuple[str, str]] = field(default_factory=set)
+    contents: dict[str, int | None] = field(default_factory=dict)
 
 
 class Reference:
@@ -92,6 +94,7 @@ class _Walk:
                 self.account.shown[id] = known.ui
         for id in targets:
             self._finish(id)
+        self.account.contents = self._signatures
 
     # --- the graph --------------------------------------------------------------------------------------------------
 

@@ -184,10 +184,11 @@ def test_executor_and_reference_agree(pair: Pair, mix: str, data: st.DataObject)
 
 def agree(played: Played, expected: Account) -> None:
     """What the run gave, ran and said is what the reference says it must."""
+    twins = spared(played, expected)
     assert played.shown == expected.shown
-    assert played.calls == expected.calls
+    assert played.calls == {id: count for id, count in expected.calls.items() if id not in twins}
     assert played.failed == expected.failed
-    assert played.told == expected.told
+    assert played.told == {about: count for about, count in expected.told.items() if about[0] not in twins}
     assert played.remembered == expected.remembered
     assert played.good == (not expected.failed)
     if expected.failed:
@@ -197,6 +198,18 @@ def agree(played: Played, expected: Account) -> None:
         calls_come_after(played, id, source)
     for id, source in expected.fed:  # a node that asks has started before what it asks for is done
         starts_after(played, id, source)
+
+
+def spared(played: Played, expected: Account) -> set[str]:
+    """Nodes that were not called since another of the same content was: section 6, 1."""
+    called = {(expected.contents.get(id), count) for id, count in played.calls.items()}
+    return {
+        id
+        for id, count in expected.calls.items()
+        if id not in played.calls
+        and expected.contents.get(id) is not None
+        and (expected.contents.get(id), count) in called
+    }
 
 
 def calls_come_after(played: Played, id: str, source: str) -> None:

@@ -68,6 +68,26 @@ async def test_row(stage: Stage, first: dict, second: dict, ran: Sequence[str]):
     assert played.remembered == second.keys() - set(ran)
 
 
+async def test_10_the_same_node_twice_in_a_prompt_is_computed_once(stage: Stage):
+    twice = {
+        **BASE,
+        "one more": node("Add", a=1),
+        "y": node("Add", a=["one more", 0], b=2),
+        "out y": node("ShowAndGive", value=["y", 0]),
+        "tied": node("Tied", a=1),
+        "tied too": node("Tied", a=1),
+        "out t": node("Total", values=["tied", 0], more=["tied too", 0]),
+        "t": node("Show", value=["out t", 0]),
+    }
+    played = await stage.play(twice)
+    assert played.good and (played.text(), played.text("out y")) == ([3], [3])
+    assert played.calls["one"] + played.calls["one more"] == 1
+    assert played.calls["x"] + played.calls["y"] == 1
+    assert (played.calls["tied"], played.calls["tied too"]) == (1, 1)
+    again = await stage.play(twice)
+    assert not again.calls
+
+
 # A node's change token in the first run and in the second, and whether the node runs again.
 TOKENS: Sequence[tuple[str, object, object, bool]] = [
     ("10-equal-tokens", "hash", "hash", False),

@@ -85,3 +85,20 @@ async def test_11_expanded_nodes_are_kept_like_others(tmp_path: Path):
         assert (await stage.play(prompt | {"more": node("ShowAndGive", value=["x", 0])})).order == ["more"]
     finally:
         await stage.backend.close()
+
+
+@pytest.mark.parametrize(("keeping", "calls"), [(VALUE, 1), (CLASSIC, 1), (RAM, 1), (NONE, 2)])
+async def test_11_two_nodes_that_do_the_same_share_what_is_kept(tmp_path: Path, keeping: Keeping, calls: int):
+    stage = Stage(World(tmp_path, keeping=keeping))
+    await stage.backend.start()
+    prompt = {
+        "a": node("Add", a=1),
+        "b": node("Add", a=1),
+        "sum": node("Add", a=["a", 0], b=["b", 0]),
+        "out": node("Show", value=["sum", 0]),
+    }
+    try:
+        played = await stage.play(prompt)
+        assert played.text() == [2] and played.calls["a"] + played.calls["b"] == calls
+    finally:
+        await stage.backend.close()

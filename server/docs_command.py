@@ -46,7 +46,9 @@ async def docs(options: argparse.Namespace, ending: asyncio.Event) -> int:
         ending: set when the person wants it to end.
     """
     try:
-        with tempfile.TemporaryFile(dir=options.output.expanduser().absolute().parent):
+        folder = options.output.expanduser().absolute().parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
             pass  # it takes minutes: a place where nothing can be written is said at once
     except OSError as error:
         raise Unusable(f"Cannot write {options.output}: {error.strerror or error}.") from error

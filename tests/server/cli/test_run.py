@@ -225,7 +225,7 @@ def test_where_nothing_can_be_written_is_named(weft, tmp_path: Path):
     done = weft("run", "-", "-o", str(tmp_path / "file" / "x.png"), text=json.dumps(SQUARE))
     assert done.status == 2 and "cannot write" in done.err and "Errno" not in done.err
     assert main(["run", "default", "--workspace", str(tmp_path / "file"), "--factory", FACTORY]) == 2
-    assert main(["docs", "samplers", "-o", str(tmp_path / "no" / "x.html")]) == 2
+    assert main(["docs", "samplers", "-o", str(tmp_path / "file" / "x.html")]) == 2
 
 
 def test_a_command_that_is_none_is_said_to_be_none(capsys: pytest.CaptureFixture[str]):

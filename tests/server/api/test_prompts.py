@@ -105,7 +105,7 @@ MALFORMED = [
     (b'{"prompt": {}, "partial_execution_targets": "a"}', "invalid_request"),
     (b'{"prompt": {}, "prompt_id": "mine"}', "invalid_prompt_id"),
     (b'{"prompt": {}, "prompt_id": "9C4B8C86-0A5B-4B8C-9C4B-8C860A5B4B8C"}', "invalid_prompt_id"),
-    (b'{"prompt": {}, "prompt_id": 7}', "invalid_request"),
+    (b'{"prompt": {}, "prompt_id": 7}', "invalid_prompt_id"),
 ]
 
 

@@ -141,7 +141,7 @@ def _seen_file(request: web.Request, query: Mapping[str, str]) -> Path:
     """The file that is asked for, if it is there and theirs to see."""
     place, path = _asked_file(services(request).workspace, query)
     if not path.is_file() or not may_see(request, place, path):
-        raise web.HTTPNotFound(text=f"There is no file {path.name} in that folder of {place.value}.")
+        raise web.HTTPNotFound(text=f"There is no file {path.name!r} in that folder of {place.value}.")
     return path
 
 

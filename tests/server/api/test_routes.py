@@ -52,7 +52,7 @@ async def test_a_wrong_method_is_a_405_in_json(http):
 
 
 MISSING = [
-    ("/view?filename=nobody.png&type=input", "no file nobody.png in that folder of input"),
+    ("/view?filename=nobody.png&type=input", "no file 'nobody.png' in that folder of input"),
     ("/userdata?dir=nowhere", "no folder nowhere yet"),
     ("/userdata/no.json", "no file of that name"),
     ("/models/nothing", "/models lists them"),

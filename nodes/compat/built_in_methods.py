@@ -76,7 +76,8 @@ METHODS: Mapping[str, str] = {
     "PatchModelAddDownscale": "patch",
 }
 
-# Which module of the field a class lies in, where packs import it from there.
+# Which module of the field a class lies in, where packs import it from there; `Blur=ImageBlur`: it is called otherwise than
+# its node. Those that Weft has no node for are stand-ins.
 EXTRAS: Mapping[str, str] = {
     "nodes_upscale_model": "ImageUpscaleWithModel UpscaleModelLoader",
     "nodes_clip_sdxl": "CLIPTextEncodeSDXL CLIPTextEncodeSDXLRefiner",
@@ -93,9 +94,43 @@ EXTRAS: Mapping[str, str] = {
     "nodes_model_advanced": """ModelSamplingDiscrete ModelSamplingContinuousEDM ModelSamplingContinuousV
     ModelSamplingStableCascade ModelSamplingSD3 ModelSamplingAuraFlow ModelSamplingFlux RescaleCFG
     ModelComputeDtype""",
+    "nodes_pag": "PerturbedAttentionGuidance",
+    "nodes_tomesd": "TomePatchModel",
+    "nodes_hypernetwork": "HypernetworkLoader",
+    "nodes_photomaker": "PhotoMakerLoader PhotoMakerEncode",
+    "nodes_video_model": """SVD_img2vid_Conditioning VideoLinearCFGGuidance VideoTriangleCFGGuidance
+    ImageOnlyCheckpointLoader ImageOnlyCheckpointSave""",
+    "nodes_ip2p": "InstructPixToPixConditioning",
+    "nodes_cond": "CLIPTextEncodeControlnet T5TokenizerOptions",
+    "nodes_webcam": "WebcamCapture",
+    "nodes_attention_multiply": """UNetSelfAttentionMultiply UNetCrossAttentionMultiply CLIPAttentionMultiply
+    UNetTemporalAttentionMultiply""",
+    "nodes_advanced_samplers": "SamplerLCMUpscale SamplerEulerCFGpp",
+    "nodes_model_downscale": "PatchModelAddDownscale",
+    "nodes_sdupscale": "SD_4XUpscale_Conditioning",
+    "nodes_stable3d": "StableZero123_Conditioning StableZero123_Conditioning_Batched SV3D_Conditioning",
+    "nodes_torch_compile": "TorchCompileModel",
+    "nodes_preview_any": "PreviewAny",
+    "nodes_primitive": "PrimitiveString PrimitiveStringMultiline PrimitiveInt PrimitiveFloat PrimitiveBoolean",
+    "nodes_edit_model": "ReferenceLatent",
+    "nodes_apg": "APG",
+    "nodes_cfg": "CFGZeroStar CFGNorm",
+    "nodes_tcfg": "TCFG",
+    "nodes_mahiro": "Mahiro",
+    "nodes_fresca": "FreSca",
+    "nodes_slg": "SkipLayerGuidanceDiT",
+    "nodes_optimalsteps": "OptimalStepsScheduler",
+    "nodes_lumina2": "CLIPTextEncodeLumina2 RenormCFG",
+    "nodes_pixart": "CLIPTextEncodePixArtAlpha",
+    "nodes_mochi": "EmptyMochiLatentVideo",
+    "nodes_cosmos": "EmptyCosmosLatentVideo CosmosImageToVideoLatent",
+    "nodes_hidream": "QuadrupleCLIPLoader CLIPTextEncodeHiDream",
+    "nodes_ace": "TextEncodeAceStepAudio EmptyAceStepLatentAudio",
+    "nodes_lora_extract": "LoraSave",
     "nodes_model_merging": """ModelMergeSimple ModelMergeBlocks ModelMergeSubtract ModelMergeAdd
     CheckpointSave CLIPMergeSimple CLIPMergeSubtract CLIPMergeAdd CLIPSave VAESave ModelSave""",
-    "nodes_post_processing": "ImageBlend ImageBlur ImageQuantize ImageSharpen ImageScaleToTotalPixels",
+    "nodes_post_processing": """ImageBlend ImageBlur ImageQuantize ImageSharpen ImageScaleToTotalPixels Blend=ImageBlend
+    Blur=ImageBlur Quantize=ImageQuantize Sharpen=ImageSharpen""",
     "nodes_latent": """LatentAdd LatentSubtract LatentMultiply LatentInterpolate LatentConcat LatentCut
     LatentBatch LatentBatchSeedBehavior LatentApplyOperation LatentApplyOperationCFG
     LatentOperationTonemapReinhard LatentOperationSharpen""",
@@ -112,7 +147,7 @@ EXTRAS: Mapping[str, str] = {
     "nodes_perpneg": "PerpNeg PerpNegGuider",
     "nodes_sag": "SelfAttentionGuidance",
     "nodes_morphology": "Morphology",
-    "nodes_rebatch": "LatentRebatch ImageRebatch",
+    "nodes_rebatch": "LatentRebatch=RebatchLatents ImageRebatch=RebatchImages",
     "nodes_controlnet": "SetUnionControlNetType ControlNetInpaintingAliMamaApply",
     "nodes_hooks": "CreateHookLora CreateHookKeyframe SetHookKeyframes CombineHooks2 ConditioningSetProperties",
     "nodes_audio": "EmptyLatentAudio VAEEncodeAudio VAEDecodeAudio SaveAudio PreviewAudio LoadAudio",

@@ -18,9 +18,25 @@ from nodes.compat.built_in_methods import EXTRAS
 from nodes.compat.names import NOT_ALIASED, execution, folder_paths, nodes_face, server_face
 from nodes.compat.places import Places
 from nodes.compat.saving import SAVING
+from nodes.compat.surgery.asking import stage
+from nodes.diffusion.models.network import LoadedNetwork
 from nodes.spec import Json, Node
 
-ROOTS = frozenset({"comfy", "comfy_api", "comfy_execution", "comfy_extras", "comfy_config", "app"})
+ROOTS = frozenset(
+    {"comfy", "comfy_api", "comfy_execution", "comfy_extras", "comfy_config", "app", "api_server"}
+)
+# Other names of modules that packs import.
+ALIASES = {
+    "comfy_api.latest._io": "comfy_api.latest.io",
+    "comfy_api.latest._ui": "comfy_api.latest.ui",
+    "comfy_api.latest._input": "comfy_api.input",
+    "comfy_api.latest._input_impl": "comfy_api.latest.values",
+    "comfy_api.latest._util": "comfy_api.latest.values",
+    "comfy_api.v0_0_1": "comfy_api.latest",
+    "comfy_api.v0_0_2": "comfy_api.latest",
+    "comfy_api.input_impl": "comfy_api.latest.values",
+    "comfy_api.util": "comfy_api.latest.values",
+}
 
 
 def install(
@@ -48,6 +64,7 @@ def install(
 
 def install_names() -> None:
     """Every module that packs import, by its name, with stand-ins for what is not offered."""
+    LoadedNetwork.stage = stage
     prefix = f"{names.__name__}."
     for found in pkgutil.walk_packages(names.__path__, prefix):
         face = found.name.removeprefix(prefix)
@@ -57,6 +74,8 @@ def install_names() -> None:
         standing.complete(face, module)
         standing.open_up(face, module)
         sys.modules[face] = module
+    for alias, name in ALIASES.items():
+        sys.modules[alias] = sys.modules[name]
     for name, module in standing.modules():
         sys.modules[name] = module
     if not any(isinstance(finder, standing.Finder) for finder in sys.meta_path):
@@ -73,7 +92,7 @@ def install_classes(built_in: Iterable[Node], choices: Lister | None = None) -> 
     `choices` lists what combos offer of a folder key; None: its files.
     """
     lister = choices or folder_paths.get_filename_list
-    newer = {each for listed in EXTRAS.values() for each in listed.split()}
+    newer = {each.rpartition("=")[2] for listed in EXTRAS.values() for each in listed.split()}
     classes = {node.spec.id: class_of(node, lister, newer=node.spec.id in newer) for node in built_in}
     classes |= {name: made for name, made in SAVING.items() if name in classes}
     nodes_face.NODE_CLASS_MAPPINGS.update(classes)
@@ -84,8 +103,8 @@ def install_classes(built_in: Iterable[Node], choices: Lister | None = None) -> 
         full = f"comfy_extras.{name}"
         module = sys.modules.setdefault(full, ModuleType(full))
         for each in listed.split():
-            if each in classes:
-                setattr(module, each, classes[each])
+            called, _, id = each.partition("=")
+            setattr(module, called, classes.get(id or called) or standing.stand_in(f"{full}.{called}"))
         setattr(sys.modules["comfy_extras"], name, module)
 
 

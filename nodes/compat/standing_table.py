@@ -16,23 +16,30 @@ OPEN = (
 EXACT = frozenset({f"{LDM}.modules.attention", f"{LDM}.common_dit", f"{LDM}.util", f"{LDM}.flux.math"})
 
 TABLE: Mapping[str, str] = {
-    "comfy.samplers": """KSampler KSAMPLER Sampler KSamplerX0Inpaint CFGGuider SchedulerHandler
-    sampling_function calc_cond_batch cfg_function get_area_and_mult can_concat_cond cond_cat process_conds
+    "comfy.samplers": """KSampler KSAMPLER Sampler KSamplerX0Inpaint CFGGuider SchedulerHandler sampling_function
+    calc_cond_batch cfg_function get_area_and_mult can_concat_cond cond_cat process_conds
     calculate_start_end_timesteps encode_model_conds pre_run_control calculate_sigmas beta_scheduler
     normal_scheduler simple_scheduler ddim_scheduler sampler_object ksampler
-    resolve_areas_and_cond_masks_multidim get_mask_aabb""",
+    resolve_areas_and_cond_masks_multidim get_mask_aabb resolve_areas_and_cond_masks
+    create_cond_with_same_area_if_none apply_empty_x_to_equal_area filter_registered_hooks_on_conds
+    get_total_hook_groups_in_conds cast_to_load_options preprocess_conds_hooks finalize_default_conds
+    add_area_dims""",
     "comfy.sample": "sample sample_custom",
-    "comfy.sampler_helpers": "get_additional_models get_models_from_cond cleanup_additional_models prepare_sampling",
-    "comfy.sd": """VAE CLIP StyleModel load_checkpoint_guess_config load_state_dict_guess_config
-    load_checkpoint load_diffusion_model load_diffusion_model_state_dict load_unet load_clip
+    "comfy.sampler_helpers": """get_additional_models get_models_from_cond cleanup_additional_models prepare_sampling
+    get_additional_models_from_model_options get_hooks_from_cond prepare_model_patcher estimate_memory
+    add_cond_hooks""",
+    "comfy.sd": """VAE CLIP StyleModel load_checkpoint_guess_config load_state_dict_guess_config load_checkpoint
+    load_diffusion_model load_diffusion_model_state_dict load_unet load_clip
     load_text_encoder_state_dicts load_lora_for_models load_style_model load_gligen save_checkpoint
-    load_model_weights""",
+    load_model_weights TEModel detect_te_model""",
     "comfy.model_patcher": """ModelPatcher CoreModelPatcher ModelPatcherDynamic PatcherInjection
-    QuantizedTensor get_key_weight low_vram_patch_estimate_vram""",
-    "comfy.model_base": """BaseModel SDXL SDXLRefiner SD21UNCLIP SVD_img2vid SV3D_u SV3D_p SD3 Flux Flux2
-    Lumina2 WAN21 HunyuanVideo LTXV LTXAV CosmosPredict2 Anima AuraFlow PixArt Chroma HiDream QwenImage
-    HunyuanDiT StableCascade_B StableCascade_C GenmoMochi ACEStep Omnigen2 SD_X4Upscaler IP2P Stable_Zero123
-    StableAudio1 model_sampling convert_tensor""",
+    QuantizedTensor get_key_weight low_vram_patch_estimate_vram create_hook_patches_clone LowVramPatch wipe_lowvram_weight
+    AutoPatcherEjector MemoryCounter move_weight_functions""",
+    "comfy.model_base": """BaseModel SDXL SDXLRefiner SD21UNCLIP SVD_img2vid SV3D_u SV3D_p SD3 Flux Flux2 Lumina2 WAN21
+    HunyuanVideo LTXV LTXAV CosmosPredict2 Anima AuraFlow PixArt Chroma HiDream QwenImage HunyuanDiT
+    StableCascade_B StableCascade_C GenmoMochi ACEStep Omnigen2 SD_X4Upscaler IP2P Stable_Zero123
+    StableAudio1 model_sampling convert_tensor sdxl_pooled unclip_adm SD15_instructpix2pix
+    SDXL_instructpix2pix Hunyuan3Dv2 CosmosVideo""",
     "comfy.model_sampling": """EPS V_PREDICTION V_PREDICTION_DDPM EDM CONST X0 IMG_TO_IMG IMG_TO_IMG_FLOW
     COSMOS_RFLOW ModelSamplingDiscrete ModelSamplingDiscreteEDM ModelSamplingContinuousEDM
     ModelSamplingContinuousV ModelSamplingDiscreteFlow ModelSamplingFlux ModelSamplingCosmosRFlow
@@ -44,18 +51,22 @@ TABLE: Mapping[str, str] = {
     LTXV WAN21_T2V WAN21_I2V Chroma HiDream QwenImage CosmosT2V GenmoMochi Stable_Cascade_B Stable_Cascade_C
     StableAudio ACEStep""",
     "comfy.supported_models_base": "BASE ClipTarget",
-    "comfy.controlnet": """ControlBase ControlNet ControlNetSD35 ControlLora T2IAdapter StrengthType
-    load_controlnet load_controlnet_state_dict load_t2i_adapter""",
-    "comfy.clip_vision": "ClipVisionModel Output load load_clipvision_from_sd clip_preprocess",
+    "comfy.controlnet": """ControlBase ControlNet ControlNetSD35 ControlLora T2IAdapter StrengthType load_controlnet
+    load_controlnet_state_dict load_t2i_adapter ControlNetFlux ControlLoraOps ControlNetWarper""",
+    "comfy.clip_vision": """ClipVisionModel Output load load_clipvision_from_sd clip_preprocess convert_to_transformers""",
     "comfy.lora": "model_lora_keys_unet model_lora_keys_clip load_lora calculate_weight",
     "comfy.lora_convert": "convert_lora",
     "comfy.weight_adapter": "WeightAdapterBase LoRAAdapter LoHaAdapter LoKrAdapter GLoRAAdapter OFTAdapter BOFTAdapter",
-    "comfy.hooks": """Hook WeightHook TransformerOptionsHook AdditionalModelsHook InjectionsHook
-    ObjectPatchHook HookKeyframe HookKeyframeGroup HookGroup EnumHookMode EnumHookScope EnumHookType
-    EnumWeightTarget create_hook_lora create_hook_model_as_lora set_hooks_for_conditioning""",
+    "comfy.hooks": """Hook WeightHook TransformerOptionsHook AdditionalModelsHook InjectionsHook ObjectPatchHook
+    HookKeyframe HookKeyframeGroup HookGroup EnumHookMode EnumHookScope EnumHookType EnumWeightTarget
+    create_hook_lora create_hook_model_as_lora set_hooks_for_conditioning create_target_dict
+    get_patch_weights_from_model load_hook_lora_for_models create_transformer_options_from_hooks
+    set_conds_props set_conds_props_and_combine set_default_conds_and_combine set_timesteps_for_conditioning
+    set_mask_for_conditioning combine_conditioning combine_with_new_conds get_sorted_list_via_attr InterpolationMethod""",
     "comfy.context_windows": "IndexListContextHandler IndexListContextWindow ContextHandlerABC ContextSchedule",
-    "comfy.sd1_clip": "SD1ClipModel SDClipModel SDTokenizer SD1Tokenizer SD1CheckpointClipModel ClipTokenWeightEncoder",
-    "comfy.sdxl_clip": "SDXLClipModel SDXLRefinerClipModel SDXLClipG SDXLTokenizer StableCascadeClipModel",
+    "comfy.sd1_clip": """SD1CheckpointClipModel ClipTokenWeightEncoder parse_parentheses load_embed gen_empty_tokens
+    expand_directory_list safe_load_embed_zip bundled_embed""",
+    "comfy.sdxl_clip": "SDXLClipGTokenizer",
     "comfy.text_encoders": "",
     "comfy.text_encoders.sd3_clip": "SD3ClipModel SD3Tokenizer T5XXLModel T5XXLTokenizer sd3_clip",
     "comfy.text_encoders.flux": "FluxClipModel FluxTokenizer flux_clip",
@@ -136,7 +147,7 @@ TABLE: Mapping[str, str] = {
     f"{LDM}.cascade.stage_a": "StageA",
     f"{LDM}.cascade.stage_c_coder": "StageC_coder",
     "comfy_extras.nodes_custom_sampler": "Guider_Basic Guider_DualCFG",
-    "comfy_extras.nodes_sag": "create_blur_map",
+    "comfy_extras.nodes_sag": "create_blur_map attention_basic_with_sim",
     "comfy_extras.nodes_lt": "LTXVAddGuide get_keyframe_idxs _append_guide_attention_entry",
     "latent_preview": "TAESDPreviewerImpl TAESD",
     "app": "",
@@ -146,4 +157,44 @@ TABLE: Mapping[str, str] = {
     "protocol": "",
     "comfy_config": "",
     "comfy_config.config_parser": "extract_node_configuration",
+    "comfy.clip_model": """CLIPTextModel CLIPTextModel_ CLIPVision CLIPVisionModelProjection CLIPAttention CLIPMLP CLIPLayer
+    CLIPEncoder CLIPEmbeddings""",
+    "comfy.ops": "fp8_ops fp8_linear cublas_ops scaled_fp8_ops mixed_precision_ops",
+    "comfy.k_diffusion.sa_solver": """compute_exponential_coeffs compute_stochastic_adams_b_coeffs get_tau_interval_func""",
+    "comfy.k_diffusion.deis": "get_deis_coeff_list",
+    "comfy.k_diffusion.external": "",
+    "comfy.checkpoint_pickle": "Unpickler Empty",
+    "comfy.rmsnorm": "",
+    "comfy.utils": """convert_sd_to safetensors_header transformers_convert clip_text_transformers_convert
+    auto_diffusers_to_mmdit flux_to_diffusers mmdit_to_diffusers""",
+    "comfy.cli_args": "enables_dynamic_vram",
+    "comfy_extras.nodes_compositing": "porter_duff_composite",
+    "comfy_extras.nodes_post_processing": "gaussian_kernel",
+    "comfy_extras.nodes_latent": "reshape_latent_to",
+    "comfy_extras.nodes_align_your_steps": "loglinear_interp",
+    "comfy_extras.nodes_gits": "loglinear_interp",
+    "comfy_extras.nodes_model_merging": "save_checkpoint",
+    "comfy_extras.nodes_freelunch": "Fourier_filter",
+    "comfy_extras.nodes_hypertile": "random_divisor",
+    "comfy_extras.nodes_perpneg": "Guider_PerpNeg perp_neg",
+    "comfy_extras.chainner_models.architecture": "",
+    "comfy_extras.chainner_models.architecture.RRDB": "RRDBNet",
+    "comfy_execution.graph": "ExecutionList TopologicalSort",
+    "comfy_execution.caching": """BasicCache HierarchicalCache LRUCache DependencyAwareCache CacheKeySet CacheKeySetID
+    CacheKeySetInputSignature""",
+    "comfy_execution.validation": "validate_node_input",
+    "comfy_execution.progress": """ProgressRegistry ProgressHandler get_progress_state reset_progress_state
+    add_progress_handler WebUIProgressHandler""",
+    "comfy_execution.utils": "CurrentNodeContext ExecutionContext",
+    "app.custom_node_manager": "CustomNodeManager",
+    "app.model_manager": "ModelFileManager",
+    "app.app_settings": "AppSettings",
+    "api_server": "",
+    "api_server.routes": "",
+    "api_server.routes.internal": "",
+    "api_server.routes.internal.internal_routes": "InternalRoutes",
+    "comfy_config.types": "PyProjectConfig ProjectConfig",
+    "comfy.model_management": "LoadedModel maximum_batch_area batch_area_memory use_more_memory archive_model_dtypes",
+    "comfy_extras.nodes_tomesd": "bipartite_soft_matching_random2d",
+    "comfy_extras.nodes_hypernetwork": "load_hypernetwork_patch",
 }

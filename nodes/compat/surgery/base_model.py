@@ -13,11 +13,14 @@ from nodes.compat.faced import session
 from nodes.compat.formats import face_of
 from nodes.compat.standing import refuse
 from nodes.compat.surgery import model_sampling as samplings
+from nodes.compat.surgery.asking import replaced_way, within
 from nodes.compat.surgery.extension import WrapperExecutor, WrappersMP, get_all_wrappers
-from nodes.compat.surgery.families import ADM, CALLED, configuration, family_name
-from nodes.compat.surgery.inside import Overridden, UnetPatches, attention_ways, positions_of
+from nodes.compat.surgery.families import ADM, CALLED, UNETS, configuration, family_name
+from nodes.compat.surgery.inside import Overridden, UnetPatches, positions_of
 from nodes.compat.surgery.model_type import ModelType
 from nodes.compat.surgery.network import Diffusion
+from nodes.compat.unets.seen import changed
+from nodes.compat.unets.through import handlers
 from nodes.diffusion.changes import NO_CHANGES, Kind, NetworkChanges
 from nodes.diffusion.conditions import of_rows
 from nodes.diffusion.denoiser import NO_INPUTS, Network, NetworkInputs, Parametrisation
@@ -65,7 +68,8 @@ class BaseModel:
         if not hasattr(patcher, "recipe"):
             refuse("comfy.model_base.BaseModel made by a pack")
         self.current_patcher = patcher
-        self.diffusion_model = Diffusion(self)
+        family = "" if patcher.recipe is None else family_name(patcher.recipe.checkpoint.path)
+        self.diffusion_model = Diffusion(self, unet=family in UNETS)
         self._bound: tuple[Any, Any] | None = None
 
     def loaded(self) -> LoadedNetwork:
@@ -218,22 +222,23 @@ class BaseModel:
         if context is None:
             raise ValueError("The model was called without c_crossattn, its text.")
         changes = carried.changes
+        parted = False
         with ExitStack() as stack:
             bare = unwrapped(network)
             if isinstance(bare, LoadedNetwork) and Kind.ATTENTION in bare.family.takes:
-                refuse_inside(options, ("forward_timestep_embed_patch",))
-                patches = UnetPatches(options, bare.module, x, timestep, context)
-                changes = changes + patches.changes()
-                if options.get("patches", {}).keys() & {"emb_patch", "middle_block_after_patch"}:
-                    hook = cast("Any", bare.module).time_embedding.register_forward_hook(patches.hear)
-                    stack.callback(hook.remove)
+                objects = self.current_patcher.put_inside()
+                parted = bool(objects or handlers(options)) or changed(bare)
+                stack.enter_context(within(options, objects, by_parts=parted))
+                if not parted:
+                    changes = changes + self._inside(bare, options, (x, timestep, context), stack)
             else:
                 refuse_inside(options, OF_TRANSFORMERS)
+                stack.enter_context(within(options, {}, by_parts=False))
             positions = positions_of(options)
             if positions is not None:
                 changes = changes + NetworkChanges(positions=positions)
-            override = _override(options)
-            if override is not None:
+            override = options.get("optimized_attention_override") or replaced_way()
+            if override is not None and not parted:
                 stack.enter_context(Overridden(override, options))
             return network(
                 x.to(network.dtype),
@@ -243,6 +248,16 @@ class BaseModel:
                 inputs=carried.inputs,
                 changes=changes,
             )
+
+    def _inside(
+        self, network: LoadedNetwork, options: dict[str, Any], given: Any, stack: ExitStack
+    ) -> NetworkChanges:
+        """Packs' patches as changes of ours; what of them listens to layers does so until the stack ends."""
+        patches = UnetPatches(options, network.module, *given)
+        if options.get("patches", {}).keys() & {"emb_patch", "middle_block_after_patch"}:
+            hook = cast("Any", network.module).time_embedding.register_forward_hook(patches.hear)
+            stack.callback(hook.remove)
+        return patches.changes()
 
     def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
         """What is told beside latents and timestep: the text."""
@@ -295,18 +310,6 @@ def refuse_inside(options: Mapping[str, Any], names: Sequence[str]) -> None:
             refuse(f"the patch {name!r} inside this kind of model", first)
 
 
-def _override(options: Mapping[str, Any]) -> Any:
-    """What does attention's work instead: a pack's override, or a function that a pack put in the host's module."""
-    given = options.get("optimized_attention_override")
-    if given is not None:
-        return given
-    ways = attention_ways()
-    current = ways.optimized_attention
-    if current is ways.attention_pytorch:
-        return None
-    return lambda _func, *args, **more: current(*args, **more)
-
-
 def _told(
     inputs: NetworkInputs, x: Tensor, c_concat: Tensor | None, said: Mapping[str, Any]
 ) -> NetworkInputs:
@@ -325,14 +328,6 @@ def _told(
     return replace(
         inputs, pooled=pooled, guidance=guidance, joined=inputs.joined if c_concat is None else c_concat
     )
-
-
-def control_of(residuals: Residuals | None) -> dict[str, Any] | None:
-    """Residuals as packs read them."""
-    if residuals is None:
-        return None
-    middle = [] if residuals.middle is None else [residuals.middle]
-    return {"input": list(residuals.levels), "middle": middle, "output": list(residuals.down)}
 
 
 def residuals_of(control: Mapping[str, Any]) -> Residuals:

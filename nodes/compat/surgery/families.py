@@ -29,6 +29,11 @@ CALLED: Mapping[str, tuple[str, str, str]] = {
     "Stable Cascade, stage C": ("StableCascade_C", "Stable_Cascade_C", "cascade"),
     "Stable Cascade, stage B": ("StableCascade_B", "Stable_Cascade_B", "cascade"),
 }
+UNETS = frozenset(
+    name
+    for name, called in CALLED.items()
+    if called[0] in ("BaseModel", "SDXL", "SDXLRefiner", "SD_X4Upscaler")
+)
 ADM = {"Stable Diffusion XL": 2816, "Stable Diffusion XL refiner": 2560}
 
 

@@ -1,13 +1,13 @@
 """Packs' patches inside a U-Net, as changes of ours, called with tensors and options as HOST_API.md says."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nodes.compat.unets.transformers import ways
 from nodes.diffusion.changes import Attend, Attention, Joint, NetworkChanges, Place, Positions
 from nodes.diffusion.models.changing import attentions
 
@@ -124,14 +124,14 @@ class UnetPatches:
     def _extra(self, place: Place, count: int, attention: Attention | None = None) -> dict[str, Any]:
         """The options as attention patches get them."""
         if not self._numbers:
-            own = [each for each, _ in attentions(self.module) if not each.cross]
+            own = [each for each, _ in attentions(self.module) if not each.cross and each.index == 0]
             self._numbers = {each: number for number, each in enumerate(own)}
         same = Place(place.way, place.number, place.index, cross=False)
         height, width = _grid(count, *self.latents.shape[-2:])
         told: dict[str, Any] = {
             "block": (place.way.value, place.number),
             "block_index": place.index,
-            "transformer_index": self._numbers[same],
+            "transformer_index": self._numbers[replace(same, index=0)],
             "activations_shape": [len(self.latents), 0, height, width],
         }
         self.options.update(told)
@@ -170,11 +170,6 @@ def positions_of(options: Mapping[str, Any]) -> Positions | None:
     )
 
 
-def attention_ways() -> Any:
-    """The module where packs find attention, and put other functions into."""
-    return sys.modules["comfy.ldm.modules.attention"]
-
-
 class Overridden(torch.overrides.TorchFunctionMode):
     """Attention by a pack's function, wherever a network mixes values.
 
@@ -195,7 +190,7 @@ class Overridden(torch.overrides.TorchFunctionMode):
         more = dict(kwargs or {})
         mask = args[3] if len(args) > 3 else more.get("attn_mask")
         return self._function(
-            attention_ways().attention_pytorch.__wrapped__,
+            ways().attention_pytorch.__wrapped__,
             query,
             key,
             value,

@@ -6,12 +6,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nodes.compat.standing import refuse
+from nodes.compat.unets.seen import is_unet, seen
+from nodes.compat.unets.unet import UNetModel
+
+OWN = frozenset({"_model", "_unet"})
+# Parts of transformers by the field's names, as diffusers call them.
+CALLED = {
+    "double_blocks": "transformer_blocks",
+    "joint_blocks": "transformer_blocks",
+    "single_blocks": "single_transformer_blocks",
+    "img_in": "x_embedder",
+    "txt_in": "context_embedder",
+    "final_layer": "proj_out",
+    "t_embedder": "time_text_embed",
+}
+
 
 class Diffusion:
     """A denoising network: it is called with scaled latents and timesteps, and its weights are named as files name them."""
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, model: Any, *, unet: bool = False) -> None:
+        self._model, self._unet = model, unet
 
     def forward(
         self,
@@ -49,13 +65,23 @@ class Diffusion:
         """What it computes in."""
         return self._model.loaded().dtype
 
+    @property
+    def __class__(self) -> type:
+        """What packs take it for when they ask: a U-Net's class, where it is one."""
+        return UNetModel if self._unet else type(self)
+
+    def parts(self) -> Any:
+        """The network's tree: a U-Net's in the field's form, another's as diffusers have it."""
+        loaded = self._model.loaded()
+        return seen(loaded).net if is_unet(loaded) else loaded.module
+
     def modules(self) -> Any:
-        """The parts of the network, of diffusers' classes."""
-        return self._model.loaded().module.modules()
+        """The parts of the network."""
+        return self.parts().modules()
 
     def named_modules(self) -> Any:
-        """The parts of the network with diffusers' names."""
-        return self._model.loaded().module.named_modules()
+        """The parts of the network with their names."""
+        return self.parts().named_modules()
 
     def parameters(self) -> Any:
         """The weights."""
@@ -64,8 +90,20 @@ class Diffusion:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        parts = self.parts()
+        for each in (name, CALLED.get(name, name)):
+            if hasattr(parts, each):
+                return getattr(parts, each)
         raise AttributeError(
-            f"Weft's network has no {name!r}: its parts are those of diffusers, which packs cannot change here yet.",
+            f"Weft's network has no {name!r}: its parts are those of diffusers' {type(parts).__name__}.",
             name=name,
             obj=self,
         )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in OWN:
+            object.__setattr__(self, name, value)
+        elif is_unet(self._model.loaded()):
+            setattr(self.parts(), name, value)
+        else:
+            refuse(f"a part of its own in the place of the network's {name!r}", value)

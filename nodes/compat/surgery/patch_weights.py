@@ -31,9 +31,7 @@ class Weights:
         names = self.model_state_dict()
         taken = {name: value for name, value in patches.items() if _name(name) in names}
         for name, value in taken.items():
-            offset = name[1] if isinstance(name, tuple) else None
-            function = name[2] if isinstance(name, tuple) and len(name) > 2 else None
-            entry = (strength_patch, value, strength_model, offset, function)
+            entry = (strength_patch, value, strength_model, *_part(name))
             self.patches[_name(name)] = [*self.patches.get(_name(name), []), entry]
         if taken:
             self._put_on(taken, strength_patch, strength_model, names)
@@ -43,15 +41,17 @@ class Weights:
     def _put_on(
         self, taken: Mapping[Any, Any], strength: float, own: float, names: Mapping[str, Tensor]
     ) -> None:
-        if own == 1.0 and not any(isinstance(value, list) for value in taken.values()):
+        plain = own == 1.0 and all(isinstance(name, str) for name in taken)
+        if plain and not any(isinstance(value, list) for value in taken.values()):
             self.recipe = self.recipe.patched(patch_of(taken, strength))
             return
-        # what is left of the weight itself, and weights of another model, as differences from the original
-        changes: dict[str, Any] = {}
+        # parts of weights, what is left of a weight itself, and weights of another model: as differences of whole ones
+        before = {_name(name): names[_name(name)].float() for name in taken}
+        after = dict(before)
         for name, value in taken.items():
-            before = names[_name(name)].float()
-            after = calculated([(strength, value, own)], before, torch.float32)
-            changes[_name(name)] = ("diff", (after - before,))
+            patch = (strength, value, own, *_part(name))
+            after[_name(name)] = calculated([patch], after[_name(name)], torch.float32)
+        changes = {name: ("diff", (after[name] - weight,)) for name, weight in before.items()}
         self.recipe = self.recipe.patched(patch_of(changes, 1.0))
 
     def get_key_patches(self, filter_prefix: str | None = None) -> dict[str, Any]:
@@ -79,6 +79,11 @@ class Weights:
 
 def _name(name: Any) -> str:
     return name[0] if isinstance(name, tuple) else name
+
+
+def _part(name: Any) -> tuple[Any, Any]:
+    """The part of a weight that is changed, (axis, start, length) or None, and a function of what is added, or None."""
+    return (name[1], name[2] if len(name) > 2 else None) if isinstance(name, tuple) else (None, None)
 
 
 def _same(weight: Tensor) -> Tensor:

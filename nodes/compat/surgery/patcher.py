@@ -22,6 +22,7 @@ from nodes.compat.surgery.model_sampling import GivenLevels
 from nodes.compat.surgery.patch_weights import Weights
 from nodes.compat.surgery.rules import of_kind, parted, rules_of
 from nodes.compat.surgery.setting import Setters
+from nodes.compat.unets.seen import has, is_unet
 from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.values import Model
 
@@ -118,10 +119,24 @@ class ModelPatcher(Face, Setters, Functions, Weights):
         settings = replace(self.recipe.settings, parametrisation=kind.value, levels=levels)
         return replace(self.recipe, settings=settings)
 
+    def put_inside(self) -> dict[str, Any]:
+        """What packs put in the place of parts of the network, by name."""
+        return {
+            name: made
+            for name, made in self.object_patches.items()
+            if name.startswith(f"{NETWORK}.") and name not in PATCHED
+        }
+
     def _check_objects(self) -> None:
+        inside = self.put_inside()
         for name, made in self.object_patches.items():
-            if name not in PATCHED:
+            if name not in PATCHED and not (name in inside and self._has(name)):
                 refuse(f"a part of its own in the place of the model's {name!r}", made)
+
+    def _has(self, name: str) -> bool:
+        """Whether its network has a part of this name that can be replaced."""
+        loaded = self.model.loaded()
+        return is_unet(loaded) and has(loaded, name)
 
     # --- its life -----------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from nodes.compat.conditioning import cond_pair, conditioning
-from nodes.compat.surgery.base_model import CARRIED, Carried, control_of
+from nodes.compat.surgery.asking import control_of
+from nodes.compat.surgery.base_model import CARRIED, Carried
 from nodes.compat.surgery.changed import Changed
 from nodes.compat.surgery.extension import CallbacksMP, WrapperExecutor, WrappersMP
 from nodes.compat.surgery.extension import merge_nested_dicts as merged

@@ -13,6 +13,7 @@ from nodes.diffusion.values import LoraTensors, TensorPatch
 
 ENDING_OF = {part: ending for ending, part in reversed(ENDINGS.items())}
 BIAS, WEIGHT = ".bias", ".weight"
+INSIDE_TEXT = ".transformer."  # stands in names of a text encoder's weights, after which of them it is
 
 
 class Adapter:
@@ -34,18 +35,14 @@ class Adapter:
         return weight if added is None else weight + (strength * added.reshape(weight.shape)).to(weight)
 
 
-def patch_of(patches: Mapping[Any, Any], strength: float) -> TensorPatch:
-    """What `add_patches` was given, as a patch of a recipe.
+def patch_of(patches: Mapping[str, Any], strength: float) -> TensorPatch:
+    """What `add_patches` was given for whole weights, as a patch of a recipe.
 
     Raises:
         NotImplementedError: a form that Weft has no kind of change for.
     """
     tensors: dict[str, Tensor] = {}
     for name, value in patches.items():
-        if not isinstance(name, str):
-            raise NotImplementedError(
-                "Weft changes whole weights: a part of one cannot be patched by a pack here."
-            )
         tensors |= _stored(name, value)
     return TensorPatch(lora_of(tensors), strength)
 
@@ -59,6 +56,8 @@ def lora_of(tensors: Mapping[str, Any]) -> LoraTensors:
 def _stored(name: str, value: Any) -> dict[str, Tensor]:
     """The tensors of a change, named as a file would."""
     module = name.removesuffix(WEIGHT).removesuffix(BIAS)
+    if INSIDE_TEXT in module:
+        module = f"text_encoders.{module}"
     if isinstance(value, Adapter):
         return {module + ENDING_OF[part]: tensor for part, tensor in value.change.parts.items()}
     kind, tensor = told(value)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,23 @@ ENTRIES = (
 )
 
 
+class Stage(Protocol):
+    """Stands before every call of every network, and goes on by `LoadedNetwork.answer`."""
+
+    def __call__(
+        self,
+        network: "LoadedNetwork",
+        latents: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        /,
+        *,
+        residuals: Residuals | None,
+        inputs: NetworkInputs,
+        changes: NetworkChanges,
+    ) -> Tensor: ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedNetwork:
     """A network of diffusers with what a sampler needs to know of it.
@@ -52,9 +69,11 @@ class LoadedNetwork:
         places: finds what tells it of boxes; None: it cannot be told.
         lend: finds what rules need beside it; None where nobody keeps files.
         patched: gives it with further patches; None where nobody keeps its files.
+        stage: of all networks of this process; the room of packs sets it, None: there is none.
         compiled, kernel: as of `ModelSettings`. regions: its compiled blocks by backend, the same for all its settings.
     """
 
+    stage: ClassVar[Stage | None] = None
     module: nn.Module
     family: Family
     parametrisation: Parametrisation
@@ -120,9 +139,29 @@ class LoadedNetwork:
             ContextMismatch: the text was read for another family.
             DiffusionError: it is given residuals, and its family has no place for them.
         """
+        stage = type(self).stage
+        if stage is None:
+            return self.answer(
+                latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes
+            )
+        return stage(self, latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes)
+
+    def answer(
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        *,
+        residuals: Residuals | None = None,
+        inputs: NetworkInputs = NO_INPUTS,
+        changes: NetworkChanges = NO_CHANGES,
+    ) -> Tensor:
+        """As it is called, whatever stands before it."""
         if torch.is_grad_enabled():
             with torch.no_grad():
-                return self(latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes)
+                return self.answer(
+                    latents, timestep, context, residuals=residuals, inputs=inputs, changes=changes
+                )
         if self.latent_format.joined and inputs.joined is not None:
             latents = torch.cat((latents, inputs.joined.to(latents)), 1)
         if residuals is not None and not self.family.controlled:

@@ -1,16 +1,18 @@
 """`comfy.model_management`: devices, and Stop."""
 
 import gc
+import importlib
 import os
 from enum import Enum
 
 import torch
 
-from nodes.compat import current
+from nodes.compat import current, management_facts
 from nodes.compat.current import InterruptProcessingException
 from nodes.spec import Stopped
 
 __all__ = ["InterruptProcessingException"]
+globals().update({name: getattr(management_facts, name) for name in management_facts.OFFERED})
 
 OOM_EXCEPTION = torch.cuda.OutOfMemoryError
 XFORMERS_IS_AVAILABLE = False
@@ -50,6 +52,8 @@ def __getattr__(name):
         return _memory(device)[1] / MEBIBYTE
     if name == "current_loaded_models":
         return []
+    if name == "args":
+        return importlib.import_module("comfy.cli_args").args
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
 
 

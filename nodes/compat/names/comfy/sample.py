@@ -3,9 +3,27 @@
 import torch
 
 from nodes.compat.names.comfy import model_management, samplers
+from nodes.compat.names.comfy.sampler_helpers import (
+    cleanup_additional_models,
+    convert_cond,
+    get_additional_models,
+    get_models_from_cond,
+    prepare_mask,
+    prepare_sampling,
+)
 from nodes.diffusion.noise import seeded
 from nodes.diffusion.sampling.fitting import fitted
 from nodes.diffusion.values import Latent
+
+# They lie in `comfy.sampler_helpers` now; packs look for them here too.
+__all__ = [
+    "cleanup_additional_models",
+    "convert_cond",
+    "get_additional_models",
+    "get_models_from_cond",
+    "prepare_mask",
+    "prepare_sampling",
+]
 
 
 def prepare_noise(latent_image, seed, noise_inds=None):

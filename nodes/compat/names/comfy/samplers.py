@@ -21,14 +21,34 @@ from nodes.compat.surgery.extension import (
     get_all_wrappers,
     merge_nested_dicts,
 )
-from nodes.compat.surgery.model_sampling import GivenLevels
 from nodes.compat.surgery.rows import row_function
+from nodes.compat.surgery.schedules import (
+    beta_scheduler,
+    ddim_scheduler,
+    kl_optimal_scheduler,
+    levels_of,
+    linear_quadratic_schedule,
+    normal_scheduler,
+    simple_scheduler,
+)
 from nodes.compat.surgery.walking import KSAMPLER, KSamplerX0Inpaint, Sampler, cfg_function
 from nodes.diffusion.sampling.table import SAMPLERS
 from nodes.diffusion.schedules import SCHEDULES, for_sampler
-from nodes.diffusion.schedules import beta as beta_schedule
 
-__all__ = ["KSamplerX0Inpaint", "Sampler", "can_concat_cond", "cfg_function", "cond_cat", "get_area_and_mult"]
+__all__ = [
+    "KSamplerX0Inpaint",
+    "Sampler",
+    "beta_scheduler",
+    "can_concat_cond",
+    "cfg_function",
+    "cond_cat",
+    "ddim_scheduler",
+    "get_area_and_mult",
+    "kl_optimal_scheduler",
+    "linear_quadratic_schedule",
+    "normal_scheduler",
+    "simple_scheduler",
+]
 
 SAMPLER_NAMES = list(SAMPLERS)
 KSAMPLER_NAMES = [name for name in SAMPLER_NAMES if name not in ("ddim", "uni_pc", "uni_pc_bh2")]
@@ -43,40 +63,17 @@ class SchedulerHandler(NamedTuple):
 SCHEDULER_HANDLERS = {name: SchedulerHandler(function) for name, function in SCHEDULES.items()}
 
 
-def _levels(model_sampling):
-    found = getattr(model_sampling, "levels", None)
-    if found is None and hasattr(model_sampling, "percent_to_sigma"):
-        return GivenLevels(model_sampling)
-    return model_sampling if found is None else found
-
-
 def calculate_sigmas(model_sampling, scheduler_name, steps):
     """The sigmas of a schedule by name, [steps + 1], falling to 0."""
     handler = SCHEDULER_HANDLERS.get(scheduler_name)
     if handler is None:
         raise ValueError(f"invalid scheduler {scheduler_name}")
-    levels = _levels(model_sampling)
+    levels = levels_of(model_sampling)
     if handler.handler is SCHEDULES.get(scheduler_name):
         return handler.handler(levels, steps)
     if handler.use_ms:
         return handler.handler(model_sampling, steps)
     return handler.handler(n=steps, sigma_min=levels.minimum, sigma_max=levels.maximum)
-
-
-def beta_scheduler(model_sampling, steps, alpha=0.6, beta=0.6):
-    return beta_schedule(_levels(model_sampling), steps, alpha, beta)
-
-
-def normal_scheduler(model_sampling, steps, sgm=False, floor=False):
-    return SCHEDULES["sgm_uniform" if sgm else "normal"](_levels(model_sampling), steps)
-
-
-def simple_scheduler(model_sampling, steps):
-    return SCHEDULES["simple"](_levels(model_sampling), steps)
-
-
-def ddim_scheduler(model_sampling, steps):
-    return SCHEDULES["ddim_uniform"](_levels(model_sampling), steps)
 
 
 # --- estimates --------------------------------------------------------------------------------------------------------
@@ -355,7 +352,7 @@ class KSampler:
         sampling = self.model.get_model_object("model_sampling")
         own = SCHEDULER_HANDLERS.get(self.scheduler)
         if own is not None and own.handler is SCHEDULES.get(self.scheduler):
-            return for_sampler(self.scheduler, self.sampler, _levels(sampling), steps)
+            return for_sampler(self.scheduler, self.sampler, levels_of(sampling), steps)
         return calculate_sigmas(sampling, self.scheduler, steps)
 
     def set_steps(self, steps, denoise=None):

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from nodes.builtin.models import safe, told
 from nodes.compat.clip_face import CLIP
+from nodes.compat.clip_stage import SD1ClipModel, SD1Tokenizer, SDClipModel, SDTokenizer
 from nodes.compat.faced import context
 from nodes.compat.faces import VAE, ModelPatcher
 from nodes.compat.names import folder_paths
@@ -19,6 +20,7 @@ from nodes.diffusion.models.detect import Part, contents, text_kind
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.values import Clip, Model, ModelSettings, TensorPatch, Vae
 
+__all__ = ["SD1ClipModel", "SD1Tokenizer", "SDClipModel", "SDTokenizer"]
 KINDS = """STABLE_DIFFUSION STABLE_CASCADE SD3 STABLE_AUDIO HUNYUAN_DIT FLUX MOCHI LTXV HUNYUAN_VIDEO PIXART
     COSMOS LUMINA2 WAN HIDREAM CHROMA ACE OMNIGEN2 QWEN_IMAGE HUNYUAN_IMAGE HUNYUAN_VIDEO_15 OVIS KANDINSKY5
     KANDINSKY5_IMAGE NEWBIE FLUX2 LONGCAT_IMAGE COGVIDEOX LENS PIXELDIT IDEOGRAM4 BOOGU KREA2 JOYIMAGE MAGE

@@ -1,6 +1,9 @@
-"""`comfy.sd1_clip`: weights in prompts."""
+"""`comfy.sd1_clip`: weights in prompts, and the classes of text encoders that packs ask for."""
 
+from nodes.compat.clip_stage import SD1ClipModel, SD1Tokenizer, SDClipModel, SDTokenizer
 from nodes.diffusion.text.weighting import CLOSE, OPEN, weighted
+
+__all__ = ["SD1ClipModel", "SD1Tokenizer", "SDClipModel", "SDTokenizer"]
 
 
 def escape_important(text):

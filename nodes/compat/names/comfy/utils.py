@@ -15,6 +15,7 @@ from nodes.diffusion.resize import Method, resize
 from nodes.spec import Preview, Stopped
 
 PROGRESS_BAR_ENABLED = True
+ALWAYS_SAFE_LOAD = True  # files are read without running code of theirs
 PROGRESS_BAR_HOOK = None
 APART = 0.1  # seconds between two reports
 ATTR_UNSET = object()  # as a value of `set_attr`: take the attribute away

@@ -51,3 +51,14 @@ class DynamicPrompt:
 
 class NodeNotFoundError(Exception):
     pass
+
+
+def get_input_info(class_def, input_name, valid_inputs=None):
+    """(type, section, options) of an input of a class; (None, None, None) where it has none of that name."""
+    inputs = class_def.INPUT_TYPES() if valid_inputs is None else valid_inputs
+    for section in ("required", "optional", "hidden"):
+        told = (inputs.get(section) or {}).get(input_name)
+        if told is not None:
+            listed = told if isinstance(told, list | tuple) else (told,)
+            return listed[0], section, listed[1] if len(listed) > 1 else {}
+    return None, None, None

@@ -3,12 +3,15 @@
 import math
 
 import torch
+from tqdm.auto import trange
 
 from nodes.compat.surgery.rows import row_function
 from nodes.diffusion.brownian import brownian_noise
 from nodes.diffusion.more_schedules import exponential_between, polyexponential
 from nodes.diffusion.sampling.table import MORE_SAMPLERS, SAMPLERS
 from nodes.diffusion.schedules import karras_between
+
+__all__ = ["trange"]
 
 
 def append_zero(x):

@@ -1,4 +1,7 @@
-"""`comfy.ldm.modules.attention`: attention by PyTorch's own kernels, under the names of all of the field's ways."""
+"""`comfy.ldm.modules.attention`: attention by PyTorch's own kernels, under the names of all of the field's ways.
+
+The layers of transformers inside U-Nets are in `nodes/compat/unets`; they mix by what stands here as `optimized_attention`.
+"""
 
 import functools
 
@@ -6,8 +9,25 @@ import torch
 import torch.nn.functional as F
 
 from nodes.compat.names.comfy.ldm.util import default, exists
+from nodes.compat.unets.transformers import (
+    GEGLU,
+    BasicTransformerBlock,
+    CrossAttention,
+    FeedForward,
+    SpatialTransformer,
+)
+from nodes.compat.unets.video import SpatialVideoTransformer
 
-__all__ = ["default", "exists"]
+__all__ = [
+    "GEGLU",
+    "BasicTransformerBlock",
+    "CrossAttention",
+    "FeedForward",
+    "SpatialTransformer",
+    "SpatialVideoTransformer",
+    "default",
+    "exists",
+]
 _BY_NAME = {}
 
 

@@ -1,22 +1,32 @@
-"""`comfy.ldm.modules.diffusionmodules.util`: times as vectors."""
+"""`comfy.ldm.modules.diffusionmodules.util`: times as vectors, answers mixed, schedules of betas."""
 
 import math
 
 import torch
 
+from nodes.compat.unets.times import AlphaBlender, timestep_embedding
 
-def timestep_embedding(timesteps, dim, max_period=10000, repeat_only=False):
-    """Cosines and sines of times [batch] at `dim / 2` frequencies, [batch dim] (Vaswani et al. 2017, section 3.5)."""
-    if repeat_only:
-        return timesteps[:, None].expand(-1, dim)
-    half = dim // 2
-    exponents = torch.arange(half, dtype=torch.float32, device=timesteps.device) / half
-    angles = timesteps[:, None].float() * torch.exp(-math.log(max_period) * exponents)[None]
-    made = torch.cat([angles.cos(), angles.sin()], dim=-1)
-    return torch.cat([made, torch.zeros_like(made[:, :1])], dim=-1) if dim % 2 else made
+__all__ = ["AlphaBlender", "timestep_embedding"]
 
 
 def zero_module(module):
     for weight in module.parameters():
         weight.detach().zero_()
     return module
+
+
+def make_beta_schedule(schedule, n_timestep, linear_start=1e-4, linear_end=2e-2, cosine_s=8e-3):
+    """Betas of a schedule, [n_timestep] in double precision.
+
+    Source: Nichol and Dhariwal 2021 (arXiv:2102.09672), eq. 17, for "cosine".
+    """
+    if schedule == "linear":
+        return torch.linspace(linear_start**0.5, linear_end**0.5, n_timestep, dtype=torch.float64) ** 2
+    if schedule == "cosine":
+        times = torch.arange(n_timestep + 1, dtype=torch.float64) / n_timestep + cosine_s
+        kept = torch.cos(times / (1 + cosine_s) * math.pi / 2) ** 2
+        return (1 - kept[1:] / kept[:-1]).clamp(0, 0.999)
+    if schedule in ("sqrt_linear", "sqrt"):
+        made = torch.linspace(linear_start, linear_end, n_timestep, dtype=torch.float64)
+        return made if schedule == "sqrt_linear" else made**0.5
+    raise ValueError(f"schedule '{schedule}' unknown.")

@@ -69,13 +69,33 @@ def test_a_patch_that_a_transformer_does_not_hear_is_refused(
     assert asked(host.patcher(transformer)).shape == (1, *CASE.latents[1:])
 
 
+@pytest.mark.parametrize("set_patch", ["set_model_input_block_patch", "set_model_emb_patch"])
+def test_a_patch_for_blocks_that_a_transformer_does_not_have_changes_nothing_and_is_told_once(
+    host: Host, transformer: Model, pack: Any, set_patch: str
+):
+    host.ctx.said.clear()
+    model = host.patcher(transformer)
+    getattr(model, set_patch)(pack.change)
+    assert torch.equal(asked(model), asked(host.patcher(transformer)))
+    asked(model)
+    assert len(host.ctx.said) == 1 and "AuraFlow does not have: this changes nothing" in host.ctx.said[0]
+
+
+def test_a_patch_for_streams_that_a_unet_does_not_have_is_told(host: Host, pack: Any):
+    host.ctx.said.clear()
+    model = host.patcher()
+    model.set_model_double_block_patch(pack.change)
+    host.sampled(model)
+    assert [line for line in host.ctx.said if "'double_block'" in line]
+
+
 def test_a_part_of_a_pack_in_the_model_is_refused_at_the_border(host: Host, pack: Any):
     standing = importlib.import_module("nodes.compat.standing")
     model = host.patcher()
-    model.add_object_patch("diffusion_model.input_blocks", pack.Part())
-    said = r"The pack changing uses .*'diffusion_model\.input_blocks'.*node ChangesModels \(1\) cannot run"
+    model.add_object_patch("concat_cond", pack.Part())
+    said = r"The pack changing uses .*'concat_cond'.*node ChangesModels \(1\) cannot run"
     with pytest.raises(standing.NotOffered, match=said):
         inward(model, "MODEL")
-    assert isinstance(model.get_model_object("diffusion_model.input_blocks"), pack.Part)
+    assert isinstance(model.get_model_object("concat_cond"), pack.Part)
     untouched = host.patcher()
     assert inward(untouched, "MODEL") == host.recipe

@@ -16,7 +16,7 @@ from nodes.diffusion.models.load import Placement, load_network
 from tests.compat.tiny_models import NEAR, Host
 from tests.diffusion.models.test_unet_families import CASES, TIMES, inputs, seeded, write
 
-KINDS = ("SD1 inpainting", "SD2.1 unCLIP", "XL", "refiner", "SSD-1B", "KOALA", "x4 upscaler")
+KINDS = ("SD1 inpainting", "SD2.1 unCLIP", "XL", "SSD-1B", "x4 upscaler")
 OPENAI = "comfy.ldm.modules.diffusionmodules.openaimodel"
 ATTENTION = "comfy.ldm.modules.attention"
 BLOCK = "diffusion_model.middle_block.1.transformer_blocks.0"

@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from nodes.compat.faced import session
+from nodes.compat.faced import context, session
 from nodes.compat.formats import face_of
 from nodes.compat.standing import refuse
 from nodes.compat.surgery import model_sampling as samplings
@@ -41,6 +41,12 @@ OF_TRANSFORMERS = (
     "attn1 attn2 attn1_patch attn2_patch attn1_output_patch attn2_output_patch middle_patch post_input double_block "
     "noise_refiner dit"
 ).split()  # patches and replacements that packs put into transformers, where ours hear none
+# Patches for U-Nets' blocks alone, which no transformer has a place for, and for transformers' alone.
+OF_BLOCKS = (
+    "input_block_patch input_block_patch_after_skip output_block_patch middle_block_after_patch emb_patch "
+    "forward_timestep_embed_patch"
+).split()
+OF_STREAMS = "double_block single_block post_input noise_refiner dit".split()
 CARRIED = "weft_carried"  # under which what a call is told beside its arguments lies in its options
 
 
@@ -71,6 +77,7 @@ class BaseModel:
         family = "" if patcher.recipe is None else family_name(patcher.recipe.checkpoint.path)
         self.diffusion_model = Diffusion(self, unet=family in UNETS)
         self._bound: tuple[Any, Any] | None = None
+        self._unheard: set[str] = set()
 
     def loaded(self) -> LoadedNetwork:
         """The network, loaded for the node that runs."""
@@ -226,6 +233,7 @@ class BaseModel:
         with ExitStack() as stack:
             bare = unwrapped(network)
             if isinstance(bare, LoadedNetwork) and Kind.ATTENTION in bare.family.takes:
+                self._tell_unheard(options, OF_STREAMS)
                 objects = self.current_patcher.put_inside()
                 parted = bool(objects or handlers(options)) or changed(bare)
                 stack.enter_context(within(options, objects, by_parts=parted))
@@ -233,6 +241,7 @@ class BaseModel:
                     changes = changes + self._inside(bare, options, (x, timestep, context), stack)
             else:
                 refuse_inside(options, OF_TRANSFORMERS)
+                self._tell_unheard(options, OF_BLOCKS)
                 stack.enter_context(within(options, {}, by_parts=False))
             positions = positions_of(options)
             if positions is not None:
@@ -248,6 +257,17 @@ class BaseModel:
                 inputs=carried.inputs,
                 changes=changes,
             )
+
+    def _tell_unheard(self, options: Mapping[str, Any], names: Sequence[str]) -> None:
+        """Say once where a pack has put in what this kind of network has no place for: it changes nothing."""
+        given = {**(options.get("patches") or {}), **(options.get("patches_replace") or {})}
+        for name in names:
+            if given.get(name) and name not in self._unheard:
+                self._unheard.add(name)
+                kind = self.loaded().family.name
+                context().say(
+                    f"A pack changes {name!r} of the model, which {kind} does not have: this changes nothing."
+                )
 
     def _inside(
         self, network: LoadedNetwork, options: dict[str, Any], given: Any, stack: ExitStack

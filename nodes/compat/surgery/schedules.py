@@ -1,6 +1,7 @@
 """Schedules by the field's names of functions: noise levels of a model to sigmas [steps + 1]."""
 
 from types import SimpleNamespace
+from typing import Any
 
 from nodes.compat.surgery.model_sampling import GivenLevels
 from nodes.diffusion.schedules import SCHEDULES
@@ -36,5 +37,5 @@ def linear_quadratic_schedule(model_sampling, steps):
 
 def kl_optimal_scheduler(n, sigma_min, sigma_max):
     """Between two sigmas, then 0."""
-    levels = SimpleNamespace(minimum=float(sigma_min), maximum=float(sigma_max))
+    levels: Any = SimpleNamespace(minimum=float(sigma_min), maximum=float(sigma_max))
     return SCHEDULES["kl_optimal"](levels, n)

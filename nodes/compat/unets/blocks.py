@@ -4,6 +4,7 @@ Source: Dhariwal and Nichol 2021 (arXiv:2105.05233), appendix A; Rombach et al. 
 """
 
 import sys
+from typing import Any
 
 import torch.nn.functional as F
 from torch import nn
@@ -121,7 +122,7 @@ class ResBlock(TimestepBlock):
     ):
         super().__init__()
         operations = layers(operations)
-        placed = {"dtype": dtype, "device": device}
+        placed: Any = {"dtype": dtype, "device": device}
         width = out_channels or channels
         sides = list(kernel_size) if isinstance(kernel_size, list | tuple) else kernel_size
         padding = [side // 2 for side in sides] if isinstance(sides, list) else sides // 2

@@ -125,19 +125,13 @@ def _built(loaded: LoadedNetwork) -> unet.UNetModel:
     shape = original_shape(shapes)
     net = unet.UNetModel(**_settings(loaded, shape, shapes), dtype=loaded.dtype, device="meta")
     for name in {name.rpartition(".")[0] for name in named if named[name] in own}:
-        owner, _, last = (name if shape.middle else _moved(name)).rpartition(".")
+        owner, _, last = name.rpartition(".")
         ours = next(named[each] for each in (f"{name}.weight", f"{name}.bias") if each in named)
         setattr(net.get_submodule(owner), last, loaded.module.get_submodule(ours.rpartition(".")[0]))
     left = [name for name, each in net.named_parameters() if each.is_meta]
     if left:
         raise ValueError(f"This U-Net has no {left[0]}, which the field's layout has.")
     return net.eval()
-
-
-def _moved(name: str) -> str:
-    """A part's name where the middle has no transformer between its two blocks."""
-    second = "middle_block.2."
-    return name.replace(second, "middle_block.1.", 1) if name.startswith(second) else name
 
 
 def _settings(
@@ -168,7 +162,7 @@ def _settings(
         "channel_mult": tuple(each // width for each in shape.widths),
         "use_spatial_transformer": True,
         "transformer_depth": [depth for level in shape.depths for depth in level],
-        "transformer_depth_middle": shape.middle,
+        "transformer_depth_middle": shape.middle if shape.middle > 0 else shape.middle - 1,
         "transformer_depth_output": [depth for level in shape.ups for depth in level][::-1],
         "context_dim": shape.context,
         "use_linear_in_transformer": shape.linear,

@@ -34,12 +34,13 @@ class AlphaBlender(nn.Module):
             raise ValueError(f"merge_strategy needs to be in {self.strategies}")
         self.merge_strategy, self.rearrange_pattern = merge_strategy, rearrange_pattern
         factor = torch.Tensor([alpha])
+        self.mix_factor: torch.Tensor
         if merge_strategy == "fixed":
             self.register_buffer("mix_factor", factor)
         else:
             self.register_parameter("mix_factor", nn.Parameter(factor))
 
-    def get_alpha(self, image_only_indicator, device):
+    def get_alpha(self, image_only_indicator, device) -> torch.Tensor:
         factor = self.mix_factor.to(device)
         if self.merge_strategy == "fixed":
             return factor

@@ -226,7 +226,8 @@ class SpatialTransformer(nn.Module):
         super().__init__()
         operations = layers(operations)
         widths = context_dim if isinstance(context_dim, list) else [context_dim] * depth
-        inner, placed = n_heads * d_head, {"dtype": dtype, "device": device}
+        inner = n_heads * d_head
+        placed: Any = {"dtype": dtype, "device": device}
         self.in_channels, self.use_linear = in_channels, use_linear
         self.norm = operations.GroupNorm(32, in_channels, eps=1e-6, affine=True, **placed)
         project = operations.Linear if use_linear else operations.Conv2d

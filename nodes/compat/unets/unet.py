@@ -69,7 +69,13 @@ class Shape:
 
 
 class UNetModel(nn.Module):
-    """A U-Net; `transformer_depth` is a number for each level, or a list with one for each residual block."""
+    """A U-Net.
+
+    Args:
+        transformer_depth: how many transformer blocks, for each level, or a list with one for each residual block.
+        transformer_depth_middle: the same of the middle; -1: it is one residual block alone, -2: there is none.
+        transformer_depth_output: for each output block, the last one first.
+    """
 
     def __init__(
         self,
@@ -178,7 +184,7 @@ class UNetModel(nn.Module):
         for level, times in enumerate(self.channel_mult):
             for number in range(self.num_res_blocks[level]):
                 out = times * self.model_channels
-                layers = [shape.block(width, out)]
+                layers: list[Any] = [shape.block(width, out)]
                 width = out
                 if depths[level][number] > 0:
                     layers.append(shape.transformer(width, depths[level][number], self.apart[level]))
@@ -205,7 +211,7 @@ class UNetModel(nn.Module):
         for level in reversed(range(len(self.channel_mult))):
             for number in range(self.num_res_blocks[level] + 1):
                 out = self.channel_mult[level] * self.model_channels
-                layers = [shape.block(width + widths.pop(), out)]
+                layers: list[Any] = [shape.block(width + widths.pop(), out)]
                 width, depth = out, depths.pop()
                 if depth > 0:
                     layers.append(shape.transformer(width, depth, self.apart[level]))

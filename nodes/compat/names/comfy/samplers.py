@@ -256,6 +256,7 @@ class CFGGuider:
             if denoise_mask is not None:
                 denoise_mask = sampler_helpers.prepare_mask(denoise_mask, noise.shape, device)
             try:
+                self.model_patcher.inject_model()
                 self.model_patcher.pre_run()
                 return self.inner_sample(
                     noise,
@@ -271,6 +272,7 @@ class CFGGuider:
                 )
             finally:
                 self.model_patcher.cleanup()
+                self.model_patcher.eject_model()
                 sampler_helpers.cleanup_models(self.conds, self.loaded_models)
                 del self.inner_model, self.loaded_models
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nodes.compat import hooks as hooking
 from nodes.compat import vision_face
-from nodes.compat.controls import ControlBase, chain, uses_of
+from nodes.compat.controls import chain, uses_of
 from nodes.diffusion.values import Area, Cond, HookGroup, Span
 
 PERCENTAGE = "percentage"
@@ -65,7 +65,7 @@ def _cond(context: Tensor, options: Mapping[str, Any]) -> Cond:
     area, strength = rest.pop("area", None), rest.pop("strength", None)
     controls, hooks = rest.get("control"), hooking.inward(rest.get("hooks"))
     lent = False
-    if isinstance(controls, ControlBase):
+    if hasattr(controls, "get_control"):
         del rest["control"]
         lent = bool(rest.pop("control_apply_to_uncond", False))
     if isinstance(hooks, HookGroup):
@@ -81,7 +81,7 @@ def _cond(context: Tensor, options: Mapping[str, Any]) -> Cond:
         span=_span(rest.pop("start_percent", None), rest.pop("end_percent", None)),
         read_for=_span(rest.pop("clip_start_percent", None), rest.pop("clip_end_percent", None)),
         fills=bool(rest.pop("default", False)),
-        controls=uses_of(controls, lent) if isinstance(controls, ControlBase) else (),
+        controls=uses_of(controls, lent) if hasattr(controls, "get_control") else (),
         hooks=hooks if isinstance(hooks, HookGroup) else None,
         extra=rest,
     )

@@ -1,5 +1,6 @@
 """Control networks as packs hold them: objects with a hint and a strength, chained; at the border they are uses of ours."""
 
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
 from enum import Enum
@@ -8,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nodes.compat.faced import session
+from nodes.compat.own_controls import PackControl, asked
 from nodes.compat.standing import refuse
 from nodes.diffusion.values import ControlNet as Recipe
 from nodes.diffusion.values import ControlUse
@@ -134,9 +137,23 @@ class ControlBase:
                     made[name][place] = made[name][place] + before
         return made
 
-    def get_control(self, *_more: object, **_named: object) -> Any:
-        """Asked by Weft's own engine alone."""
-        refuse(f"comfy.controlnet.{type(self).__name__}.get_control")
+    def get_control(
+        self,
+        x_noisy: Tensor,
+        t: Tensor,
+        cond: Any,
+        batched_number: int,
+        transformer_options: Any = None,
+    ) -> Any:
+        """What it adds at this step: {"input", "middle", "output": [tensor or None]} or None. Controls of packs say how."""
+        before = self.previous_controlnet
+        if type(self).get_control is ControlBase.get_control and before is None:
+            refuse(f"comfy.controlnet.{type(self).__name__}.get_control")
+        return (
+            None
+            if before is None
+            else before.get_control(x_noisy, t, cond, batched_number, transformer_options)
+        )
 
 
 class ControlNet(ControlBase):
@@ -156,6 +173,23 @@ class ControlNet(ControlBase):
         """The network itself."""
         raise AttributeError("Weft does not hand out the network inside a control.")
 
+    def get_control(
+        self,
+        x_noisy: Tensor,
+        t: Tensor,
+        cond: Any,
+        batched_number: int,
+        transformer_options: Any = None,
+    ) -> Any:
+        """What it adds, and those before it, for a control of a pack that stands after it."""
+        given = (x_noisy, t, cond, batched_number, transformer_options)
+
+        def load(use: ControlUse, network: Any) -> Any:
+            with session() as loaded:
+                return loaded.control(use, network)
+
+        return asked(self, _use(self, also_negative=True), given, load)
+
     def set_extra_arg(self, argument: str, value: Any = None) -> None:
         """A union of networks is told which kind of hint it gets."""
         super().set_extra_arg(argument, value)
@@ -164,10 +198,29 @@ class ControlNet(ControlBase):
             self.recipe = replace(self.recipe, kind=int(kinds[0]) if kinds else None)
 
 
+def outward(value: object) -> object:
+    """A control network of ours as packs hold it, or one of a pack again; None: it is neither."""
+    if isinstance(value, PackControl):
+        return value.control
+    return ControlNet(value) if isinstance(value, Recipe) else None
+
+
+def inward(value: object) -> object:
+    """A control as the rest of Weft holds it; None: it is none."""
+    if not isinstance(value, ControlBase):
+        return None
+    return (
+        value.recipe if isinstance(value, ControlNet) and not made_by_pack(value) else PackControl.of(value)
+    )
+
+
 def chain(uses: tuple[ControlUse, ...]) -> ControlBase:
     """Uses as objects, the last one foremost."""
     before: Any = None
     for use in uses:
+        if isinstance(use.net, PackControl):
+            before = use.net.control if before is None else use.net.control.set_previous_controlnet(before)
+            continue
         made = ControlNet(use.net)
         vae = use.vae
         ends = use.start_percent, use.end_percent
@@ -184,12 +237,25 @@ def uses_of(control: Any, also_negative: bool) -> tuple[ControlUse, ...]:
         also_negative: what the condition says of those that a pack has made.
     """
     found: list[ControlUse] = []
+    if any(made_by_pack(each) for each in _chain_of(control)):  # a chain asks those before it itself
+        made = PackControl.of(control)
+        return (ControlUse(made, torch.zeros(1, 8, 8, 3), also_negative=also_negative),)
     while control is not None:
-        if not isinstance(control, ControlNet):
-            refuse(f"a control of its own making ({type(control).__name__})")
         found.insert(0, _use(control, also_negative))
         control = control.previous_controlnet
     return tuple(found)
+
+
+def made_by_pack(control: object) -> bool:
+    """Whether a control does its work itself: it is none of ours, or a pack has put its own way of asking into one."""
+    ours = isinstance(control, ControlNet) and type(control).get_control is ControlNet.get_control
+    return not ours
+
+
+def _chain_of(control: Any) -> Iterator[Any]:
+    while control is not None:
+        yield control
+        control = control.previous_controlnet
 
 
 def _use(control: ControlNet, also_negative: bool) -> ControlUse:

@@ -13,7 +13,7 @@ from nodes.compat.faces import KINDS
 from nodes.compat.surgery import wires
 from nodes.diffusion.joined_latents import NoLatents
 from nodes.diffusion.media import Audio, Tracks, Video, VideoFile
-from nodes.diffusion.values import Absent, Cond, ControlNet, Latent, Span
+from nodes.diffusion.values import Absent, Cond, Latent, Span
 from nodes.spec import ANY, Blocker
 
 
@@ -30,9 +30,7 @@ def outward(value: object) -> object:
         return _latent_dict(value)
     if type(value) in KINDS:
         return KINDS[type(value)](value)
-    if isinstance(value, ControlNet):
-        return controls.ControlNet(value)
-    wired = _first((wires.outward, hooks.outward, vision_face.outward), value)
+    wired = _first((controls.outward, wires.outward, hooks.outward, vision_face.outward), value)
     if wired is not None:
         return wired
     if isinstance(value, tuple) and value and all(isinstance(entry, Cond) for entry in value):
@@ -62,9 +60,7 @@ def inward(value: object, kind: str) -> object:
         return Blocker(value.message)
     if isinstance(value, Face):
         return value.inside()
-    if isinstance(value, controls.ControlNet):
-        return value.recipe
-    wired = _first((wires.inward, hooks.inward, vision_face.inward), value)
+    wired = _first((controls.inward, wires.inward, hooks.inward, vision_face.inward), value)
     if wired is not None:
         return wired
     if kind in ("LATENT", ANY) and _is_latent(value):

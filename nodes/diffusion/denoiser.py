@@ -7,7 +7,7 @@ one pair of formulas here.
 from collections.abc import Callable, Set
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -235,6 +235,15 @@ class ControlNetwork(Protocol):
         inputs: NetworkInputs = NO_INPUTS,
     ) -> Residuals:
         """Residuals for these latents; `hint` is what the method of that name gave, for each of them."""
+        ...
+
+
+@runtime_checkable
+class OwnControl(Protocol):
+    """In the place of a control's recipe: a control that Weft has no file of."""
+
+    def beside(self, network: Any, use: ControlUse) -> ControlNetwork:
+        """It at work beside a loaded network."""
         ...
 
 

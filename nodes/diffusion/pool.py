@@ -20,7 +20,7 @@ from typing import TypeVar, cast
 import torch
 
 from nodes.diffusion.ahead import Ahead, Expected
-from nodes.diffusion.denoiser import ControlNetwork, Network
+from nodes.diffusion.denoiser import ControlNetwork, Network, OwnControl
 from nodes.diffusion.guidance.rules import idle, uncompiled
 from nodes.diffusion.holding import Beside, Build, Kept, file_name, network_build, opened, text_patchers
 from nodes.diffusion.house import Current, House
@@ -336,6 +336,9 @@ class Session:
         key = (use.net, use.vae, id(network))
         if key not in self._controls:
             assert isinstance(network, LoadedNetwork)
+            if isinstance(use.net, OwnControl):
+                self._controls[key] = use.net.beside(network, use)
+                return self._controls[key]
             file = self.beside(Part.CONTROL, use.net.checkpoint, load_control_file)
             coder = None if use.vae is None else partial(self.vae, use.vae)
             base = None if use.net.base is None else partial(self.network, use.net.base)

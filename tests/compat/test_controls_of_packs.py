@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from nodes.compat.convert import inward, outward
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.values import CheckpointRef, Cond, ControlNet, ControlUse, Model, Vae
-from tests.compat.tiny_models import PROMPTS, Host
+from tests.compat.tiny_models import EMPTY, PROMPTS, Host
 from tests.diffusion.models import tiny
 
 NET = ControlNet(CheckpointRef(Path("net.safetensors"), "net"))
@@ -72,18 +72,122 @@ def test_what_is_set_on_a_copy_leaves_the_first_alone():
     assert torch.allclose(merged["output"][0], torch.full((1, 2, 2, 2), 1.3))
 
 
-def test_a_control_of_a_pack_s_own_making_is_refused_by_name():
-    controls, standing = (
-        importlib.import_module("comfy.controlnet"),
-        importlib.import_module("nodes.compat.standing"),
+def pairs(conds: Any) -> Any:
+    """Conditions as packs hold them."""
+    return outward(conds)
+
+
+def own(get: Any) -> Any:
+    """A control of a pack that gives what a function says."""
+    base = importlib.import_module("comfy.controlnet").ControlBase
+
+    class Own(base):
+        def get_control(self, *given: Any) -> Any:
+            return get(self, *given)
+
+        def copy(self) -> Any:
+            made = Own()
+            self.copy_to(made)
+            return made
+
+    return Own()
+
+
+def steered(host: Host, control: Any) -> torch.Tensor:
+    """What comes of both prompts with a control of a pack."""
+    prompts: dict[str, Any] = {
+        side: inward(
+            [[text, {**options, "control": control}] for text, options in pairs(conds)], "CONDITIONING"
+        )
+        for side, conds in PROMPTS.items()
+    }
+    return host.run(
+        "KSampler", model=host.recipe, latent_image=EMPTY, seed=5, steps=2, cfg=3.0, sampler_name="euler",
+        scheduler="normal", denoise=0.5, **prompts,
+    ).samples  # fmt: skip
+
+
+def test_a_control_of_a_pack_s_own_making_adds_to_blocks_as_patches_of_them_do(host: Host):
+    """Lists are taken from their ends: the last of "input" is for the first input block, of "output" for the first output
+    block, whose skip is the last input block's."""
+    part, calls = torch.full((1, 1, 1, 1), 0.1), []
+
+    def get(control: Any, x: Any, t: Any, cond: Any, sides: int, options: Any) -> Any:
+        calls.append(
+            (tuple(x.shape), len(t), tuple(cond["c_crossattn"].shape[1:]), sides, float(x.std() / t[0]))
+        )
+        assert control.timestep_range[0] > float(t[0]) > control.timestep_range[1]
+        return {"input": [part, None], "middle": [part], "output": [None, part * 2]}
+
+    made = steered(host, own(get).set_cond_hint(torch.rand(1, 3, 16, 16)))
+    model = host.patcher()
+    model.set_model_input_block_patch(lambda h, options: h + 0.1 if options["block"][1] == 1 else h)
+    model.set_model_middle_block_after_patch(lambda told: {"h": told["h"] + 0.1})
+    model.set_model_output_block_patch(
+        lambda h, skip, options: (h, skip + 0.2) if options["block"][1] == 0 else (h, skip)
     )
+    assert torch.allclose(made, host.sampled(model), atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(made, host.sampled(host.recipe), atol=1e-3)
+    first = calls[0]
+    assert first[0][1:] == (4, 8, 8) and first[1] == first[0][0] and first[2] == (77, 192)
+    assert first[4] == pytest.approx(
+        1.0, abs=0.3
+    )  # noisy latents as samplers have them, not as the network is given them
 
-    class Own(controls.ControlBase):
-        pass
 
-    entry = [[torch.zeros(1, 2, 3), {"control": Own()}]]
-    with pytest.raises(standing.NotOffered, match="Own"):
-        inward(entry, "CONDITIONING")
+def test_a_control_of_a_pack_that_gives_nothing_changes_nothing(host: Host):
+    made = steered(host, own(lambda *_: None).set_cond_hint(torch.rand(1, 3, 16, 16)))
+    assert torch.allclose(made, host.sampled(host.recipe), atol=1e-5, rtol=1e-5)
+
+
+def test_a_control_of_a_pack_asks_ours_before_it(host: Host, tmp_path: Path):
+    model = Model(ContentHashes().reference(tiny.original_file(tmp_path / "tiny.safetensors")))
+    net = ControlNet(ContentHashes().reference(tiny.original_control(tmp_path / "control.safetensors")))
+    picture, latent = torch.rand(1, 64, 64, 3), replace(EMPTY, samples=torch.zeros(1, 4, 8, 8))
+    sides = {
+        side: (Cond(torch.linspace(-1, end, 77 * 64).reshape(1, 77, 64)),)
+        for side, end in (("positive", 2.0), ("negative", 1.0))
+    }
+    applied = host.run(
+        "ControlNetApplyAdvanced", control_net=net, image=picture, strength=0.7, start_percent=0.0,
+        end_percent=1.0, **sides,
+    )  # fmt: skip
+    told = {"seed": 5, "steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
+    ours = host.run(
+        "KSampler", model=model, latent_image=latent, positive=applied[0], negative=applied[1], **told
+    ).samples
+    passes = own(lambda self, *given: self.previous_controlnet.get_control(*given))
+    before = outward(net).copy().set_cond_hint(picture.movedim(-1, 1), 0.7)
+    passes.set_cond_hint(picture.movedim(-1, 1)).set_previous_controlnet(before)
+    entries = {
+        side: inward(
+            [[text, {**options, "control": passes}] for text, options in pairs(conds)], "CONDITIONING"
+        )
+        for side, conds in sides.items()
+    }
+    made = host.run("KSampler", model=model, latent_image=latent, **entries, **told).samples
+    assert torch.allclose(made, ours, atol=1e-3, rtol=1e-4)  # of some hundreds
+    plain = host.run("KSampler", model=model, latent_image=latent, **sides, **told).samples
+    assert not torch.allclose(made, plain, atol=1e-3)
+
+
+def test_a_control_of_a_pack_crosses_wires_and_is_put_to_work_by_our_nodes(host: Host):
+    hints: list[Any] = []
+
+    def get(control: Any, *_given: Any) -> Any:
+        hints.append((tuple(control.cond_hint_original.shape), control.strength))
+
+    wired = inward(own(get), "CONTROL_NET")
+    assert outward(wired) is outward(inward(outward(wired), "CONTROL_NET"))
+    applied = host.run(
+        "ControlNetApplyAdvanced", control_net=wired, image=torch.rand(1, 16, 16, 3), strength=0.5,
+        start_percent=0.0, end_percent=1.0, **PROMPTS,
+    )  # fmt: skip
+    host.run(
+        "KSampler", model=host.recipe, latent_image=EMPTY, seed=5, steps=1, cfg=3.0, sampler_name="euler",
+        scheduler="normal", denoise=0.5, positive=applied[0], negative=applied[1],
+    )  # fmt: skip
+    assert hints and set(hints) == {((1, 3, 16, 16), 0.5)}
 
 
 def test_models_of_weights_in_memory_are_those_of_their_files(host: Host, tmp_path: Path):

@@ -24,6 +24,7 @@ HOST_MODULES = (
 )
 HOST_MORE = ("node_helpers", "nodes", "server", "app", "api_server", "cuda_malloc", "protocol")
 
+MOST_FRAMES = 200  # of a traceback
 UNTRUSTED = "Untrusted"  # the kind of a report of a pack that nobody trusts yet
 
 
@@ -172,12 +173,11 @@ def _asked_module(error: BaseException) -> str:
 
 
 def lines(error: BaseException) -> tuple[str, ...]:
-    """Where it was raised, as Python writes it, without our own way there."""
-    frames = traceback.extract_tb(error.__traceback__)
+    """Where it was raised, as Python writes it, without our own way there; the end of it, where it is long."""
     own = str(Path(__file__).parent)
-    first = next(
-        (at for at, frame in enumerate(frames) if not frame.filename.startswith((own, "<frozen"))),
-        len(frames),
-    )
-    found = (*traceback.format_list(frames[first:]), *traceback.format_exception_only(error))
+    first = error.__traceback__
+    while first is not None and first.tb_frame.f_code.co_filename.startswith((own, "<frozen")):
+        first = first.tb_next
+    frames = traceback.extract_tb(first, limit=-MOST_FRAMES)
+    found = (*traceback.format_list(frames), *traceback.format_exception_only(error))
     return tuple(line.rstrip("\n") for line in found)

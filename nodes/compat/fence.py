@@ -9,6 +9,7 @@ of its own is held by it alone.
 import errno
 import os
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -20,8 +21,10 @@ from types import FrameType
 from typing import Any
 
 import nodes as own_nodes
+from nodes.compat import native
 from nodes.compat.grounds import Grounds, Limits
 from nodes.compat.importing import find
+from nodes.compat.native import descends
 from nodes.compat.places import Places
 from nodes.compat.witness import NETWORK, NOT_TOLD, PROGRAMS, WRITING, Deeds
 
@@ -35,20 +38,24 @@ CHANGES: Mapping[
     "os.rmdir": ((0, 1),),
     "os.mkdir": ((0, 2),),
     "os.rename": ((0, 2), (1, 3)),
-    "os.link": ((1, 3),),
+    "os.link": ((0, 2), (1, 3)),  # what has two names is written under both
     "os.symlink": ((1, 2),),
     "os.truncate": ((0, None),),
     "os.chmod": ((0, 2),),
     "os.chown": ((0, 3),),
     "os.utime": ((0, 3),),
+    "os.setxattr": ((0, None),),
+    "os.removexattr": ((0, None),),
     "shutil.rmtree": ((0, None),),
     "shutil.move": ((0, None), (1, None)),
-    "sqlite3.connect": ((0, None),),
 }
 WHOLE = frozenset({"os.rename", "shutil.move", "shutil.rmtree", "os.rmdir"})  # take a folder with all in it
+DATABASES = frozenset({"sqlite3.connect", native.CONNECTED})
+KILLS = frozenset({"os.kill", "os.killpg"})
 LISTS = frozenset({"os.listdir", "os.scandir"})
 SENDS = NETWORK | {"socket.sendto", "socket.sendmsg", "socket.gethostbyname", "socket.gethostbyaddr"}
 INTERNET = frozenset({socket.AF_INET, getattr(socket, "AF_INET6", socket.AF_INET)})
+LANES = str(Path("worker", "lanes.py"))  # runs what it is given: whose that is, other frames say
 OPEN, KEPT, FINISHED = "open", "kept", "finished"  # grounds
 
 
@@ -83,6 +90,7 @@ class Fence:
     unenforced: tuple[str, ...] = ()
     _by_folder: dict[str, str] = field(default_factory=dict[str, str])
     _owners: dict[str, str | None] = field(default_factory=dict[str, str | None])
+    _process: int = field(default_factory=os.getpid)
     _busy: threading.local = field(default_factory=threading.local)
 
     def __post_init__(self) -> None:
@@ -117,8 +125,7 @@ class Fence:
     def whose(self, frame: FrameType | None) -> str | None:
         """The pack whose code is at work, `OWN`, or None if neither is on the stack."""
         while frame is not None:
-            file = frame.f_code.co_filename
-            owner = self._owners[file] if file in self._owners else self._owner(file)
+            owner = self.owner_of(frame.f_code.co_filename)
             if owner is not None:
                 return owner
             frame = frame.f_back
@@ -146,6 +153,10 @@ class Fence:
                 self._guarded(self._opened, *given)
         elif event in CHANGES or event in PROGRAMS or event in SENDS or event in LISTS:
             self._guarded(self._done, event, given)
+        elif event in DATABASES:
+            self._guarded(self._database, given[0])
+        elif event in KILLS:
+            self._guarded(self._kill, event, *given)
         elif event == "socket.__new__" and given[1] in INTERNET:
             self._guarded(self._done, event, (socket.AddressFamily(given[1]).name,))
 
@@ -171,13 +182,16 @@ class Fence:
     def _done(self, event: str, given: tuple[Any, ...]) -> None:
         short = event.partition(".")[2]
         if event in CHANGES:
-            if event == "sqlite3.connect" and str(given[0]).startswith((":memory:", "file:")):
-                return
             paths = [_at(given, place, handle) for place, handle in CHANGES[event]]
             self._change(short, paths, whole=event in WHOLE, makes=event == "os.mkdir")
         elif event in LISTS:
             self._read(given[0])
         elif event in PROGRAMS:
+            if event == "os.exec" and os.getpid() == self._process:
+                self._end(
+                    "exec " + _text(given[0]),
+                    "it would end the process of all packs; start a program instead",
+                )
             what = (
                 " ".join(_text(part) for part in given if part and isinstance(part, str | bytes | list))
                 or short
@@ -187,6 +201,31 @@ class Fence:
             told = given[0 if event in _NAMES else min(1, len(given) - 1)]
             what = f"open a socket ({told!s})" if event == "socket.__new__" else f"{short} {_text(told)}"
             self._deed("network", what, lambda limits: not limits.network, "it may not use the network")
+
+    def _database(self, given: Any) -> None:
+        """SQLite opens files by itself: the first, as a name or an address, and those that are attached."""
+        pack = self.whose(sys._getframe(1)) or NOBODY  # noqa: SLF001 - as below
+        if pack == OWN:
+            return
+        if isinstance(given, sqlite3.Connection):
+            native.hold(given, lambda file: not file or not self.may_write(pack, native.database(file)))
+            return
+        file = native.database(_text(given))
+        if file and (why := self.may_write(pack, file)):
+            self._refuse(pack, f"open the database {file}", why, f"--write {Path(file).parent}")
+
+    def _kill(self, event: str, target: int, number: int) -> None:
+        group = os.getpgrp() if hasattr(os, "getpgrp") else 0
+        own = target in (0, os.getpid()) or (event == "os.killpg" and target == group)
+        if number and not own and not descends(abs(target), os.getpid()):
+            self._end(f"signal {number} to process {target}", "it has not started that process")
+
+    def _end(self, what: str, why: str) -> None:
+        """Refuse what no limit allows."""
+        pack = self.whose(sys._getframe(2))  # noqa: SLF001 - as below
+        if pack is not None and pack != OWN:
+            self._tell(pack, "refused", what)
+            raise NotAllowed(f"The pack {pack} may not do this ({what}): {why}.")
 
     def _change(self, what: str, paths: Iterable[str], *, whole: bool = False, makes: bool = False) -> None:
         pack = self.whose(sys._getframe(1))  # noqa: SLF001 - the stack is what tells whose deed it is
@@ -232,6 +271,14 @@ class Fence:
         how = f"weft packs limit {'NAME' if pack == NOBODY else pack} {option}"
         raise NotAllowed(f"{who} may not do this ({what}): {why}. Whoever trusts it allows that by `{how}`.")
 
+    def note(self, pack: str, kind: str, what: str) -> None:
+        """Keep a deed that somebody else has seen."""
+        self._tell(pack, kind, what)
+
+    def owner_of(self, file: str) -> str | None:
+        """The pack that a file of code belongs to, `OWN`, or None."""
+        return self._owners[file] if file in self._owners else self._owner(file)
+
     def _tell(self, pack: str, kind: str, what: str) -> None:
         deeds = self.told.setdefault(pack, Deeds())
         if what not in deeds.told.get(kind, ()):
@@ -246,7 +293,8 @@ class Fence:
                 found = self.packs[folder]
                 break
         else:
-            found = OWN if file.startswith(_own_rooms()) and not file.startswith(_edge()) else None
+            inside = file.startswith(_own_rooms()) and not file.startswith(_edge())
+            found = OWN if inside and not file.endswith(LANES) else None
         self._owners[file] = found
         return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from nodes.compat import native
 from nodes.compat.adapt import adapt
 from nodes.compat.describe import inputs_of
 from nodes.compat.entry import classes_of
@@ -24,7 +25,7 @@ from nodes.compat.faring import (
     untrusted,
     with_refused_routes,
 )
-from nodes.compat.fence import Fence
+from nodes.compat.fence import OWN, Fence
 from nodes.compat.host import HANDLER_PATIENCE, PromptHandlers
 from nodes.compat.importing import (
     code_version,
@@ -40,7 +41,7 @@ from nodes.compat.places import Places
 from nodes.compat.reading import read, web_of
 from nodes.compat.reloading import Stamp, let_go, put_back, stamp, taken_out
 from nodes.compat.routes import Routes
-from nodes.compat.witness import witnessed
+from nodes.compat.witness import replacements, witnessed
 from nodes.spec import Json, Registry
 
 COLLECT_AFTER = 10  # packs that were imported anew; what is left of those before is then let go
@@ -134,6 +135,7 @@ class Packs:
         """Load every pack, by name. Their prestartup scripts were run before, see `early`."""
         install(self._places, self._publish, self._wonder, self._options)
         install_classes(self._registry, self._places.choices)
+        native.tell()
         found = [path for path in find(self._places.packs) if self._may_load(path)]
         self._loaded = tuple(self._witnessed(path) for path in found)
         self.routes.open(PromptServer.instance, self._owner)
@@ -142,6 +144,10 @@ class Packs:
     def reports(self) -> tuple[Loaded, ...]:
         """How each pack fared, and what it has done until now."""
         fence = self._fence
+        if fence is not None:
+            for name, file in replacements():
+                if (pack := fence.owner_of(file)) not in (None, OWN):
+                    fence.note(str(pack), "replaced", name)
         told = tuple(replace(one, edited=self._is_edited(one.path)) for one in self._loaded)
         return told if fence is None else tuple(joined(one, fence) for one in told)
 
@@ -197,6 +203,7 @@ class Packs:
     def begin(self, job: str, client: str | None) -> None:
         """A job starts, queued by that client."""
         if self._fence is not None:
+            native.tell()  # libraries that were imported since
             self._fence.begin()
         PromptServer.instance.begin(job, client)
 

@@ -5,9 +5,15 @@ between imports. Code that is no Python, and programs that a pack starts, do wha
 """
 
 import builtins
+import io
 import json
 import os
+import pickle
+import shutil
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,9 +47,23 @@ WATCHED: Mapping[str, tuple[Any, str]] = {
     "json.dumps": (json, "dumps"),
     "json.loads": (json, "loads"),
     "os.remove": (os, "remove"),
+    "os.rename": (os, "rename"),
+    "os.replace": (os, "replace"),
+    "os.unlink": (os, "unlink"),
+    "os.listdir": (os, "listdir"),
+    "os._exit": (os, "_exit"),
     "os.system": (os, "system"),
+    "io.open": (io, "open"),
+    "pickle.load": (pickle, "load"),
+    "pickle.loads": (pickle, "loads"),
+    "shutil.rmtree": (shutil, "rmtree"),
+    "socket.socket": (socket, "socket"),
+    "subprocess.Popen": (subprocess, "Popen"),
+    "subprocess.run": (subprocess, "run"),
+    "time.sleep": (time, "sleep"),
     "sys.exit": (sys, "exit"),
 }
+TORCH = ("load", "save", "compile")
 
 
 @dataclass(slots=True)
@@ -64,15 +84,30 @@ def witnessed() -> Iterator[Deeds]:
     """Hear what happens while the block runs, in any thread."""
     ear = _ear()
     deeds = Deeds()
-    before = {name: getattr(owner, attribute, None) for name, (owner, attribute) in WATCHED.items()}
+    watched = _watched()
+    before = {name: getattr(owner, attribute, None) for name, (owner, attribute) in watched.items()}
     ear.deeds = deeds
     try:
         yield deeds
     finally:
         ear.deeds = None
-        for name, (owner, attribute) in WATCHED.items():
+        for name, (owner, attribute) in watched.items():
             if getattr(owner, attribute, None) is not before[name]:
                 deeds.add("replaced", name)
+
+
+def replacements() -> Iterator[tuple[str, str]]:
+    """Functions that all programs count on and that are Python's code now: their names, and the files that they are in."""
+    for name, (owner, attribute) in _watched().items():
+        code = getattr(getattr(owner, attribute, None), "__code__", None)
+        if code is not None:
+            yield name, code.co_filename
+
+
+def _watched() -> dict[str, tuple[Any, str]]:
+    torch = sys.modules.get("torch")
+    more = {f"torch.{name}": (torch, name) for name in TORCH} if torch is not None else {}
+    return {**WATCHED, **more}
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AnySet
 from pathlib import Path
+from types import TracebackType
 from typing import cast
 
 from nodes.spec import Json, NodeError, package_of, plain
@@ -128,12 +129,21 @@ def _text(error: BaseException) -> str:
         return ""
 
 
+def _own_code(raised: TracebackType | None) -> TracebackType | None:
+    """The traceback without our own way to the node; all of it where nothing else is in it."""
+    found = raised
+    while found is not None and found.tb_frame.f_code.co_filename.startswith(OWN_FRAMES):
+        found = found.tb_next
+    return found or raised
+
+
 def _lines(error: BaseException) -> tuple[str, ...]:
     """The traceback from the node's own code on."""
     try:
-        frames = traceback.extract_tb(error.__traceback__)
-        first = next((at for at, frame in enumerate(frames) if not frame.filename.startswith(OWN_FRAMES)), 0)
-        lines = (*traceback.format_list(frames[first:]), *traceback.format_exception_only(error))
+        frames = traceback.extract_tb(
+            _own_code(error.__traceback__), limit=-MOST_LINES
+        )  # there may be millions
+        lines = (*traceback.format_list(frames), *traceback.format_exception_only(error))
     except BaseException:  # noqa: BLE001 - as above
         return (type(error).__name__,)
     return tuple(line.rstrip("\n")[:LONGEST_MESSAGE] for line in lines[-MOST_LINES:])

@@ -13,7 +13,7 @@ from tests.serving import Server, serving
 
 FACTORY = "tests.server.small_nodes:build_with_packs"
 TRIES = """
-import ctypes, os, shutil, socket, sqlite3, subprocess, threading, time
+import ctypes, os, shutil, signal, socket, sqlite3, subprocess, sys, threading, time
 from pathlib import Path
 import folder_paths as places
 OUT, USER, MODELS = (Path(place) for place in (
@@ -38,7 +38,44 @@ def linked():
 def alone():
     return OWN.name == "apart"  # elsewhere nothing holds compiled code back here, as the README says
 
+def hard_link():
+    os.link(OUT / "old.png", TEMP / f"hard {time.time()}")
+
+def by_address():
+    sqlite3.connect(f"file:{USER}/x.db", uri=True)
+
+def attached():
+    sqlite3.connect(":memory:").execute(f"attach '{USER}/x.db' as x")
+
+def weights():
+    import torch
+    torch.save({}, str(MODELS / "checkpoints" / "x"))
+
+def safe_weights():
+    import safetensors.torch, torch
+    safetensors.torch.save_file({"a": torch.zeros(1)}, MODELS / "checkpoints" / "x")
+
+def film():
+    import av
+    av.open(str(OUT / "old.png"), "w", format="mp4").close()
+
+def below(folder, *flags):
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.close(os.open("old.png", *flags, dir_fd=handle))
+    finally:
+        os.close(handle)
+
+def unlink_below(folder):
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.unlink("old.png", dir_fd=handle)
+    finally:
+        os.close(handle)
+
 libc = ctypes.CDLL(None)
+TEMP = Path(places.get_temp_directory())
+TEMP.mkdir(exist_ok=True)
 
 def thread(work, *given):
     started = threading.Thread(target=work, args=given)
@@ -58,6 +95,19 @@ TRIES = {
     "database in user": lambda: sqlite3.connect(USER / "x.db"),
     "write models": lambda: (MODELS / "checkpoints" / "x").write_text("x"),
     "write another pack": lambda: (OWN.parent / "calm" / "__init__.py").write_text("x"),
+    "hard link": hard_link,
+    "move": lambda: shutil.move(OUT / "old.png", TEMP / "moved"),
+    "truncate": lambda: os.truncate(OUT / "old.png", 0),
+    "open to change": lambda: open(OUT / "old.png", "r+").close(),
+    "open below a handle": lambda: below(OUT, os.O_RDWR | os.O_TRUNC),
+    "remove below a handle": lambda: unlink_below(OUT),
+    "database by address": by_address,
+    "weights": weights,
+    "weights by safetensors": safe_weights,
+    "film": film,
+    "attach a database": attached,
+    "end the server": lambda: os.kill(os.getppid(), signal.SIGCONT),
+    "become a program": lambda: os.execv("/bin/rm", ["rm", "-f", str(OUT / "old.png")]),
     "by a thread": lambda: thread(shutil.rmtree, OUT),
     "by a program": lambda: subprocess.run(["rm", "-rf", str(OUT)], check=True),
     "by a shell": lambda: os.system(f"rm -rf '{OUT}'; echo x > '{USER}/x'; echo x > '{HOME}/x'"),
@@ -120,6 +170,10 @@ class Harm:
             (OUT / "mine.png").write_text("more")
             (OUT / "mine.png").rename(OUT / "kept.png")
             return {"ui": {"text": ["fine"]}}
+        if kind == "replace":
+            torch.load = lambda *given, before=torch.load, **named: before(*given, **named)
+            os.listdir = lambda *given, before=os.listdir: before(*given)
+            return {"ui": {"text": ["fine"]}}
         if kind == "later":
             (OUT / "kept.png").unlink()
         return {"ui": {"text": [json.dumps(tried())]}}
@@ -160,7 +214,8 @@ NODE_CLASS_MAPPINGS = {}
 WRITES = [
     *("empty output", "remove output", "empty a file", "rename output", "rename all", "remove the workspace"),
     *("write home", "link home", "folder at home", "write user", "database in user", "write models"),
-    "write another pack",
+    *("write another pack", "hard link", "move", "truncate", "open to change", "remove below a handle"),
+    *("database by address", "weights", "weights by safetensors", "film"),
 ]
 ALLOWED = ["own folder", "new output", "folder of models", "temporary"]
 REPORTED = {
@@ -247,6 +302,22 @@ def test_what_packs_may_not_change_stays_as_it_is(world: World, name: str):
         assert "weft packs limit harm --write" in found
     assert world.unharmed()
     assert world.report("harm")["deeds"]["refused"]
+
+
+@pytest.mark.parametrize("pack", ["harm", "apart"])
+def test_what_no_limit_allows_is_refused_too(world: World, pack: str):
+    tried = world.tried[pack]
+    assert "not authorized" in tried["attach a database"]
+    assert tried["open below a handle"].startswith(("NotAllowed", "PermissionError"))
+    for name in ("end the server", "become a program"):
+        assert tried[name].startswith("NotAllowed: [Errno 13] The pack"), tried[name]
+    assert world.unharmed()
+
+
+def test_functions_that_a_node_replaces_while_it_runs_are_told_of(world: World):
+    assert "replaced" not in world.report("harm")["deeds"]
+    assert world.go("harm", "replace")["text"] == ["fine"]
+    assert world.report("harm")["deeds"]["replaced"] == ["os.listdir", "torch.load"]
 
 
 def test_a_pack_that_is_a_link_to_elsewhere_writes_its_own_folder(world: World):

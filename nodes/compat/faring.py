@@ -1,10 +1,11 @@
 """How a pack fared, in words: its report, and what a person can do about what went wrong."""
 
 import traceback
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 
 from nodes.compat import names
 from nodes.compat.fence import Fence
@@ -178,6 +179,10 @@ def lines(error: BaseException) -> tuple[str, ...]:
     first = error.__traceback__
     while first is not None and first.tb_frame.f_code.co_filename.startswith((own, "<frozen")):
         first = first.tb_next
-    frames = traceback.extract_tb(first, limit=-MOST_FRAMES)
+    last: deque[TracebackType] = deque(maxlen=MOST_FRAMES)
+    while first is not None:
+        last.append(first)
+        first = first.tb_next
+    frames = traceback.extract_tb(last[0]) if last else []
     found = (*traceback.format_list(frames), *traceback.format_exception_only(error))
     return tuple(line.rstrip("\n") for line in found)

@@ -2,6 +2,7 @@
 
 import re
 import traceback
+from collections import deque
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AnySet
 from pathlib import Path
@@ -130,19 +131,24 @@ def _text(error: BaseException) -> str:
 
 
 def _own_code(raised: TracebackType | None) -> TracebackType | None:
-    """The traceback without our own way to the node; all of it where nothing else is in it."""
+    """The end of the traceback, without our own way to the node unless nothing else is in it."""
     found = raised
     while found is not None and found.tb_frame.f_code.co_filename.startswith(OWN_FRAMES):
         found = found.tb_next
-    return found or raised
+    last: deque[TracebackType] = deque(
+        maxlen=MOST_LINES
+    )  # there may be millions, and each costs to be described
+    found = found or raised
+    while found is not None:
+        last.append(found)
+        found = found.tb_next
+    return last[0] if last else None
 
 
 def _lines(error: BaseException) -> tuple[str, ...]:
     """The traceback from the node's own code on."""
     try:
-        frames = traceback.extract_tb(
-            _own_code(error.__traceback__), limit=-MOST_LINES
-        )  # there may be millions
+        frames = traceback.extract_tb(_own_code(error.__traceback__))
         lines = (*traceback.format_list(frames), *traceback.format_exception_only(error))
     except BaseException:  # noqa: BLE001 - as above
         return (type(error).__name__,)

@@ -38,7 +38,8 @@ def find(folders: tuple[Path, ...]) -> Iterator[Path]:
 
 def module_name(path: Path) -> str:
     """The name under which the field's hosts file a pack: its path, dots written out."""
-    bare = path.with_suffix("") if path.is_file() else path
+    beside = path.is_file() and path.with_suffix("").is_dir()  # `one.py` and `one/` are two packs
+    bare = path.with_suffix("") if path.is_file() and not beside else path
     return str(bare).replace(".", "_x_")
 
 

@@ -259,6 +259,7 @@ class World:
     def open(self, server: Server) -> "World":
         """Let every pack try everything in a job."""
         self.server = server
+        server.get("/object_info", timeout=240)  # all packs are there
         self.tried = {name: json.loads(self.go(name)["text"][0]) for name in self.LIMITS}
         self.at_import = {
             name: json.loads((self.work / "custom_nodes" / name / "import.json").read_text())

@@ -12,6 +12,7 @@ import torch
 from nodes.compat.convert import inward, outward
 from nodes.compat.describe import describe
 from nodes.compat.early import prestart
+from nodes.compat.importing import module_name
 from nodes.compat.packs import Loaded, Packs
 from nodes.compat.places import Places
 from nodes.diffusion.values import Area, CheckpointRef, Cond, ControlNet, ControlUse, Latent, Span
@@ -324,3 +325,12 @@ def test_a_value_survives_the_way_out_and_in():
         64,
         64,
     )
+
+
+def test_a_file_and_a_folder_of_one_name_are_two_packs(tmp_path: Path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "__init__.py").write_text("")
+    (tmp_path / "one.py").write_text("")
+    (tmp_path / "two.py").write_text("")
+    assert len({module_name(path) for path in tmp_path.iterdir()}) == 3
+    assert module_name(tmp_path / "two.py").endswith("two")  # as the field's hosts call it

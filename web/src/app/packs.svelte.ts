@@ -7,6 +7,8 @@ import type { App } from "./app.svelte";
 /** A pack as the server loaded it, or could not. */
 export interface PackReport {
   readonly name: string;
+  /** Where it lies: two packs may have one name. */
+  readonly path?: string;
   readonly ok: boolean;
   readonly error: { readonly message: string; readonly hint: string; readonly traceback: string } | null;
   readonly nodes: readonly string[];

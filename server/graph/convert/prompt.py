@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from nodes.spec import Json, NodeSpec, compatible
+from nodes.spec import InputSpec, Json, NodeSpec, compatible
 from server.graph.convert.promoted import promoted_values, rewired
 from server.graph.convert.text import Namer, dynamic, strip_comments
 from server.graph.convert.widgets import VIRTUAL, widget_values
@@ -26,6 +26,11 @@ from server.graph.errors import Fault, PromptError
 from server.graph.parse import missing_node_type
 
 Specs = Mapping[str, NodeSpec]
+GROUP_NODES = ("workflow>", "workflow/")
+GROUP_NODE = (
+    "a group node of an older editor, which Weft does not open. In the editor that made it, turn it into a subgraph "
+    "or into plain nodes, and save the workflow again."
+)
 # Inputs that the editor's 3D viewers add to their nodes, though no description has them.
 EDITOR_INPUTS = {"Preview3D": ("image",), "SaveGLB": ("image",), "Preview3DAnimation": ("image",)}
 
@@ -117,25 +122,29 @@ class _Converter:
         spec = self._specs.get(node.type)
         if spec is None:
             fault = missing_node_type(level.execution_id(node.id), node.type, node.title)
+            if node.type.startswith(GROUP_NODES):
+                raise PromptError(replace(fault, message=f"{node.type[9:]!r} is {GROUP_NODE}"))
             raise PromptError(
                 replace(fault, message=f"Nobody describes the node {node.type!r}. {fault.message}")
             )
         values = widget_values(node, spec) | self._from_primitives(level, node)
         namer = Namer(level.sheet, self._specs)
         inputs: dict[str, Json] = {
-            name: _wrapped(self._text(name, value, spec, namer)) for name, value in values.items()
+            name: _wrapped(self._text(name, value, spec, namer), spec.input(name))
+            for name, value in values.items()
         }
         for slot in _in_definition_order(node, spec):
             source = self._into(level, slot, slot.type, frozenset())
             if isinstance(source, Real):
                 inputs[slot.name] = [source.id, source.slot]
             elif isinstance(source, Constant):
-                inputs[slot.name] = _wrapped(self._text(slot.name, source.value, spec, namer))
+                value = self._text(slot.name, source.value, spec, namer)
+                inputs[slot.name] = _wrapped(value, spec.input(slot.name))
         inputs |= {name: "" for name in EDITOR_INPUTS.get(node.type, ()) if name not in inputs}
         return {
             "class_type": node.type,
             "inputs": inputs,
-            "_meta": {"title": node.title or spec.display_name or node.type},
+            "_meta": {"title": node.title or spec.display_name or node.type, **_origin(node)},
         }
 
     def _text(self, name: str, value: Json, spec: NodeSpec, namer: Namer) -> Json:
@@ -238,6 +247,14 @@ def _fits(produced: str, wanted: str) -> bool:
     return compatible(produced.upper() or "*", wanted.upper() or "*")
 
 
-def _wrapped(value: Json) -> Json:
-    """A literal list would read as a link; wrapped it cannot."""
+def _origin(node: Saved) -> dict[str, Json]:
+    """Which pack a node is of, and in which version, as far as the file says."""
+    told = {key: node.properties.get(key) for key in ("cnr_id", "aux_id", "ver")}
+    return {key: value for key, value in told.items() if isinstance(value, str) and value}
+
+
+def _wrapped(value: Json, declared: InputSpec | None) -> Json:
+    """A literal list would read as a link; wrapped it cannot. Of a curve its type is said too, as the field has it."""
+    if declared is not None and declared.type == "CURVE":
+        return {"__type__": "CURVE", "__value__": value}
     return {"__value__": value} if isinstance(value, list) else value

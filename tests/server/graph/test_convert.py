@@ -6,6 +6,7 @@ import random
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,3 +88,29 @@ def test_dates_and_widgets_fill_a_file_name():
     sheet = read_workflow({"nodes": [node], "links": []}).root
     namer = Namer(sheet, specs, datetime(2026, 1, 2, 3, 4, 5))
     assert namer.filled("%date:yyyy-MM-dd%/%KSampler.seed%_%width%") == "2026-01-02/5_%width%"
+
+
+def test_a_curve_says_that_it_is_one_and_other_lists_are_wrapped():
+    described = {"Shape": {"input": {"required": {"curve": ["CURVE", {}], "box": ["BOUNDING_BOX", {}]}}}}
+    points: list[Json] = [[0, 0], [1, 1]]
+    saved = {"id": 1, "type": "Shape", "widgets_values": [points, [1, 2]]}
+    made = workflow_to_prompt({"nodes": [saved], "links": []}, read_specs(described))  # type: ignore[arg-type]
+    assert without_meta(made)["1"]["inputs"] == {  # type: ignore[index,call-overload]
+        "curve": {"__type__": "CURVE", "__value__": points},
+        "box": {"__value__": [1, 2]},
+    }
+
+
+@pytest.mark.parametrize("type", ["workflow>My group", "workflow/My group"])
+def test_a_group_node_of_old_editors_is_said_to_be_one(type: str):
+    with pytest.raises(PromptError, match="'My group' is a group node of an older editor") as caught:
+        workflow_to_prompt({"nodes": [{"id": 7, "type": type}], "links": []}, {})
+    assert caught.value.fault.type == "missing_node_type"
+
+
+def test_a_prompt_says_of_which_pack_its_nodes_are():
+    described = read_specs({"Shape": {"input": {}}})
+    properties = {"cnr_id": "comfy-core", "ver": "0.3.9", "aux_id": ""}
+    saved = {"nodes": [{"id": 1, "type": "Shape", "properties": properties}], "links": []}
+    made: dict[str, Any] = workflow_to_prompt(saved, described)  # type: ignore[assignment]
+    assert made["1"]["_meta"] == {"title": "Shape", "cnr_id": "comfy-core", "ver": "0.3.9"}

@@ -93,7 +93,7 @@ def test_a_queue_with_jobs_of_every_state_has_none(panel: Panel, axe: str):
     expect(panel.page.get_by_test_id("job-unfinished")).to_have_count(1, timeout=WAIT)
     panel.put_several("one", "two", "three")
     panel.server.post("/api/jobs/pause", {})
-    expect(panel.page.get_by_test_id("paused")).to_be_visible()
+    expect(panel.page.get_by_test_id("paused")).to_be_visible(timeout=WAIT)
     panel.page.get_by_test_id("job-waiting").first.get_by_role("checkbox").check(force=True)
     assert in_both_themes(panel.page, axe, "#app aside") == {}
 

@@ -155,13 +155,16 @@ def test_a_job_on_hold_lets_others_go_first(panel: Panel):
 
 
 def test_a_running_job_that_is_held_waits_and_goes_on_when_released(panel: Panel):
-    job = panel.put("held", total=40, seconds=0.05)
-    expect(panel.page.get_by_test_id("job-running")).to_contain_text("held", timeout=WAIT)
+    job = panel.put("held", total=100_000, seconds=0.05)  # it must not end before a busy machine has pressed
+    running = panel.page.get_by_test_id("job-running")
+    expect(running).to_contain_text("held", timeout=WAIT)
     panel.press("Hold held")
     expect(panel.row(job)).to_contain_text("on hold", timeout=WAIT)
+    expect(running).to_have_count(0, timeout=WAIT)
     panel.row(job).hover()
     panel.press("Release held, place 1")
-    assert panel.server.ended(job)["status"]["completed"]
+    expect(running).to_contain_text("held", timeout=WAIT)
+    assert states(panel, [job]) == ["in_progress"]
 
 
 def test_several_jobs_are_held_cancelled_and_put_back_at_once(panel: Panel):

@@ -7,6 +7,7 @@ import { Downloads } from "../models/downloads.svelte";
 import { Blueprints } from "./blueprints.svelte";
 import { Completions } from "./completion.svelte";
 import { Editor, type SavedAs } from "./editor.svelte";
+import { letIn, scriptsOf } from "./scripts";
 import type { Extensions, RunOptions } from "./extending";
 import { Jobs } from "./jobs.svelte";
 import { placeMedia } from "./inputs";
@@ -88,9 +89,9 @@ export class App {
   async load(): Promise<void> {
     this.trouble = undefined;
     try {
-      const [defs, scripts] = await Promise.all([this.locales.read(), this.#scripts()]);
+      const [defs, scripts] = await Promise.all([this.locales.read(), scriptsOf(this.client)]);
       this.defs = defs;
-      if (scripts.length > 0 && !this.extensions) await this.#extend(scripts);
+      if (scripts.length > 0 && !this.extensions) await letIn(this, scripts);
     } catch (error) {
       this.trouble = messageOf(error);
       return;
@@ -101,26 +102,6 @@ export class App {
     await this.#restore();
     this.ready = true;
     void this.jobs.refresh();
-  }
-
-  /** Scripts that packs bring; none of an older server. */
-  async #scripts(): Promise<readonly string[]> {
-    const found = await this.client.get("extensions").catch(() => null);
-    return isArray(found) ? found.map(String) : [];
-  }
-
-  /** Let scripts of packs in. Whatever becomes of them, the canvas opens. */
-  async #extend(scripts: readonly string[]): Promise<void> {
-    try {
-      const { boot } = await import("../extensions/runtime.svelte");
-      const extensions = await boot(this, scripts, this.locales.raw);
-      this.locales.shape = (raw) => extensions.refresh(raw);
-      this.defs = this.locales.reshape(extensions.defs());
-      this.extensions = extensions;
-    } catch (error) {
-      console.error(error);
-      this.popups.tell(t("shell.scripts-failed", { reason: messageOf(error) }), { bad: true });
-    }
   }
 
   /** Lists of files may have grown: read them again. */

@@ -67,7 +67,9 @@ def loaded(canvas: Canvas, picture: Path) -> int:
     """A node that loads the picture, as a person adds it."""
     node = canvas.add("load image", canvas.ground(300, 160))
     canvas.page.locator(f"[data-testid=node-{node}] input[type=file]").set_input_files(picture)
-    expect(canvas.field(node, "image")).to_have_attribute("title", picture.name)
+    expect(canvas.field(node, "image")).to_have_attribute(
+        "title", picture.name, timeout=FAR
+    )  # it is sent first
     return node
 
 
@@ -124,7 +126,7 @@ def test_colours_are_painted_on_a_picture_and_a_part_is_cut_out_of_it(
     canvas.drag(at(4, 25), at(20, 25))
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+s")
-    expect(page.get_by_test_id("paint")).to_have_count(0)
+    expect(page.get_by_test_id("paint")).to_have_count(0, timeout=FAR)
     expect(canvas.field(node, "image")).to_have_attribute("title", "plain painted.png", timeout=FAR)
     name = canvas.node_of("LoadImage")["widgets_values"][0]
     assert name == "plain painted.png"
@@ -141,7 +143,7 @@ def test_colours_are_painted_on_a_picture_and_a_part_is_cut_out_of_it(
     page.get_by_label("Shape").select_option("1:1")
     page.get_by_role("button", name="Undo", exact=True).click()
     page.keyboard.press("Control+Enter")
-    expect(page.get_by_test_id("crop")).to_have_count(0)
+    expect(page.get_by_test_id("crop")).to_have_count(0, timeout=FAR)
     expect(canvas.field(node, "image")).to_have_attribute("title", "plain cropped.png", timeout=FAR)
     name = canvas.node_of("LoadImage")["widgets_values"][0]
     assert name == "plain cropped.png"

@@ -75,6 +75,6 @@ def test_the_command_adds_lists_and_removes(tmp_path: Path, capsys: pytest.Captu
     assert weft()[1].split("\t")[0] == "anna"
     assert weft("remove", "bob")[0] == 1
     assert weft("remove", "anna")[0] == 0
-    assert weft("list") == (0, "", "")
+    assert weft("list") == (0, "", "There are no tokens. `weft token add NAME` makes one.\n")
     assert weft("add")[0] == weft("list", "anna")[0] == 2
     assert json.loads((tmp_path / "user" / "tokens.json").read_text())["tokens"] == []

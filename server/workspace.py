@@ -51,7 +51,7 @@ MODEL_FOLDERS: Mapping[str, tuple[str, ...]] = {
 OLDER_KEYS: Mapping[str, str] = {"unet": "diffusion_models", "clip": "text_encoders"}
 SUFFIXES: Mapping[str, frozenset[str]] = {"configs": frozenset({".yaml"}), "diffusers": frozenset()}
 INPUT_FOLDERS = "input_folders"  # the key of the folders in that of inputs, which hold sets of pictures
-MAY_BE_FOLDERS = frozenset({"checkpoints", "diffusers"})
+MAY_BE_FOLDERS = frozenset({"checkpoints", "diffusers", "vae"})
 
 _ANNOTATED = re.compile(r"^(?P<name>.*?)\s*\[(?P<place>input|output|temp)\]$", re.DOTALL)
 _DRIVE = re.compile(r"^[A-Za-z]:")

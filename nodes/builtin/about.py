@@ -18,7 +18,7 @@ REASONS: Mapping[str, str] = {
 }
 MISSING: Mapping[str, str] = {
     "family": """ChromaRadianceOptions HunyuanVideo15LatentUpscaleWithModel
-    LTXAVTextEncoderLoader LTXVAddGuide LTXVAudioVAEDecode LTXVAudioVAEEncode LTXVAudioVAELoader
+    LTXAVTextEncoderLoader LTXVAudioVAEDecode LTXVAudioVAEEncode LTXVAudioVAELoader
     LTXVEmptyLatentAudio LTXVLatentUpsampler LatentUpscaleModelLoader TextEncodeAceStepAudio
     TextEncodeHunyuanVideo_ImageToVideo VAEDecodeAudio VAEDecodeHunyuan3D VAEEncodeAudio""",
     "unknown": "LotusConditioning",

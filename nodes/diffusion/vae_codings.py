@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nodes.diffusion.errors import DiffusionError
+
 PATCH = 2  # latents of Flux 2 that become one
 
 
@@ -54,6 +56,28 @@ def _unpatched(module: nn.Module, latents: Tensor) -> Tensor:
     return _decoded(module, F.pixel_shuffle(latents * deviation + mean, PATCH))
 
 
+def _normal(module: nn.Module, planes: Tensor) -> Tensor:
+    mean, deviation = _means(module)
+    return (_frame(module, planes) - mean) / deviation
+
+
+def _unnormal(module: nn.Module, latents: Tensor) -> Tensor:
+    if cast("Any", module).config.timestep_conditioning:
+        raise DiffusionError(
+            "This VAE of LTX-Video removes noise while it decodes, which is not here yet.",
+            "Use that of LTX-Video 0.9, whose config says no timestep_conditioning.",
+        )
+    mean, deviation = _means(module)
+    return _frames(module, (latents[:, :, None] if latents.ndim == 4 else latents) * deviation + mean)
+
+
+def _means(module: nn.Module) -> tuple[Tensor, Tensor]:
+    """Of the latents, each Float[1 channel 1 1 1]: LTX-Video's autoencoder carries them beside its weights."""
+    carried = cast("Any", module)
+    mean, deviation = (part.reshape(1, -1, 1, 1, 1) for part in (carried.latents_mean, carried.latents_std))
+    return mean, deviation / carried.config.scaling_factor
+
+
 def _statistics(module: nn.Module) -> tuple[Tensor, Tensor]:
     """Of the latents, each Float[1 channel 1 1]: Flux 2's autoencoder carries them as those of a batch norm."""
     norm = cast("Any", module).bn
@@ -72,6 +96,7 @@ def _unquantised(module: nn.Module, latents: Tensor) -> Tensor:
 
 PICTURES = Coding(_encoded, _decoded)
 VIDEOS = Coding(_frame, _frames, axes=3)
+NORMAL_VIDEOS = Coding(_normal, _unnormal, axes=3)  # of LTX-Video: latents of mean 0 and deviation 1
 STAGE_A = Coding(
     _quantised, _unquantised
 )  # of Stable Cascade: pictures in 0..1, latents as they are, no code book

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from nodes.diffusion.models import vae_shape
 from nodes.diffusion.models.files import Shape
-from nodes.diffusion.vae_codings import PATCHES, PICTURES, STAGE_A, VIDEOS, Coding
+from nodes.diffusion.vae_codings import NORMAL_VIDEOS, PATCHES, PICTURES, STAGE_A, VIDEOS, Coding
 
 Shapes = Mapping[str, Shape]
 BN = "bn.running_mean"
+LTX = "latents_mean"
 WAN = "decoder.middle.0.residual.0.gamma"
 WAN_HERE = "decoder.mid_block.resnets.0.norm1.gamma"
 WAN_PARTS = {
@@ -193,6 +194,11 @@ def _stage_a_name(_shapes: Shapes, _original: bool) -> Callable[[str], str]:
     return lambda name: name.replace(CODES[0], CODES[1])
 
 
+def _of_folder(_shapes: Shapes, _original: bool) -> dict[str, Any]:
+    """Its folder alone says all that its class is told."""
+    raise KeyError("config.json")
+
+
 def _wan_part(name: str) -> str:
     theirs = next((part for part in WAN_PARTS if name.startswith(part)), "")
     return WAN_PARTS.get(theirs, "") + name.removeprefix(theirs)
@@ -204,6 +210,16 @@ def _levels(config: Any) -> int:
 
 _AT = "diffusers.models.autoencoders."
 KINDS = (
+    VaeKind(
+        made_by=(_AT + "autoencoder_kl_ltx:AutoencoderKLLTXVideo",),
+        knows=lambda shapes: LTX in shapes,
+        settings=_of_folder,
+        name=lambda _shapes, _original: lambda name: name,
+        coding=NORMAL_VIDEOS,
+        pixels=lambda config: config.patch_size * 2 ** sum(config.spatio_temporal_scaling),
+        channels=lambda config: int(config.latent_channels),
+        change=lambda _name, tensor: tensor,
+    ),
     VaeKind(
         made_by=(
             _AT + "autoencoder_kl_wan:AutoencoderKLWan",

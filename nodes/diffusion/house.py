@@ -23,7 +23,7 @@ from nodes.diffusion.memory.streaming import Streamed, lane_to, lock, settle
 from nodes.diffusion.memory.words import readable, too_little
 from nodes.diffusion.models.build import Gate, modules_in
 from nodes.diffusion.models.detect import Part
-from nodes.diffusion.models.files import Stamp, stamp_of
+from nodes.diffusion.models.files import GGUF, Stamp, stamp_of
 from nodes.diffusion.models.load import Placement, module_of, weights_needed
 from nodes.diffusion.models.stored import narrow
 from nodes.diffusion.values import CheckpointRef
@@ -215,7 +215,10 @@ class House:
     ) -> Kept:
         host = self._host_free()
         needed = weights_needed(source.path, part, placement)
-        as_stored = part is Part.NETWORK and host is not None and needed > host
+        short = host is not None and needed > host
+        # Where the device is the main memory itself, what waits unpacked would take it as much as what is at work.
+        packed = host is None and placement.device == CPU and source.path.suffix.lower() == GGUF
+        as_stored = part is Part.NETWORK and (short or packed)
         home = ahead or self._home(source.path, build, replace(placement, as_stored=as_stored))
         module = module_of(home)
         dtypes = _dtypes(module, placement) if as_stored else {}

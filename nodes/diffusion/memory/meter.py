@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from nodes.diffusion.memory.waiting import Waiting
+
 
 class Meter(TorchDispatchMode):
     """Counts the storages of tensors that operations make while it is open, until they are freed.
@@ -91,4 +93,5 @@ def _place(tensor: Tensor) -> int:
 
 
 def _tensors(value: object) -> list[Tensor]:
-    return [leaf for leaf in cast("list[object]", tree_leaves(value)) if isinstance(leaf, Tensor)]
+    leaves = cast("list[object]", tree_leaves(value))
+    return [leaf for leaf in leaves if isinstance(leaf, Tensor) and not isinstance(leaf, Waiting)]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.memory.blocks import Block, Owned
+from nodes.diffusion.memory.waiting import Waiting, numbers
 
 ALIGNED = 256  # bytes
 
@@ -179,6 +180,9 @@ class Streamed:
         with self.lane.copying(slot):
             for owned, spot in zip(self.blocks[number].weights, spots, strict=True):
                 home, there = owned.weight.data, spot.of(slot.room)
+                if isinstance(home, Waiting):
+                    home.into(there)
+                    continue
                 wide = home.dtype != there.dtype and self.device.type != "cpu"
                 there.copy_(home.to(self.device, non_blocking=True) if wide else home, non_blocking=True)
         self._here[number] = place
@@ -231,11 +235,14 @@ def settle(weights: Sequence[Owned], device: torch.device, dtypes: Mapping[str, 
 
 def _shift(home: Tensor, device: torch.device, dtype: torch.dtype) -> int:
     """How far behind an even place a copy begins: as its home, since kernels of processors round by where a weight lies."""
-    return home.data_ptr() % ALIGNED if device.type == "cpu" and home.dtype == dtype else 0
+    there = device.type == "cpu" and home.dtype == dtype and not isinstance(home, Waiting)
+    return home.data_ptr() % ALIGNED if there else 0
 
 
 def _copied(home: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
     shift = _shift(home, device, dtype)
+    if isinstance(home, Waiting):
+        return numbers(home).to(device, dtype)
     if not shift:
         return home.to(device, dtype, copy=True)
     size = home.numel() * dtype.itemsize
@@ -252,6 +259,8 @@ def lock(weights: Sequence[Owned]) -> int:
     taken = 0
     for owned in weights:
         home = owned.weight.data
+        if isinstance(home, Waiting):
+            continue
         try:
             put(owned, nn.Parameter(home.pin_memory(), requires_grad=False))
         except RuntimeError:

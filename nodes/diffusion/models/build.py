@@ -4,6 +4,7 @@ import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -108,6 +109,8 @@ def fill(
     dtype: torch.dtype,
     change: Callable[[str, Tensor], Tensor] = lambda _name, tensor: tensor,
     stored: Mapping[str, torch.dtype] | None = None,
+    *,
+    waits: bool = False,
 ) -> nn.Module:
     """Give a network its weights, on a device and in a type, ready to be asked.
 
@@ -118,6 +121,7 @@ def fill(
         names: of tensors in the file, each with that in the network.
         change: what becomes of a tensor on its way, by its name in the network.
         stored: other types for some, by their names in the network.
+        waits: what is packed in the file stays so, and is unpacked whenever it is used.
 
     Raises:
         CheckpointUnreadable: tensors are missing, have another shape, or hold what is no number.
@@ -133,6 +137,12 @@ def fill(
     unread: dict[str, str] = {}
     for theirs, ours in pairs:
         left[theirs] -= 1
+        slot = wanted[ours]
+        packed = _waiting(weights, theirs, slot, partial(change, ours)) if waits else None
+        if packed is not None:
+            slot.put(packed)
+            unread[ours] = theirs
+            continue
         if (
             theirs not in read
         ):  # packed ones come one by one, since they take four times the room of their file
@@ -141,7 +151,6 @@ def fill(
         if theirs in scales and not tensor.is_meta:
             tensor = tensor.float() * scales[theirs]
         tensor = change(ours, tensor)
-        slot = wanted[ours]
         if tensor.shape != slot.shape:
             what = f"{theirs} is {tuple(tensor.shape)}, and should be {tuple(slot.shape)}"
             raise CheckpointUnreadable(weights.path, what, "It is a variant that Weft does not know.")
@@ -155,6 +164,17 @@ def fill(
     check_in_use(module, weights.path, unread)
     tables = (table for table in module.buffers() if table.device != device)  # that no file holds
     return module.eval().to(device) if next(tables, None) is not None else module.eval()
+
+
+def _waiting(
+    weights: WeightFile, name: str, slot: "_Slot", change: Callable[[Tensor], Tensor]
+) -> Tensor | None:
+    """A packed tensor that waits; which of its rows become the network's shows what `change` does to their numbers."""
+    shape = weights.shapes[name]
+    if not shape or not slot.shape:
+        return None
+    rows = torch.arange(shape[0]).reshape(-1, *(1 for _ in shape[1:]))
+    return weights.waiting(name, change(rows).flatten(), tuple(slot.shape))
 
 
 @dataclass(frozen=True, slots=True)

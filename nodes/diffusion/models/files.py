@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from nodes.diffusion.errors import CheckpointMissing, CheckpointUnreadable
-from nodes.diffusion.models.gguf_files import Packed, read_header, unpacked
+from nodes.diffusion.models.gguf_files import Packed, read_header, unpacked, waiting
 from nodes.diffusion.models.paging import bring
 from nodes.diffusion.values import CheckpointRef
 
@@ -89,6 +89,10 @@ class WeightFile:
             except (SafetensorError, OSError) as error:
                 raise CheckpointUnreadable(path, str(error), AGAIN) from error
         return found
+
+    def waiting(self, name: str, rows: Tensor, shape: Shape) -> Tensor | None:
+        """Some rows of a packed tensor as one that is unpacked whenever it is used; None where it cannot be."""
+        return waiting(self.path, self.packed[name], rows, shape) if name in self.packed else None
 
     def scales(self, names: Iterable[str]) -> dict[str, Tensor]:
         """By what some tensors are to be multiplied: those of eight bits that were scaled to fit in them.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from io import BufferedReader
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.errors import CheckpointUnreadable, DiffusionError
+from nodes.diffusion.memory.waiting import Waiting
 from nodes.diffusion.models.gguf_names import Renamed, renamed
 
 Shape = tuple[int, ...]
@@ -104,19 +106,47 @@ def unpacked(path: Path, packed: Packed) -> Tensor:
         flat = torch.empty(0, dtype=torch.uint8).set_(storage, packed.start, (packed.size,), (1,))
         tensor = flat.view(PLAIN[packed.kind])
     else:
-        tensor = _dequantised(np.memmap(path, np.uint8, "r", packed.start, (packed.size,)), packed)
+        raw = np.memmap(path, np.uint8, "r", packed.start, (packed.size,))
+        tensor = _dequantised(raw, packed.kind, torch.empty(math.prod(packed.shape), dtype=torch.float32))
     return packed.made.change(tensor.reshape(packed.shape))
 
 
-def _dequantised(raw: Any, packed: Packed) -> Tensor:
+def waiting(path: Path, packed: Packed, rows: Tensor, shape: Shape) -> Waiting | None:
+    """Some rows of a tensor, unpacked whenever they are asked for; None where they cannot be had by themselves.
+
+    Args:
+        rows: their numbers, in order; all of the tensor's shape is theirs.
+        shape: that they are to have together.
+    """
+    if packed.kind in PLAIN or packed.made.heads or packed.made.more or len(rows) != shape[0]:
+        return None
+    count = packed.shape[0]
+    long, width = packed.size // count, math.prod(packed.shape) // count
+    _, of_numbers, _ = next(kind for kind in _kinds().values() if kind[0] == packed.kind)
+    if width % of_numbers or math.prod(shape) != len(rows) * width:
+        return None
+    jumps = (int(place) + 1 for place in (rows.diff() != 1).nonzero())
+    runs = [(start, end, int(rows[start])) for start, end in pairwise((0, *jumps, len(rows)))]
+
+    def fill(there: Tensor) -> None:
+        flat = there.view(len(rows), -1)
+        for start, end, first in runs:
+            begin = packed.start + first * long
+            raw = np.memmap(path, np.uint8, "r", begin, ((end - start) * long,))
+            _dequantised(raw, packed.kind, flat[start:end])
+
+    return Waiting(shape, fill)
+
+
+def _dequantised(raw: Any, packed_kind: str, found: Tensor) -> Tensor:
+    """Unpack into a contiguous tensor of Float32."""
     from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
     from gguf.quants import dequantize
 
-    kind = GGMLQuantizationType[packed.kind]
+    kind = GGMLQuantizationType[packed_kind]
     of_numbers, of_bytes = GGML_QUANT_SIZES[kind]
     blocks = raw.reshape(-1, of_bytes)
     count = max(1, CHUNK // of_numbers)
-    found = torch.empty(math.prod(packed.shape), dtype=torch.float32)
     made = found.numpy().reshape(-1, of_numbers)
 
     def unpack(start: int) -> None:

@@ -169,7 +169,8 @@ def _fill_network(
 ) -> None:
     kept = None if placement.stored is None else narrow(module, placement.stored)
     types = stored_types(source, names) if placement.as_stored else kept
-    fill(module, source, names, placement.device, placement.dtype, change, types)
+    waits = placement.as_stored
+    fill(module, source, names, placement.device, placement.dtype, change, types, waits=waits)
     if kept is not None:
         widen_in_use(module)
 

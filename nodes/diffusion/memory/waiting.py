@@ -23,9 +23,8 @@ class Waiting(Tensor):
 
     @staticmethod
     def __new__(cls: type["Waiting"], shape: tuple[int, ...], fill: Fill) -> "Waiting":
-        made = cast("Any", Tensor)._make_wrapper_subclass(
-            cls, shape, dtype=torch.float32, requires_grad=False
-        )  # noqa: SLF001
+        new = cast("Any", Tensor)._make_wrapper_subclass  # noqa: SLF001 - torch's way for tensors without memory
+        made = new(cls, shape, dtype=torch.float32, requires_grad=False)
         made.fill = fill
         return made
 

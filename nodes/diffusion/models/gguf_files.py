@@ -153,6 +153,9 @@ def _dequantised(raw: Any, packed_kind: str, found: Tensor) -> Tensor:
         with np.errstate(all="ignore"):  # a weight that is no number stays one
             made[start : start + count] = dequantize(blocks[start : start + count], kind)
 
+    if len(blocks) <= count:
+        unpack(0)
+        return found
     with ThreadPoolExecutor(os.cpu_count()) as several:
         for _ in several.map(unpack, range(0, len(blocks), count)):
             ...

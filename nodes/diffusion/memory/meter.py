@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from nodes.diffusion.memory.waiting import Waiting
+from nodes.diffusion.models.waiting import Waiting
 
 
 class Meter(TorchDispatchMode):

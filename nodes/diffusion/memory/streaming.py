@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.memory.blocks import Block, Owned
-from nodes.diffusion.memory.waiting import Waiting, numbers
+from nodes.diffusion.models.waiting import Waiting, numbers
 
 ALIGNED = 256  # bytes
 

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.errors import CheckpointUnreadable, DiffusionError
-from nodes.diffusion.memory.waiting import Waiting
 from nodes.diffusion.models.gguf_names import Renamed, renamed
+from nodes.diffusion.models.waiting import Waiting
 
 Shape = tuple[int, ...]
 

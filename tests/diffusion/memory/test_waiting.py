@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 
 from nodes.diffusion.memory.budget import Budget, Step
 from nodes.diffusion.memory.meter import Meter
-from nodes.diffusion.memory.waiting import Waiting, numbers
 from nodes.diffusion.models.files import ContentHashes, open_weights
 from nodes.diffusion.models.load import load_network
+from nodes.diffusion.models.waiting import Waiting, numbers
 from nodes.diffusion.pool import Pool
 from nodes.diffusion.values import LoraPatch, Model
 from tests.diffusion.models.test_gguf import packed, write

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
+from nodes.diffusion.absent import Absent
 from nodes.diffusion.noise import StartNoise
 from nodes.diffusion.sampling.choice import SamplerChoice
 from nodes.diffusion.values import (
-    Absent,
     Clip,
     Conditioning,
     ControlNet,

@@ -9,12 +9,12 @@ import yaml
 
 from nodes.builtin.kinds import ClipOut, ControlOut, ModelOut, VaeOut
 from nodes.builtin.models import expect, reference, told
+from nodes.diffusion.absent import Absent
 from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.models.detect import Part, contents, family_in
 from nodes.diffusion.models.stored import STORED
 from nodes.diffusion.values import (
     PIXEL_SPACE,
-    Absent,
     CheckpointRef,
     Clip,
     ControlNet,

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from nodes.diffusion.absent import Absent
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.memory.foresight import Foresight
 from nodes.diffusion.models.conversion import Conversions
 from nodes.diffusion.models.detect import Part
 from nodes.diffusion.models.files import ContentHashes
 from nodes.diffusion.pool import Pool, Session
-from nodes.diffusion.values import Absent, CheckpointRef, Clip, Latent, Model, ModelSettings, Vae
+from nodes.diffusion.values import CheckpointRef, Clip, Latent, Model, ModelSettings, Vae
 from nodes.spec import Context, NodeError
 
 _Recipe = TypeVar("_Recipe", Clip, Vae)

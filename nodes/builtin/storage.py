@@ -28,6 +28,7 @@ from nodes.diffusion import (
     values,
     vision_values,
 )
+from nodes.diffusion.absent import Absent
 from nodes.diffusion.changes import Layers, Positions
 from nodes.diffusion.continuous_levels import AngleLevels, CosineLevels, EdmLevels, ShareLevels
 from nodes.diffusion.enlarging import UpscaleModel
@@ -61,7 +62,7 @@ CLASSES: tuple[type, ...] = (
     values.Model,
     values.Clip,
     values.Vae,
-    values.Absent,
+    Absent,
     values.ControlNet,
     values.ControlUse,
     values.Area,

@@ -10,7 +10,8 @@ from torch import Tensor
 from nodes.builtin.checks import from_one, from_zero
 from nodes.builtin.kinds import ImageIn, ImageOut, LatentIn, LatentOut, MaskIn, VaeIn
 from nodes.builtin.models import models
-from nodes.diffusion.values import Absent, Latent, Vae
+from nodes.diffusion.absent import Absent
+from nodes.diffusion.values import Latent, Vae
 from nodes.spec import Context, Int, NodeError, node
 
 GRAY = 0.5

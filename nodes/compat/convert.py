@@ -11,9 +11,10 @@ from nodes.compat.conditioning import cond_pair, conditioning, is_conditioning
 from nodes.compat.faced import Face
 from nodes.compat.faces import KINDS
 from nodes.compat.surgery import wires
+from nodes.diffusion.absent import Absent
 from nodes.diffusion.joined_latents import NoLatents
 from nodes.diffusion.media import Audio, Tracks, Video, VideoFile
-from nodes.diffusion.values import Absent, Cond, Latent, Span
+from nodes.diffusion.values import Cond, Latent, Span
 from nodes.spec import ANY, Blocker
 
 

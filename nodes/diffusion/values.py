@@ -289,18 +289,6 @@ class Vae:
     checkpoint: CheckpointRef
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """Stands where a text encoder or a VAE would be, for one that a checkpoint does not hold.
-
-    Attributes:
-        message: what is missing of which file. hint: which loader brings it.
-    """
-
-    message: str
-    hint: str
-
-
 PIXEL_SPACE = Vae(CheckpointRef(Path("pixel_space"), "pixel_space"))  # no file: pictures are the latents
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from nodes.spec import Json, Place
-from server.api.listings import AssetJson, TagJson
+from server.api.asset_listings import AssetJson, TagJson
 from server.hashes import Hashes
 from server.shelf import Note
 from server.workspace import Workspace

@@ -11,8 +11,8 @@ from threading import Event
 from typing import Literal
 
 from nodes.spec import Json
+from server.api.asset_listings import SeedJson
 from server.api.assets import Asset, Known, assets
-from server.api.listings import SeedJson
 from server.hashes import Abandoned, Hashes
 from server.jobs.job import StoreFull
 from server.shelf import Note, Shelf

@@ -8,7 +8,7 @@ from tempfile import NamedTemporaryFile
 from aiohttp import web
 
 from nodes.spec import Place
-from server.api import listings, wire
+from server.api import asset_listings, wire
 from server.api.asset_wire import NewAsset, read_new, read_new_of_hash, read_roots
 from server.api.assets import MODELS, Asset, asset_in, asset_json, model_asset
 from server.api.bodies import Upload, read_form, read_json
@@ -29,7 +29,9 @@ CREATED = 201
 
 @ROUTES.post(
     "/assets",
-    shape=Shape(answer=listings.NewAssetJson, status=CREATED, also=(200,), body=AssetForm, body_media=FORM),
+    shape=Shape(
+        answer=asset_listings.NewAssetJson, status=CREATED, also=(200,), body=AssetForm, body_media=FORM
+    ),
 )
 async def upload(request: web.Request) -> web.Response:
     """Take a file, or name content that is here by its `hash`; 200 if the same stands there already."""
@@ -45,7 +47,7 @@ async def upload(request: web.Request) -> web.Response:
 
 @ROUTES.post(
     "/assets/from-hash",
-    shape=Shape(answer=listings.NewAssetJson, status=CREATED, also=(200,), body=NewAssetBody),
+    shape=Shape(answer=asset_listings.NewAssetJson, status=CREATED, also=(200,), body=NewAssetBody),
 )
 async def of_hash(request: web.Request) -> web.Response:
     """Make an asset of content that is here already, known by its hash; 404 if it is not."""
@@ -55,7 +57,12 @@ async def of_hash(request: web.Request) -> web.Response:
 @ROUTES.post(
     "/assets/seed",
     shape=Shape(
-        answer=listings.SeedJson, status=202, also=(200,), body=SeedBody, body_optional=True, query=SeedQuery
+        answer=asset_listings.SeedJson,
+        status=202,
+        also=(200,),
+        body=SeedBody,
+        body_optional=True,
+        query=SeedQuery,
     ),
 )
 async def seed(request: web.Request) -> web.Response:
@@ -70,13 +77,13 @@ async def seed(request: web.Request) -> web.Response:
     return json_response(library.seed, 200 if wait else 202)
 
 
-@ROUTES.get("/assets/seed/status", shape=Shape(answer=listings.SeedJson))
+@ROUTES.get("/assets/seed/status", shape=Shape(answer=asset_listings.SeedJson))
 async def seed_status(request: web.Request) -> web.Response:
     """How the hashing of all files goes, or went."""
     return json_response(services(request).library.seed)
 
 
-@ROUTES.post("/assets/seed/cancel", shape=Shape(answer=listings.SeedJson))
+@ROUTES.post("/assets/seed/cancel", shape=Shape(answer=asset_listings.SeedJson))
 async def cancel_seed(request: web.Request) -> web.Response:
     """Hash no more; what was hashed stays known."""
     library = services(request).library
@@ -122,7 +129,7 @@ async def _kept(request: web.Request, new: NewAsset, upload: Upload) -> web.Resp
             metadata={**asset.note.metadata, **new.metadata},
         )
         asset = await behind.library.note(asset, note)
-    answer: listings.NewAssetJson = {**asset_json(asset), "created_new": created}
+    answer: asset_listings.NewAssetJson = {**asset_json(asset), "created_new": created}
     return json_response(answer, CREATED if created else 200)
 
 

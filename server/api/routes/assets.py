@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from nodes.spec import Json, NodeError, Place
-from server.api import answers, assets, listings, wire
+from server.api import answers, asset_listings, assets, wire
 from server.api.asset_wire import read_edit, read_hash, read_tags
 from server.api.bodies import read_json
 from server.api.library import without
@@ -25,13 +25,13 @@ from server.shelf import Note
 ROUTES = web.RouteTableDef()  # these are under /api alone: the editor's own files lie in /assets
 
 
-@ROUTES.get("/assets", shape=Shape(answer=listings.AssetsJson, query=AssetsQuery))
+@ROUTES.get("/assets", shape=Shape(answer=asset_listings.AssetsJson, query=AssetsQuery))
 async def some(request: web.Request) -> web.Response:
     """A page of assets, the newest first."""
     wanted = read_wanted_assets(request.query)
     every = [one for one in await services(request).library.all() if may_see_asset(request, one)]
     found, total = await asyncio.to_thread(assets.search, every, wanted)
-    answer: listings.AssetsJson = {
+    answer: asset_listings.AssetsJson = {
         "assets": [assets.asset_json(asset) for asset in found],
         "total": total,
         "has_more": wanted.offset + len(found) < total,
@@ -39,7 +39,7 @@ async def some(request: web.Request) -> web.Response:
     return json_response(answer)
 
 
-@ROUTES.get("/assets/hash/{hash}", shape=Shape(answer=listings.AssetJson))
+@ROUTES.get("/assets/hash/{hash}", shape=Shape(answer=asset_listings.AssetJson))
 async def of_content(request: web.Request) -> web.Response:
     """An asset whose content has this hash, as far as hashes are known; HEAD says whether there is one."""
     return json_response(assets.asset_json(await _of_content(request)))
@@ -51,7 +51,7 @@ async def content_by_hash(request: web.Request) -> web.StreamResponse:
     return _content(await _of_content(request), request)
 
 
-@ROUTES.get("/assets/{id}", shape=Shape(answer=listings.AssetJson))
+@ROUTES.get("/assets/{id}", shape=Shape(answer=asset_listings.AssetJson))
 async def one(request: web.Request) -> web.Response:
     """One asset. Its hash is computed if it is no model."""
     asset = await _asset(request)
@@ -66,7 +66,7 @@ async def content(request: web.Request) -> web.StreamResponse:
     return _content(await _asset(request), request)
 
 
-@ROUTES.put("/assets/{id}", shape=Shape(answer=listings.AssetJson, body=AssetBody))
+@ROUTES.put("/assets/{id}", shape=Shape(answer=asset_listings.AssetJson, body=AssetBody))
 async def edit(request: web.Request) -> web.Response:
     """Say something else of an asset: its name, tags, `user_metadata`. The file stays where and as it is."""
     wanted, asset = read_edit(await read_json(request)), await _asset(request)
@@ -94,7 +94,7 @@ async def delete(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-@ROUTES.post("/assets/{id}/tags", shape=Shape(answer=listings.TagsAddedJson, body=TagsBody))
+@ROUTES.post("/assets/{id}/tags", shape=Shape(answer=asset_listings.TagsAddedJson, body=TagsBody))
 async def add_tags(request: web.Request) -> web.Response:
     """Give an asset more tags."""
     wanted, asset = read_tags(await read_json(request)), await _asset(request)
@@ -102,7 +102,7 @@ async def add_tags(request: web.Request) -> web.Response:
     added = without(wanted, asset.tags)
     note = Note(asset.note.name, (*asset.note.tags, *added), asset.note.metadata)
     now = await services(request).library.note(asset, note)
-    answer: listings.TagsAddedJson = {
+    answer: asset_listings.TagsAddedJson = {
         "added": list(added),
         "already_present": list(without(wanted, added)),
         "total_tags": list(now.tags),
@@ -110,7 +110,7 @@ async def add_tags(request: web.Request) -> web.Response:
     return json_response(answer)
 
 
-@ROUTES.delete("/assets/{id}/tags", shape=Shape(answer=listings.TagsRemovedJson, body=TagsBody))
+@ROUTES.delete("/assets/{id}/tags", shape=Shape(answer=asset_listings.TagsRemovedJson, body=TagsBody))
 async def remove_tags(request: web.Request) -> web.Response:
     """Take tags from an asset. Those that say where it lies stay."""
     wanted, asset = read_tags(await read_json(request)), await _asset(request)
@@ -119,7 +119,7 @@ async def remove_tags(request: web.Request) -> web.Response:
         raise wire.BadRequest(f"The tag {fixed[0]!r} says where the file lies: it cannot be removed.")
     note = Note(asset.note.name, without(asset.note.tags, wanted), asset.note.metadata)
     now = await services(request).library.note(asset, note)
-    answer: listings.TagsRemovedJson = {
+    answer: asset_listings.TagsRemovedJson = {
         "removed": [tag for tag in wanted if tag in asset.tags],
         "not_present": [tag for tag in wanted if tag not in asset.tags],
         "total_tags": list(now.tags),
@@ -127,7 +127,7 @@ async def remove_tags(request: web.Request) -> web.Response:
     return json_response(answer)
 
 
-@ROUTES.get("/tags", shape=Shape(answer=listings.TagsJson, query=TagsQuery))
+@ROUTES.get("/tags", shape=Shape(answer=asset_listings.TagsJson, query=TagsQuery))
 async def tags(request: web.Request) -> web.Response:
     """Tags of assets, the most used first."""
     limit, offset = read_page(request.query)
@@ -135,7 +135,7 @@ async def tags(request: web.Request) -> web.Response:
     every = await services(request).library.all()
     told = assets.tags(one for one in every if may_see_asset(request, one))
     found = [tag for tag in told if tag["name"].startswith(prefix)]
-    answer: listings.TagsJson = {
+    answer: asset_listings.TagsJson = {
         "tags": found[offset : offset + limit],
         "total": len(found),
         "has_more": offset + limit < len(found),
@@ -145,7 +145,7 @@ async def tags(request: web.Request) -> web.Response:
 
 @ROUTES.get(
     "/jobs/{id}/assets",
-    shape=Shape(answer=listings.JobAssetsJson, query=PageQuery, error=answers.JobErrorJson),
+    shape=Shape(answer=asset_listings.JobAssetsJson, query=PageQuery, error=answers.JobErrorJson),
 )
 async def of_job(request: web.Request) -> web.Response:
     """The files that a job made and that are still there."""
@@ -157,7 +157,7 @@ async def of_job(request: web.Request) -> web.Response:
     known = await behind.library.known()
     found = await asyncio.to_thread(lambda: list(_made(behind, record, known)))
     page = found[offset : offset + limit]
-    answer: listings.JobAssetsJson = {
+    answer: asset_listings.JobAssetsJson = {
         "job_id": record.job.id,
         "assets": page,
         "pagination": {
@@ -196,7 +196,7 @@ def _shipped(behind: Services) -> set[Path]:
     return {path for models in behind.workspace.shipped.values() for path in models.values()}
 
 
-def _made(behind: Services, record: Record, known: assets.Known) -> Iterator[listings.JobAssetJson]:
+def _made(behind: Services, record: Record, known: assets.Known) -> Iterator[asset_listings.JobAssetJson]:
     outputs = record.result.outputs if record.result else {}
     for node, shown in outputs.items():
         for kind, items in shown.items():
@@ -222,7 +222,7 @@ def _shown_asset(behind: Services, item: Json, known: assets.Known) -> assets.As
     return assets.asset_in(behind.workspace, Place(str(place)), path, known)
 
 
-def _job_asset_json(asset: assets.Asset, node: str, kind: str, index: int) -> listings.JobAssetJson:
+def _job_asset_json(asset: assets.Asset, node: str, kind: str, index: int) -> asset_listings.JobAssetJson:
     told = assets.asset_json(asset)
     return {
         "id": told["id"],

@@ -34,8 +34,8 @@ MADE_BEFORE = "WEFT_GOLDEN_MODELS"
 # a quarter to a third, and take five times as long. Two threads: 2.2e-4 and 2.6e-4 (shifts) by sides, 2.5e-4 and 4.0e-4 in
 # a batch. All this on one kind of processor. On one without AVX-512: ModelMergeAdd 4.5e-4, shifts 2.3e-4 and 4.3e-4, half
 # precision 0.034, and of those that have no tolerance of their own here the KSampler of 20 steps 2.8e-4 and
-# SamplerCustomAdvanced 6.6e-4: the same digits with the code that held to both elsewhere. Batches bring nothing nearer
-# there: CFGGuider 3.3e-4 instead of 1.5e-4.
+# SamplerCustomAdvanced 6.6e-4; the latter has the same digits there with the code that held to it elsewhere.
+# Batches bring nothing nearer there: CFGGuider 3.3e-4 instead of 1.5e-4.
 OFF = {
     ("ModelMergeAdd", ""): 2e-3,
     ("ModelSamplingStableCascade", ""): 6e-4,

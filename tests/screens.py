@@ -87,6 +87,23 @@ def subgraph(page: Page) -> None:
     page.get_by_test_id("trail").wait_for()
 
 
+def blueprints(page: Page) -> None:
+    """A subgraph that was kept as a blueprint, in the list of nodes."""
+    subgraph(page)
+    page.get_by_test_id("trail").get_by_role("button").first.click()
+    act(
+        "const { document, scope } = app.active; const { graphs } = document.state;"
+        "const { id } = [...graphs.get(scope).nodes.values()].find(({ type }) => graphs.has(type));"
+        "app.blueprints.ask(app.active, scope, id, [300, 300]);"
+    )(page)
+    page.keyboard.type("Draw with a negative")
+    page.keyboard.press("Enter")
+    page.get_by_role("status").first.wait_for()
+    act("app.popups.notices.forEach(({ id }) => app.popups.dismiss(id));")(page)
+    drawer("nodes")(page)
+    page.get_by_role("button", name="Blueprints").click()
+
+
 def wrong(page: Page) -> None:
     """A workflow that the server refuses: a thread is missing, a name is in no list."""
     act(
@@ -228,6 +245,7 @@ SCREENS: Mapping[str, Screen] = {
     "menu": context_menu,
     "result": result,
     "subgraph": subgraph,
+    "blueprints": blueprints,
     "many": many,
     "wrong": wrong,
     "missing": missing,

@@ -8,8 +8,11 @@ from torch import Tensor
 
 from nodes.compat.faced import Face, session
 from nodes.compat.standing import refuse
+from nodes.diffusion.errors import CheckpointUnknown
 from nodes.diffusion.models.detect import Part
 from nodes.diffusion.models.vision import DEVIATIONS, MEANS, LoadedVision, load_vision, prepared
+from nodes.diffusion.models.vision_files import find_vision
+from nodes.diffusion.values import CheckpointRef
 from nodes.diffusion.vision_values import ClipVision, ClipVisionOutput
 
 PARTS = tuple(field.name for field in fields(ClipVisionOutput))
@@ -88,6 +91,17 @@ class ClipVisionModel(Face):
     def image_std(self) -> list[float]:
         """How far they go around it."""
         return list(self._told("deviations"))
+
+
+def vision_of(file: CheckpointRef) -> ClipVisionModel | None:
+    """The vision model of a file; None where it holds none, as folders do. Other errors as `find_vision`."""
+    if file.path.is_dir():
+        return None
+    try:
+        find_vision(file.path)
+    except CheckpointUnknown:
+        return None
+    return ClipVisionModel(ClipVision(file))
 
 
 def clip_preprocess(

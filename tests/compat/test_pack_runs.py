@@ -246,3 +246,46 @@ def test_models_are_merged_by_their_weights(host: Host):
     theirs = two.get_key_patches("diffusion_model.")
     assert one.add_patches({name: theirs[name]}, 0.25, 0.75) == [name]
     assert torch.allclose(one.model_state_dict()[name], weight + 0.25, atol=1e-5)
+
+
+def test_parts_of_a_weight_are_changed_each_by_its_own_function(host: Host):
+    whole, parts = host.patcher(), host.patcher()
+    name = next(k for k in whole.model_state_dict() if k.endswith("attn1.to_k.weight"))
+    weight = whole.model_state_dict()[name].clone()
+    rows, columns = (size // 2 for size in weight.shape)
+    chance = torch.Generator().manual_seed(2)
+    top = torch.randn(rows, weight.shape[1], generator=chance)
+    left = torch.randn(len(weight), columns, generator=chance)
+    above, beside = (name, (0, 0, rows)), (name, (1, columns, columns), torch.neg)
+    assert parts.add_patches({above: ("diff", (top,))}, 0.5, 0.75) == [above]
+    assert parts.add_patches({beside: ("diff", (left,))}, 0.1) == [beside]
+    wanted = weight.clone()
+    wanted[:rows] = 0.75 * wanted[:rows] + 0.5 * top
+    wanted[:, columns : 2 * columns] -= 0.1 * left
+    assert torch.allclose(parts.model_state_dict()[name], wanted, atol=1e-5)
+    asked = parts.calculate_weight(parts.patches[name], weight.clone(), name)
+    assert torch.allclose(asked, wanted, atol=1e-5)
+    whole.add_patches({name: ("set", (wanted,))})
+    assert near(host.sampled(parts), host.sampled(whole))
+    assert torch.equal(host.patcher().model_state_dict()[name], weight)  # the original is back
+
+
+def test_a_part_may_be_set_or_take_a_lora_and_two_parts_are_put_on_together(host: Host):
+    model = host.patcher()
+    name = next(k for k in model.model_state_dict() if k.endswith("attn1.to_q.weight"))
+    weight = model.model_state_dict()[name].clone()
+    rows = len(weight) // 2
+    chance = torch.Generator().manual_seed(3)
+    up, down = (
+        torch.randn(rows, 2, generator=chance),
+        torch.randn(2, weight.shape[1], generator=chance),
+    )
+    loading = module("comfy.lora")
+    lora = {"x.lora_up.weight": up, "x.lora_down.weight": down, "x.alpha": torch.tensor(2.0)}
+    (adapter,) = loading.load_lora(lora, {"x": name}).values()
+    first, second = (name, (0, 0, rows)), (name, (0, rows, rows))
+    zeros = torch.zeros(rows, weight.shape[1])
+    assert model.add_patches({first: adapter, second: ("set", (zeros,))}, 0.5) == [first, second]
+    made = model.model_state_dict()[name]
+    assert torch.allclose(made[:rows], weight[:rows] + 0.5 * (up @ down), atol=1e-5)
+    assert torch.allclose(made[rows : 2 * rows], zeros, atol=1e-6)

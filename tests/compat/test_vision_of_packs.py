@@ -10,11 +10,14 @@ from safetensors.torch import save_file
 from nodes.compat.convert import inward, outward
 from nodes.diffusion.models.load import Placement
 from nodes.diffusion.models.vision import load_vision
+from nodes.diffusion.values import Vae
 from nodes.diffusion.vision_values import ClipVisionOutput
-from tests.compat.tiny_models import CPU, PROMPTS, Host
-from tests.diffusion.models.test_vision import LARGE, clip
+from nodes.spec import Place
+from tests.compat.tiny_models import CPU, PROMPTS, STARTER, Host
+from tests.diffusion.models.test_vision import LARGE, clip, open_layout
 
 SEEN = torch.rand(2, 30, 40, 3, generator=torch.Generator().manual_seed(2))
+OPENED = "conditioner.embedders.0.model.visual."  # where checkpoints have a vision model of OpenCLIP's
 PARTS = "image_embeds", "last_hidden_state", "penultimate_hidden_states"
 
 
@@ -62,6 +65,47 @@ def test_it_sees_what_our_node_sees(host: Host, vision: Any, crop: bool, way: st
     planes = vision.clip_preprocess(SEEN, 28, model.image_mean, model.image_std, crop)
     again = clip(LARGE)(pixel_values=planes).image_embeds
     assert torch.allclose(again, ours.image_embeds, atol=1e-5)
+
+
+@pytest.mark.parametrize(("prefix", "opened"), [("", False), ("eye.", False), (OPENED, True)])
+def test_a_vision_model_from_weights_sees_what_our_loader_s_sees(
+    host: Host, vision: Any, prefix: str, opened: bool
+):
+    state = clip(LARGE).state_dict()
+    named = {prefix + name: each for name, each in (open_layout(state) if opened else state).items()}
+    given = {**named, "another.weight": torch.zeros(1)}
+    model = vision.load_clipvision_from_sd(given, prefix, opened)
+    assert len(given) == len(named) + 1 and isinstance(model, vision.ClipVisionModel)
+    eye = host.run("CLIPVisionLoader", clip_name="eye.safetensors")
+    made, ours = (
+        model.encode_image(SEEN),
+        host.run("CLIPVisionEncode", clip_vision=eye, image=SEEN, crop="center"),
+    )
+    for name in PARTS:
+        assert torch.equal(made[name], ours[name])
+
+
+def test_weights_without_a_vision_model_give_none(vision: Any):
+    state = clip(LARGE).state_dict()
+    assert vision.load_clipvision_from_sd({}) is None
+    assert vision.load_clipvision_from_sd({"x": torch.zeros(1)}) is None
+    assert vision.load_clipvision_from_sd(state, prefix="elsewhere.") is None
+
+
+def test_a_checkpoint_gives_its_vision_model_where_it_is_asked_for(host: Host, vision: Any):
+    load = importlib.import_module("comfy.sd").load_checkpoint_guess_config
+    eye, vae = (
+        host.run("CLIPVisionLoader", clip_name="eye.safetensors"),
+        Vae(host.recipe.checkpoint),
+    )
+    asked = {"model": host.recipe, "clip_vision": eye, "vae": vae, "filename_prefix": "seeing"}
+    host.run("ImageOnlyCheckpointSave", **asked)
+    (file,) = host.ctx.files.place(Place.OUTPUT).glob("seeing_*.safetensors")
+    model, _, _, inside = load(str(file), output_clipvision=True)
+    assert model is not None and load(str(file))[3] is None
+    wanted = vision.load(path(host)).encode_image(SEEN)
+    assert torch.equal(inside.encode_image(SEEN).image_embeds, wanted.image_embeds)
+    assert load(str(STARTER), output_clipvision=True)[3] is None
 
 
 def test_what_was_seen_crosses_both_ways_on_wires_and_beside_prompts(host: Host, vision: Any):

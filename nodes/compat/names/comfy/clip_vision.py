@@ -2,24 +2,31 @@
 
 import sys
 
-from nodes.compat.names.comfy.sd import reference
+import torch
+
+from nodes.compat.names.comfy.sd import kept, reference
 from nodes.compat.standing import complete
-from nodes.compat.vision_face import ClipVisionModel, Output, clip_preprocess
-from nodes.diffusion.errors import CheckpointUnknown
-from nodes.diffusion.models.vision_files import find_vision
-from nodes.diffusion.vision_values import ClipVision
+from nodes.compat.vision_face import ClipVisionModel, Output, clip_preprocess, vision_of
 
 __all__ = ["ClipVisionModel", "Output", "clip_preprocess"]
 
 
 def load(ckpt_path):
     """The vision model of a file; None where it holds none."""
-    file = reference(ckpt_path)
-    try:
-        find_vision(file.path)
-    except CheckpointUnknown:
-        return None
-    return ClipVisionModel(ClipVision(file))
+    return vision_of(reference(ckpt_path))
+
+
+def load_clipvision_from_sd(sd, prefix="", convert_keys=False):
+    """The vision model of weights whose names begin with `prefix`; None where they hold none. `sd` stays as it is.
+
+    Args:
+        convert_keys: the names are OpenCLIP's; Weft tells by the names themselves.
+    """
+    del convert_keys
+    tensors = {
+        name: each for name, each in sd.items() if name.startswith(prefix) and isinstance(each, torch.Tensor)
+    }
+    return vision_of(kept(tensors)) if tensors else None
 
 
 complete("comfy.clip_vision", sys.modules[__name__])

@@ -14,6 +14,7 @@ from nodes.compat.faces import VAE, ModelPatcher
 from nodes.compat.names import folder_paths
 from nodes.compat.standing import refuse
 from nodes.compat.surgery.weights import lora_of
+from nodes.compat.vision_face import vision_of
 from nodes.diffusion.errors import CheckpointUnknown
 from nodes.diffusion.keys import key
 from nodes.diffusion.models.detect import Part, contents, text_kind
@@ -94,7 +95,7 @@ def load_checkpoint_guess_config(
     te_model_options=None,
     disable_dynamic=False,
 ):
-    """(model, text encoder, autoencoder, None) of a file; None where it has none, or nobody wants it."""
+    """(model, text encoder, autoencoder, vision model) of a file; None where it has none, or nobody wants it."""
     file = reference(ckpt_path)
     with told():
         parts, kind = contents(file.path), text_kind(file.path)
@@ -102,7 +103,8 @@ def load_checkpoint_guess_config(
         raise RuntimeError(f"ERROR: Could not detect model type of: {ckpt_path}")
     model = ModelPatcher(Model(file, settings=_settings(model_options))) if output_model else None
     clip = CLIP(Clip(file, kind=kind)) if output_clip and Part.TEXT in parts else None
-    return model, clip, VAE(Vae(file)) if output_vae and Part.VAE in parts else None, None
+    vae = VAE(Vae(file)) if output_vae and Part.VAE in parts else None
+    return model, clip, vae, vision_of(file) if output_clipvision else None
 
 
 def load_checkpoint(

@@ -44,6 +44,11 @@ class StandIn(type):
             return Refusal(f"{cls.host_name}.{name}")
         raise AttributeError(f"Weft has no {cls.host_name}.{name}.", name=name, obj=cls)
 
+    def __iter__(cls) -> Iterator[Any]:
+        """Of tables that packs walk over."""
+        refuse(cls.host_name)
+        return iter(())
+
 
 class Refusal:
     """A method of a stand-in."""

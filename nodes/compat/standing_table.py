@@ -166,12 +166,12 @@ TABLE: Mapping[str, str] = {
     "comfy.checkpoint_pickle": "Unpickler Empty",
     "comfy.rmsnorm": "",
     "comfy.utils": """convert_sd_to safetensors_header transformers_convert clip_text_transformers_convert
-    auto_diffusers_to_mmdit flux_to_diffusers mmdit_to_diffusers""",
+    auto_diffusers_to_mmdit flux_to_diffusers mmdit_to_diffusers unet_to_diffusers UNET_MAP_ATTENTIONS UNET_MAP_RESNET
+    UNET_MAP_BASIC TRANSFORMER_BLOCKS""",
     "comfy.cli_args": "enables_dynamic_vram",
     "comfy_extras.nodes_compositing": "porter_duff_composite",
     "comfy_extras.nodes_post_processing": "gaussian_kernel",
     "comfy_extras.nodes_latent": "reshape_latent_to",
-    "comfy_extras.nodes_align_your_steps": "loglinear_interp",
     "comfy_extras.nodes_gits": "loglinear_interp",
     "comfy_extras.nodes_model_merging": "save_checkpoint",
     "comfy_extras.nodes_freelunch": "Fourier_filter",

@@ -77,6 +77,11 @@ def align_your_steps(kind: str, steps: int, denoise: float) -> Tensor:
     return _from_row(_tables()["align_your_steps"][kind], steps, denoise)
 
 
+def align_your_steps_levels() -> dict[str, list[float]]:
+    """The 11 sigmas that were found for each kind of model, the last above 0."""
+    return {kind: list(row) for kind, row in _tables()["align_your_steps"].items()}
+
+
 def optimal_steps(kind: str, steps: int, denoise: float) -> Tensor:
     """Found by dynamic programming. Source: Pei et al. 2025 (arXiv:2503.21774).
 
@@ -140,13 +145,18 @@ def shifted_by(mu: float, time: Tensor) -> Tensor:
     return torch.where(time == 0, 0.0, shift / (shift + (1 / time - 1)))
 
 
+def drawn_to(row: Sequence[float], count: int) -> np.ndarray:
+    """A falling row of sigmas above 0 with another number of them, evenly in ln sigma; both ends stay."""
+    here, there = np.linspace(0, 1, len(row)), np.linspace(0, 1, count)
+    return np.exp(np.interp(there, here, np.log(row)))
+
+
 def _from_row(row: Sequence[float], steps: int, denoise: float) -> Tensor:
     """A table's row, drawn to more or fewer steps evenly in ln sigma; of it the last share."""
     if denoise <= 0.0:
         return torch.zeros(0)
     if len(row) != steps + 1:
-        here, there = np.linspace(0, 1, len(row)), np.linspace(0, 1, steps + 1)
-        row = np.exp(np.interp(there, here, np.log(row))).tolist()
+        row = drawn_to(row, steps + 1).tolist()
     kept = steps if denoise >= 1.0 else round(steps * denoise)
     sigmas = torch.tensor(row[-(kept + 1) :], dtype=torch.float32)
     sigmas[-1] = 0.0

@@ -13,6 +13,7 @@ from nodes.compat.install import install_names
 from nodes.compat.standing import NotOffered
 from nodes.compat.standing_page import page
 from nodes.compat.standing_table import TABLE
+from nodes.diffusion.more_schedules import align_your_steps, laplace
 
 CHANCE = torch.Generator().manual_seed(7)
 
@@ -236,6 +237,19 @@ def test_steps_with_noise_are_split_as_published():
     assert parts.get_sigmas_karras(4, 0.1, 10.0)[[0, -2, -1]].tolist() == pytest.approx([10.0, 0.1, 0.0])
 
 
+def test_levels_of_noise_are_those_of_our_schedulers():
+    parts, found = host("comfy.k_diffusion.sampling"), host("comfy_extras.nodes_align_your_steps")
+    assert torch.equal(parts.get_sigmas_laplace(6, 0.1, 10.0, 0.5, 0.3), laplace(0.1, 10.0, 6, 0.5, 0.3))
+    for kind, row in found.NOISE_LEVELS.items():
+        few, many = align_your_steps(kind, 10, 1.0), align_your_steps(kind, 17, 1.0)
+        assert row[:-1] == pytest.approx(few[:-1].tolist()) and 0.0 < row[-1] < row[-2]
+        drawn = found.loglinear_interp(row, 18)
+        assert drawn[:-1].tolist() == pytest.approx(many[:-1].tolist()) and drawn[-1] == pytest.approx(
+            row[-1]
+        )
+    assert {*found.NOISE_LEVELS} == {"SD1", "SDXL", "SVD"}
+
+
 def test_wrappers_are_called_from_the_first_registered_inwards():
     extension = host("comfy.patcher_extension")
     options: dict[str, Any] = {}
@@ -313,6 +327,8 @@ def test_a_stand_in_can_be_derived_from_and_refuses_when_it_is_used():
         base()
     with pytest.raises(NotOffered, match="save_checkpoint"):
         host("comfy.sd").save_checkpoint(None, None, {}, 1, 1)
+    with pytest.raises(NotOffered, match="UNET_MAP_BASIC"):
+        dict(host("comfy.utils").UNET_MAP_BASIC)
 
 
 def test_any_inner_part_of_a_network_can_be_imported_and_no_other_module():

@@ -7,7 +7,7 @@ from tqdm.auto import trange
 
 from nodes.compat.surgery.rows import row_function
 from nodes.diffusion.brownian import brownian_noise
-from nodes.diffusion.more_schedules import exponential_between, polyexponential
+from nodes.diffusion.more_schedules import exponential_between, laplace, polyexponential
 from nodes.diffusion.sampling.table import MORE_SAMPLERS, SAMPLERS
 from nodes.diffusion.schedules import karras_between
 
@@ -56,6 +56,11 @@ def get_sigmas_exponential(n, sigma_min, sigma_max, device="cpu"):
 
 def get_sigmas_polyexponential(n, sigma_min, sigma_max, rho=1.0, device="cpu"):
     return append_zero(polyexponential(float(sigma_min), float(sigma_max), n, rho)[:n]).to(device)
+
+
+def get_sigmas_laplace(n, sigma_min, sigma_max, mu=0.0, beta=0.5, device="cpu"):
+    """As our LaplaceScheduler; alone among these, it has no 0 at its end."""
+    return laplace(float(sigma_min), float(sigma_max), n, float(mu), float(beta)).to(device)
 
 
 def get_sigmas_vp(n, beta_d=19.9, beta_min=0.1, eps_s=1e-3, device="cpu"):

@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 from nodes.spec import Json, Preview
 from server.graph.crossing import crosses
 from server.graph.model import NodeId
-from server.graph.outcome import Collect, Outcome, Task, Token
+from server.graph.outcome import Collect, Failure, Outcome, Task, Token
 from server.graph.written import Written
 
 
@@ -70,11 +70,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """A node's own validation says no. `input` is the name it concerns; `message` may be empty."""
+    """A node's own validation says no. `input` is the name it concerns; `message` may be empty.
+
+    `raised`: why it could not say anything, where it failed itself.
+    """
 
     node: NodeId
     input: str
     message: str
+    raised: Failure | None = None
 
 
 @crosses

@@ -10,6 +10,7 @@ from server.graph.errors import Fault, NodeFaults
 from server.graph.host import Call, Complaint
 from server.graph.loops import loop_faults
 from server.graph.model import BareList, Graph, GraphNode, Input, Link, NodeId
+from server.graph.outcome import Failure
 from server.graph.parse import missing_node_type
 from server.graph.topology import ancestors, cycles
 
@@ -119,7 +120,7 @@ class _Judge:
                 self._check_node(node, node.id in targets)
         self._check_cycles(concerned)
         self._check_loops(concerned)
-        self._take_complaints(concerned)
+        self._take_complaints(concerned, targets)
         faulty = {id for id, faults in self._faults.items() if faults}
         if not faulty:
             return Verdict(self._graph_now(), tuple(wanted))
@@ -198,7 +199,7 @@ class _Judge:
         if produced is None:
             self._fault(node, self._dangling(declared, link, is_output))
         elif not spec.validates_types and not compatible(produced, declared.type):
-            self._fault(node, self._mismatch(declared, link, produced))
+            self._fault(node, self._mismatch(declared, link))
 
     def _check_constant(self, node: GraphNode, spec: NodeSpec, declared: InputSpec, value: Json) -> Json:
         try:
@@ -226,7 +227,7 @@ class _Judge:
             fault = Fault("custom_validation_failed", CUSTOM, f"{found.kind} - {found.message}", extra)
             self._fault(self._graph[found.node], fault)
 
-    def _take_complaints(self, concerned: Collection[NodeId]) -> None:
+    def _take_complaints(self, concerned: Collection[NodeId], targets: Collection[NodeId]) -> None:
         for complaint in self._complaints:
             if complaint.node not in concerned:
                 continue
@@ -238,6 +239,9 @@ class _Judge:
                 extra["input_config"] = constants.config(declared, self._choices)
             if not isinstance(value, Link | BareList):
                 extra["received_value"] = value
+            if complaint.raised:
+                self._fault(node, _check_failed(complaint.raised, extra, is_output=node.id in targets))
+                continue
             details = f"{complaint.input} - {complaint.message}" if complaint.message else complaint.input
             self._fault(node, Fault("custom_validation_failed", CUSTOM, details, extra))
 
@@ -258,7 +262,6 @@ class _Judge:
         )
 
     def _dangling(self, declared: InputSpec, link: Link, is_output: bool) -> Fault:
-        kind = "exception_during_validation" if is_output else "exception_during_inner_validation"
         if link.node not in self._graph:
             message = f"Input {declared.name} is linked to node '{link.node}', which is not in the prompt"
         else:
@@ -270,18 +273,38 @@ class _Judge:
             "traceback": [],
             "linked_node": [link.node, link.slot],
         }
-        return Fault(kind, message, repr(link.node), extra)
+        return Fault(_kind_raised(is_output), message, repr(link.node), extra)
 
-    def _mismatch(self, declared: InputSpec, link: Link, produced: str) -> Fault:
+    def _mismatch(self, declared: InputSpec, link: Link) -> Fault:
+        output = self._specs[self._graph[link.node].type].outputs[link.slot]
+        received: Json = output.type if output.choices is None else list(output.choices)
+        wanted = constants.config(declared, self._choices)[0]
         return Fault(
             "return_type_mismatch",
             "Return type mismatch between linked nodes",
-            f"{declared.name}, received_type({produced}) mismatch input_type({declared.type})",
-            {**self._info(declared), "received_type": produced, "linked_node": [link.node, link.slot]},
+            f"{declared.name}, received_type({received}) mismatch input_type({wanted})",
+            {**self._info(declared), "received_type": received, "linked_node": [link.node, link.slot]},
         )
 
     def _info(self, declared: InputSpec) -> dict[str, Json]:
         return {"input_name": declared.name, "input_config": constants.config(declared, self._choices)}
+
+
+def _kind_raised(is_output: bool) -> str:
+    """The type of a fault that is an exception, on a node whose result is asked for or on one before it."""
+    return "exception_during_validation" if is_output else "exception_during_inner_validation"
+
+
+def _check_failed(raised: Failure, extra: Mapping[str, Json], *, is_output: bool) -> Fault:
+    """A node's own check of its inputs raised."""
+    told: dict[str, Json] = {
+        **extra,
+        "exception_message": raised.message,
+        "exception_type": raised.kind,
+        "traceback": list(raised.traceback),
+    }
+    message = f"{raised.kind} while the node checked its inputs"
+    return Fault(_kind_raised(is_output), message, raised.message, told)
 
 
 def _produced(graph: Graph, link: Link, specs: Specs) -> str | None:

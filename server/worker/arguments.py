@@ -61,7 +61,7 @@ def calls(spec: NodeSpec, lists: Lists) -> Iterator[Keywords]:
     """The keyword arguments of each call.
 
     Raises:
-        NodeError: one input is an empty list while others are not.
+        IndexError: one input is an empty list while others are not.
     """
     if spec.takes_lists:
         yield {name: list(values) for name, values in lists.items()}
@@ -72,9 +72,9 @@ def calls(spec: NodeSpec, lists: Lists) -> Iterator[Keywords]:
         return
     for name, values in lists.items():
         if not values:
-            raise NodeError(
-                f"The input {name!r} received an empty list.",
-                "Give it at least one element: look at the node that feeds it.",
+            raise IndexError(
+                f"The input {name!r} received an empty list. "
+                "Give it at least one element: look at the node that feeds it."
             )
     for index in range(count):
         yield {name: values[min(index, len(values) - 1)] for name, values in lists.items()}

@@ -7,7 +7,9 @@ from typing import cast
 
 from nodes.spec import Json, Node, NodeSpec, Stopped, plain
 from server.graph.host import Call, Complaint
+from server.graph.outcome import Failure
 from server.worker.arguments import Keywords, calls, hidden
+from server.worker.failures import failure
 from server.worker.running import NodeContext, RunningJob
 
 
@@ -22,6 +24,9 @@ async def complaints(node: Node, call: Call, context: NodeContext) -> tuple[Comp
         every = node.spec.arguments(keywords)
         given = {name: value for name, value in every.items() if _checks(node.spec, name)}
         verdict = await _verdict(node, context.at(index), {**given, **extra})
+        if isinstance(verdict, Failure):
+            name = next(iter(given or _some_input(node)), "")
+            return (Complaint(call.node, name, verdict.message, verdict),)
         if verdict is not True:
             message = str(plain(verdict)) if verdict else ""
             return tuple(Complaint(call.node, name, message) for name in given or _some_input(node))
@@ -55,7 +60,7 @@ async def change_token(node: Node, call: Call, job: RunningJob, context: NodeCon
 
 
 async def _verdict(node: Node, context: NodeContext, keywords: Keywords) -> object:
-    """True, or what is wrong; an exception in the node's check counts as its word."""
+    """True, or what is wrong; a Failure if the node's check raised."""
     assert node.validate is not None
     try:
         verdict: object = node.validate(context, **keywords)
@@ -63,7 +68,7 @@ async def _verdict(node: Node, context: NodeContext, keywords: Keywords) -> obje
     except Stopped:
         raise
     except Exception as error:  # noqa: BLE001 - a check may raise anything
-        return f"{type(error).__name__}: {error}"
+        return failure(error)
 
 
 def _checks(spec: NodeSpec, name: str) -> bool:

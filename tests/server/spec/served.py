@@ -47,6 +47,10 @@ def all_known(ctx: Context, **inputs: object) -> bool | str:
     return True if inputs.get("steps") == 500 else "steps must be 500"
 
 
+def unable(ctx: Context, a: int = 0) -> bool:
+    raise LookupError(f"no entry {a}")
+
+
 def only_images(ctx: Context, input_types: Mapping[str, str]) -> bool | str:
     return True if input_types.get("image") in ("IMAGE", "MASK") else f"not {input_types.get('image')}"
 
@@ -116,6 +120,8 @@ def checked() -> Iterator[Node]:
     combo_output = OutputSpec("COMBO", "sampler", choices=("euler", "heun"))
     yield Node(NodeSpec(id="GiveCombo", outputs=(combo_output,)), give)
     two = (number("a", "INT", max=50), number("b", "INT"))
+    fails = make("ChecksAndFails", (number("a", "INT"),), is_output=True, validates=("a",))
+    yield Node(fails, give, validate=unable)
     yield Node(make("Checks", two, is_output=True, validates=("a", "b")), give, validate=low_enough)
     yield Node(make("ChecksAll", (steps,), is_output=True, validates=("*",)), give, validate=all_known)
     typed = make("ChecksTypes", (number("image", "IMAGE"),), (), is_output=True, validates_types=True)

@@ -81,6 +81,9 @@ NODES: Sequence[tuple[str, dict[str, Any], str, str, str, str, Fields]] = [
     ("4.2-the-producers-type-differs", {"i": IMAGE, "out": node("Save", latent=["i", 0])}, "out",
      "return_type_mismatch", MISMATCH, "latent, received_type(IMAGE) mismatch input_type(LATENT)",
      {"input_name": "latent", "input_config": LATENT, "received_type": "IMAGE", "linked_node": ["i", 0]}),
+    ("4.2-a-combo-is-named-by-what-it-offers", {"t": node("GiveText"), "out": node("TakeCombo", sampler=["t", 0])},
+     "out", "return_type_mismatch", MISMATCH, "sampler, received_type(STRING) mismatch input_type(['euler'])",
+     {"input_name": "sampler", "input_config": [["euler"], {}], "received_type": "STRING", "linked_node": ["t", 0]}),
     ("4.2-a-dangling-link-of-an-output-node", {"out": node("Save", latent=["z", 0])}, "out",
      "exception_during_validation", "Input latent is linked to node 'z', which is not in the prompt", "'z'",
      {"input_name": "latent", "input_config": LATENT, "exception_type": "KeyError", "traceback": [],
@@ -187,7 +190,7 @@ def test_taken(server: Server, name: str, value: Any, seen: str):
 
 # --- section 4a: from this output to that input -----------------------------------------------------------------------
 
-TYPES: Sequence[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+TYPES: Sequence[tuple[str, dict[str, Any], dict[str, Any], str | list[str]]] = [
     ("4a-equal", SAMPLE, node("Save", latent=["x", 0]), ""),
     ("4a-producer-any", node("GiveAny"), node("Save", latent=["x", 0]), ""),
     ("4a-consumer-any", SAMPLE, node("Show", value=["x", 0]), ""),
@@ -197,6 +200,12 @@ TYPES: Sequence[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("4a-text-to-a-combo", node("GiveText"), node("TakeCombo", sampler=["x", 0]), "STRING"),
     ("4a-one-of-a-union", IMAGE, node("Union", either=["x", 0]), ""),
     ("4a-unions-that-share-a-member", node("GiveUnion"), node("Union", either=["x", 0]), ""),
+    (
+        "4a-a-list-of-choices-to-another-socket",
+        node("GiveCombo"),
+        node("Save", latent=["x", 0]),
+        ["euler", "heun"],
+    ),
     ("4a-none-of-a-union", SAMPLE, node("Union", either=["x", 0]), "LATENT"),
 ]
 
@@ -204,12 +213,13 @@ TYPES: Sequence[tuple[str, dict[str, Any], dict[str, Any], str]] = [
 @pytest.mark.parametrize(
     ("producer", "consumer", "refused"), [row[1:] for row in TYPES], ids=[row[0] for row in TYPES]
 )
-def test_types(server: Server, producer: dict, consumer: dict, refused: str):
+def test_types(server: Server, producer: dict, consumer: dict, refused: str | list[str]):
     answer = ask(server, {"x": producer, "m": node("Match", same=["x", 0]), "out": consumer})
     assert answer.status == (400 if refused else 200)
     if refused:
         (error,) = answer.errors("out")
         assert (error["type"], error["extra_info"]["received_type"]) == ("return_type_mismatch", refused)
+        assert f"received_type({refused}) mismatch" in error["details"]
 
 
 # --- the result -------------------------------------------------------------------------------------------------------
@@ -221,6 +231,17 @@ def test_4_5_one_error_per_input_that_the_check_asks_for(server: Server):
         ("custom_validation_failed", "a - 5 is more than 2"),
         ("custom_validation_failed", "b - 5 is more than 2"),
     ]
+
+
+@pytest.mark.parametrize("output", [True, False])
+def test_4_5_a_check_that_raises_is_one_exception(server: Server, output: bool):
+    here = {"x": node("ChecksAndFails", a=3)}
+    shown = {} if output else {"out": node("Show", value=["x", 0])}
+    answer = ask(server, {**here, **shown}, partial_execution_targets=["x" if output else "out"])
+    (error,) = answer.errors("x")
+    assert error["type"] == f"exception_during_{'' if output else 'inner_'}validation"
+    assert error["details"] == error["extra_info"]["exception_message"] == "no entry 3"
+    assert (error["extra_info"]["input_name"], error["extra_info"]["exception_type"]) == ("a", "LookupError")
 
 
 def test_4_5_links_arrive_as_none(server: Server):

@@ -80,6 +80,7 @@ def test_a_node_is_called_per_element_and_short_lists_repeat_their_last(bench: B
 def test_an_empty_list_beside_others_is_told(bench: Bench):
     outcome = bench.run("Add", a=bench.several([]), b=1)
     assert isinstance(outcome, Failed) and "'a'" in outcome.failure.message
+    assert outcome.failure.kind == "IndexError", "as clients know it"
 
 
 def test_lists_in_and_lists_out(bench: Bench):
@@ -186,7 +187,9 @@ def test_nodes_check_their_own_inputs(bench: Bench):
     found = {complaint.node: complaint for complaint in bench.worker.validate(calls)}
     assert found.keys() == {"1", "4", "5"}
     assert found["1"] == Complaint("1", "value", "3 is odd")
-    assert "TypeError" in found["4"].message
+    raised = found["4"].raised
+    assert raised is not None and raised.kind == "TypeError"
+    assert (found["4"].message, found["1"].raised) == (raised.message, None)
 
 
 def test_a_change_token_follows_the_file(bench: Bench, tmp_path: Path):

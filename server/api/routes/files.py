@@ -29,6 +29,7 @@ LAYERS = ("mask", "paint", "painted", "painted-masked")
 LAYER = re.compile(r"clipspace-(?:mask|paint|painted|painted-masked)-(?P<number>\d+)\.png")
 # As documents these could run scripts as us: /view hands them out only to be saved, or inside an <img>.
 IN_IMG_ONLY = "image/svg+xml"
+PLAIN = "text/plain"  # with `nosniff` a browser shows it as letters and runs nothing of it
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 MORE_TYPES = {".webp": "image/webp", ".avif": "image/avif", ".flac": "audio/flac", ".opus": "audio/ogg",
               ".mkv": "video/x-matroska", ".m4a": "audio/mp4", ".glb": "model/gltf-binary"}  # fmt: skip
@@ -163,7 +164,7 @@ def _place(name: str) -> Place:
 def _may_be_shown(kind: str, request: web.Request) -> bool:
     if kind == IN_IMG_ONLY:
         return request.headers.get("Sec-Fetch-Dest") == "image"
-    return kind.split("/", maxsplit=1)[0] in SHOWN
+    return kind == PLAIN or kind.split("/", maxsplit=1)[0] in SHOWN
 
 
 def _headers(filename: str, kind: str, request: web.Request) -> dict[str, str]:
@@ -175,7 +176,7 @@ def _headers(filename: str, kind: str, request: web.Request) -> dict[str, str]:
         # The same name may be written anew: the browser keeps it, but asks whether it changed.
         "Cache-Control": "no-cache",
     }
-    if not shown or kind == IN_IMG_ONLY:
+    if not shown or kind in (IN_IMG_ONLY, PLAIN):
         found["Content-Security-Policy"] = SANDBOX
     return found
 

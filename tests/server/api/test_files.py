@@ -144,6 +144,15 @@ async def test_an_svg_is_drawn_inside_an_img(http, workspace):
         assert "sandbox" in answer.headers["Content-Security-Policy"]
 
 
+async def test_plain_text_is_read_in_the_browser_and_runs_nothing(http, workspace):
+    (workspace / "output" / "note.txt").write_text("<script>alert(1)</script>")
+    async with http.get("/view?filename=note.txt") as answer:
+        assert (answer.status, answer.content_type) == (200, "text/plain")
+        assert answer.headers["Content-Disposition"].startswith("inline")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
+
+
 async def test_parts_of_a_file_can_be_asked(http, workspace):
     (workspace / "output" / "film.mp4").write_bytes(bytes(range(100)))
     async with http.get("/view?filename=film.mp4", headers={"Range": "bytes=10-19"}) as answer:

@@ -20,7 +20,7 @@ MISSING: Mapping[str, str] = {
     "family": """ChromaRadianceOptions HunyuanVideo15LatentUpscaleWithModel
     LTXAVTextEncoderLoader LTXVAudioVAEDecode LTXVAudioVAEEncode LTXVAudioVAELoader
     LTXVEmptyLatentAudio LTXVLatentUpsampler LatentUpscaleModelLoader TextEncodeAceStepAudio
-    TextEncodeHunyuanVideo_ImageToVideo VAEDecodeAudio VAEDecodeHunyuan3D VAEEncodeAudio""",
+    TextEncodeHunyuanVideo_ImageToVideo VAEDecodeHunyuan3D""",
     "unknown": "LotusConditioning",
     "canvas": "Load3D",
     "later": "TextEncodeQwenImageEdit TextEncodeQwenImageEditPlus",

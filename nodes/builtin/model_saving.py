@@ -160,7 +160,7 @@ def _vae_state(loaded: Session, vae: AnyVae) -> dict[str, Tensor]:
     recipe = present(vae)
     if recipe is None or recipe == PIXEL_SPACE:
         return {}
-    coder = loaded.vae(recipe)
+    coder = loaded.coder(recipe)
     assert isinstance(coder, VaeCoder)
     with told():
         return saving.vae_tensors(coder, recipe.checkpoint.path)

@@ -36,6 +36,7 @@ from nodes.diffusion.models.load import Placement, load_text, load_vae
 from nodes.diffusion.models.network import LoadedNetwork
 from nodes.diffusion.models.text import TextStack
 from nodes.diffusion.patches import Patcher
+from nodes.diffusion.sound_vae import SoundCoder, of_pictures, of_sounds
 from nodes.diffusion.text import Encoder, Encoding, FindVectors, Prompts, Reading, read_prompt
 from nodes.diffusion.vae import PixelCoder, VaeCoder
 from nodes.diffusion.values import (
@@ -162,7 +163,7 @@ class Pool:
                 case Part.TEXT:
                     models.text(Clip(found))
                 case Part.VAE:
-                    models.vae(Vae(found))
+                    models.coder(Vae(found))
                 case _:
                     ...
 
@@ -325,7 +326,15 @@ class Session:
         return read_prompt(clip.kind, Reading(self.text(clip), prompts, clip.last_layer, find, clip.padding))
 
     def vae(self, vae: Vae) -> VaeCoder | PixelCoder:
-        """The autoencoder of a recipe. Errors as `network`."""
+        """The autoencoder of a recipe, of pictures or videos. Errors as `network`, and where it is of sounds."""
+        return of_pictures(self.coder(vae))
+
+    def sounds(self, vae: Vae) -> SoundCoder:
+        """The autoencoder of a recipe, of sounds. Errors as `network`, and where it is of pictures."""
+        return of_sounds(self.coder(vae))
+
+    def coder(self, vae: Vae) -> VaeCoder | PixelCoder:
+        """The autoencoder of a recipe, of whatever it is. Errors as `network`."""
         if vae == PIXEL_SPACE:
             return PixelCoder()
         kept = self._take(Part.VAE, vae.checkpoint, (), Build(load_vae))

@@ -21,7 +21,7 @@ class Coding:
         encode: Float[batch 3 height width] to its latents; the most likely ones, nothing is drawn at random. Of videos
             Float[batch 3 frame height width] too.
         decode: latents to Float[picture 3 height width]; a video's frames are pictures.
-        axes: of its latents: 2 for pictures, 3 with time.
+        axes: of its latents: 2 for pictures, 3 with time, 1 for sounds: Float[batch channel sample] in place of pictures.
     """
 
     encode: Callable[[nn.Module, Tensor], Tensor]
@@ -101,3 +101,4 @@ STAGE_A = Coding(
     _quantised, _unquantised
 )  # of Stable Cascade: pictures in 0..1, latents as they are, no code book
 PATCHES = Coding(_patched, _unpatched)
+SOUNDS = Coding(_encoded, _decoded, axes=1)  # of Stable Audio: waveforms as they are

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from nodes.diffusion.models import vae_shape
 from nodes.diffusion.models.files import Shape
-from nodes.diffusion.vae_codings import NORMAL_VIDEOS, PATCHES, PICTURES, STAGE_A, VIDEOS, Coding
+from nodes.diffusion.vae_codings import NORMAL_VIDEOS, PATCHES, PICTURES, SOUNDS, STAGE_A, VIDEOS, Coding
 
 Shapes = Mapping[str, Shape]
 BN = "bn.running_mean"
 LTX = "latents_mean"
+OOBLECK = "encoder.block.0.res_unit1.conv1.weight_v"
 WAN = "decoder.middle.0.residual.0.gamma"
 WAN_HERE = "decoder.mid_block.resnets.0.norm1.gamma"
 WAN_PARTS = {
@@ -41,7 +42,8 @@ class VaeKind:
         settings: of the class, from a file's shapes; `original`: in the original layout. KeyError where tensors are missing.
         name: diffusers' name of a tensor, for the file's; made from the file's shapes.
         change: what becomes of a tensor on its way, by diffusers' name.
-        pixels, channels: side of the square of picture that a latent stands for, and its channels, from the class's config.
+        pixels, channels: side of the square of picture, or samples of sound, that a latent stands for, and its channels,
+            from the class's config.
     """
 
     made_by: tuple[str, ...]
@@ -210,6 +212,16 @@ def _levels(config: Any) -> int:
 
 _AT = "diffusers.models.autoencoders."
 KINDS = (
+    VaeKind(
+        made_by=(_AT + "autoencoder_oobleck:AutoencoderOobleck",),
+        knows=lambda shapes: OOBLECK in shapes,
+        settings=_of_folder,
+        name=lambda _shapes, _original: lambda name: name,
+        coding=SOUNDS,
+        pixels=lambda config: math.prod(config.downsampling_ratios),
+        channels=lambda config: int(config.decoder_input_channels),
+        change=lambda _name, tensor: tensor,
+    ),
     VaeKind(
         made_by=(_AT + "autoencoder_kl_ltx:AutoencoderKLLTXVideo",),
         knows=lambda shapes: LTX in shapes,

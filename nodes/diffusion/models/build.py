@@ -24,6 +24,7 @@ BLOCKS = (
     "ChromaSingleTransformerBlock", "AuraFlowJointTransformerBlock", "AuraFlowSingleTransformerBlock",
     "Lumina2TransformerBlock", "ZImageTransformerBlock", "QwenImageTransformerBlock", "Flux2TransformerBlock",
     "Flux2SingleTransformerBlock", "HiDreamBlock", "HunyuanDiTBlock", "SDCascadeResBlock", "SDCascadeAttnBlock",
+    "OobleckEncoderBlock", "OobleckDecoderBlock",
 )  # fmt: skip
 
 Check = Callable[[], None]

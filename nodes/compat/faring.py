@@ -90,6 +90,29 @@ def with_refused_routes(loaded: Loaded, refused: Sequence[str]) -> Loaded:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class RouteFailure:
+    """A handler of a pack's raised: of its route, as "GET /my/ws", with what, and where."""
+
+    route: str
+    message: str
+    where: tuple[str, ...]
+
+
+def with_failed_routes(loaded: Loaded, failures: Sequence[RouteFailure]) -> Loaded:
+    """The report, if need be with the routes whose handlers raised since it was loaded."""
+    if not failures or not loaded.ok:
+        return loaded
+    told = " ".join(f"Its route {one.route} failed: {one.message}." for one in failures)
+    return replace(
+        loaded,
+        message=f"{loaded.message} {told}".strip(),
+        hint=loaded.hint or "The rest of the pack works. Tell its author.",
+        kind=loaded.kind or "RouteFailed",
+        traceback=loaded.traceback or failures[-1].where,
+    )
+
+
 def kept_as_it_was(earlier: Loaded, failed: Loaded) -> Loaded:
     """The report of a pack that was edited and cannot be imported now."""
     return replace(

@@ -23,6 +23,7 @@ from nodes.compat.faring import (
     kept_as_it_was,
     lines,
     untrusted,
+    with_failed_routes,
     with_refused_routes,
 )
 from nodes.compat.fence import OWN, Fence
@@ -148,7 +149,10 @@ class Packs:
             for name, file in replacements():
                 if (pack := fence.owner_of(file)) not in (None, OWN):
                     fence.note(str(pack), "replaced", name)
-        told = tuple(replace(one, edited=self._is_edited(one.path)) for one in self._loaded)
+        told = tuple(
+            with_failed_routes(replace(one, edited=self._is_edited(one.path)), self.routes.failures(one.name))
+            for one in self._loaded
+        )
         return told if fence is None else tuple(joined(one, fence) for one in told)
 
     def registered(self, form: Callable[..., Registered]) -> Registered:
@@ -194,7 +198,7 @@ class Packs:
         fence = self._fence
         if fence is None or fence.alone:
             return {}
-        named = {path.stem if path.is_file() else path.name: path for path in find(self._places.packs)}
+        named = {_name(path): path for path in find(self._places.packs)}
         wanted = {
             name: path for name, path in named.items() if fence.of(name).apart and self._is_wanted(path)
         }
@@ -217,7 +221,7 @@ class Packs:
         paths = [
             path for path in find(self._places.packs) if f"{module}.".startswith(f"{module_name(path)}.")
         ]
-        return paths[0].stem if paths else module
+        return _name(paths[0]) if paths else module
 
     def _is_news(self, id: str, node_class: Any) -> bool:
         known = self._registry.get(id)
@@ -260,6 +264,7 @@ class Packs:
         earlier = next((one for one in self._loaded if one.path == path), report)
         if report.ok and old is not None:
             self._packs.remove(old)
+            self.routes.forget(report.name)
             for id in old.classes.keys() - self._packs[-1].classes.keys():
                 self._registry.remove(id)
                 unshare(id)
@@ -278,7 +283,7 @@ class Packs:
             let_go()
 
     def _load(self, path: Path) -> Loaded:
-        name = path.stem if path.is_file() else path.name
+        name = _name(path)
         if name in self._skip:
             return Loaded(
                 name,
@@ -334,6 +339,10 @@ class Packs:
         adapted = adapt(id, node_class, title, module, pack.version)
         pack.classes[id] = node_class
         return self._registry.add(adapted)
+
+
+def _name(path: Path) -> str:
+    return path.stem if path.is_file() else path.name
 
 
 def _web_directory(path: Path, module: ModuleType) -> str:

@@ -9,15 +9,20 @@ import re
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakSet
 
-from aiohttp import hdrs, web
+from aiohttp import WSCloseCode, hdrs, web
 
+from nodes.compat.faring import RouteFailure, lines
 from nodes.compat.names.server_face import PromptServer
 
 KEY = "X-Weft-Key"  # a header: who does not know its value is not answered
 NO_ROUTE = 421  # the status where no pack has such a route
 PATIENCE = 30.0  # seconds that packs' own start may take
+OPENED = web.RequestKey("opened", web.WebSocketResponse)
+FAILED = b"The pack's handler failed. Its report says more."
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +41,17 @@ class Routes:
         self._app: web.Application | None = None
         self._direct: list[web.AbstractResource] = []  # what packs hung on the application itself
         self._runner: web.AppRunner | None = None
+        self._failures: dict[str, dict[str, RouteFailure]] = {}  # by pack and route
         self.port = 0
         self.key: Mapping[str, str] = {}
+
+    def failures(self, pack: str) -> tuple[RouteFailure, ...]:
+        """How each route of a pack failed last, of those whose handler has raised."""
+        return tuple(self._failures.get(pack, {}).copy().values())
+
+    def forget(self, pack: str) -> None:
+        """Its code is another now."""
+        self._failures.pop(pack, None)
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -92,16 +106,21 @@ class Routes:
         before, self._runner = self._runner, None
         if len(self._app.router.resources()):
             secret = secrets.token_urlsafe(24)
+            door = _Door(secret, lambda request, error: self._note(owner, request, error))
             try:
-                listening = asyncio.run_coroutine_threadsafe(
-                    _listen(self._app, secret, self._door), host.loop
-                )
+                listening = asyncio.run_coroutine_threadsafe(_listen(self._app, door, self._door), host.loop)
                 self._runner = listening.result(PATIENCE)
                 self.port, self.key = int(self._runner.addresses[0][1]), {KEY: secret}
             except Exception:
                 log.warning("The routes of packs cannot be served.", exc_info=True)
         if before is not None:
             asyncio.run_coroutine_threadsafe(before.cleanup(), host.loop)
+
+    def _note(self, owner: Callable[[Any], str], request: web.Request, error: Exception) -> None:
+        pack, resource = owner(request.match_info.handler), request.match_info.route.resource
+        told = f"{request.method} {request.path if resource is None else resource.canonical}"
+        failure = RouteFailure(told, f"{type(error).__name__}: {error}", lines(error))
+        self._failures.setdefault(pack, {})[told] = failure
 
 
 def _bare(route: str) -> str:
@@ -128,25 +147,72 @@ def _form(resource: web.AbstractResource) -> str:
     return re.escape(resource.canonical)
 
 
-async def _listen(app: web.Application, secret: str, door: socket.socket | None) -> web.AppRunner:
+async def _listen(app: web.Application, door: "_Door", where: socket.socket | None) -> web.AppRunner:
     """What listens for the application now."""
-    app.middlewares.insert(0, _doorkeeper(secret))
+    app.middlewares.insert(0, door.keeper())
+    app.on_response_prepare.append(door.remember)
+    app.on_shutdown.append(door.close_sockets)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await (web.TCPSite(runner, "127.0.0.1", 0) if door is None else web.SockSite(runner, door)).start()
+    await (web.TCPSite(runner, "127.0.0.1", 0) if where is None else web.SockSite(runner, where)).start()
     return runner
 
 
-def _doorkeeper(secret: str) -> Any:
-    @web.middleware
-    async def doorkeeper(
-        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        """Nobody but the server is answered, and it is told where no pack has such a route."""
-        if not secrets.compare_digest(request.headers.get(KEY, "").encode(), secret.encode()):
-            raise web.HTTPForbidden
-        if isinstance(request.match_info.http_exception, web.HTTPNotFound | web.HTTPMethodNotAllowed):
-            return web.Response(status=NO_ROUTE)
-        return await handler(request)
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """What every request of one application passes.
 
-    return doorkeeper
+    Attributes:
+        secret: what the server shows. failed: told when a handler raises.
+        sockets: the websockets that are open.
+    """
+
+    secret: str
+    failed: Callable[[web.Request, Exception], None]
+    sockets: WeakSet[web.WebSocketResponse] = field(default_factory=WeakSet[web.WebSocketResponse])
+
+    def keeper(self) -> Any:
+        """The middleware: nobody but the server is answered, and it is told where no pack has such a route."""
+
+        @web.middleware
+        async def keeper(
+            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        ) -> web.StreamResponse:
+            if not secrets.compare_digest(request.headers.get(KEY, "").encode(), self.secret.encode()):
+                raise web.HTTPForbidden
+            if isinstance(request.match_info.http_exception, web.HTTPNotFound | web.HTTPMethodNotAllowed):
+                return web.Response(status=NO_ROUTE)
+            try:
+                return await handler(request)
+            except ConnectionResetError:
+                raise  # who asked is gone
+            except Exception as error:
+                opened = request.get(OPENED)
+                if opened is None and isinstance(error, web.HTTPException):
+                    raise  # an answer
+                over = opened is not None and opened.closed  # many wait for words that do not come any more
+                if not over:
+                    self.failed(request, error)
+                if opened is None:
+                    raise
+                log.log(
+                    logging.INFO if over else logging.WARNING,
+                    "A websocket of a pack failed: %s",
+                    request.path,
+                    exc_info=True,
+                )
+                await opened.close(code=WSCloseCode.INTERNAL_ERROR, message=FAILED)
+                return opened
+
+        return keeper
+
+    async def remember(self, request: web.Request, response: web.StreamResponse) -> None:
+        """A signal: an answer begins."""
+        if isinstance(response, web.WebSocketResponse):
+            request[OPENED] = response
+            self.sockets.add(response)
+
+    async def close_sockets(self, _app: web.Application) -> None:
+        """A signal: what serves goes, since packs were edited."""
+        told = WSCloseCode.SERVICE_RESTART, b"Packs were edited: come back."
+        await asyncio.gather(*(each.close(code=told[0], message=told[1]) for each in tuple(self.sockets)))

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from server.api import pack_sockets
 from server.api.bodies import TooLarge
 from server.api.middleware import dress
 from server.api.services import services
@@ -25,10 +27,12 @@ NO_ROUTE = 421
 async def session(app: web.Application) -> AsyncIterator[None]:
     """Connections to the worker, while the application lives."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
+    watch = aiohttp.TraceConfig()
+    watch.on_request_redirect.append(pack_sockets.refuse_detours)
     async with aiohttp.ClientSession(
-        timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+        timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(), trace_configs=[watch]
     ) as made:
-        app[SESSION] = made
+        app[SESSION], app[pack_sockets.OPEN] = made, WeakSet()
         yield
 
 
@@ -65,6 +69,8 @@ def _answering(request: web.Request, registered: Registered) -> Registered:
 async def _hand_on(request: web.Request, registered: Registered) -> web.StreamResponse:
     url = URL(f"http://127.0.0.1:{registered.port}{request.raw_path}", encoded=True)
     headers = [(name, value) for name, value in request.headers.items() if name.lower() not in HOP]
+    if pack_sockets.is_wanted(request):
+        return await _joined(request, url, [*registered.key.items(), *headers])
     limit = services(request).limits.upload
     async with request.app[SESSION].request(
         request.method,
@@ -87,6 +93,15 @@ async def _hand_on(request: web.Request, registered: Registered) -> web.StreamRe
             await response.write(chunk)
         await response.write_eof()
         return response
+
+
+async def _joined(request: web.Request, url: URL, headers: list[tuple[str, str]]) -> web.StreamResponse:
+    try:
+        return await pack_sockets.join(request, request.app[SESSION], url, headers)
+    except aiohttp.WSServerHandshakeError as error:
+        if error.status == NO_ROUTE:
+            raise await _unknown(request) from error
+        return pack_sockets.refused(request, error)
 
 
 async def _body(request: web.Request, limit: int) -> AsyncIterator[bytes]:

@@ -11,6 +11,7 @@ from server.api import middleware
 from server.api.answers import Object
 from server.api.doorkeeper import doorkeeper
 from server.api.openapi import Entry, document
+from server.api.pack_sockets import close_all
 from server.api.packs import answer_of_packs, session
 from server.api.routes import (
     asset_uploads,
@@ -71,6 +72,7 @@ def build_application(behind: Services) -> web.Application:
             web.RouteDef(route.method, prefix + route.path, route.handler, kwargs).register(app.router)
     app.router.add_route("*", "/{rest:.*}", answer_of_packs)
     app.cleanup_ctx.append(session)
+    app.on_shutdown.append(close_all)
     return app
 
 

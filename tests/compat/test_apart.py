@@ -32,6 +32,19 @@ async def value(request):
 async def echo(request):
     return web.Response(body=await request.read(), status=201)
 
+@server.routes.get("/alone/open")
+async def open_socket(request):
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    async for message in socket:
+        if message.type == web.WSMsgType.BINARY:
+            await socket.send_bytes(message.data * 2)
+        elif message.data == "raise":
+            raise LookupError("nobody is here")
+        else:
+            await socket.send_str(f"{message.data} {os.getpid()}")
+    return socket
+
 @server.routes.post("/prompt")
 async def prompt(request):
     return web.json_response("taken over")
@@ -212,3 +225,21 @@ def test_a_process_that_ends_takes_its_objects_along_and_the_next_run_makes_them
     after = world.said("hello", at=5)
     assert (after[2], before[2]) == ("5", "5")
     assert str(value[2]) == after[-1] != before[-1]
+
+
+async def test_its_websockets_answer_and_tell_that_its_process_ended(world: World):
+    async with aiohttp.ClientSession(world.server.url) as http:
+        async with http.ws_connect("/alone/open") as socket:
+            await socket.send_bytes(b"ab")
+            assert await socket.receive_bytes() == b"abab"
+            await socket.send_str("raise")
+            assert (await socket.receive()).data == 1011
+        message = (await asyncio.to_thread(world.report))["error"]["message"]
+        assert "GET /alone/open failed: LookupError: nobody is here." in message
+        async with http.ws_connect("/alone/open") as socket:
+            await socket.send_str("hello")
+            said, process = (await socket.receive_str()).split()
+            assert (said, process) == ("hello", (await asyncio.to_thread(world.said, "hello"))[-1])
+            await asyncio.to_thread(world.tells, "die", 6)
+            last = await socket.receive()
+            assert (last.type, last.data) == (aiohttp.WSMsgType.CLOSE, 1012)

@@ -1,9 +1,11 @@
 """A pack's file is edited and the next run uses it: no new worker, no job lost, nothing piles up."""
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.serving import Server, serving
@@ -19,6 +21,15 @@ BALLAST = bytearray(200_000)  # a leak of modules would show
 @PromptServer.instance.routes.get("/edited/value")
 async def value(request):
     return web.json_response(VALUE)
+
+@PromptServer.instance.routes.get("/edited/open")
+async def open_socket(request):
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    await socket.send_json(VALUE)
+    async for _ in socket:
+        pass
+    return socket
 
 class Edited:
     INPUT_TYPES = classmethod(lambda cls: {"required": {"at": ("INT", {"default": 0, "max": 1 << 30})}})
@@ -93,6 +104,23 @@ def test_a_file_that_cannot_be_imported_leaves_what_was_there(edited: tuple[Pack
     assert asked(server)[0] == 11
     (report,) = [one for one in server.get("/api/weft/packs") if one["name"] == "edited"]
     assert report["error"] is None
+
+
+async def test_a_websocket_of_an_edited_pack_ends_and_the_next_one_is_the_edited_packs(
+    edited: tuple[Pack, Server],
+):
+    pack, server = edited
+    pack.edit(12)
+    await asyncio.to_thread(asked, server)
+    async with aiohttp.ClientSession(server.url) as http:
+        async with http.ws_connect("/edited/open") as socket:
+            assert await socket.receive_json() == 12
+            pack.edit(13)
+            await asyncio.to_thread(asked, server)
+            last = await socket.receive()
+            assert (last.type, last.data) == (aiohttp.WSMsgType.CLOSE, 1012)
+        async with http.ws_connect("/edited/open") as socket:
+            assert await socket.receive_json() == 13
 
 
 def under_load(pack: Pack, server: Server, edits: int) -> list[list[int]]:

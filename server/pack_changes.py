@@ -65,6 +65,22 @@ def forgotten(workspace: Workspace, name: str) -> None:
         remember(workspace.user, name, None)
 
 
+def put_aside(workspace: Workspace, name: str, aside: Path) -> None:
+    """Keep beside a removed pack what is written down of it, or that nothing is."""
+    write(aside, read(aside).having(name, read(workspace.root).packs.get(name)))
+    remember(aside, name, remembered(workspace.user, name))
+
+
+def taken_back(workspace: Workspace, name: str, aside: Path) -> None:
+    """A removed pack is there again: so is what was written down of it."""
+    locked = read(aside).packs.get(name)
+    if locked is not None:
+        settle(workspace, read(workspace.root).having(name, locked))
+    files = remembered(aside, name)
+    if files is not None:
+        remember(workspace.user, name, files)
+
+
 def planned(workspace: Workspace, say: Say, *more: Path) -> list[Change]:
     """What all packs together want changed, said in lines; nothing is changed.
 

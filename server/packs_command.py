@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from server.app import build_backend, build_workspace
 from server.backends.base import BackendLost, PackReport
 from server.config import Config
-from server.pack_changes import forgotten, install, noted, pin, planned, sync, update
+from server.pack_changes import forgotten, install, noted, pin, planned, put_aside, sync, taken_back, update
 from server.pack_limits import PackLimits, Unreadable, fault_of
 from server.pack_lock import Refused
 from server.pack_needs import CannotInstall, Change
@@ -177,11 +177,12 @@ def removed(path: Path, workspace: Workspace) -> Path:
     goal.unlink(missing_ok=True) if goal.is_file() else None
     goal.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(path, goal)
+    put_aside(workspace, goal.stem, goal.parent)
     return goal
 
 
 def restored(name: str, workspace: Workspace) -> Path:
-    """Bring a removed pack back.
+    """Bring a removed pack back, with what is known of where it came from.
 
     Raises:
         Refused: none of that name was removed, or there is another by now.
@@ -193,6 +194,7 @@ def restored(name: str, workspace: Workspace) -> Path:
     if goal.exists():
         raise Refused(f"There is another pack {name} by now. Remove it first.")
     shutil.move(kept[name], goal)
+    taken_back(workspace, goal.stem, kept[name].parent)
     return goal
 
 

@@ -116,3 +116,21 @@ def test_a_newer_copy_that_cannot_be_imported_is_taken_back(weft: Weft, source: 
     assert "a_module_that_nobody_has" in said
     assert (pack / "__init__.py").read_text() == EMPTY and (pack / "goes.py").exists()
     assert sorted(path.name for path in pack.parent.iterdir()) == ["small"]
+
+
+def test_a_pack_brought_back_is_known_as_before(weft: Weft, source: Path, tmp_path: Path):
+    lock, packs = tmp_path / "work" / "packs.lock", tmp_path / "work" / "custom_nodes"
+    weft("add", str(source))
+    before = lock.read_text()
+    weft("remove", "small")
+    assert "small" not in lock.read_text()
+    weft("restore", "small")
+    assert lock.read_text() == before
+    (source / "goes.py").unlink()
+    weft("update", "small", "--yes")
+    assert not (packs / "small" / "goes.py").exists(), "it is known to have come from there"
+    weft("remove", "small")
+    shutil.copytree(source, packs / "small")
+    weft("remove", "small")
+    weft("restore", "small")
+    assert "put there by hand" in weft("update", "small"), "this one never had an origin"

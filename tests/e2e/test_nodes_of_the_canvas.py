@@ -33,7 +33,7 @@ def test_a_file_is_chosen_for_a_node_and_shown_on_it(empty_canvas: Canvas, tmp_p
     with canvas.page.expect_file_chooser() as chooser:
         canvas.field(node, ":upload").click()
     chooser.value.set_files(file)
-    expect(canvas.field(node, "image")).to_contain_text("red square.png")
+    expect(canvas.field(node, "image")).to_contain_text("red square.png", timeout=60_000)
     canvas.page.wait_for_function(
         "(id) => document.querySelector(`[data-testid=picture-${id}]`)?.naturalWidth === 8", arg=node
     )

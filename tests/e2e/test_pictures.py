@@ -113,8 +113,8 @@ def test_colours_are_painted_on_a_picture_and_a_part_is_cut_out_of_it(
     canvas, page = empty_canvas, empty_canvas.page
     picture = Image.new("RGBA", (64, 48), (0, 0, 255, 255))
     picture.paste((10, 200, 30, 90), (40, 0, 64, 48))
-    picture.save(tmp_path / "plain.png")
-    node = loaded(canvas, tmp_path / "plain.png")
+    picture.save(tmp_path / "meadow.png")
+    node = loaded(canvas, tmp_path / "meadow.png")
     page.get_by_role("button", name="Paint", exact=True).click()
     at = spot(canvas, "paint-board", 64)
     page.keyboard.press("i")
@@ -127,9 +127,9 @@ def test_colours_are_painted_on_a_picture_and_a_part_is_cut_out_of_it(
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+s")
     expect(page.get_by_test_id("paint")).to_have_count(0, timeout=FAR)
-    expect(canvas.field(node, "image")).to_have_attribute("title", "plain painted.png", timeout=FAR)
+    expect(canvas.field(node, "image")).to_have_attribute("title", "meadow painted.png", timeout=FAR)
     name = canvas.node_of("LoadImage")["widgets_values"][0]
-    assert name == "plain painted.png"
+    assert name == "meadow painted.png"
     with Image.open(workspace / "input" / name) as painted:
         found = [painted.getpixel(place) for place in ((12, 10), (12, 40), (12, 25), (60, 45))]
     assert found == [(10, 200, 30, 255), (255, 0, 0, 255), (0, 0, 255, 255), (10, 200, 30, 90)]
@@ -144,9 +144,9 @@ def test_colours_are_painted_on_a_picture_and_a_part_is_cut_out_of_it(
     page.get_by_role("button", name="Undo", exact=True).click()
     page.keyboard.press("Control+Enter")
     expect(page.get_by_test_id("crop")).to_have_count(0, timeout=FAR)
-    expect(canvas.field(node, "image")).to_have_attribute("title", "plain cropped.png", timeout=FAR)
+    expect(canvas.field(node, "image")).to_have_attribute("title", "meadow cropped.png", timeout=FAR)
     name = canvas.node_of("LoadImage")["widgets_values"][0]
-    assert name == "plain cropped.png"
+    assert name == "meadow cropped.png"
     with Image.open(workspace / "input" / name) as cropped:
         assert cropped.size == (30, 20)
         assert [cropped.getpixel(place) for place in ((0, 0), (29, 19))] == [
@@ -154,7 +154,7 @@ def test_colours_are_painted_on_a_picture_and_a_part_is_cut_out_of_it(
             (10, 200, 30, 90),
         ]
     page.keyboard.press("Control+z")
-    assert canvas.node_of("LoadImage")["widgets_values"][0] == "plain painted.png"
+    assert canvas.node_of("LoadImage")["widgets_values"][0] == "meadow painted.png"
 
 
 def test_two_pictures_are_held_against_each_other(canvas: Canvas, weft_server: Server):

@@ -29,7 +29,7 @@ def largest(tensor: Tensor) -> float:
     if tensor.dtype in EIGHT_BITS:
         sound = int((tensor.view(torch.uint8) & 0x7F).max()) < EIGHT_BITS[tensor.dtype]
         return 0.0 if sound else math.nan
-    low, high = (float(end) for end in torch.aminmax(tensor))
+    low, high = (float(end) for end in torch.aminmax(tensor.detach()))
     return math.nan if math.isnan(low) else max(-low, high)
 
 

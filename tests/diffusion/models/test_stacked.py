@@ -100,8 +100,8 @@ def test_perturbed_layers_of_stable_diffusion_3_are_those_of_its_class_s_process
     module.transformer_blocks[1].attn.set_processor(PAGJointAttnProcessor2_0())
     twice = [torch.cat((part, part)) for part in (ask.latents, ask.text, ask.inputs.pooled)]
     both = module(*twice, torch.full((2,), 400.0), return_dict=False)[0]
-    assert torch.allclose(both[1:], made, atol=1e-5)
-    assert not torch.allclose(both[:1], made, atol=1e-3)
+    assert torch.allclose(both[1:], made, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(both[:1], made, rtol=1e-4, atol=1e-3)
 
 
 @taking(Kind.ALONE)

@@ -13,7 +13,7 @@ from server.config import Config
 from server.pack_copies import Newer, discard, files_of, newer, remember, remembered
 from server.pack_lock import Lock, Locked, Refused, read, revision, write
 from server.pack_needs import Change, Environment, closure, wants
-from server.trust import DISABLED, packs_in
+from server.trust import DISABLED, pack_name, packs_in
 from server.workspace import Workspace
 
 Say = Callable[[str], None]
@@ -38,7 +38,7 @@ def git(pack: Path, *words: str) -> str:
 
 def noted(workspace: Workspace, path: Path, source: str) -> None:
     """Write down a pack that came, as it is, and what all packs run with."""
-    lock = read(workspace.root).having(path.stem, Locked(source, revision(path)))
+    lock = read(workspace.root).having(pack_name(path), Locked(source, revision(path)))
     settle(workspace, lock)
     _remember(workspace, path)
 
@@ -46,7 +46,7 @@ def noted(workspace: Workspace, path: Path, source: str) -> None:
 def _remember(workspace: Workspace, path: Path) -> None:
     """Write down what came with a copy; git knows that of its clones."""
     if not (path / ".git").exists():
-        remember(workspace.user, path.stem, files_of(path))
+        remember(workspace.user, pack_name(path), files_of(path))
 
 
 def settle(workspace: Workspace, lock: Lock) -> None:
@@ -139,7 +139,7 @@ def update(
     Raises:
         Refused: it is pinned, nothing says where it came from, it was changed here, or cannot be imported afterwards.
     """
-    name = path.stem
+    name = pack_name(path)
     locked = read(workspace.root).packs.get(name)
     if locked is not None and locked.pinned:
         raise Refused(f"{name} is pinned to {locked.revision}. `weft packs unpin {name}` lets it go.")
@@ -165,12 +165,12 @@ def update(
 
 def _came(workspace: Workspace, path: Path, locked: Locked) -> Mapping[str, str] | None:
     """What came with a pack; known too where it is as it came."""
-    came = remembered(workspace.user, path.stem)
+    came = remembered(workspace.user, pack_name(path))
     return files_of(path) if came is None and revision(path) == locked.revision else came
 
 
 def _update_copy(config: Config, workspace: Workspace, what: Newer, sure: bool, say: Say) -> None:
-    name, lock, now = what.pack.stem, read(workspace.root), revision(what.found)
+    name, lock, now = pack_name(what.pack), read(workspace.root), revision(what.found)
     if not what.written and not what.removed:
         say(f"{name}: it is the newest.")
         return
@@ -191,7 +191,7 @@ def _update_copy(config: Config, workspace: Workspace, what: Newer, sure: bool, 
 
 
 def _update_clone(config: Config, workspace: Workspace, path: Path, *, sure: bool, say: Say) -> None:
-    name, lock = path.stem, read(workspace.root)
+    name, lock = pack_name(path), read(workspace.root)
     before = git(path, "rev-parse", "HEAD").strip()
     git(path, "fetch", "--quiet", "origin", "HEAD")
     after = git(path, "rev-parse", "FETCH_HEAD").strip()
@@ -225,7 +225,7 @@ def _tried(config: Config, workspace: Workspace, path: Path, say: Say) -> None:
     """
     changes = planned(workspace, say)
     if config.trust.allows(path):
-        install(config, changes, [path.stem], lambda: None, say)
+        install(config, changes, [pack_name(path)], lambda: None, say)
 
 
 def _show(lines: list[str], rest: str, say: Say) -> None:
@@ -238,8 +238,8 @@ def _show(lines: list[str], rest: str, say: Say) -> None:
 def pin(workspace: Workspace, path: Path, *, on: bool) -> None:
     """Keep a pack in its revision, or let `update` change it again."""
     lock = read(workspace.root)
-    held = lock.packs.get(path.stem) or Locked(str(path), revision(path))
-    settle(workspace, lock.having(path.stem, replace(held, revision=revision(path), pinned=on)))
+    held = lock.packs.get(pack_name(path)) or Locked(str(path), revision(path))
+    settle(workspace, lock.having(pack_name(path), replace(held, revision=revision(path), pinned=on)))
 
 
 def sync(config: Config, workspace: Workspace, bring: Bring, *, dry: bool, say: Say) -> None:
@@ -272,7 +272,7 @@ def sync(config: Config, workspace: Workspace, bring: Bring, *, dry: bool, say: 
         say(f"    to install: {change}")
     if dry:
         return
-    trusted = [path.stem for path in came if config.trust.allows(path)]
+    trusted = [pack_name(path) for path in came if config.trust.allows(path)]
 
     def back() -> None:
         for path in came:
@@ -280,8 +280,8 @@ def sync(config: Config, workspace: Workspace, bring: Bring, *, dry: bool, say: 
 
     install(config, changes, trusted, back, say)
     for path in came:
-        if path.stem not in trusted:
-            say(f"{path.stem}: nothing of it runs before `weft packs trust {path.stem}`.")
+        if pack_name(path) not in trusted:
+            say(f"{pack_name(path)}: nothing of it runs before `weft packs trust {pack_name(path)}`.")
 
 
 def _moved(here: Path, locked: Locked, say: Say) -> None:

@@ -19,7 +19,7 @@ from server.pack_changes import forgotten, install, noted, pin, planned, put_asi
 from server.pack_limits import PackLimits, Unreadable, fault_of
 from server.pack_lock import Refused
 from server.pack_needs import CannotInstall, Change
-from server.trust import DISABLED, origin, packs_in
+from server.trust import DISABLED, origin, pack_name, packs_in
 from server.workspace import Workspace
 
 FAULTS = (Refused, CannotInstall, Unreadable, OSError, subprocess.SubprocessError, zipfile.BadZipFile)
@@ -97,7 +97,7 @@ def _add(source: str, config: Config, workspace: Workspace, options: argparse.Na
         if changes:
             print("What it wants is not installed either: `weft packs sync` does that.")
     elif changes:
-        install(config, changes, [path.stem], lambda: removed(path, workspace), print)
+        install(config, changes, [pack_name(path)], lambda: removed(path, workspace), print)
     noted(workspace, path, origin(path) or _whole(source))
 
 
@@ -177,7 +177,7 @@ def removed(path: Path, workspace: Workspace) -> Path:
     goal.unlink(missing_ok=True) if goal.is_file() else None
     goal.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(path, goal)
-    put_aside(workspace, goal.stem, goal.parent)
+    put_aside(workspace, pack_name(goal), goal.parent)
     return goal
 
 
@@ -194,7 +194,7 @@ def restored(name: str, workspace: Workspace) -> Path:
     if goal.exists():
         raise Refused(f"There is another pack {name} by now. Remove it first.")
     shutil.move(kept[name], goal)
-    taken_back(workspace, goal.stem, kept[name].parent)
+    taken_back(workspace, pack_name(goal), kept[name].parent)
     return goal
 
 

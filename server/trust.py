@@ -83,8 +83,13 @@ def packs_in(folders: tuple[Path, ...]) -> dict[str, Path]:
             bare = path.with_name(path.name.removesuffix(DISABLED))
             is_pack = (path / "__init__.py").is_file() if path.is_dir() else bare.suffix == ".py"
             if is_pack and not path.name.startswith((".", "__")):
-                found.setdefault(bare.stem if path.is_file() else bare.name, path)
+                found.setdefault(pack_name(path), path)
     return found
+
+
+def pack_name(path: Path) -> str:
+    """What a pack is called everywhere: its folder's whole name, or its file's without the ending."""
+    return path.name.removesuffix(DISABLED).removesuffix(".py")
 
 
 DISABLED = ".disabled"

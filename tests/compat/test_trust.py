@@ -136,20 +136,21 @@ def test_packs_are_added_switched_off_removed_and_brought_back(weft: Weft, tmp_p
     workspace = tmp_path / "elsewhere"
     archive = tmp_path / "zipped.zip"
     with zipfile.ZipFile(archive, "w") as written:
-        written.writestr("zipped-main/__init__.py", "NODE_CLASS_MAPPINGS = {}")
+        written.writestr("zipped-v1.2/__init__.py", "NODE_CLASS_MAPPINGS = {}")
     assert "weft packs trust small" in weft(workspace, "add", str(folder / "small"), str(archive))
     packs = workspace / "custom_nodes"
-    assert sorted(path.name for path in packs.iterdir()) == ["small", "zipped-main"]
+    assert sorted(path.name for path in packs.iterdir()) == ["small", "zipped-v1.2"]
     assert "already" in weft(workspace, "add", str(folder / "small"))
     weft(workspace, "trust", "small")
     assert list(json.loads((workspace / "user" / "trusted_packs.json").read_text())) == [str(packs / "small")]
     weft(workspace, "disable", "small")
-    weft(workspace, "remove", "zipped-main")
+    weft(workspace, "remove", "zipped-v1.2")
     assert [path.name for path in packs.iterdir()] == ["small.disabled"]
     weft(workspace, "enable", "small")
-    assert "is back" in weft(workspace, "restore", "zipped-main")
-    assert sorted(path.name for path in packs.iterdir()) == ["small", "zipped-main"]
-    assert "There are: small, zipped-main" in weft(workspace, "trust", "nobody")
+    assert "is back" in weft(workspace, "restore", "zipped-v1.2")
+    assert sorted(path.name for path in packs.iterdir()) == ["small", "zipped-v1.2"]
+    assert "zipped-v1.2" in json.loads((workspace / "packs.lock").read_text())["packs"]
+    assert "There are: small, zipped-v1.2" in weft(workspace, "trust", "nobody")
 
 
 def test_a_zip_file_that_leads_out_is_refused(weft: Weft, tmp_path: Path):

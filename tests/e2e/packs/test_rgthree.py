@@ -127,6 +127,7 @@ def test_its_menu_opens_its_settings_in_the_middle_and_its_bar_moves_the_window(
     bar = page.locator("rgthree-progress-bar")
     page.wait_for_function(f"() => {TOP} >= document.querySelector('rgthree-progress-bar').offsetHeight")
     expect(bar).to_be_visible()
+    page.wait_for_timeout(1500)  # it puts its entry there a second after its script has run
     page.mouse.click(*two.ground(700, 300), button="right")
     page.get_by_role("menuitem", name="rgthree-comfy").click()
     entry(two, "Settings (rgthree-comfy)").click()

@@ -42,7 +42,8 @@ def calls(node: Node, lists: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
         return [{}]
     for name, values in lists.items():
         if not values:
-            raise NodeFails(f"The input {name!r} received an empty list.")
+            what = f"The input {name!r} received an empty list."
+            raise NodeFails(f"{what} Give it at least one element: look at the node that feeds it.")
     return [
         {name: values[index] if index < len(values) else values[-1] for name, values in lists.items()}
         for index in range(longest)

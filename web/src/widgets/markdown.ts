@@ -11,6 +11,26 @@ export type Block =
   | { readonly kind: "code"; readonly text: string }
   | { readonly kind: "rule" };
 
+export type Item = Extract<Block, { kind: "item" }>;
+export type Group = Exclude<Block, Item> | { readonly kind: "list"; readonly items: readonly Item[] };
+
+/** Items that follow each other are one list. */
+export function grouped(blocks: readonly Block[]): Group[] {
+  const groups: Group[] = [];
+  let items: Item[] = [];
+  for (const block of blocks) {
+    if (block.kind !== "item") {
+      items = [];
+      groups.push(block);
+    } else if (items.length > 0) items.push(block);
+    else {
+      items = [block];
+      groups.push({ kind: "list", items });
+    }
+  }
+  return groups;
+}
+
 export function readMarkdown(source: string): Block[] {
   const blocks: Block[] = [];
   const lines = source.split(/\r?\n/);

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nodes.compat.surgery import own_modules
 from nodes.compat.surgery.weights import calculated, patch_of
 
 
@@ -13,6 +14,7 @@ class Weights:
     """The part of a patcher that changes weights, through the patches of its recipe."""
 
     recipe: Any
+    module: Any
     patches: dict[Any, Any]
     patches_uuid: object
 
@@ -33,7 +35,9 @@ class Weights:
         for name, value in taken.items():
             entry = (strength_patch, value, strength_model, *_part(name))
             self.patches[_name(name)] = [*self.patches.get(_name(name), []), entry]
-        if taken:
+        if taken and self.module is not None:  # they are put on where it is loaded
+            self.patches_uuid = object()
+        elif taken:
             self._put_on(taken, strength_patch, strength_model, names)
             self.patches_uuid = object()
         return list(taken)
@@ -56,6 +60,13 @@ class Weights:
 
     def get_key_patches(self, filter_prefix: str | None = None) -> dict[str, Any]:
         """{name: [(weight, what makes it whole)]}, which can be put on another model; its patches are on the weight."""
+        if self.module is not None:
+            weights = own_modules.weights_of(self).items()
+            return {
+                name: [(weight, _same), *self.patches.get(name, [])]
+                for name, weight in weights
+                if name.startswith(filter_prefix or "")
+            }
         return {name: [(weight, _same)] for name, weight in self.model_state_dict(filter_prefix).items()}
 
     def calculate_weight(
@@ -68,8 +79,10 @@ class Weights:
     def patch_weight_to_device(
         self, key: str, device_to: Any = None, *, return_weight: bool = False, **_more: Any
     ) -> Any:
-        """A weight with its changes, where it is asked for: the pool puts them on."""
+        """Put a weight's changes on a pack's own module, or give the weight with them. Of a recipe the pool does it."""
         del device_to
+        if self.module is not None and not return_weight:
+            return own_modules.put_weight(self, key)
         return (
             self.calculate_weight(self.patches.get(key, []), self.model_state_dict()[key], key)
             if return_weight

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nodes.compat.faced import Face, session
 from nodes.compat.standing import refuse
+from nodes.compat.surgery import own_modules
 from nodes.compat.surgery.base_model import BaseModel, base_model
 from nodes.compat.surgery.changed import Changed, copied, empty_options
 from nodes.compat.surgery.extension import CallbacksMP
@@ -22,6 +23,7 @@ from nodes.compat.surgery.model_sampling import GivenLevels
 from nodes.compat.surgery.patch_weights import Weights
 from nodes.compat.surgery.rules import of_kind, parted, rules_of
 from nodes.compat.surgery.setting import Setters
+from nodes.compat.surgery.unasked import Unasked
 from nodes.compat.unets.seen import has, is_unet
 from nodes.diffusion.denoiser import Parametrisation
 from nodes.diffusion.values import Model
@@ -32,7 +34,7 @@ PATCHED = ("model_sampling", "latent_format", "diffusion_model.forward")
 NETWORK = "diffusion_model"
 
 
-class ModelPatcher(Face, Setters, Functions, Weights):
+class ModelPatcher(Face, Setters, Functions, Weights, Unasked):
     """A model and what is done to it; clones share nothing that one of them changes."""
 
     recipe: Model
@@ -40,6 +42,7 @@ class ModelPatcher(Face, Setters, Functions, Weights):
     weight_inplace_update = False
     size = 0
     is_clip = False
+    is_injected = False
 
     def __init__(
         self,
@@ -165,6 +168,8 @@ class ModelPatcher(Face, Setters, Functions, Weights):
     def clone_has_same_weights(self, clone: object, allow_multigpu: bool = False) -> bool:
         """Whether both have the same weights, patches and all."""
         del allow_multigpu
+        if self.module is not None:
+            return self.is_clone(clone) and getattr(clone, "patches_uuid", None) is self.patches_uuid
         return self.is_clone(clone) and getattr(clone, "recipe").patches == self.recipe.patches  # noqa: B009
 
     def is_dynamic(self) -> bool:
@@ -186,7 +191,8 @@ class ModelPatcher(Face, Setters, Functions, Weights):
 
     def current_loaded_device(self) -> torch.device:
         """Where it is now."""
-        return self.load_device
+        first = None if self.module is None else next(self.module.parameters(), None)
+        return self.load_device if first is None else first.device
 
     @property
     def model(self) -> Any:
@@ -301,18 +307,24 @@ class ModelPatcher(Face, Setters, Functions, Weights):
 
     # --- loading, which Weft's pool does ----------------------------------------------------------------------------------
 
-    def load(self, *_more: object, **_named: object) -> None:
-        """The pool loads a model when it is used; packs' callbacks hear of it here."""
+    def load(self, device_to: Any = None, *_more: object, **_named: object) -> None:
+        """Put a pack's own module on the device with its weights' changes; a recipe loads when it is used."""
+        if self.module is not None:
+            own_modules.put_weights(self, device_to)
         force = False
         for call in of_kind(self.callbacks, CallbacksMP.ON_LOAD):
-            call(self, self.load_device, 0, force, not force)
+            call(self, self.load_device if device_to is None else device_to, 0, force, not force)
 
-    def patch_model(self, *_more: object, **_named: object) -> Any:
-        """The model; the pool puts patches on."""
+    def patch_model(self, device_to: Any = None, *_more: object, **_named: object) -> Any:
+        """The model, with parts, weights and injections on a pack's own module; of a recipe the pool puts them on."""
+        if self.module is not None:
+            own_modules.put_on(self, device_to)
         return self.model
 
-    def unpatch_model(self, *_more: object, **_named: object) -> None:
-        """The pool takes patches off."""
+    def unpatch_model(self, device_to: Any = None, unpatch_weights: bool = True) -> None:
+        """A pack's own module as it was before; of a recipe the pool takes patches off."""
+        if self.module is not None and unpatch_weights:
+            own_modules.take_off(self, device_to)
 
     def partially_load(self, *_more: object, **_named: object) -> int:
         """Nothing is left to load."""
@@ -324,7 +336,10 @@ class ModelPatcher(Face, Setters, Functions, Weights):
 
     def detach(self, unpatch_all: bool = True) -> Any:
         """Packs' callbacks hear that it is let go."""
-        self.eject_model()
+        if self.module is None:
+            self.eject_model()
+        else:
+            self.unpatch_model(self.offload_device, unpatch_weights=unpatch_all)
         for call in of_kind(self.callbacks, CallbacksMP.ON_DETACH):
             call(self, unpatch_all)
         return self.model
@@ -334,6 +349,7 @@ class ModelPatcher(Face, Setters, Functions, Weights):
         for injections in self.injections.values():
             for injection in injections:
                 injection.inject(self)
+        self.is_injected = bool(self.injections)
         if self.injections:
             for call in of_kind(self.callbacks, CallbacksMP.ON_INJECT_MODEL):
                 call(self)
@@ -343,6 +359,7 @@ class ModelPatcher(Face, Setters, Functions, Weights):
         for injections in self.injections.values():
             for injection in injections:
                 injection.eject(self)
+        self.is_injected = False
         if self.injections:
             for call in of_kind(self.callbacks, CallbacksMP.ON_EJECT_MODEL):
                 call(self)
@@ -360,6 +377,7 @@ def again(patcher: Any) -> Any:
     """A copy that shares no container."""
     made = copy(patcher)
     made._inside = None  # noqa: SLF001 - of its own class
+    made.is_injected = False
     for name in (*KEPT, *ALSO_KEPT):
         setattr(made, name, copied(getattr(patcher, name)))
     return made

@@ -9,6 +9,7 @@ import torch
 
 from nodes.compat import current, management_facts
 from nodes.compat.current import InterruptProcessingException
+from nodes.compat.surgery import own_modules
 from nodes.spec import Stopped
 
 __all__ = ["InterruptProcessingException"]
@@ -51,7 +52,7 @@ def __getattr__(name):
         device = get_torch_device() if name == "total_vram" else torch.device("cpu")
         return _memory(device)[1] / MEBIBYTE
     if name == "current_loaded_models":
-        return []
+        return own_modules.known()
     if name == "args":
         return importlib.import_module("comfy.cli_args").args
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
@@ -324,7 +325,8 @@ def raise_non_oom(e):
 def load_models_gpu(
     models, memory_required=0, force_patch_weights=False, minimum_memory_required=None, force_full_load=False
 ):
-    """Nothing to do: a recipe is loaded when it is sampled with."""
+    """Modules that packs wrapped go to their devices; a recipe is loaded when it is sampled with."""
+    own_modules.load(models)
 
 
 def load_model_gpu(model):
@@ -332,12 +334,17 @@ def load_model_gpu(model):
 
 
 def loaded_models(only_currently_used=False):
-    return []
+    return [entry.model for entry in own_modules.known()]
 
 
 def free_memory(memory_required, device, keep_loaded=(), for_dynamic=False, pins_required=0, ram_required=0):
+    device, taken = torch.device(device), []
+    for entry in reversed([*own_modules.known()] if device.type != "cpu" else []):
+        if entry.device == device and get_free_memory(device) < memory_required:
+            taken += own_modules.unload([entry], keep_loaded)
+            soft_empty_cache()
     soft_empty_cache()
-    return []
+    return taken
 
 
 def unload_all_models():
@@ -345,6 +352,7 @@ def unload_all_models():
 
 
 def unload_model_and_clones(model, unload_additional_models=True, all_devices=False):
+    own_modules.unload([entry for entry in own_modules.known() if entry.model.is_clone(model)])
     soft_empty_cache()
 
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import site
 import subprocess
 import sys
+import tarfile
 import venv
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,13 @@ import pytest
 SMALL = "iniconfig"  # a package that says whether there is a registry
 PIP = ("-m", "pip", "--disable-pip-version-check", "--quiet")
 KEPT = ("torch", "numpy", "pillow", "transformers", "huggingface_hub")  # what packs may not replace
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Put what an archive of tests holds into a folder; Python before 3.11.4 has no filters for that."""
+    careful = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+    with tarfile.open(archive) as file:
+        file.extractall(folder, **careful)
 
 
 def environment(folder: Path, *words: str) -> Path:

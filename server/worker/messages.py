@@ -7,6 +7,7 @@ import io
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
@@ -277,7 +278,8 @@ class _Writer(pickle.Pickler):
         kind = obj if isinstance(obj, type) else type(obj)
         if not _allowed(kind.__module__, kind.__qualname__):
             raise Untold(f"{kind.__module__}.{kind.__qualname__} cannot cross between worker and server.")
-        return NotImplemented
+        # Python 3.11.0 to 3.11.3 would write a member as a call of `getattr`, which may not enter.
+        return (kind, (obj.value,)) if isinstance(obj, Enum) else NotImplemented
 
 
 class _Reader(pickle.Unpickler):

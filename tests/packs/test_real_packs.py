@@ -8,14 +8,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.installing import empty_module, environment_over_this
+from tests.installing import empty_module, environment_over_this, unpack
 from tests.serving import Server, serving
 
 pytestmark = [pytest.mark.packs, pytest.mark.timeout(1500)]
@@ -55,8 +54,7 @@ def server(packs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     inside = work / "workspace" / "custom_nodes"
     inside.mkdir(parents=True)
     for archive in sorted(packs.glob("*.tar.gz")):
-        with tarfile.open(archive) as file:
-            file.extractall(inside, filter="data")
+        unpack(archive, inside)
     shutil.copytree(packs / "probe_pack", inside / "probe_pack")
     models = work / "workspace" / "models"
     _put_models(models, work / "made")

@@ -5,7 +5,6 @@ The packs are archives in the folder that `WEFT_TEST_PACKS` names, or in `../sha
 
 import json
 import os
-import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.canvas import Canvas
 from tests.e2e.test_extensions import opened
+from tests.installing import unpack
 from tests.serving import Server
 
 ARCHIVES = Path(os.environ.get("WEFT_TEST_PACKS", Path(__file__).resolve().parents[4] / "shared" / "packs"))
@@ -96,8 +96,7 @@ DEFINITIONS: Mapping[str, Any] = {
 
 def unpacked(pack: str, folder: Path) -> None:
     """A pack's archive as a folder."""
-    with tarfile.open(ARCHIVES / f"{pack}.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+    unpack(ARCHIVES / f"{pack}.tar.gz", folder)
 
 
 def begun(page: Page, server: Server) -> Canvas:

@@ -54,10 +54,9 @@ def known() -> list[LoadedModel]:
 def load(patchers: Iterable[Any]) -> None:
     """Put modules on their devices, with those that their patches bring; what is a recipe's loads when it is sampled."""
     for patcher in patchers:
-        if not hasattr(patcher, "patch_model"):
-            continue
-        load(patcher.model_patches_models())
-        if getattr(patcher, "module", None) is None:
+        if hasattr(patcher, "model_patches_models"):
+            load(patcher.model_patches_models())
+        if not hasattr(patcher, "patch_model") or getattr(patcher, "module", None) is None:
             continue
         for entry in [*known()]:
             if entry.model is not patcher and entry.model.is_clone(patcher):

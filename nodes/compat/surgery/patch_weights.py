@@ -14,7 +14,7 @@ class Weights:
     """The part of a patcher that changes weights, through the patches of its recipe."""
 
     recipe: Any
-    module: Any
+    module: Any = None  # a pack's own that is wrapped
     patches: dict[Any, Any]
     patches_uuid: object
 

@@ -67,6 +67,17 @@ def test_patches_that_are_added_later_are_put_on_at_the_next_load(management: An
     assert torch.equal(own[0], weight) and len(patches) == 2
 
 
+def test_a_patch_of_another_shape_is_told_with_the_weight_and_leaves_nothing_behind(management: Any):
+    plain = wrapped()
+    before = {name: each.detach().clone() for name, each in plain.model.state_dict().items()}
+    changed = plain.clone()
+    changed.add_patches({"bias": (torch.ones(2),), "weight": (torch.ones(5, 5),)})
+    with pytest.raises(RuntimeError, match=r"'weight', which is 2 x 2"):
+        management.load_models_gpu([changed])
+    management.load_models_gpu([plain])
+    assert all(torch.equal(each, before[name]) for name, each in plain.model.state_dict().items())
+
+
 def test_a_part_of_a_weight_is_changed_alone(management: Any):
     patcher = wrapped(nn.Linear(2, 4))
     weight = patcher.model.weight.detach().clone()

@@ -103,12 +103,22 @@ def put_weights(patcher: Any, device: Any) -> None:
 
 
 def put_weight(patcher: Any, name: str) -> None:
-    """Put the changes of one weight on."""
+    """Put the changes of one weight on.
+
+    Raises:
+        RuntimeError: a change is of another shape.
+    """
     weight = found(patcher.module, name)
     own = patcher.backup.setdefault(name, weight.detach().clone())
-    made = patcher.calculate_weight(patcher.patches.get(name, []), own.to(weight.device).float(), name)
-    with torch.no_grad():
-        weight.copy_(made)
+    try:
+        made = patcher.calculate_weight(patcher.patches.get(name, []), own.to(weight.device).float(), name)
+        with torch.no_grad():
+            weight.copy_(made)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        shape = " x ".join(map(str, own.shape))
+        raise RuntimeError(f"A patch does not fit the weight {name!r}, which is {shape}: {error}") from error
 
 
 def restore(patcher: Any) -> None:
